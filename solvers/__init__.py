@@ -1,0 +1,35 @@
+"""solvers: exact subset-sum solving, scalar and multidimensional, one instance or a million at a time.
+
+>>> from solvers import SubsetSum, solve
+>>> answer = solve(SubsetSum([0.5, 0.25, -0.75], target=0.7))
+>>> answer.subset, answer.status.name
+(array([0, 1]), 'OPTIMAL')
+
+Heavy parts (numba, OR-Tools) are loaded when a backend that needs them is first used.
+"""
+
+from solvers.batch import BatchSolution, solve_many
+from solvers.dispatch import backends, solve
+from solvers.errors import (
+    BackendUnavailableError,
+    CertificateError,
+    InvalidProblemError,
+    UnsupportedProblemError,
+)
+from solvers.problem import SubsetSum
+from solvers.solution import Proof, Solution, Status
+
+__all__ = [
+    "BackendUnavailableError",
+    "BatchSolution",
+    "CertificateError",
+    "InvalidProblemError",
+    "Proof",
+    "Solution",
+    "Status",
+    "SubsetSum",
+    "UnsupportedProblemError",
+    "backends",
+    "solve",
+    "solve_many",
+]

@@ -1,0 +1,235 @@
+"""BatchSolution: the answers to many problems, and the exact check of all of them."""
+
+from __future__ import annotations
+
+import json
+import math
+import zipfile
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from solvers.errors import CertificateError, InvalidProblemError
+from solvers.exact import as_fraction, float_down, float_up
+from solvers.files import replacing
+from solvers.solution import Objective, Status, checked_objective
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from numpy.typing import NDArray
+
+_FORMAT = "subset-sum batch solution"
+
+
+@dataclass(frozen=True, eq=False)
+class BatchSolution:
+    """Answers to N problems of up to n items.
+
+    Attributes
+    ----------
+    masks : bool, shape (N, n)
+        The subsets; all False in a row of status UNKNOWN without an incumbent (its error is inf).
+    errors : float64, shape (N,)
+        The exact errors, rounded up.
+    lower_bounds : float64, shape (N,)
+        Proven lower bounds on each row's error, rounded down. 0 where nothing is proven.
+    status : uint8, shape (N,)
+        Values of :class:`~solvers.solution.Status`.
+    objective : str
+    tolerances : float64, shape (N,), or None
+    cardinality : (int, int) or None
+    seconds : float
+
+    """
+
+    masks: NDArray[np.bool_]
+    errors: NDArray[np.float64]
+    lower_bounds: NDArray[np.float64]
+    status: NDArray[np.uint8]
+    objective: Objective = "nearest"
+    tolerances: NDArray[np.float64] | None = None
+    cardinality: tuple[int, int] | None = None
+    seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        rows = len(self.masks)
+        shapes: dict[str, NDArray[Any]] = {"errors": self.errors, "lower_bounds": self.lower_bounds}
+        shapes["status"] = self.status
+        if self.tolerances is not None:
+            shapes["tolerances"] = self.tolerances
+        for name, array in shapes.items():
+            if array.shape != (rows,):
+                raise InvalidProblemError(f"{name} has shape {array.shape}, the masks have {rows} rows")
+
+    def __len__(self) -> int:
+        return len(self.masks)
+
+    @property
+    def sizes(self) -> NDArray[np.int64]:
+        """Number of chosen items in each row, shape (N,)."""
+        sizes: NDArray[np.int64] = self.masks.sum(axis=1, dtype=np.int64)
+        return sizes
+
+    def summary(self) -> dict[str, Any]:
+        """Return counts by status and the spread of errors and sizes, JSON-able."""
+        counts = {s.name.lower(): int(np.count_nonzero(self.status == s)) for s in Status}
+        known = self.errors[np.isfinite(self.errors)]
+        return {
+            "rows": len(self),
+            "objective": self.objective,
+            "status": counts,
+            "worst_error": float(known.max()) if known.size else None,
+            "mean_error": float(known.mean()) if known.size else None,
+            "kept_items": int(self.masks.sum()),
+            "seconds": self.seconds,
+        }
+
+    def check(self, items: Any, targets: Any) -> None:
+        """Recompute every row in exact arithmetic, independently of the kernels that made it.
+
+        Parameters
+        ----------
+        items, targets : as given to ``solve_many``
+
+        Raises
+        ------
+        CertificateError
+            Naming the first row whose error, bound, cardinality or status is wrong.
+
+        """
+        rows = np.asarray(items)
+        goals = np.asarray(targets)
+        shared = rows.ndim == 1 or (rows.ndim == 2 and goals.ndim == 2)
+        if len(goals) != len(self) or rows.shape[0 if shared else 1] != self.masks.shape[1]:
+            raise CertificateError(
+                f"masks of shape {self.masks.shape} do not go with items {rows.shape}, targets {goals.shape}"
+            )
+        for row in range(len(self)):
+            offered = rows if shared else rows[row]
+            try:
+                self._check_row(row, offered[self.masks[row]], goals[row])
+            except CertificateError as error:
+                raise CertificateError(f"row {row}: {error}") from None
+
+    def _check_row(self, row: int, chosen: NDArray[Any], target: Any) -> None:
+        error, bound = float(self.errors[row]), float(self.lower_bounds[row])
+        status = int(self.status[row])
+        if status not in set(Status):
+            raise CertificateError(f"{status} is not a status")
+        shown = math.isfinite(error) or bool(self.masks[row].any()) or status != Status.UNKNOWN
+        if shown:
+            _check_error(chosen, target, error)
+        if not 0 <= bound <= error:
+            raise CertificateError(f"lower bound {bound} is not between 0 and the error {error}")
+        low, high = self.cardinality or (0, self.masks.shape[1])
+        if shown and not low <= len(chosen) <= high:
+            raise CertificateError(f"{len(chosen)} items chosen, allowed are {low} to {high}")
+        tolerance = math.inf if self.tolerances is None else float(self.tolerances[row])
+        acceptable = shown and error <= tolerance  # rounded up past a float tolerance iff exactly past it
+        if (status in (Status.OPTIMAL, Status.FEASIBLE)) != acceptable:
+            raise CertificateError(f"{Status(status).name} contradicts error {error}, tolerance {tolerance}")
+        proven = (
+            float_down(as_fraction(error, "error")) <= math.nextafter(bound, math.inf) if shown else False
+        )
+        if self.objective == "nearest" and status == Status.OPTIMAL and not proven:
+            raise CertificateError(f"OPTIMAL, but the lower bound {bound} is below the error {error}")
+        if self.objective == "nearest" and status == Status.FEASIBLE and bound == error:
+            raise CertificateError("FEASIBLE, but the bounds prove it OPTIMAL")
+        if self.objective == "within" and status == Status.OPTIMAL:
+            raise CertificateError("'within' asks for any acceptable subset; OPTIMAL is not its to claim")
+        if status == Status.INFEASIBLE and math.nextafter(bound, math.inf) <= tolerance:
+            raise CertificateError(f"INFEASIBLE, but the lower bound {bound} is within {tolerance}")
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write to a .npz file, atomically; masks are packed to bits.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written; a file of that name is then left as it was.
+
+        """
+        header = {
+            "format": _FORMAT,
+            "version": 1,
+            "items": self.masks.shape[1],
+            "objective": self.objective,
+            "cardinality": self.cardinality,
+            "seconds": self.seconds,
+        }
+        arrays: dict[str, Any] = {
+            "header": np.frombuffer(json.dumps(header).encode(), np.uint8),
+            "masks": np.packbits(self.masks, axis=1),
+            "errors": self.errors,
+            "lower_bounds": self.lower_bounds,
+            "status": self.status,
+        }
+        if self.tolerances is not None:
+            arrays["tolerances"] = self.tolerances
+        with replacing(Path(path)) as file:
+            np.savez(file, **arrays)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> BatchSolution:
+        """Read what :meth:`save` wrote.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        InvalidProblemError
+            If the file is foreign, truncated or damaged.
+
+        """
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                stored = {name: archive[name] for name in archive.files}
+            header = json.loads(bytes(stored["header"]))
+            if header["format"] != _FORMAT or header["version"] != 1:
+                raise InvalidProblemError(f"{path}: format {header['format']!r} {header['version']!r}")
+            n = int(header["items"])
+            cardinality = header["cardinality"]
+            return cls(
+                np.unpackbits(stored["masks"], axis=1, count=n).astype(bool),
+                stored["errors"].astype(np.float64, casting="equiv"),
+                stored["lower_bounds"].astype(np.float64, casting="equiv"),
+                stored["status"].astype(np.uint8, casting="equiv"),
+                checked_objective(header["objective"]),
+                stored.get("tolerances"),
+                None if cardinality is None else (int(cardinality[0]), int(cardinality[1])),
+                float(header["seconds"]),
+            )
+        except FileNotFoundError:
+            raise
+        except (OSError, ValueError, KeyError, TypeError, IndexError, EOFError, zipfile.BadZipFile) as error:
+            raise InvalidProblemError(f"{path} is not a complete batch solution: {error}") from error
+
+
+def _check_error(chosen: NDArray[Any], target: Any, claimed: float) -> None:
+    """Check that ``claimed`` is the exact error rounded up to float64."""
+    if chosen.dtype == np.float64 and chosen.ndim == 1:
+        try:
+            # fsum rounds the exact sum correctly, so its sign is exact: is |sum - target| <= claimed?
+            terms = [*chosen.tolist(), -float(target)]
+            below = math.nextafter(claimed, -math.inf)
+            covered = math.fsum([*terms, -claimed]) <= 0 <= math.fsum([*terms, claimed])
+            tight = math.fsum([*terms, -below]) > 0 or math.fsum([*terms, below]) < 0 or claimed == 0
+            if covered and tight:
+                return
+        except OverflowError:
+            pass  # partial sums beyond float64: the fractions below decide
+    error = _exact_error(chosen, target)
+    if claimed != float_up(error):
+        raise CertificateError(f"the exact error, rounded up, is {float_up(error)}, not {claimed}")
+
+
+def _exact_error(chosen: NDArray[Any], target: Any) -> Fraction:
+    columns = chosen.reshape(len(chosen), -1).T.tolist() if chosen.size else []
+    goals = np.atleast_1d(np.asarray(target)).tolist()
+    sums = [sum((as_fraction(x, "item") for x in column), Fraction(0)) for column in columns]
+    sums = sums or [Fraction(0)] * len(goals)
+    return max(abs(s - as_fraction(t, "target")) for s, t in zip(sums, goals, strict=True))

@@ -1,0 +1,111 @@
+"""Exact arithmetic: every number is the rational it stores, and a whole instance is an integer instance.
+
+A float64 is an integer times a power of two, so a subset-sum instance over floats, integers and fractions
+becomes one over integers after division by a common unit. All claims in this package are made in those
+integers.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from solvers.errors import InvalidProblemError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+
+def as_fraction(value: Any, what: str) -> Fraction:
+    """Return the exact value of a float, integer, Fraction, Decimal or numpy scalar.
+
+    Raises
+    ------
+    InvalidProblemError
+        For NaN, infinities, booleans, strings, complex numbers and anything else without an exact ratio.
+
+    """
+    if isinstance(value, (bool, np.bool_, str, bytes)) or not hasattr(value, "as_integer_ratio"):
+        raise InvalidProblemError(f"{what} is {value!r}, not a number (float, int or Fraction)")
+    try:
+        numerator, denominator = value.as_integer_ratio()
+    except (ValueError, OverflowError) as error:  # NaN and infinities have no ratio
+        raise InvalidProblemError(f"{what} is {value!r}; it must be finite") from error
+    return Fraction(int(numerator), int(denominator))
+
+
+def float_up(value: Fraction) -> float:
+    """Return the smallest float64 that is at least ``value`` (``inf`` past the largest one).
+
+    >>> float_up(Fraction(1, 3)) > Fraction(1, 3) > float_down(Fraction(1, 3))
+    True
+    """
+    nearest = _nearest_float(value)
+    return math.nextafter(nearest, math.inf) if nearest == -math.inf or nearest < value else nearest
+
+
+def float_down(value: Fraction) -> float:
+    """Return the largest float64 that is at most ``value`` (``-inf`` past the smallest one)."""
+    return -float_up(-value)
+
+
+def _nearest_float(value: Fraction) -> float:
+    try:
+        return value.numerator / value.denominator  # int / int rounds correctly
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
+@dataclass(frozen=True)
+class IntegerImage:
+    """An instance on its common grid: item i is exactly ``items[i] * unit``, the target ``target * unit``.
+
+    Attributes
+    ----------
+    items : tuple of n tuples of d integers
+    target : tuple of d integers
+    unit : Fraction
+        The largest rational of which every item and the target are integer multiples.
+
+    """
+
+    items: tuple[tuple[int, ...], ...]
+    target: tuple[int, ...]
+    unit: Fraction
+
+    @property
+    def magnitude(self) -> int:
+        """The largest, over the dimensions, of the sum of all absolute items and the absolute target."""
+        return max(
+            sum(abs(item[k]) for item in self.items) + abs(self.target[k]) for k in range(len(self.target))
+        )
+
+    def total(self, subset: Iterable[int]) -> tuple[int, ...]:
+        """Return the sum of the chosen items, in units."""
+        chosen = [self.items[i] for i in subset]
+        return tuple(sum(item[k] for item in chosen) for k in range(len(self.target)))
+
+    def error(self, subset: Iterable[int]) -> int:
+        """Return the max-norm distance of the subset's sum to the target, in units."""
+        total = self.total(subset)
+        return max(abs(s - t) for s, t in zip(total, self.target, strict=True))
+
+    def floor(self, value: Fraction) -> int:
+        """Return the whole units in ``value``; an error is <= ``value`` iff its units are <= this."""
+        return math.floor(value / self.unit)
+
+
+def integer_image(items: Sequence[Sequence[Fraction]], target: Sequence[Fraction]) -> IntegerImage:
+    """Bring all items and the target to their coarsest common grid."""
+    numbers = [x for item in items for x in item] + list(target)
+    denominator = math.lcm(*(x.denominator for x in numbers))
+    integers = [x.numerator * (denominator // x.denominator) for x in numbers]
+    divisor = math.gcd(*integers) or 1
+    d = len(target)
+    reduced = [x // divisor for x in integers]
+    rows = tuple(tuple(reduced[k : k + d]) for k in range(0, len(reduced), d))
+    return IntegerImage(rows[:-1], rows[-1], Fraction(divisor, denominator))

@@ -1,0 +1,50 @@
+"""Sorted lists of all subset sums of a few items, grown by merging (Horowitz & Sahni 1974).
+
+The sums of k items, sorted, merged with the same list shifted by the next item give the sorted sums of k + 1
+items: 2^(k+1) steps and no sorting.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from solvers.kernels.compiling import compiled
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Sums = NDArray[np.int64]
+    Masks = NDArray[np.uint32]
+
+
+@compiled
+def merge_with_item(
+    without_sums: Sums,
+    without_masks: Masks,
+    with_sums: Sums,
+    with_masks: Masks,
+    item: int,
+    bit: int,
+) -> tuple[Sums, Masks]:
+    """Merge the sums that leave out an item with those (shifted by it) that take it.
+
+    Both inputs are sorted; ``with_sums`` are the sums *before* the item is added. Among equal sums those
+    without the item come first. ``bit`` is the item's bit in the masks.
+    """
+    m, k = without_sums.size, with_sums.size
+    sums = np.empty(m + k, np.int64)
+    masks = np.empty(m + k, np.uint32)
+    i = j = 0
+    flag = np.uint32(1) << np.uint32(bit)
+    for out in range(m + k):
+        if j >= k or (i < m and without_sums[i] <= with_sums[j] + item):
+            sums[out] = without_sums[i]
+            masks[out] = without_masks[i]
+            i += 1
+        else:
+            sums[out] = with_sums[j] + item
+            masks[out] = with_masks[j] | flag
+            j += 1
+    return sums, masks

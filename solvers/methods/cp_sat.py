@@ -1,0 +1,221 @@
+"""cp-sat: OR-Tools' constraint solver on exactly scaled integers. Exact.
+
+Each dimension is one integer equation; the error is an integer variable that bounds both signs of every
+residual. Integers beyond 60 bits are first rounded down to the finest grid that fits; then every subset that
+rounding leaves a chance is enumerated and ranked in exact integers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from solvers.errors import BackendUnavailableError
+from solvers.methods.protocol import Backend, Finding, Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from solvers.problem import SubsetSum
+    from solvers.solution import Objective
+
+_MODEL_BITS = 60
+_MOST_CANDIDATES = 20_000
+
+
+class CpSat(Backend):
+    """CP-SAT: scalar and vector problems, any cardinality, all objectives, time limits with proven bounds."""
+
+    name = "cp-sat"
+    summary = "scalar and vector, any cardinality; all objectives, proven, with a bound when time runs out"
+
+    def missing(self) -> str | None:
+        """Return how to install OR-Tools, or None when it is there."""
+        from importlib.util import find_spec
+
+        return None if find_spec("ortools") else "install it with: pip install ortools"
+
+    def refusal(self, problem: SubsetSum, objective: Objective, limits: Limits) -> str | None:  # noqa: ARG002
+        """Return None: it accepts everything."""
+        return None
+
+    def solve(self, problem: SubsetSum, objective: Objective, limits: Limits) -> Finding:
+        """Answer with CP-SAT's exact integer reasoning; within the time limit if there is one."""
+        search = _Search(problem, limits)
+        if objective == "sparsest":
+            return search.sparsest()
+        if objective == "within":
+            return search.within()
+        return search.nearest(*problem.sizes)
+
+
+@dataclass
+class _Answer:
+    """What one run of CP-SAT established, on the grid."""
+
+    subset: list[int] | None
+    complete: bool  # optimal, or proven infeasible
+    bound: int  # proven lower bound of the objective
+
+
+class _Search:
+    def __init__(self, problem: SubsetSum, limits: Limits) -> None:
+        try:
+            from ortools.sat.python import cp_model
+        except ImportError as error:
+            raise BackendUnavailableError(
+                "backend cp-sat needs OR-Tools; install it with: pip install ortools"
+            ) from error
+        self.cp_model = cp_model
+        self.problem = problem
+        self.limits = limits
+        image = problem.image
+        self.shift = max(0, image.magnitude.bit_length() - _MODEL_BITS)
+        self.items = [[x >> self.shift for x in item] for item in image.items]
+        self.target = [t >> self.shift for t in image.target]
+        # The exact residual, in grid steps, lies in (grid residual - 1, grid residual + n) when rounded.
+        self.slack = problem.n if self.shift else 0
+
+    # -- objectives ----------------------------------------------------------------------------------
+
+    def nearest(self, low: int, high: int) -> Finding:
+        """Minimise the error over subsets of ``low`` to ``high`` items."""
+        answer = self._run(low, high, minimise="error")
+        unit = self.problem.image.unit
+        if answer.subset is None:
+            bound = self._exact_bound(answer.bound) * unit
+            return Finding(None, bound, self.problem.sizes[0], message="time limit reached")
+        units = self.problem.image.error(answer.subset)
+        if not self.shift:
+            proven = units if answer.complete else min(answer.bound, units)
+            message = "" if answer.complete else "time limit reached"
+            return Finding(answer.subset, proven * unit, self.problem.sizes[0], message=message)
+        rivals, all_listed = self._subsets_within(low, high, units)
+        best = min([answer.subset, *rivals], key=self.problem.image.error)
+        units = self.problem.image.error(best)
+        proven = units if all_listed else min(units, self._exact_bound(answer.bound))
+        message = "" if all_listed else "ranking the subsets that rounding left equal was cut short"
+        return Finding(best, proven * unit, self.problem.sizes[0], message=message)
+
+    def within(self) -> Finding:
+        """Find any subset within the tolerance, or prove that there is none."""
+        low, high = self.problem.sizes
+        tolerance = self.problem.tolerance_units or 0
+        if self.shift:
+            return self.nearest(low, high)
+        answer = self._run(low, high, reach=tolerance)
+        if answer.subset is None and answer.complete:
+            return Finding(None, (tolerance + 1) * self.problem.image.unit, low)
+        return Finding(answer.subset, size_bound=low, message="" if answer.complete else "time limit reached")
+
+    def sparsest(self) -> Finding:
+        """Find the fewest items within the tolerance, then the smallest error among so few."""
+        low, high = self.problem.sizes
+        tolerance = self.problem.tolerance_units or 0
+        size = low
+        while True:
+            # On a coarse grid some of the sizes CP-SAT proposes are false; each pass excludes one more.
+            reach = (tolerance >> self.shift) + 1 + self.slack if self.shift else tolerance
+            answer = self._run(size, high, reach=reach, minimise="size")
+            if answer.subset is None and answer.complete:
+                return Finding(None, (tolerance + 1) * self.problem.image.unit, low)
+            size = max(size, answer.bound)
+            if answer.subset is None or not answer.complete:
+                return Finding(answer.subset, size_bound=size, message="time limit reached")
+            finding = self.nearest(len(answer.subset), len(answer.subset))
+            units = self.problem.image.error(finding.subset or answer.subset)
+            subset = finding.subset or answer.subset
+            if units <= tolerance:
+                return Finding(subset, finding.lower_bound, len(answer.subset), message=finding.message)
+            if finding.lower_bound <= tolerance * self.problem.image.unit:
+                return Finding(subset, size_bound=len(answer.subset), message=finding.message)
+            size = len(answer.subset) + 1
+            if size > high:
+                return Finding(subset, (tolerance + 1) * self.problem.image.unit, low)
+
+    def _exact_bound(self, grid_bound: int) -> int:
+        """Turn a lower bound on the grid error into one on the exact error, in units."""
+        return max(0, (grid_bound - 1 - self.slack) << self.shift) if self.shift else max(0, grid_bound)
+
+    # -- models --------------------------------------------------------------------------------------
+
+    def _model(
+        self, low: int, high: int, window: tuple[int, int] | None, minimise: str
+    ) -> tuple[Any, list[Any]]:
+        model = self.cp_model.CpModel()
+        chosen = [model.new_bool_var(f"x{i}") for i in range(self.problem.n)]
+        if (low, high) != (0, self.problem.n):
+            model.add_linear_constraint(sum(chosen), low, high)
+        residuals = [
+            sum(item[k] * x for item, x in zip(self.items, chosen, strict=True)) - t
+            for k, t in enumerate(self.target)
+        ]
+        if window is not None:
+            for residual in residuals:
+                model.add_linear_constraint(residual, *window)
+        if minimise == "error":
+            most = max(sum(abs(item[k]) for item in self.items) + abs(t) for k, t in enumerate(self.target))
+            error = model.new_int_var(0, most, "error")
+            for residual in residuals:
+                model.add(residual <= error)
+                model.add(-residual <= error)
+            model.minimize(error)
+        elif minimise == "size":
+            model.minimize(sum(chosen))
+        return model, chosen
+
+    def _solver(self) -> Any:
+        solver = self.cp_model.CpSolver()
+        if self.limits.remaining is not None:
+            solver.parameters.max_time_in_seconds = max(self.limits.remaining, 1e-3)
+        if self.limits.threads is not None:
+            solver.parameters.num_workers = self.limits.threads
+        if self.limits.memory is not None:
+            solver.parameters.max_memory_in_mb = max(1, self.limits.memory >> 20)
+        solver.parameters.random_seed = self.limits.seed % (1 << 31)
+        return solver
+
+    def _run(self, low: int, high: int, *, reach: int | None = None, minimise: str = "") -> _Answer:
+        window = None if reach is None else (-min(reach, 1 << _MODEL_BITS), min(reach, 1 << _MODEL_BITS))
+        model, chosen = self._model(low, high, window, minimise)
+        solver = self._solver()
+        status = solver.solve(model)
+        cp = self.cp_model
+        if status == cp.MODEL_INVALID:
+            raise RuntimeError(f"CP-SAT rejected the model: {model.validate()}")
+        subset = None
+        if status in (cp.OPTIMAL, cp.FEASIBLE):
+            subset = [i for i, x in enumerate(chosen) if solver.boolean_value(x)]
+        complete = status in (cp.OPTIMAL, cp.INFEASIBLE) or (subset is not None and not minimise)
+        bound = int(solver.response_proto.inner_objective_lower_bound) if minimise else 0
+        return _Answer(subset, complete, bound)
+
+    def _subsets_within(self, low: int, high: int, units: int) -> tuple[Iterable[list[int]], bool]:
+        """List every subset that rounding leaves a chance of an error of at most ``units``."""
+        reach = (units >> self.shift) + 1
+        model, chosen = self._model(low, high, (-reach - self.slack, reach + 1), "")
+        solver = self._solver()
+        solver.parameters.num_workers = 1
+        solver.parameters.enumerate_all_solutions = True
+        collector = _collector(self.cp_model, chosen)
+        status = solver.solve(model, collector)
+        return collector.subsets, status == self.cp_model.OPTIMAL and not collector.full
+
+
+def _collector(cp_model: Any, chosen: list[Any]) -> Any:
+    class Collector(cp_model.CpSolverSolutionCallback):  # type: ignore[misc]
+        """Keeps every solution, up to a limit."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.subsets: list[list[int]] = []
+            self.full = False
+
+        def on_solution_callback(self) -> None:
+            """Keep this one, or stop when there are too many."""
+            self.subsets.append([i for i, x in enumerate(chosen) if self.boolean_value(x)])
+            if len(self.subsets) >= _MOST_CANDIDATES:
+                self.full = True
+                self.stop_search()
+
+    return Collector()

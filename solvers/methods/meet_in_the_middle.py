@@ -1,0 +1,276 @@
+"""mitm: all sums of each half of the items, sorted, and two pointers (Horowitz & Sahni 1974). Exact.
+
+Instances whose integers fit 62 bits run in compiled int64 arithmetic. Wider ones (products of two uniforms
+have 106 bits) are solved on the finest grid that fits; then every pair of half sums that rounding leaves a
+chance is listed and ranked in exact integers. Where rounding leaves too many, because the exponents are too
+mixed, the same search runs in Python's own integers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from solvers.errors import UnsupportedProblemError
+from solvers.methods.protocol import Backend, Finding, Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from solvers.problem import SubsetSum
+    from solvers.solution import Objective
+
+_MOST_ITEMS = 50
+_MOST_ITEMS_IN_PYTHON = 36
+_MOST_CANDIDATES = 1 << 16
+_WORD = 1 << 62
+_BYTES_PER_SUM = 12 * 3  # sum and mask, and the merge's copy of them while a list doubles
+
+
+@dataclass
+class _Half:
+    """Sorted sums of one half of the items with their masks, grouped by cardinality where that matters."""
+
+    first: int
+    groups: dict[int, tuple[Any, Any]]
+
+
+class MeetInTheMiddle(Backend):
+    """Horowitz-Sahni meet in the middle for scalar problems of up to 50 items."""
+
+    name = "mitm"
+    summary = f"scalar, up to {_MOST_ITEMS} items, any cardinality; all objectives, proven; O(2^(n/2)) memory"
+
+    def missing(self) -> str | None:
+        """Return None: it needs only what the package itself needs."""
+        return None
+
+    def refusal(self, problem: SubsetSum, objective: Objective, limits: Limits) -> str | None:  # noqa: ARG002
+        """Return why not, if not: vectors, too many items, too little memory."""
+        if problem.d > 1:
+            return f"it takes scalar items, these have {problem.d} dimensions"
+        if problem.n > _MOST_ITEMS:
+            return f"it takes up to {_MOST_ITEMS} items, these are {problem.n}"
+        needed = 2 * _BYTES_PER_SUM << ((problem.n + 1) // 2)
+        if limits.memory is not None and needed > limits.memory:
+            return f"it needs about {needed} bytes for {problem.n} items, the memory limit is {limits.memory}"
+        return None
+
+    def solve(self, problem: SubsetSum, objective: Objective, limits: Limits) -> Finding:
+        """Answer in O(2^(n/2)) time and memory; by cardinality O(n 2^(n/2))."""
+        grouped = objective == "sparsest" or problem.cardinality is not None
+        try:
+            search = _Search(problem, limits, grouped=grouped)
+        except _OutOfTimeError:
+            return Finding(None, message="time limit reached while listing half sums")
+        if objective == "sparsest":
+            return search.sparsest()
+        return search.nearest(stop=problem.tolerance_units if objective == "within" else 0)
+
+
+class _OutOfTimeError(Exception):
+    """The time limit was reached."""
+
+
+class _TooManyCandidatesError(Exception):
+    """Rounding left too many pairs to rank one by one."""
+
+
+class _Search:
+    """The half sums of one problem, and the searches over pairs of them."""
+
+    def __init__(self, problem: SubsetSum, limits: Limits, *, grouped: bool) -> None:
+        self.problem = problem
+        self.limits = limits
+        self.grouped = grouped
+        self.items = [item[0] for item in problem.image.items]
+        self.target = problem.image.target[0]
+        excess = problem.image.magnitude.bit_length() - 61
+        self.shift = max(0, excess)  # half sums are rounded down to multiples of 2^shift units
+        self.in_python = False
+        self._list_half_sums()
+
+    # -- building ------------------------------------------------------------------------------------
+
+    def _list_half_sums(self) -> None:
+        middle = self.problem.n // 2
+        self.left = self._half(0, middle)
+        self.right = self._half(middle, self.problem.n)
+
+    def _half(self, first: int, last: int) -> _Half:
+        groups: dict[int, tuple[Any, Any]] = {0: self._empty_sum()}
+        for index in range(first, last):
+            if self.limits.expired:
+                raise _OutOfTimeError
+            item, bit = self.items[index] >> self.shift, index - first
+            if self.grouped:
+                top = max(groups)
+                grown = {0: groups[0], top + 1: self._merge(None, groups[top], item, bit)}
+                for size in range(1, top + 1):
+                    grown[size] = self._merge(groups[size], groups[size - 1], item, bit)
+                groups = grown
+            else:
+                groups = {0: self._merge(groups[0], groups[0], item, bit)}
+        return _Half(first, groups)
+
+    def _empty_sum(self) -> tuple[Any, Any]:
+        if self.in_python:
+            return [0], [0]
+        return np.zeros(1, np.int64), np.zeros(1, np.uint32)
+
+    def _merge(
+        self, without: tuple[Any, Any] | None, taking: tuple[Any, Any], item: int, bit: int
+    ) -> tuple[Any, Any]:
+        if self.in_python:
+            before = [] if without is None else list(zip(*without, strict=True))
+            after = [(s + item, mask | 1 << bit) for s, mask in zip(*taking, strict=True)]
+            merged = sorted(before + after)  # two sorted runs: linear time
+            return [s for s, _ in merged], [mask for _, mask in merged]
+        from solvers.kernels.half_sums import merge_with_item
+
+        if without is None:
+            without = np.empty(0, np.int64), np.empty(0, np.uint32)
+        return merge_with_item(without[0], without[1], taking[0], taking[1], item, bit)
+
+    # -- objectives ----------------------------------------------------------------------------------
+
+    def nearest(self, stop: int | None) -> Finding:
+        """Find the nearest subset of an allowed cardinality, or stop at an error of ``stop`` units."""
+        low, high = self.problem.sizes
+        pairs = list(self._group_pairs(low, high)) if self.grouped else [(0, 0)]
+        subset, units, complete = self._nearest_over(pairs, stop or 0)
+        unit = self.problem.image.unit
+        if not complete:
+            return Finding(subset, size_bound=low, message="time limit reached")
+        stopped_early = stop is not None and 0 < units <= stop
+        return Finding(subset, Fraction(0) if stopped_early else units * unit, low)
+
+    def sparsest(self) -> Finding:
+        """Find the fewest items within the tolerance, and among those the smallest error."""
+        low, high = self.problem.sizes
+        tolerance = self.problem.tolerance_units or 0
+        unit = self.problem.image.unit
+        best: tuple[list[int] | None, int] = (None, 0)
+        for size in range(low, high + 1):
+            subset, units, complete = self._nearest_over(list(self._group_pairs(size, size)), 0)
+            if subset is not None and (best[0] is None or units < best[1]):
+                best = subset, units
+            if not complete:
+                return Finding(best[0], size_bound=size, message="time limit reached")
+            if units <= tolerance:
+                return Finding(subset, units * unit, size)
+        return Finding(best[0], best[1] * unit, low)
+
+    def _group_pairs(self, low: int, high: int) -> Iterator[tuple[int, int]]:
+        for a in self.left.groups:
+            for b in self.right.groups:
+                if low <= a + b <= high:
+                    yield a, b
+
+    # -- searching pairs -----------------------------------------------------------------------------
+
+    def _nearest_over(
+        self, pairs: Sequence[tuple[int, int]], stop: int
+    ) -> tuple[list[int] | None, int, bool]:
+        """Return (subset, exact error in units, whether every pair of groups was searched)."""
+        try:
+            return self._scan(pairs, stop)
+        except _TooManyCandidatesError:
+            # Exponents too mixed for one machine word: start again in Python's integers, for good.
+            if self.problem.n > _MOST_ITEMS_IN_PYTHON:
+                raise UnsupportedProblemError(
+                    f"backend mitm takes up to {_MOST_ITEMS_IN_PYTHON} items of such mixed magnitudes, "
+                    f"these are {self.problem.n}; able: cp-sat"
+                ) from None
+            self.in_python, self.shift = True, 0
+            try:
+                self._list_half_sums()
+            except _OutOfTimeError:
+                return None, 0, False
+            return self._scan(pairs, stop)
+
+    def _scan(self, pairs: Sequence[tuple[int, int]], stop: int) -> tuple[list[int] | None, int, bool]:
+        best: tuple[list[int] | None, int] = (None, 0)
+        for number, (a, b) in enumerate(pairs):
+            if number and self.limits.expired:
+                return *best, False
+            left, right = self.left.groups[a], self.right.groups[b]
+            i, j = self._nearest_on_grid(left, right, stop)
+            candidates = [self._subset(left, i, right, j)]
+            units = self._error(candidates[0])
+            if self.shift and units > stop and (best[0] is None or self._may_beat(units, best[1])):
+                candidates += self._rivals(left, right, units)
+            for subset in candidates:
+                units = self._error(subset)
+                if best[0] is None or units < best[1]:
+                    best = subset, units
+            if best[1] <= stop:
+                break
+        return *best, True
+
+    def _nearest_on_grid(self, left: tuple[Any, Any], right: tuple[Any, Any], stop: int) -> tuple[int, int]:
+        target = self.target >> self.shift
+        if self.in_python:
+            return _nearest_pair_of_integers(left[0], right[0], target, stop)
+        from solvers.kernels.two_pointers import nearest_pair
+
+        # On a coarse grid a small distance proves nothing yet, so nothing but the nearest pair will do.
+        stop = min(stop, _WORD) if not self.shift else -1
+        i, j, _ = nearest_pair(left[0], right[0], target, stop)
+        return int(i), int(j)
+
+    def _may_beat(self, units: int, best: int) -> bool:
+        """Whether some pair of a group whose grid-nearest pair has this exact error might beat ``best``."""
+        slack = (2 * self.problem.n + 4) << self.shift
+        return units - slack <= best
+
+    def _rivals(self, left: tuple[Any, Any], right: tuple[Any, Any], units: int) -> list[list[int]]:
+        """List every subset that rounding leaves a chance of an error below ``units``.
+
+        Rounding n items and the target down puts the exact difference, in grid steps, into
+        (grid difference - 1, grid difference + n).
+        """
+        from solvers.kernels.two_pointers import pairs_in_window
+
+        reach = (units >> self.shift) + 1
+        target = self.target >> self.shift
+        low, high = target - reach - self.problem.n, target + reach + 1
+        pairs = np.empty((_MOST_CANDIDATES, 2), np.int64)
+        if high >= _WORD or low <= -_WORD:
+            raise _TooManyCandidatesError
+        count = pairs_in_window(left[0], right[0], low, high, pairs)
+        if count < 0:
+            raise _TooManyCandidatesError
+        return [self._subset(left, int(i), right, int(j)) for i, j in pairs[:count]]
+
+    def _subset(self, left: tuple[Any, Any], i: int, right: tuple[Any, Any], j: int) -> list[int]:
+        return [
+            half.first + bit
+            for half, mask in ((self.left, int(left[1][i])), (self.right, int(right[1][j])))
+            for bit in range(mask.bit_length())
+            if mask >> bit & 1
+        ]
+
+    def _error(self, subset: Sequence[int]) -> int:
+        return abs(sum(self.items[i] for i in subset) - self.target)
+
+
+def _nearest_pair_of_integers(
+    left: Sequence[int], right: Sequence[int], target: int, stop: int
+) -> tuple[int, int]:
+    """Do what the compiled ``nearest_pair`` does, in integers of any size."""
+    i, j = 0, len(right) - 1
+    best_i, best_j = i, j
+    best = abs(left[i] + right[j] - target)
+    while i < len(left) and j >= 0 and best > stop:
+        difference = left[i] + right[j] - target
+        if abs(difference) < best:
+            best, best_i, best_j = abs(difference), i, j
+        if difference > 0:
+            j -= 1
+        else:
+            i += 1
+    return best_i, best_j

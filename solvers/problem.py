@@ -1,0 +1,190 @@
+"""SubsetSum, the question: which of these items add up to, or come nearest to, the target."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from solvers.errors import InvalidProblemError
+from solvers.exact import IntegerImage, as_fraction, integer_image
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from fractions import Fraction
+
+    from numpy.typing import NDArray
+
+
+class SubsetSum:
+    """A subset-sum problem, scalar or multidimensional. Immutable.
+
+    The error of a subset S is ``|sum_S - target|``, for d > 1 the max norm of that vector.
+
+    Parameters
+    ----------
+    items : array_like, shape (n,) or (n, d)
+        Floats (each the exact dyadic rational it stores), integers of any size, or Fractions, also mixed.
+    target : number, or array_like of shape (d,)
+    tolerance : number, optional
+        epsilon >= 0: subsets with error <= tolerance (exactly) are acceptable.
+    cardinality : int or (int, int), optional
+        The number of items to choose: k, or from k_min to k_max. A k_max above n is read as n.
+
+    Attributes
+    ----------
+    items : array, shape (n,) or (n, d), read-only
+        float64, int64, or object when the numbers fit neither.
+    target : Fraction, or tuple of d Fractions
+    tolerance : Fraction or None
+    cardinality : (int, int) or None
+    n, d : int
+
+    Raises
+    ------
+    InvalidProblemError
+        For no items, ragged items, NaN or infinities, a target of another dimension, a negative tolerance,
+        or a cardinality that no subset has.
+
+    Examples
+    --------
+    >>> SubsetSum([3, 34, 4, 12, 5, 2], 9, tolerance=0)
+    SubsetSum(n=6, d=1, tolerance=0)
+    >>> SubsetSum([[1, 0], [0, 1], [1, 1]], target=(1, 1), cardinality=1)
+    SubsetSum(n=3, d=2, cardinality=(1, 1))
+
+    """
+
+    items: NDArray[Any]
+    target: Fraction | tuple[Fraction, ...]
+    tolerance: Fraction | None
+    cardinality: tuple[int, int] | None
+    n: int
+    d: int
+
+    def __init__(
+        self,
+        items: Any,
+        target: Any,
+        *,
+        tolerance: Any = None,
+        cardinality: int | tuple[int, int] | None = None,
+    ) -> None:
+        rows, scalar = _rows_of(items)
+        exact_items = [
+            tuple(as_fraction(x, _name_of(i, k, scalar=scalar)) for k, x in enumerate(row))
+            for i, row in enumerate(rows)
+        ]
+        targets = [target] if scalar else _sequence_of(target, "the target")
+        d = len(rows[0])
+        if scalar and isinstance(target, (list, tuple, np.ndarray)) and np.ndim(target) > 0:
+            raise InvalidProblemError(f"scalar items need one number as target, got {target!r}")
+        if len(targets) != d:
+            raise InvalidProblemError(f"items have {d} dimensions, the target has {len(targets)}")
+        exact_target = tuple(as_fraction(x, "the target") for x in targets)
+        n = len(rows)
+        exact_tolerance = None if tolerance is None else as_fraction(tolerance, "the tolerance")
+        if exact_tolerance is not None and exact_tolerance < 0:
+            raise InvalidProblemError(f"the tolerance must be >= 0, got {tolerance!r}")
+        given = {
+            "items": _stored(rows, scalar=scalar),
+            "target": exact_target[0] if scalar else exact_target,
+            "tolerance": exact_tolerance,
+            "cardinality": _cardinality_range(cardinality, n),
+            "n": n,
+            "d": d,
+            "_exact": (exact_items, exact_target),
+        }
+        self.__dict__.update(given)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a SubsetSum cannot be changed; make a new one instead of setting {name}")
+
+    @cached_property
+    def image(self) -> IntegerImage:
+        """The instance on its common integer grid."""
+        exact_items, exact_target = self.__dict__["_exact"]
+        return integer_image(exact_items, exact_target)
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """The smallest and largest number of items that may be chosen."""
+        return self.cardinality or (0, self.n)
+
+    @property
+    def tolerance_units(self) -> int | None:
+        """The tolerance in whole units of the image: error <= tolerance iff error units <= this."""
+        return None if self.tolerance is None else self.image.floor(self.tolerance)
+
+    def __repr__(self) -> str:
+        notes = f", tolerance={self.tolerance}" if self.tolerance is not None else ""
+        notes += f", cardinality={self.cardinality}" if self.cardinality is not None else ""
+        return f"SubsetSum(n={self.n}, d={self.d}{notes})"
+
+
+def _sequence_of(values: Any, what: str) -> list[Any]:
+    """List the elements of a 1-D array, list or tuple, keeping Python integers of any size as they are."""
+    if isinstance(values, np.ndarray):
+        if values.ndim == 0:
+            raise InvalidProblemError(f"{what} is a single number {values!r}, not a sequence")
+        return list(values) if values.dtype.kind not in "iu" else values.tolist()
+    if (
+        isinstance(values, (str, bytes))
+        or not hasattr(values, "__len__")
+        or not hasattr(values, "__getitem__")
+    ):
+        raise InvalidProblemError(f"{what} must be an array, list or tuple, got {values!r}")
+    return [values[i] for i in range(len(values))] if not isinstance(values, (list, tuple)) else list(values)
+
+
+def _rows_of(items: Any) -> tuple[list[list[Any]], bool]:
+    """Return the items as a list of rows of one common length, and whether they were scalars."""
+    listed = _sequence_of(items, "items")
+    if not listed:
+        raise InvalidProblemError("a subset-sum problem needs at least one item, got none")
+    nested = [isinstance(x, (list, tuple)) or (isinstance(x, np.ndarray) and x.ndim > 0) for x in listed]
+    if not any(nested):
+        return [[x] for x in listed], True
+    if not all(nested):
+        raise InvalidProblemError("items are ragged: some are numbers and some are vectors")
+    rows = [_sequence_of(x, f"item {i}") for i, x in enumerate(listed)]
+    lengths = {len(row) for row in rows}
+    if len(lengths) > 1:
+        raise InvalidProblemError(f"items are ragged: vectors of lengths {sorted(lengths)}")
+    if lengths == {0}:
+        raise InvalidProblemError("items have no dimensions: each is an empty vector")
+    return rows, False
+
+
+def _stored(rows: Sequence[Sequence[Any]], *, scalar: bool) -> NDArray[Any]:
+    numbers = [x for row in rows for x in row]
+    array: NDArray[Any]
+    if all(isinstance(x, (float, np.floating)) and not isinstance(x, np.longdouble) for x in numbers):
+        array = np.array(numbers, dtype=np.float64)
+    elif all(isinstance(x, (int, np.integer)) and -(2**63) <= x < 2**63 for x in numbers):
+        array = np.array(numbers, dtype=np.int64)
+    else:
+        array = np.array([*numbers, None], dtype=object)[:-1]  # the None keeps numpy from guessing a dtype
+    array = array if scalar else array.reshape(len(rows), -1)
+    array.flags.writeable = False
+    return array
+
+
+def _name_of(i: int, k: int, *, scalar: bool) -> str:
+    return f"item {i}" if scalar else f"coordinate {k} of item {i}"
+
+
+def _cardinality_range(cardinality: Any, n: int) -> tuple[int, int] | None:
+    if cardinality is None:
+        return None
+    bounds = cardinality if isinstance(cardinality, (tuple, list)) else (cardinality, cardinality)
+    whole = all(isinstance(k, (int, np.integer)) and not isinstance(k, bool) for k in bounds)
+    if len(bounds) != 2 or not whole:
+        raise InvalidProblemError(f"cardinality must be k or (k_min, k_max), got {cardinality!r}")
+    k_min, k_max = int(bounds[0]), int(bounds[1])
+    if not 0 <= k_min <= k_max or k_min > n:
+        raise InvalidProblemError(
+            f"cardinality {cardinality!r} is impossible: need 0 <= k_min <= k_max and k_min <= n = {n}"
+        )
+    return k_min, min(k_max, n)

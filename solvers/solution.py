@@ -1,0 +1,206 @@
+"""Status, Proof and Solution: the answer to one problem, and what is proven about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, IntEnum
+from fractions import Fraction
+from typing import TYPE_CHECKING, Literal, Self, cast
+
+import numpy as np
+
+from solvers.errors import CertificateError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from solvers.problem import SubsetSum
+
+Objective = Literal["nearest", "within", "sparsest"]
+Sum = Fraction | tuple[Fraction, ...]
+
+
+class Status(IntEnum):
+    """What is known about a problem after solving it. ``str(status)`` is a sentence.
+
+    >>> print(Status.INFEASIBLE)
+    no subset meets the tolerance (proven)
+    """
+
+    text: str
+
+    def __new__(cls, value: int, text: str = "") -> Self:
+        """Attach the sentence to the member."""
+        member = int.__new__(cls, value)
+        member._value_ = value
+        member.text = text
+        return member
+
+    UNKNOWN = 0, "nothing proven: no acceptable subset found, none excluded"
+    OPTIMAL = 1, "the subset shown is the best (proven)"
+    FEASIBLE = 2, "the subset shown is acceptable; a better one is not excluded"
+    INFEASIBLE = 3, "no subset meets the tolerance (proven)"
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class Proof(Enum):
+    """How the claim in a status was established."""
+
+    EXACT = "integer arithmetic end to end"
+    TOLERANCE = "true up to the backend's floating-point resolution"
+    NONE = "nothing is claimed"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """The answer to one :class:`~solvers.problem.SubsetSum`.
+
+    Attributes
+    ----------
+    status : Status
+        For "nearest": OPTIMAL (no subset is nearer), FEASIBLE (an incumbent), INFEASIBLE (even the nearest
+        subset exceeds the tolerance; it is still shown when known). For "within": FEASIBLE, as any acceptable
+        subset will do, or INFEASIBLE. For "sparsest": OPTIMAL when no acceptable subset has fewer items, or
+        as many and a smaller error.
+    subset : int64 array, sorted, or None
+        Indices of the chosen items; None when there is none to show.
+    total : Fraction, or tuple of d Fractions, or None
+        The exact sum of the chosen items.
+    error : Fraction or None
+        The exact error of the subset.
+    lower_bound : Fraction
+        For "nearest" and "within": no subset has a smaller error. For "sparsest": no acceptable subset of
+        ``size_bound`` items has a smaller error.
+    size_bound : int
+        For "sparsest": no acceptable subset has fewer items. Otherwise the least cardinality allowed.
+    proof : Proof
+    resolution : float
+        0.0 for EXACT; the backend's floating-point tolerance for TOLERANCE.
+    objective, backend, message : str
+    seconds : float
+    n : int
+        Number of items of the problem.
+
+    """
+
+    status: Status
+    subset: NDArray[np.int64] | None
+    total: Sum | None
+    error: Fraction | None
+    lower_bound: Fraction
+    proof: Proof
+    objective: Objective
+    n: int
+    size_bound: int = 0
+    resolution: float = 0.0
+    backend: str = ""
+    seconds: float = 0.0
+    message: str = ""
+
+    @property
+    def mask(self) -> NDArray[np.bool_] | None:
+        """The subset as a bool array of shape (n,), or None."""
+        if self.subset is None:
+            return None
+        mask = np.zeros(self.n, dtype=bool)
+        mask[self.subset] = True
+        return mask
+
+    @property
+    def size(self) -> int | None:
+        """Number of chosen items, or None."""
+        return None if self.subset is None else len(self.subset)
+
+    @property
+    def gap(self) -> Fraction | None:
+        """``error - lower_bound``: how much nearer an undiscovered subset could be; 0 when proven nearest."""
+        return None if self.error is None else self.error - self.lower_bound
+
+    def check(self, problem: SubsetSum) -> None:
+        """Recompute everything that can be recomputed from the problem alone, in exact arithmetic.
+
+        Raises
+        ------
+        CertificateError
+            On any mismatch: indices, sum, error, cardinality, or a status that the numbers contradict.
+
+        """
+        if self.n != problem.n:
+            raise CertificateError(f"the solution is for {self.n} items, the problem has {problem.n}")
+        if self.lower_bound < 0 or self.size_bound < 0:
+            raise CertificateError(f"bounds cannot be negative: {self.lower_bound}, {self.size_bound}")
+        acceptable = self._check_subset(problem)
+        self._check_status(problem, acceptable=acceptable)
+
+    def _check_subset(self, problem: SubsetSum) -> bool:
+        """Check subset, sum and error; return whether the subset meets the tolerance."""
+        if self.subset is None:
+            if self.total is not None or self.error is not None:
+                raise CertificateError("a solution without a subset cannot have a sum or an error")
+            return False
+        chosen = [int(i) for i in self.subset]
+        if chosen != sorted(set(chosen)) or (chosen and not 0 <= chosen[0] <= chosen[-1] < problem.n):
+            raise CertificateError(f"subset {chosen} is not a sorted set of indices below {problem.n}")
+        low, high = problem.sizes
+        if not low <= len(chosen) <= high:
+            raise CertificateError(f"the subset has {len(chosen)} items, allowed are {low} to {high}")
+        total, error = exact_total_and_error(problem, chosen)
+        if self.total != total:
+            raise CertificateError(f"the items add up to {total}, not {self.total}")
+        if self.error != error:
+            raise CertificateError(f"the subset's error is {error}, not {self.error}")
+        if self.lower_bound > error and (self.objective != "sparsest" or len(chosen) == self.size_bound):
+            raise CertificateError(f"the lower bound {self.lower_bound} exceeds the error {error}")
+        return problem.tolerance is None or error <= problem.tolerance
+
+    def _check_status(self, problem: SubsetSum, *, acceptable: bool) -> None:
+        if (self.proof is Proof.NONE) != (self.status is Status.UNKNOWN):
+            raise CertificateError(f"status {self.status.name} does not go with proof {self.proof.name}")
+        if (self.resolution == 0.0) != (self.proof is not Proof.TOLERANCE):
+            raise CertificateError(f"resolution {self.resolution} does not go with proof {self.proof.name}")
+        if self.status in (Status.OPTIMAL, Status.FEASIBLE) and not acceptable:
+            raise CertificateError(f"status {self.status.name}, but no subset within the tolerance is shown")
+        if self.status in (Status.INFEASIBLE, Status.UNKNOWN) and acceptable:
+            raise CertificateError(f"status {self.status.name}, but the subset shown meets the tolerance")
+        excluded = problem.tolerance is not None and self.lower_bound > problem.tolerance
+        if self.status is Status.INFEASIBLE and self.proof is Proof.EXACT and not excluded:
+            raise CertificateError("INFEASIBLE, but the lower bound does not exceed the tolerance")
+        if self.status is Status.UNKNOWN and excluded:
+            raise CertificateError("UNKNOWN, but the lower bound excludes every subset")
+        if self.proof is Proof.EXACT and acceptable:
+            best = self.gap == 0 and (self.objective != "sparsest" or self.size == self.size_bound)
+            claims_best = self.status is Status.OPTIMAL
+            if self.objective == "within" and claims_best:
+                raise CertificateError("'within' asks for any acceptable subset; OPTIMAL is not its to claim")
+            if self.objective != "within" and best != claims_best:
+                raise CertificateError(f"status {self.status.name} contradicts the bounds (gap {self.gap})")
+
+
+def exact_total_and_error(problem: SubsetSum, subset: list[int]) -> tuple[Sum, Fraction]:
+    """Return the exact sum of the chosen items and its max-norm distance to the target."""
+    image = problem.image
+    total = tuple(s * image.unit for s in image.total(subset))
+    return (total if problem.target.__class__ is tuple else total[0]), image.error(subset) * image.unit
+
+
+def checked_objective(objective: str) -> Objective:
+    """Return ``objective`` if there is one of that name.
+
+    Raises
+    ------
+    InvalidProblemError
+        Otherwise.
+
+    """
+    from solvers.errors import InvalidProblemError
+
+    if objective not in ("nearest", "within", "sparsest"):
+        raise InvalidProblemError(
+            f"unknown objective {objective!r}; choose 'nearest', 'within' or 'sparsest'"
+        )
+    return cast("Objective", objective)
