@@ -9,6 +9,7 @@ import math
 import os
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from solvers.batch_solution import BatchSolution
 from solvers.checkpoint import Checkpoint
 from solvers.dispatch import checked_backend, solve
 from solvers.errors import InvalidProblemError
-from solvers.exact import float_down, float_up
+from solvers.exact import as_fraction, exact_array, float_down, float_up
 from solvers.problem import SubsetSum
 from solvers.solution import Objective, Status, checked_objective
 
@@ -177,7 +178,7 @@ def solve_many(
         advance(done)
         for (first, last), answers in _run(rows, remaining, threads, executor):
             masks[first:last], errors[first:last], lower[first:last], status[first:last] = answers
-            if shards is not None and not (answers[3] == Status.UNKNOWN).any():
+            if shards is not None and _final(rows, answers[3]):
                 shards.write(first, last, answers)
             done += last - first
             advance(done)
@@ -223,7 +224,7 @@ def _checked_rows(
         )
     if goal != "nearest" and tolerance is None:
         raise InvalidProblemError(f"objective {objective!r} needs a tolerance")
-    limits = np.asarray(np.inf if tolerance is None else tolerance, dtype=np.float64)
+    limits = _tolerances(tolerance)
     if limits.shape not in ((), (count,)) or not bool((limits >= 0).all()):
         raise InvalidProblemError(
             f"tolerance must be >= 0, one number or one a row ({count}), got {tolerance!r}"
@@ -233,6 +234,11 @@ def _checked_rows(
     sizes = None
     if cardinality is not None:
         sizes = SubsetSum([0] * n, 0, cardinality=cardinality).cardinality
+        counts = np.broadcast_to(usable, (count, n)).sum(axis=1)
+        if sizes is not None and counts.min() < sizes[0]:
+            raise InvalidProblemError(
+                f"row {int(counts.argmin())} has {counts.min()} valid items, fewer than cardinality {sizes}"
+            )
     return _Rows(
         offered,
         goals,
@@ -246,10 +252,30 @@ def _checked_rows(
     )
 
 
+def _tolerances(tolerance: Any) -> NDArray[np.float64]:
+    """Return tolerances as the float64 they are; rounding one could accept or refuse a row wrongly."""
+    if tolerance is None:
+        return np.full((), np.inf)
+    given = exact_array(tolerance)
+    if given.dtype.kind not in "iufO":
+        raise InvalidProblemError(f"tolerance must be a number or numbers, got {tolerance!r}")
+    try:
+        limits = given.astype(np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InvalidProblemError(f"tolerance must be a number or numbers, got {tolerance!r}") from error
+    if (given.dtype.kind != "f" or given.dtype.itemsize > 8) and np.isfinite(limits).all():
+        for x, limit in zip(given.flat, limits.flat, strict=True):
+            if as_fraction(x, "the tolerance") != Fraction(float(limit)):
+                raise InvalidProblemError(
+                    f"tolerance {x!r} is not a float64; the nearest ones are {limit!r} and its neighbours"
+                )
+    return limits
+
+
 def _numbers(values: Any, what: str) -> NDArray[Any]:
     """Return finite float64, or Python numbers in an object array where float64 would round."""
     try:
-        array = np.asarray(values)
+        array = exact_array(values)
     except ValueError as error:
         raise InvalidProblemError(f"{what} are ragged: {error}") from error
     if array.dtype.kind in "iu":
@@ -319,10 +345,10 @@ def solve_chunk(rows: _Rows) -> Answers:
         from solvers.kernels.batch_rows import UNSOLVED, solve_rows
 
         solve_rows(
-            np.ascontiguousarray(rows.items),
-            np.ascontiguousarray(rows.targets),
-            np.ascontiguousarray(rows.valid),
-            np.ascontiguousarray(rows.tolerances),
+            _plain(rows.items),
+            _plain(rows.targets),
+            _plain(rows.valid),
+            _plain(rows.tolerances),
             rows.objective == "within",
             masks,
             errors,
@@ -339,12 +365,17 @@ def solve_chunk(rows: _Rows) -> Answers:
     return masks, errors, lower, status
 
 
+def _plain(array: NDArray[Any]) -> NDArray[Any]:
+    """Return it contiguous and writable: numba compiles a kernel anew for every other memory layout."""
+    return np.require(array, requirements=["C", "A", "W"])
+
+
 def _solve_row(rows: _Rows, row: int, time_limit: float | None, answers: Answers) -> None:
     masks, errors, lower, status = answers
     usable = np.flatnonzero(rows.valid[row])
     if not usable.size:  # only the empty subset: pose it as one item that may not be chosen
         usable = np.zeros(1, np.int64)
-        cardinality: tuple[int, int] | None = (0, 0)
+        cardinality: tuple[int, int] | None = (0, 0)  # k_min is 0: _checked_rows saw to it
     else:
         cardinality = rows.cardinality
     limit = rows.tolerances[row]
@@ -363,10 +394,20 @@ def _solve_row(rows: _Rows, row: int, time_limit: float | None, answers: Answers
         seed=rows.seed,
     )
     status[row] = solution.status
-    lower[row] = float_down(solution.lower_bound) if rows.objective != "sparsest" else 0.0
+    # For "sparsest" an OPTIMAL row's bound is about subsets of as few items, not about all of them.
+    everywhere = rows.objective != "sparsest" or solution.status is Status.INFEASIBLE
+    lower[row] = float_down(solution.lower_bound) if everywhere else 0.0
     if solution.subset is not None and solution.error is not None:
         masks[row, usable[solution.subset]] = True
         errors[row] = float_up(solution.error)
+
+
+def _final(rows: _Rows, status: NDArray[np.uint8]) -> bool:
+    """Whether more time would not have answered a chunk better."""
+    unfinished = status == Status.UNKNOWN
+    if rows.objective != "within":
+        unfinished |= status == Status.FEASIBLE
+    return rows.deadline is None or not unfinished.any()
 
 
 # -- checkpoints and progress ------------------------------------------------------------------------

@@ -19,6 +19,8 @@ from solvers.errors import InvalidProblemError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from numpy.typing import NDArray
+
 
 def as_fraction(value: Any, what: str) -> Fraction:
     """Return the exact value of a float, integer, Fraction, Decimal or numpy scalar.
@@ -29,7 +31,9 @@ def as_fraction(value: Any, what: str) -> Fraction:
         For NaN, infinities, booleans, strings, complex numbers and anything else without an exact ratio.
 
     """
-    if isinstance(value, (bool, np.bool_, str, bytes)) or not hasattr(value, "as_integer_ratio"):
+    if isinstance(value, np.integer):
+        return Fraction(int(value))
+    if isinstance(value, (bool, type)) or not hasattr(value, "as_integer_ratio"):
         raise InvalidProblemError(f"{what} is {value!r}, not a number (float, int or Fraction)")
     try:
         numerator, denominator = value.as_integer_ratio()
@@ -50,7 +54,7 @@ def float_up(value: Fraction) -> float:
 
 def float_down(value: Fraction) -> float:
     """Return the largest float64 that is at most ``value`` (``-inf`` past the smallest one)."""
-    return -float_up(-value)
+    return 0.0 - float_up(-value)  # not -0.0 for zero
 
 
 def _nearest_float(value: Fraction) -> float:
@@ -58,6 +62,19 @@ def _nearest_float(value: Fraction) -> float:
         return value.numerator / value.denominator  # int / int rounds correctly
     except OverflowError:
         return math.inf if value > 0 else -math.inf
+
+
+def exact_array(values: Any) -> NDArray[Any]:
+    """Return ``np.asarray(values)``, or Python numbers in an object array where that would have rounded some.
+
+    NumPy makes float64 of a list of floats and integers, however large the integers are.
+    """
+    array = np.asarray(values)
+    if array.dtype.kind != "f" or isinstance(values, np.ndarray):
+        return array
+    given = np.array(values, dtype=object)
+    wide = any(isinstance(x, (int, np.integer)) and abs(int(x)) > 2**53 for x in given.flat)
+    return given if wide else array
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,13 @@ class SubsetSum:
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a SubsetSum cannot be changed; make a new one instead of setting {name}")
 
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"a SubsetSum cannot be changed; {name} cannot be deleted")
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.items.flags.writeable = False  # pickling and copying forget it
+
     @cached_property
     def image(self) -> IntegerImage:
         """The instance on its common integer grid."""
@@ -130,7 +137,7 @@ def _sequence_of(values: Any, what: str) -> list[Any]:
             raise InvalidProblemError(f"{what} is a single number {values!r}, not a sequence")
         return list(values) if values.dtype.kind not in "iu" else values.tolist()
     if (
-        isinstance(values, (str, bytes))
+        isinstance(values, (str, bytes, dict))
         or not hasattr(values, "__len__")
         or not hasattr(values, "__getitem__")
     ):

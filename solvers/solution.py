@@ -134,7 +134,11 @@ class Solution:
             raise CertificateError(f"the solution is for {self.n} items, the problem has {problem.n}")
         if self.lower_bound < 0 or self.size_bound < 0:
             raise CertificateError(f"bounds cannot be negative: {self.lower_bound}, {self.size_bound}")
+        if self.objective != "sparsest" and self.size_bound > problem.sizes[0]:
+            raise CertificateError(f"size bound {self.size_bound}, but {problem.sizes[0]} items are allowed")
         acceptable = self._check_subset(problem)
+        if self.objective == "sparsest" and acceptable and self.size_bound > (self.size or 0):
+            raise CertificateError(f"the size bound {self.size_bound} exceeds the size {self.size}")
         self._check_status(problem, acceptable=acceptable)
 
     def _check_subset(self, problem: SubsetSum) -> bool:

@@ -320,7 +320,7 @@ def solve_rows(
         target_odd, target_exponent = _odd_form(targets[row])
         # The sum of absolute values is below 2^top; half sums, target and their difference stay below it.
         top = math.frexp(size)[1] + 1
-        if not fits or top > 1000:
+        if not fits or top > 1000 or size == math.inf:
             continue
         finest = min(finest_item, target_exponent) if target_odd != 0 else finest_item
         if finest == 10_000:

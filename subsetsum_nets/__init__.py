@@ -1,0 +1,75 @@
+"""subsetsum_nets: strong lottery tickets by exactly solved subset sums, with proofs of their error.
+
+>>> from subsetsum_nets import load_network, prune, shipped_network
+>>> pruned = prune(load_network(shipped_network("digits-64-32-10")), epsilon=0.01)
+>>> pruned.certificate.verified
+True
+
+Names are loaded when they are first used, so that importing the package is quick.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from subsetsum_nets.compiler import prune
+    from subsetsum_nets.networks import (
+        Ball,
+        Box,
+        Dense,
+        ReluNetwork,
+        load_network,
+        random_network,
+        save_network,
+        shipped_network,
+    )
+    from subsetsum_nets.pruned_network import PrunedNetwork
+    from subsetsum_nets.verification import VerificationResult, verify
+    from subsetsum_nets.verification.certificate import Certificate
+
+_HOMES = {
+    "Ball": "networks",
+    "Box": "networks",
+    "Certificate": "verification.certificate",
+    "Dense": "networks",
+    "PrunedNetwork": "pruned_network",
+    "ReluNetwork": "networks",
+    "VerificationResult": "verification",
+    "load_network": "networks",
+    "prune": "compiler",
+    "random_network": "networks",
+    "save_network": "networks",
+    "shipped_network": "networks",
+    "verify": "verification",
+}
+
+__all__ = [
+    "Ball",
+    "Box",
+    "Certificate",
+    "Dense",
+    "PrunedNetwork",
+    "ReluNetwork",
+    "VerificationResult",
+    "__version__",
+    "load_network",
+    "prune",
+    "random_network",
+    "save_network",
+    "shipped_network",
+    "verify",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

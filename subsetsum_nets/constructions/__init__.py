@@ -1,0 +1,40 @@
+"""Constructions: a theorem each. What random network, which subset-sum rows, where the subsets go.
+
+A construction lays out the random network (a recipe), turns every target weight into rows of one big batch,
+and writes the solved subsets into masks. It neither solves nor verifies.
+"""
+
+from subsetsum_nets.constructions.linear_link import LinearLink
+from subsetsum_nets.constructions.plan import Construction, InputSigns, RowGroup
+from subsetsum_nets.constructions.relu_paper import ReluPaper
+from subsetsum_nets.constructions.relu_signed import ReluSigned
+
+CONSTRUCTIONS: dict[str, Construction] = {
+    construction.name: construction for construction in (LinearLink(), ReluPaper(), ReluSigned())
+}
+
+
+def construction_named(name: str) -> Construction:
+    """Return the construction of that name.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+
+    """
+    if name not in CONSTRUCTIONS:
+        raise ValueError(f"unknown construction {name!r}; choose one of {sorted(CONSTRUCTIONS)}")
+    return CONSTRUCTIONS[name]
+
+
+__all__ = [
+    "CONSTRUCTIONS",
+    "Construction",
+    "InputSigns",
+    "LinearLink",
+    "ReluPaper",
+    "ReluSigned",
+    "RowGroup",
+    "construction_named",
+]

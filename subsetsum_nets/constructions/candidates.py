@@ -1,0 +1,209 @@
+"""How many candidates: from (epsilon, delta) to the number of random units a subset sum draws from.
+
+The proofs use Lueker's theorem (Pensia et al. 2020, Theorem 3), whose constant is not known. We use the count
+behind it. Given m items, the sum of a random subset has mean ``sum/2``, variance ``s^2 = sum of squares / 4``
+and roughly a normal density. With z = (target - mean) / s about
+
+    2^m * 2 q * phi(z) / s
+
+subsets lie within q of the target. If their number is Poisson, all of N rows have one, with probability
+1 - delta/2, within
+
+    q = L s / (2^(m+1) phi(z)),  L = ln(2 N / delta);    never more than |w|, the error of the empty subset.
+
+For m items of second moment v, s^2 is about m v / 4 and z about normal around u = w / s. What adds up in the
+network's error is the mean of q. Over the z that N rows meet, |z| <= Z = u + Phi^-1(1 - delta / (4 N)), it is
+
+    q(m) = L s / 2^(m+1) * exp(-u^2/2) * 2 sinh(Z u) / u,
+
+or, where there are units to spare, chosen such that z is near 0, q'(m) = L s sqrt(2 pi) / 2^(m+1). Both are
+averaged over the target's own weights.
+
+In the block constructions m is Binomial(units, 1/2), one draw a block. Errors add up over at least B blocks,
+so by Cantelli's inequality their average stays below
+
+    E[q(m)] + sqrt(Var[q(m)] (2/delta - 1) / B)
+
+with probability 1 - delta/2. The number chosen is the least for which this is at most the weight error that
+the required epsilon allows. It is a prediction; what is claimed in the end is only what verification proves.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from subsetsum_nets.constructions.plan import covering_scale, weight_with_bias
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from subsetsum_nets.constructions.plan import Construction, RowGroup
+    from subsetsum_nets.networks.arrays import FloatArray
+    from subsetsum_nets.networks.relu_network import ReluNetwork
+
+MOST_ITEMS = 44  # offered to one row: beyond it meet in the middle takes seconds a row
+_MOST_CANDIDATES = 1024
+_BLOCK = 1 << 14  # rows whose densities are computed at a time
+_NEWTON_STEPS = 12
+_SPARE_ITEMS = 2  # offered beyond the need, so that blocks with few units can borrow from the others
+
+
+@dataclass(frozen=True)
+class Sizing:
+    """What a network needs for a uniform weight error.
+
+    Attributes
+    ----------
+    candidates : int
+        Units per subset sum (n of Lemma 1).
+    items : int
+        Items at most to offer to a row.
+    enough : bool
+        Whether the prediction meets the weight error; False when it is too small for ``MOST_ITEMS`` items.
+
+    """
+
+    candidates: int
+    items: int
+    enough: bool
+
+
+def size_network(
+    construction: Construction, target: ReluNetwork, weight_error: float, rows: int, delta: float
+) -> Sizing:
+    """Return the least number of candidates predicted to reach ``weight_error`` in every row.
+
+    Parameters
+    ----------
+    construction : Construction
+    target : ReluNetwork
+    weight_error : float
+        The uniform error of effective weights that the required epsilon allows.
+    rows : int
+        N, the number of subset sums.
+    delta : float
+        The probability of failure that is accepted, in (0, 1).
+
+    """
+    counts = range(MOST_ITEMS + 1)
+    drawn = np.array([_worst_layer(construction, target, m, rows, delta, spare=False) for m in counts])
+    law = construction.law
+    if law.usable == 1.0:
+        enough = bool((drawn <= weight_error).any())
+        candidates = max(1, int(np.argmax(drawn <= weight_error)) if enough else MOST_ITEMS)
+        return Sizing(candidates, MOST_ITEMS, enough)
+    chosen = np.array([_worst_layer(construction, target, m, rows, delta, spare=True) for m in counts])
+    needed = int(np.argmax(chosen <= weight_error)) if (chosen <= weight_error).any() else MOST_ITEMS
+    items = max(1, min(MOST_ITEMS, needed + _SPARE_ITEMS))
+    errors = np.append(drawn[:items], chosen[items])
+    blocks = min(weight_with_bias(layer).shape[1] for layer in target.layers)
+    for candidates in range(1, _MOST_CANDIDATES + 1):
+        chances = _binomial(candidates * law.share, law.usable, items)
+        mean = float(chances @ errors)
+        variance = max(0.0, float(chances @ errors**2) - mean**2)
+        if mean + math.sqrt(variance * (2 / delta - 1) / blocks) <= weight_error:
+            return Sizing(candidates, items, enough=True)
+    return Sizing(math.ceil(2 * items / (law.share * law.usable)), items, enough=False)
+
+
+def _binomial(trials: int, chance: float, top: int) -> FloatArray:
+    """Return the probabilities of 0..top successes, the last one of ``top`` or more."""
+    from scipy.stats import binom
+
+    chances = np.asarray(binom.pmf(np.arange(top + 1), trials, chance))
+    chances[-1] = binom.sf(top - 1, trials, chance)
+    return chances
+
+
+def _worst_layer(
+    construction: Construction, target: ReluNetwork, m: int, rows: int, delta: float, *, spare: bool
+) -> float:
+    """Return the mean over a layer's weights of q(m), or of q'(m); of the layer where it is largest."""
+    worst = 0.0
+    for layer in target.layers:
+        weights = np.abs(weight_with_bias(layer)).ravel()
+        scale = covering_scale(layer, least=construction.least_scale)
+        spread = scale * math.sqrt(m * construction.law.second_moment / 4)
+        errors = weights
+        if m:
+            inverse_density = np.full(weights.shape, math.sqrt(2 * math.pi))  # 1/phi(0)
+            if not spare:
+                inverse_density = _mean_inverse_density(weights / spread, rows, delta)
+            base = math.log(2 * rows / delta) * math.ldexp(spread, -m - 1)
+            errors = np.minimum(base * inverse_density, weights)
+        worst = max(worst, float(errors.mean()))
+    return worst
+
+
+def _mean_inverse_density(u: FloatArray, rows: int, delta: float) -> FloatArray:
+    """Return the mean of 1/phi(z) over normal z around u, cut at the largest |z| that N rows meet."""
+    from scipy.special import ndtri
+
+    z = u - float(ndtri(delta / (4 * rows)))
+    u = np.maximum(u, 1e-6)
+    inverse: FloatArray = np.exp(np.minimum(z * u - u**2 / 2, 700.0)) * -np.expm1(-2 * z * u) / u
+    return inverse
+
+
+def predicted_errors(group: RowGroup, rows: int, delta: float) -> FloatArray:
+    """Return q for every row of a group from its own items, shape (d_out, J); never above |target|.
+
+    With the items known, the density of their subset sums at the target is taken from the saddlepoint
+    approximation (Daniels 1954) instead of the normal law: exp(K(t) - t w) / sqrt(2 pi K''(t)) with
+    K(t) = sum of log((1 + exp(t a_i)) / 2) and K'(t) = w. It holds out to the ends of what the items reach.
+    """
+    m = group.items.shape[2]
+    items, targets = group.items.reshape(-1, m), group.targets.reshape(-1)
+    counts = group.valid.reshape(-1, m).sum(axis=1)
+    log_density = np.concatenate(
+        [
+            _log_density(items[first : first + _BLOCK], targets[first : first + _BLOCK])
+            for first in range(0, len(items), _BLOCK)
+        ]
+    )
+    exponent = np.minimum(-log_density - (counts + 1) * math.log(2), 700.0)
+    error = math.log(2 * rows / delta) * np.exp(exponent)
+    return np.asarray(np.minimum(error, np.abs(targets)).reshape(group.targets.shape))
+
+
+def _log_density(items: FloatArray, targets: FloatArray) -> FloatArray:
+    """Return the log density at the targets of random subsets' sums, a row each; -inf out of reach."""
+    reach_low, reach_high = np.minimum(items, 0).sum(axis=1), np.maximum(items, 0).sum(axis=1)
+    inside = (reach_low < targets) & (targets < reach_high)
+    largest = np.abs(items).max(axis=1)
+    largest = np.where(largest > 0, largest, 1.0)
+    tilt = np.zeros(len(items))
+    slope, curvature = np.zeros(len(items)), np.ones(len(items))
+    for _ in range(_NEWTON_STEPS):
+        share = 0.5 + 0.5 * np.tanh(
+            0.5 * tilt[:, np.newaxis] * items
+        )  # of subsets that take the item, tilted
+        slope = (items * share).sum(axis=1)
+        curvature = np.maximum((items**2 * share * (1 - share)).sum(axis=1), np.finfo(float).tiny)
+        step = np.clip((targets - slope) / curvature * largest, -2.0, 2.0)  # in units where no item exceeds 1
+        tilt = tilt + np.where(inside, step, 0.0) / largest
+    cumulant = (np.logaddexp(0.0, tilt[:, np.newaxis] * items) - math.log(2)).sum(axis=1)
+    log_density = cumulant - tilt * targets - 0.5 * np.log(2 * math.pi * curvature)
+    return np.where(inside, log_density, -np.inf)
+
+
+def wider(
+    construction: Construction,
+    sizing: Sizing,
+    candidates: int,
+    worst_ratio: float,
+    groups: Sequence[RowGroup],
+) -> int:
+    """Return how many candidates would do where some weight missed its tolerance by ``worst_ratio``.
+
+    Each item halves the error, so log2 of the ratio more items are needed in the row that missed; the formula
+    of :func:`size_network` is the other lower limit.
+    """
+    offered = max((int(group.valid.sum(axis=2).max(initial=1)) for group in groups), default=1)
+    per_item = candidates / max(1, min(offered, candidates))
+    more = math.ceil(math.log2(max(worst_ratio, 2.0)) * max(per_item, 1 / construction.law.share))
+    return max(sizing.candidates, candidates + more)

@@ -1,0 +1,154 @@
+"""linear: section 3.1 and Experiment 1 of Pensia et al. 2020, one linear hidden layer of n units a weight.
+
+Every target weight has its own coefficients a_1..a_n ~ U[-s, s]; the second layer is all ones and not random.
+The scale s is the power of two that covers the layer's weights: the paper draws from a range "fine-tuned for
+the target network". Both layers are sparse: unit c of weight (i, j) is joined to input j and output i only.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from subsetsum_nets.constructions.plan import (
+    Construction,
+    InputSigns,
+    ItemLaw,
+    RowGroup,
+    Side,
+    covering_uniform,
+    weight_with_bias,
+)
+from subsetsum_nets.masks import NetworkMasks, sparse_mask
+from subsetsum_nets.networks.errors import InvalidNetworkError
+from subsetsum_nets.networks.random_networks import LinkDraw, OnesDraw, RandomRecipe
+from subsetsum_nets.networks.relu_network import is_sparse
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from subsetsum_nets.networks.arrays import FloatArray
+    from subsetsum_nets.networks.relu_network import Dense, ReluNetwork
+
+    Bools = NDArray[np.bool_]
+
+
+class LinearLink(Construction):
+    """Every weight a subset sum of its own random coefficients."""
+
+    name = "linear"
+    law = ItemLaw(second_moment=1 / 3, share=1, usable=1.0)
+    least_scale = 0.0
+
+    def recipe(self, target: ReluNetwork, candidates: int) -> RandomRecipe:
+        """Return ``candidates`` linear hidden units for every target weight and bias."""
+        layers: list[LinkDraw | OnesDraw] = []
+        for layer in target.layers:
+            bias = layer.bias is not None
+            layers.append(LinkDraw(layer.d_out, layer.d_in, candidates, bias, covering_uniform(layer)))
+            layers.append(OnesDraw(layer.d_out, layer.d_in, candidates, bias))
+        linear = [2 * index for index in range(len(target.layers))]
+        linear += [2 * index + 1 for index in target.linear_after]
+        return RandomRecipe(tuple(layers), linear_after=tuple(sorted(linear)), final_relu=target.final_relu)
+
+    def candidates_in(self, target: ReluNetwork, random: ReluNetwork) -> int:
+        """Return n of a network of linear links."""
+        count = len(target.layers)
+        found = set()
+        for index, layer in enumerate(target.layers if len(random.layers) == 2 * count else ()):
+            units = random.layers[2 * index].d_out
+            found.add(max(1, units // self._weights(layer)))
+        if len(found) != 1:
+            raise InvalidNetworkError(
+                f"the random network does not have n units a weight: {random!r} for {target!r}"
+            )
+        n = found.pop()
+        wanted = self.recipe(target, n).draw(0)
+        for index, (mine, given) in enumerate(zip(wanted.layers, random.layers, strict=True)):
+            same = is_sparse(given.weight) and given.weight.shape == mine.weight.shape
+            same = same and (given.bias is None) == (mine.bias is None)
+            same = same and _same_pattern(given, mine) and not (index % 2 and np.any(given.weight.data != 1))
+            if not same:
+                raise InvalidNetworkError(
+                    f"layer {index} of the random network is not the sparse layer of linear links that "
+                    f"{n} candidates a weight give; draw it from the recipe"
+                )
+        if wanted.relu_after != random.relu_after:
+            raise InvalidNetworkError("the hidden layers of linear links must be linear")
+        return n
+
+    def sides(self, signs: InputSigns) -> tuple[Side, ...]:  # noqa: ARG002 - a linear unit has no sides
+        """Return the one side there is."""
+        return ("both",)
+
+    def rows(
+        self, target: ReluNetwork, random: ReluNetwork, signs: Sequence[InputSigns], most_items: int
+    ) -> list[RowGroup]:
+        """Return one row for each target weight and bias; items are its own coefficients."""
+        groups = []
+        for index, layer in enumerate(target.layers):
+            targets = weight_with_bias(layer)
+            columns = signs[index].columns("both")
+            coefficients = self._coefficients(layer, random.layers[2 * index])
+            n = coefficients.shape[2]
+            offered = min(n, most_items)
+            units = np.arange(coefficients.size).reshape(coefficients.shape)
+            groups.append(
+                RowGroup(
+                    index,
+                    "both",
+                    columns,
+                    coefficients[:, columns, :offered],
+                    np.ones((len(targets), len(columns), offered), dtype=bool),
+                    targets[:, columns],
+                    units[:, columns, :offered],
+                )
+            )
+        return groups
+
+    def masks(
+        self, target: ReluNetwork, random: ReluNetwork, groups: Sequence[RowGroup], kept: Sequence[Bools]
+    ) -> NetworkMasks:
+        """Keep a coefficient and its one where the coefficient is in its subset; drop the unit otherwise."""
+        weights, biases = [], []
+        for index, layer in enumerate(target.layers):
+            first, second = random.layers[2 * index], random.layers[2 * index + 1]
+            alive = np.zeros(first.d_out, dtype=bool)
+            for group, chosen in zip(groups, kept, strict=True):
+                if group.layer == index:
+                    alive[group.units[chosen]] = True
+            n = first.d_out // self._weights(layer)
+            columns = layer.d_in + (layer.bias is not None)
+            units = np.flatnonzero(alive)
+            outputs, inputs = units // (n * columns), units // n % columns
+            reading = inputs < layer.d_in
+            weights.append(sparse_mask(units[reading], inputs[reading], first.weight.shape))
+            weights.append(sparse_mask(outputs, units, second.weight.shape))
+            constants = np.zeros(first.d_out, dtype=bool)
+            constants[units[~reading]] = True
+            biases += [None if first.bias is None else constants, None]
+        return NetworkMasks(weights, biases)
+
+    def _weights(self, layer: Dense) -> int:
+        return layer.d_out * (layer.d_in + (layer.bias is not None))
+
+    def _coefficients(self, layer: Dense, first: Dense) -> FloatArray:
+        """Return all coefficients, shape (d_out, columns, n)."""
+        columns = layer.d_in + (layer.bias is not None)
+        n = first.d_out // self._weights(layer)
+        coefficients = np.zeros(first.d_out) if first.bias is None else first.bias.copy()
+        entries = first.weight.tocoo() if is_sparse(first.weight) else None
+        if entries is not None:
+            coefficients[entries.row] = entries.data
+        return coefficients.reshape(layer.d_out, columns, n)
+
+
+def _same_pattern(a: Dense, b: Dense) -> bool:
+    if not (is_sparse(a.weight) and is_sparse(b.weight)):
+        return False
+    return np.array_equal(a.weight.indices, b.weight.indices) and np.array_equal(
+        a.weight.indptr, b.weight.indptr
+    )

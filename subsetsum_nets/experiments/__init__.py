@@ -1,0 +1,1 @@
+"""Experiments that run as modules: ``python -m subsetsum_nets.experiments.<name>``."""

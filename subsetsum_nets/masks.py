@@ -1,0 +1,174 @@
+"""Masks: which weights of the random network are kept. Applying, counting, storing.
+
+A mask has the shape of its layer's weight, bool, dense for a dense weight and scipy.sparse for a sparse one
+(then of the same stored entries or fewer). A layer with a bias has a mask of its bias too.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from subsetsum_nets.networks.atomic_files import atomic_write
+from subsetsum_nets.networks.digests import array_digest
+from subsetsum_nets.networks.errors import InvalidNetworkError, NetworkFileError
+from subsetsum_nets.networks.relu_network import Dense, ReluNetwork, is_sparse
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from numpy.typing import NDArray
+
+    Bools = NDArray[np.bool_]
+
+_FORMAT = "subsetsum-nets masks"
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkMasks:
+    """The masks of a whole network.
+
+    Attributes
+    ----------
+    weights : list of bool arrays (d_out, d_in), numpy or scipy.sparse, one per layer
+    biases : list of bool arrays (d_out,), or None for a layer without bias
+
+    """
+
+    weights: list[Any]
+    biases: list[Bools | None]
+
+    def apply(self, network: ReluNetwork) -> ReluNetwork:
+        """Return the pruned network: kept weights as they are, the others exactly 0.
+
+        Raises
+        ------
+        InvalidNetworkError
+            If the masks do not have the shapes of the network's weights and biases.
+
+        """
+        self.check(network)
+        layers = []
+        for layer, mask, bias_mask in zip(network.layers, self.weights, self.biases, strict=True):
+            bias = None if layer.bias is None else np.where(bias_mask, layer.bias, 0.0)  # type: ignore[arg-type]
+            weight = layer.weight
+            kept = (
+                weight.multiply(mask).tocsr()
+                if is_sparse(weight)
+                else np.where(mask, np.asarray(weight), 0.0)
+            )
+            layers.append(Dense(kept, bias))
+        return ReluNetwork(
+            layers,
+            final_relu=network.final_relu,
+            linear_after=network.linear_after,
+            domain=network.domain,
+        )
+
+    def check(self, network: ReluNetwork) -> None:
+        """Raise InvalidNetworkError unless every mask has the shape of its weight or bias."""
+        if not len(network.layers) == len(self.weights) == len(self.biases):
+            raise InvalidNetworkError(f"{len(self.weights)} masks for {len(network.layers)} layers")
+        for index, layer in enumerate(network.layers):
+            mask, bias_mask = self.weights[index], self.biases[index]
+            if mask.shape != layer.weight.shape or mask.dtype != bool:
+                raise InvalidNetworkError(
+                    f"the mask of layer {index} is {mask.dtype} {mask.shape}, its weight {layer.weight.shape}"
+                )
+            shapes = None if layer.bias is None else layer.bias.shape
+            if (None if bias_mask is None else bias_mask.shape) != shapes:
+                raise InvalidNetworkError(f"the bias mask of layer {index} does not have shape {shapes}")
+
+    @property
+    def kept(self) -> int:
+        """Number of kept weights and biases."""
+        weights = sum(int(mask.sum()) for mask in self.weights)
+        return weights + sum(int(mask.sum()) for mask in self.biases if mask is not None)
+
+    def digest(self) -> str:
+        """Return the SHA-256 of all masks, in order."""
+        biased = np.array([mask is not None for mask in self.biases])
+        return array_digest(biased, *self.weights, *(mask for mask in self.biases if mask is not None))
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write to a .npz file, atomically; dense masks are packed to bits."""
+        arrays: dict[str, Any] = {}
+        header: dict[str, Any] = {"format": _FORMAT, "version": 1, "layers": []}
+        for index, (mask, bias_mask) in enumerate(zip(self.weights, self.biases, strict=True)):
+            sparse = is_sparse(mask)
+            header["layers"].append(
+                {"shape": list(mask.shape), "sparse": sparse, "bias": bias_mask is not None}
+            )
+            if sparse:
+                entries = mask.tocoo()
+                arrays[f"weight{index}"] = np.stack([entries.row, entries.col]).astype(np.int64)
+            else:
+                arrays[f"weight{index}"] = np.packbits(mask)
+            if bias_mask is not None:
+                arrays[f"bias{index}"] = np.packbits(bias_mask)
+        arrays["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
+        with atomic_write(path) as file:
+            np.savez_compressed(file, **arrays)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> NetworkMasks:
+        """Read what :meth:`save` wrote.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        NetworkFileError
+            If it is foreign, truncated or damaged.
+
+        """
+        try:
+            with np.load(Path(path), allow_pickle=False) as archive:
+                stored = {name: archive[name] for name in archive.files}
+            header = json.loads(bytes(stored["header"]))
+            if header["format"] != _FORMAT or header["version"] != 1:
+                raise NetworkFileError(f"{path} is not a masks file of version 1")
+            weights: list[Any] = []
+            biases: list[Bools | None] = []
+            for index, layer in enumerate(header["layers"]):
+                rows, columns = (int(size) for size in layer["shape"])
+                packed = stored[f"weight{index}"]
+                weights.append(
+                    _sparse_mask(packed, (rows, columns))
+                    if layer["sparse"]
+                    else _unpacked(packed, rows * columns).reshape(rows, columns)
+                )
+                biases.append(_unpacked(stored[f"bias{index}"], rows) if layer["bias"] else None)
+        except FileNotFoundError:
+            raise
+        except _DAMAGE as error:
+            raise NetworkFileError(f"{path} is not a complete masks file: {error}") from error
+        return cls(weights, biases)
+
+
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, IndexError, EOFError, zlib.error, zipfile.BadZipFile)
+
+
+def _unpacked(packed: NDArray[Any], count: int) -> Bools:
+    if packed.dtype != np.uint8 or packed.ndim != 1 or packed.size != (count + 7) // 8:
+        raise ValueError(f"{packed.size} bytes do not hold {count} bits")
+    return np.unpackbits(packed, count=count).astype(bool)
+
+
+def _sparse_mask(entries: NDArray[Any], shape: tuple[int, int]) -> Any:
+    return sparse_mask(entries[0], entries[1], shape)
+
+
+def sparse_mask(rows: NDArray[Any], columns: NDArray[Any], shape: tuple[int, int]) -> Any:
+    """Return a bool CSR mask of ``shape`` that keeps the entries (rows[k], columns[k])."""
+    from scipy.sparse import csr_array
+
+    mask = csr_array((np.ones(len(rows), dtype=bool), (rows, columns)), shape=shape)
+    mask.sort_indices()
+    return mask

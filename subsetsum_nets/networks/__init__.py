@@ -1,0 +1,50 @@
+"""Networks: the target that goes in, the random network that is pruned, and the files both live in.
+
+First room of the flow. It knows nothing of subset sums, graphs or proofs.
+"""
+
+from subsetsum_nets.networks.digests import array_digest, network_digest
+from subsetsum_nets.networks.domains import Ball, Box, Domain, domain_from_json
+from subsetsum_nets.networks.errors import InvalidNetworkError, NetworkFileError
+from subsetsum_nets.networks.network_files import load_network, read_extra, save_network
+from subsetsum_nets.networks.random_networks import (
+    DenseDraw,
+    LinkDraw,
+    Normal,
+    OnesDraw,
+    RandomRecipe,
+    Uniform,
+    keyed_words,
+    random_network,
+    random_recipe_from_json,
+)
+from subsetsum_nets.networks.relu_network import Dense, ReluNetwork
+from subsetsum_nets.networks.shipped import load_test_split, shipped_network, shipped_networks
+
+__all__ = [
+    "Ball",
+    "Box",
+    "Dense",
+    "DenseDraw",
+    "Domain",
+    "InvalidNetworkError",
+    "LinkDraw",
+    "NetworkFileError",
+    "Normal",
+    "OnesDraw",
+    "RandomRecipe",
+    "ReluNetwork",
+    "Uniform",
+    "array_digest",
+    "domain_from_json",
+    "keyed_words",
+    "load_network",
+    "load_test_split",
+    "network_digest",
+    "random_network",
+    "random_recipe_from_json",
+    "read_extra",
+    "save_network",
+    "shipped_network",
+    "shipped_networks",
+]

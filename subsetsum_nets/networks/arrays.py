@@ -1,0 +1,69 @@
+"""Reading numbers that users give as finite float64 arrays, without changing their values."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from subsetsum_nets.networks.errors import InvalidNetworkError
+
+FloatArray = NDArray[np.float64]
+
+
+def exact_float64(values: Any, what: str) -> FloatArray:
+    """Return ``values`` as a read-only float64 array holding exactly the given numbers.
+
+    Parameters
+    ----------
+    values : array_like
+        Real numbers. float16, float32 and integers are accepted when float64 holds them exactly.
+    what : str
+        The name to use in error messages, for example ``"the weight of layer 2"``.
+
+    Returns
+    -------
+    read-only float64 array of the same shape
+        Never memory that the caller can still write to: such memory is copied. Large arrays that are
+        already read-only float64 are not copied.
+
+    Raises
+    ------
+    InvalidNetworkError
+        For ragged nesting, a non-numeric dtype, NaN or infinite entries, or numbers that float64 would round.
+
+    """
+    try:
+        given = np.asarray(values)
+    except ValueError as error:
+        raise InvalidNetworkError(f"{what} is not a rectangular array of numbers: {error}") from error
+    if given.dtype.kind not in "fiu":
+        raise InvalidNetworkError(f"{what} has dtype {given.dtype}; give real numbers (float64)")
+    with np.errstate(over="ignore"):
+        exact = given.astype(np.float64, copy=False)
+    if given.dtype.itemsize >= 8 and given.dtype != np.float64:
+        changed = _rounded(given, exact)
+        if bool(np.any(changed)):
+            position = tuple(int(i) for i in np.argwhere(changed)[0])
+            raise InvalidNetworkError(
+                f"{what} holds {given[position]!r} at {position}, which float64 cannot hold exactly; "
+                "round it first"
+            )
+    finite = np.isfinite(exact)
+    if not finite.all():
+        position = tuple(int(i) for i in np.argwhere(~finite)[0])
+        raise InvalidNetworkError(f"{what} holds {exact[position]} at {position}; every entry must be finite")
+    if exact is given and given.flags.writeable and not isinstance(values, list | tuple | int | float):
+        exact = given.copy()  # the caller's own memory: a later write to it must not change a network
+    view = exact.view()
+    view.flags.writeable = False
+    return view
+
+
+def _rounded(given: NDArray[Any], exact: FloatArray) -> NDArray[np.bool_]:
+    """Tell where the float64 ``exact`` differs from ``given``, which is a longdouble or a 64-bit integer."""
+    if given.dtype.kind == "f":
+        return np.asarray(exact.astype(given.dtype) != given)
+    # Converting 2**64 back to uint64 is undefined in C, so large integers are compared as Python ints.
+    changed = np.asarray((given > 2**53) | (given < -(2**53) if given.dtype.kind == "i" else False))
+    changed[changed] = [int(x) != int(y) for x, y in zip(given[changed], exact[changed], strict=True)]
+    return changed

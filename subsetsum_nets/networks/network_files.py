@@ -1,0 +1,390 @@
+"""Reading and writing networks as .npz and .safetensors files, exactly; nothing in a file is ever run."""
+
+from __future__ import annotations
+
+import json
+import warnings
+import zipfile
+from io import BytesIO
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from subsetsum_nets.networks.atomic_files import atomic_write
+from subsetsum_nets.networks.domains import domain_from_json
+from subsetsum_nets.networks.errors import InvalidNetworkError, NetworkFileError
+from subsetsum_nets.networks.relu_network import Dense, ReluNetwork, is_sparse
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    Tensors = dict[str, NDArray[Any]]
+
+_FORMAT = "subsetsum-nets network"
+_VERSION = 1
+_HEADER = "subsetsum-nets"  # where the header stands: a safetensors metadata key, an array of an .npz file
+_SUFFIXES = (".npz", ".safetensors")
+
+
+class TensorFile(NamedTuple):
+    """What a file holds: text by name, and arrays by name."""
+
+    metadata: dict[str, str]
+    tensors: Tensors
+
+
+def save_network(
+    network: ReluNetwork, path: str | os.PathLike[str], *, extra: Mapping[str, str] | None = None
+) -> None:
+    """Write a network to a file; :func:`load_network` reads it back exactly.
+
+    The file is complete or not there at all: it is written beside ``path`` and renamed. Arrays whose
+    numbers all fit float32 without rounding are stored as float32, others as float64.
+
+    Parameters
+    ----------
+    network : ReluNetwork
+        Stored with its domain. Sparse weights stay sparse.
+    path : path
+        Ends in .npz or .safetensors.
+    extra : mapping of str to str, optional
+        Notes to keep in the file, such as where the network is from; :func:`read_extra` reads them.
+
+    Raises
+    ------
+    ValueError
+        For another suffix, or notes that are not text or use the reserved name "subsetsum-nets".
+    OSError
+        If the file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "net.safetensors"
+    >>> save_network(ReluNetwork([Dense([[0.1, -2.0]])]), path, extra={"source": "a doctest"})
+    >>> load_network(path).layers[0].weight
+    array([[ 0.1, -2. ]])
+    >>> read_extra(path)
+    {'source': 'a doctest'}
+
+    """
+    suffix = _suffix(path)
+    notes: dict[Any, Any] = dict(extra or {})
+    for key, note in notes.items():
+        if not isinstance(key, str) or not isinstance(note, str) or key == _HEADER:
+            raise ValueError(f"extra must map names (but not {_HEADER!r}) to text, got {key!r}: {note!r}")
+    layers: list[dict[str, Any]] = []
+    tensors: Tensors = {}
+    for index, layer in enumerate(network.layers):
+        weight: Any = layer.weight
+        name = f"layers.{index}"
+        if is_sparse(weight):
+            layers.append({"kind": "sparse", "shape": list(weight.shape), "bias": layer.bias is not None})
+            tensors[f"{name}.weight.data"] = _narrowed(weight.data)
+            tensors[f"{name}.weight.indices"] = weight.indices
+            tensors[f"{name}.weight.indptr"] = weight.indptr
+        else:
+            layers.append({"kind": "dense", "bias": layer.bias is not None})
+            tensors[f"{name}.weight"] = _narrowed(weight)
+        if layer.bias is not None:
+            tensors[f"{name}.bias"] = _narrowed(layer.bias)
+    header = {
+        "format": _FORMAT,
+        "version": _VERSION,
+        "relu_after": list(network.relu_after),
+        "domain": None if network.domain is None else network.domain.to_json(),
+        "layers": layers,
+    }
+    contents = TensorFile({_HEADER: json.dumps(header), **notes}, tensors)
+    with atomic_write(path) as file:
+        if suffix == ".npz":
+            _write_npz(file, contents)
+        else:
+            write_safetensors(file, contents)
+
+
+def load_network(path: str | os.PathLike[str]) -> ReluNetwork:
+    """Read a network that :func:`save_network` wrote.
+
+    Nothing in the file is executed. Weights stored as float16 or float32 are read too, exactly.
+
+    Parameters
+    ----------
+    path : path
+        Ends in .npz or .safetensors.
+
+    Returns
+    -------
+    ReluNetwork
+        With the domain that was stored.
+
+    Raises
+    ------
+    ValueError
+        For another suffix.
+    FileNotFoundError
+        If there is no such file.
+    NetworkFileError
+        If the file is not such a file: foreign, truncated, of a newer version, or with arrays missing.
+    InvalidNetworkError
+        If the file holds NaN, infinite weights, or shapes that do not make a network.
+
+    """
+    contents = _read(path)
+    header = _header(path, contents)
+    tensors = dict(contents.tensors)
+    try:
+        domain = None if header["domain"] is None else domain_from_json(header["domain"])
+    except InvalidNetworkError as error:
+        raise _unreadable(path, f"its header has no proper domain ({error})") from error
+    try:
+        layers = [
+            _layer(path, f"layers.{index}", description, tensors)
+            for index, description in enumerate(header["layers"])
+        ]
+        if tensors:
+            raise _unreadable(path, f"its header does not mention the array {min(tensors)!r}")
+        *hidden, final_relu = header["relu_after"]
+        return ReluNetwork(
+            layers,
+            final_relu=final_relu,
+            linear_after=[index for index, relu in enumerate(hidden) if not relu],
+            domain=domain,
+        )
+    except InvalidNetworkError as error:
+        raise InvalidNetworkError(f"{Path(path)}: {error}") from error
+
+
+def read_extra(path: str | os.PathLike[str]) -> dict[str, str]:
+    """Return the notes that were stored with a network.
+
+    Raises
+    ------
+    ValueError
+        For a suffix other than .npz or .safetensors.
+    FileNotFoundError
+        If there is no such file.
+    NetworkFileError
+        If it is not the file of a network.
+
+    """
+    contents = _read(path)
+    _header(path, contents)
+    return {key: note for key, note in sorted(contents.metadata.items()) if key != _HEADER}
+
+
+def read_safetensors(path: str | os.PathLike[str]) -> TensorFile:
+    """Read the arrays and the metadata of a .safetensors file.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    NetworkFileError
+        If it is not a .safetensors file of arrays that numpy knows.
+
+    """
+    if not Path(path).exists():
+        raise FileNotFoundError(f"there is no file {Path(path)}")
+    from safetensors import safe_open
+
+    try:
+        with safe_open(Path(path), framework="numpy") as file:
+            return TensorFile(
+                dict(file.metadata() or {}),
+                {name: file.get_tensor(name) for name in file.keys()},  # noqa: SIM118
+            )
+    except OSError:
+        raise
+    except Exception as error:  # whatever a parser makes of foreign bytes means the same here
+        raise _unreadable(path, f"it is not a complete .safetensors file ({error})") from error
+
+
+def write_safetensors(file: IO[bytes], contents: TensorFile) -> None:
+    """Write a .safetensors file.
+
+    Done here because the library copies every array first and orders metadata at random; so the
+    same contents give the same bytes.
+    """
+    codes = {"f8": "F64", "f4": "F32", "f2": "F16", "i8": "I64", "i4": "I32", "u1": "U8"}
+    header: dict[str, Any] = {"__metadata__": contents.metadata}
+    arrays, end = [], 0
+    # Wider numbers first keeps every array aligned, as the format's readers expect.
+    for name, tensor in sorted(contents.tensors.items(), key=lambda item: (-item[1].itemsize, item[0])):
+        start, end = end, end + tensor.nbytes
+        header[name] = {
+            "dtype": codes[tensor.dtype.str[1:]],
+            "shape": list(tensor.shape),
+            "data_offsets": [start, end],
+        }
+        arrays.append(tensor)
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    file.write(len(text).to_bytes(8, "little") + text)
+    for tensor in arrays:
+        file.write(np.ascontiguousarray(tensor, dtype=tensor.dtype.newbyteorder("<")).reshape(-1).data)
+
+
+def _narrowed(numbers: NDArray[np.float64]) -> NDArray[Any]:
+    """Return ``numbers`` as float32 where that changes none of them; random weights are drawn to allow it."""
+    with np.errstate(over="ignore", under="ignore"):
+        single = numbers.astype(np.float32)
+    return single if np.array_equal(single, numbers) else numbers
+
+
+def _write_npz(file: IO[bytes], contents: TensorFile) -> None:
+    text = json.dumps(contents.metadata).encode()
+    arrays = {_HEADER: np.frombuffer(text, dtype=np.uint8), **contents.tensors}
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in arrays.items():
+            # A fixed date, so that the same network gives the same bytes.
+            member = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
+            with archive.open(member, "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, array, allow_pickle=False)
+
+
+def _read_npz(path: str | os.PathLike[str]) -> TensorFile:
+    try:
+        with Path(path).open("rb") as file, zipfile.ZipFile(file) as archive:
+            tensors = {
+                name.removesuffix(".npy"): _npy(name, archive.read(name)) for name in archive.namelist()
+            }
+    except (OSError, NetworkFileError):
+        raise
+    except Exception as error:  # zip and array headers fail in a dozen ways, all of which mean the same here
+        raise _unreadable(path, f"it is not a complete .npz file ({error})") from error
+    header = tensors.pop(_HEADER, np.empty(0))
+    if header.dtype != np.uint8 or header.ndim != 1:
+        raise _unreadable(path, "it has no header of a network")
+    metadata = _json(path, header.tobytes())
+    if not isinstance(metadata, dict) or not all(isinstance(note, str) for note in metadata.values()):
+        raise _unreadable(path, "its header is not a table of texts")
+    return TensorFile(metadata, tensors)
+
+
+def _npy(name: str, raw: bytes) -> NDArray[Any]:
+    """Read the bytes of an .npy file; its array is a view of them, so a lying header allocates nothing."""
+    stream = BytesIO(raw)
+    version = np.lib.format.read_magic(stream)
+    if version not in {(1, 0), (2, 0)}:
+        raise ValueError(f"{name} is of .npy version {version}")
+    read_header = (
+        np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # numpy repairs odd headers with a warning; nothing we wrote needs it
+        shape, by_column, dtype = read_header(stream)
+    if dtype.hasobject:
+        raise ValueError(f"{name} holds pickled Python objects, which are never loaded")
+    entries = np.frombuffer(raw, dtype=dtype, offset=stream.tell())
+    return entries.reshape(shape, order="F" if by_column else "C")
+
+
+def _read(path: str | os.PathLike[str]) -> TensorFile:
+    suffix = _suffix(path)
+    if not Path(path).exists():
+        raise FileNotFoundError(f"there is no file {Path(path)}")
+    return _read_npz(path) if suffix == ".npz" else read_safetensors(path)
+
+
+def _header(path: str | os.PathLike[str], contents: TensorFile) -> dict[str, Any]:
+    """Return the header, checked but for what only the arrays can tell."""
+    if _HEADER not in contents.metadata:
+        raise _unreadable(path, "it has no header of a network; was it written by save_network?")
+    header = _json(path, contents.metadata[_HEADER].encode(errors="surrogatepass"))
+    if not isinstance(header, dict) or header.get("format") != _FORMAT:
+        raise _unreadable(path, f"its header does not say {_FORMAT!r}")
+    version = header.get("version")
+    if type(version) is not int or version < 1:
+        raise _unreadable(path, f"its version {version!r} is not a version number")
+    if version > _VERSION:
+        raise _unreadable(
+            path,
+            f"its version is {version}, and this release reads up to {_VERSION}; use a newer subsetsum-nets",
+        )
+    layers, relu_after = header.get("layers"), header.get("relu_after")
+    if not isinstance(layers, list) or not all(_is_layer(layer) for layer in layers):
+        raise _unreadable(path, "its header has no proper list of layers")
+    if (
+        not isinstance(relu_after, list)
+        or not all(isinstance(relu, bool) for relu in relu_after)
+        or len(relu_after) != len(layers)
+        or not layers
+    ):
+        raise _unreadable(path, "its header does not say for every layer whether a ReLU follows")
+    if "domain" not in header or not isinstance(header["domain"], dict | None):
+        raise _unreadable(path, "its header has no proper domain")
+    return header
+
+
+def _is_layer(description: Any) -> bool:
+    if not isinstance(description, dict) or not isinstance(description.get("bias"), bool):
+        return False
+    if description.get("kind") == "dense":
+        return set(description) == {"kind", "bias"}
+    shape = description.get("shape")
+    return (
+        description.get("kind") == "sparse"
+        and set(description) == {"kind", "bias", "shape"}
+        and isinstance(shape, list)
+        and len(shape) == 2
+        and all(type(size) is int and 0 < size < 2**62 for size in shape)
+    )
+
+
+def _layer(
+    path: str | os.PathLike[str], name: str, description: Mapping[str, Any], tensors: Tensors
+) -> Dense:
+    """Take the arrays of one layer out of ``tensors``."""
+
+    def take(field: str, dimensions: int, kinds: str) -> NDArray[Any]:
+        if f"{name}.{field}" not in tensors:
+            raise _unreadable(path, f"the array {name}.{field} is missing")
+        tensor = tensors.pop(f"{name}.{field}")
+        if tensor.dtype.str[1:] not in kinds.split():
+            raise _unreadable(path, f"the array {name}.{field} has dtype {tensor.dtype}")
+        if tensor.ndim != dimensions:
+            raise InvalidNetworkError(f"the array {name}.{field} has shape {tensor.shape}")
+        tensor = tensor.astype(tensor.dtype.newbyteorder("="), copy=False)
+        tensor.flags.writeable = False  # nobody else holds it, so the layer can keep it without a copy
+        return tensor
+
+    weight: Any
+    if description["kind"] == "dense":
+        weight = take("weight", 2, "f2 f4 f8")
+    else:
+        from scipy.sparse import csr_array
+
+        data = take("weight.data", 1, "f2 f4 f8")
+        indices, indptr = take("weight.indices", 1, "i4 i8"), take("weight.indptr", 1, "i4 i8")
+        if indptr.size and indptr[-1] != data.size:
+            raise InvalidNetworkError(f"{name}.weight has {data.size} entries, its rows {indptr[-1]}")
+        try:
+            weight = csr_array(
+                (data.astype(np.float64, copy=False), indices, indptr), shape=tuple(description["shape"])
+            )
+        except ValueError as error:
+            raise InvalidNetworkError(f"{name}.weight is not a sparse array: {error}") from error
+    return Dense(weight, take("bias", 1, "f2 f4 f8") if description["bias"] else None)
+
+
+def _json(path: str | os.PathLike[str], text: bytes) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise _unreadable(path, f"its header is not JSON ({error})") from error
+
+
+def _suffix(path: str | os.PathLike[str]) -> str:
+    suffix = Path(path).suffix.lower()
+    if suffix not in _SUFFIXES:
+        raise ValueError(f"networks live in .npz and .safetensors files; {str(path)!r} is neither")
+    return suffix
+
+
+def _unreadable(path: str | os.PathLike[str], reason: str) -> NetworkFileError:
+    return NetworkFileError(f"{Path(path)} cannot be read as a network: {reason}")

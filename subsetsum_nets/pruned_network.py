@@ -1,0 +1,227 @@
+"""PrunedNetwork: what prune() returns, and its folder on disk."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from solvers import BatchSolution
+from subsetsum_nets.masks import NetworkMasks
+from subsetsum_nets.networks.errors import NetworkFileError
+from subsetsum_nets.networks.network_files import load_network, save_network
+from subsetsum_nets.networks.random_networks import RandomRecipe, random_recipe_from_json
+from subsetsum_nets.networks.relu_network import Dense, ReluNetwork, is_sparse
+from subsetsum_nets.verification.certificate import Certificate
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+TARGET, RANDOM, PRUNED = "target.safetensors", "random.safetensors", "pruned.safetensors"
+MASKS, SOLUTION, CERTIFICATE, PROVENANCE = "masks.npz", "solution.npz", "certificate.json", "provenance.json"
+_FORMAT = "subsetsum-nets pruned network"
+
+
+@dataclass(frozen=True)
+class Shortfall:
+    """Weights for which the random network offers no subset within their tolerance.
+
+    Attributes
+    ----------
+    rows : int
+        How many subset sums missed.
+    worst_excess : float
+        The largest error beyond its tolerance.
+    worst_ratio : float
+        The largest error as a multiple of its tolerance.
+    enough_candidates : int
+        A number of candidates that is predicted to do.
+
+    """
+
+    rows: int
+    worst_excess: float
+    worst_ratio: float
+    enough_candidates: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.rows} subset sums missed their tolerance, the worst by {self.worst_excess:.3g} "
+            f"({self.worst_ratio:.3g} times the tolerance); candidates={self.enough_candidates} should do"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class PrunedNetwork:
+    """A random network, pruned to approximate a target.
+
+    Attributes
+    ----------
+    target : ReluNetwork
+    random : ReluNetwork
+        The random network before pruning.
+    masks : list of bool arrays
+        One per layer of ``random``, of the shape of its weight; scipy.sparse where the weight is.
+    bias_masks : list of bool arrays or None
+        One per layer, for its bias.
+    network : ReluNetwork
+        The random network with the masks applied.
+    construction : str
+    epsilon : float
+        The bound on sup ||f - g|| that was asked for.
+    seed : int or None
+        None for a random network that was given.
+    recipe : RandomRecipe or None
+        How ``random`` was drawn from the seed.
+    candidates : int
+    solution : BatchSolution
+        The subset sums, one row for each target weight and sign that needs one.
+    certificate : Certificate or None
+    shortfall : Shortfall or None
+        None when every row met its tolerance.
+
+    """
+
+    target: ReluNetwork
+    random: ReluNetwork
+    all_masks: NetworkMasks
+    network: ReluNetwork
+    construction: str
+    epsilon: float
+    seed: int | None
+    recipe: RandomRecipe | None
+    candidates: int
+    solution: BatchSolution
+    certificate: Certificate | None = None
+    shortfall: Shortfall | None = None
+
+    @property
+    def masks(self) -> list[Any]:
+        """Masks of the weights, one per layer."""
+        return self.all_masks.weights
+
+    @property
+    def bias_masks(self) -> list[NDArray[np.bool_] | None]:
+        """Masks of the biases, one per layer."""
+        return self.all_masks.biases
+
+    def save(self, folder: str | PathLike[str]) -> None:
+        """Write everything to a folder: a new one appears complete, an earlier one is replaced whole.
+
+        Files: target, pruned (sparse) and, when it cannot be drawn again, random network as .safetensors;
+        masks.npz, solution.npz, certificate.json, provenance.json.
+
+        Raises
+        ------
+        FileExistsError
+            If the folder holds something else than an earlier result.
+        OSError
+            If it cannot be written; an earlier result is then left as it was.
+
+        """
+        place = Path(folder)
+        if place.exists() and not place.is_dir():
+            raise FileExistsError(f"{place} is a file; choose another folder")
+        if place.is_dir() and any(place.iterdir()) and not (place / PROVENANCE).exists():
+            raise FileExistsError(f"{place} holds other files; choose another folder or empty it")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        staging = place.with_name(f".{place.name}-{secrets.token_hex(4)}")
+        try:
+            staging.mkdir()
+            self._write(staging)
+            retired = place.with_name(f".{place.name}-{secrets.token_hex(4)}")
+            if place.exists():
+                place.rename(retired)
+            staging.rename(place)
+            shutil.rmtree(retired, ignore_errors=True)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+
+    def _write(self, folder: Path) -> None:
+        save_network(self.target, folder / TARGET)
+        if self.recipe is None:
+            save_network(self.random, folder / RANDOM)
+        save_network(sparse_copy(self.network), folder / PRUNED)
+        self.all_masks.save(folder / MASKS)
+        self.solution.save(folder / SOLUTION)
+        provenance = {
+            "format": _FORMAT,
+            "version": 1,
+            "construction": self.construction,
+            "epsilon": self.epsilon,
+            "seed": self.seed,
+            "recipe": None if self.recipe is None else self.recipe.to_json(),
+            "candidates": self.candidates,
+            "shortfall": None if self.shortfall is None else asdict(self.shortfall),
+        }
+        (folder / PROVENANCE).write_text(json.dumps(provenance, indent=1) + "\n")
+        if self.certificate is not None:
+            self.certificate.save(folder / CERTIFICATE)
+
+    @classmethod
+    def load(cls, folder: str | PathLike[str]) -> PrunedNetwork:
+        """Read what :meth:`save` wrote; the random network is drawn again where it can be.
+
+        This reads, it does not check: ``subsetsum-nets verify`` and :func:`subsetsum_nets.audit.audit` do.
+
+        Raises
+        ------
+        FileNotFoundError
+            If the folder or one of its files is missing.
+        NetworkFileError, InvalidProblemError, CertificateFileError
+            If a file is foreign or damaged.
+
+        """
+        place = Path(folder)
+        path = place / PROVENANCE
+        try:
+            provenance = json.loads(path.read_bytes())
+            if provenance["format"] != _FORMAT or provenance["version"] != 1:
+                raise NetworkFileError(f"{path} is not the provenance of a pruned network, version 1")
+            recipe = None if provenance["recipe"] is None else random_recipe_from_json(provenance["recipe"])
+            shortfall = None if provenance["shortfall"] is None else Shortfall(**provenance["shortfall"])
+            seed, epsilon = provenance["seed"], float(provenance["epsilon"])
+            candidates = int(provenance["candidates"])
+            construction = str(provenance["construction"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise NetworkFileError(f"{path} is damaged: {error}") from error
+        target = load_network(place / TARGET)
+        random = load_network(place / RANDOM) if recipe is None else recipe.draw(seed, domain=target.domain)
+        masks = NetworkMasks.load(place / MASKS)
+        certificate = place / CERTIFICATE
+        return cls(
+            target=target,
+            random=random,
+            all_masks=masks,
+            network=masks.apply(random),
+            construction=construction,
+            epsilon=epsilon,
+            seed=seed,
+            recipe=recipe,
+            candidates=candidates,
+            solution=BatchSolution.load(place / SOLUTION),
+            certificate=Certificate.load(certificate) if certificate.exists() else None,
+            shortfall=shortfall,
+        )
+
+
+def sparse_copy(network: ReluNetwork) -> ReluNetwork:
+    """Return the same network with every weight as CSR of its nonzero entries."""
+    from scipy.sparse import csr_array
+
+    layers = []
+    for layer in network.layers:
+        weight = csr_array(layer.weight)
+        if is_sparse(layer.weight):
+            weight = weight.copy()
+            weight.eliminate_zeros()
+        layers.append(Dense(weight, layer.bias))
+    return ReluNetwork(
+        layers, final_relu=network.final_relu, linear_after=network.linear_after, domain=network.domain
+    )

@@ -1,0 +1,27 @@
+"""Verification: sound bounds on sup ||f - g||, proven from the two networks alone.
+
+The independent judge of the flow: it imports ``networks`` and nothing of solvers, constructions or the
+compiler. Every bound speaks of the real-arithmetic functions with exactly the stored float64 weights.
+"""
+
+from subsetsum_nets.verification.differential import DifferentialRecursion, differential_bound
+from subsetsum_nets.verification.effective import LayerErrors, TwoSlope, effective_layers
+from subsetsum_nets.verification.errors import BoundOverflowError, SoundnessError, UnsupportedStructureError
+from subsetsum_nets.verification.results import LayerBound, MethodBound, VerificationResult
+from subsetsum_nets.verification.verifier import METHODS, verify
+
+__all__ = [
+    "METHODS",
+    "BoundOverflowError",
+    "DifferentialRecursion",
+    "LayerBound",
+    "LayerErrors",
+    "MethodBound",
+    "SoundnessError",
+    "TwoSlope",
+    "UnsupportedStructureError",
+    "VerificationResult",
+    "differential_bound",
+    "effective_layers",
+    "verify",
+]

@@ -1,0 +1,182 @@
+"""Certificate: what was proven about which networks, on a page that anyone can check from the files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from subsetsum_nets.networks.atomic_files import atomic_write
+from subsetsum_nets.networks.domains import domain_from_json
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from subsetsum_nets.networks.domains import Domain
+    from subsetsum_nets.verification.results import VerificationResult
+
+FORMAT = "subsetsum-nets certificate"
+VERSION = 1
+SEMANTICS = (
+    "f is the target and g the pruned random network, both as functions in real arithmetic with exactly the "
+    "stored float64 weights; for every x in the domain, ||f(x) - g(x)|| <= bound in the stated norm."
+)
+
+
+class CertificateFileError(ValueError):
+    """A certificate that is foreign, damaged, or says something that its files refute."""
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A proven bound and everything needed to check it again.
+
+    Attributes
+    ----------
+    target_digest, random_digest, masks_digest, pruned_digest : str
+        SHA-256 of the four networks' and masks' stored numbers.
+    seed : int or None
+        The seed of the random network; None when it was given and is stored.
+    recipe : dict or None
+        How the random network is drawn from the seed.
+    construction : str
+    candidates : int
+    epsilon, delta : float
+        The required bound, and the probability of failure for which candidates were chosen.
+    domain : dict
+        JSON form of the Box or Ball.
+    norm, method : str
+    bound : float
+        Proven, rounded up.
+    verified : bool
+        Whether ``bound <= epsilon``.
+    attack : float
+        The difference at the worst input that was found, rounded down.
+    witness : list of float
+        That input.
+    layers : list of dict
+        Per-layer bounds.
+    counts : dict
+        Weights of the target, random parameters, kept parameters, subset sums.
+    status_counts : dict
+        How many subset sums ended with which status.
+    worst_weight_error : float
+        Of any effective weight, rounded up.
+    shortfall : dict or None
+        Weights without a subset within their tolerance: how many, by how much, which candidates would do.
+    versions : dict
+        Of this package, Python and the libraries that computed the bound.
+
+    """
+
+    target_digest: str
+    random_digest: str
+    masks_digest: str
+    pruned_digest: str
+    seed: int | None
+    recipe: dict[str, Any] | None
+    construction: str
+    candidates: int
+    epsilon: float
+    delta: float
+    domain: dict[str, Any]
+    norm: str
+    method: str
+    bound: float
+    verified: bool
+    attack: float
+    witness: list[float]
+    layers: list[dict[str, Any]]
+    counts: dict[str, int]
+    status_counts: dict[str, int]
+    worst_weight_error: float | None
+    shortfall: dict[str, Any] | None
+    versions: dict[str, str] = field(default_factory=dict)
+
+    @staticmethod
+    def findings(result: VerificationResult) -> dict[str, Any]:
+        """Return the fields that come from a verification result."""
+        errors = [layer.weight_error for layer in result.layers if layer.weight_error is not None]
+        return {
+            "domain": result.domain.to_json(),
+            "norm": result.norm,
+            "method": result.method,
+            "bound": result.upper,
+            "verified": result.verified,
+            "attack": result.lower,
+            "witness": result.witness.tolist(),
+            "layers": [asdict(layer) for layer in result.layers],
+            "worst_weight_error": max(errors) if errors else None,
+        }
+
+    @property
+    def domain_set(self) -> Domain:
+        """The domain as a Box or Ball."""
+        return domain_from_json(self.domain)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the page, with a digest over all of it."""
+        body = {"format": FORMAT, "version": VERSION, "semantics": SEMANTICS, **asdict(self)}
+        return {**body, "digest": _body_digest(body)}
+
+    @classmethod
+    def from_json(cls, page: Any) -> Certificate:
+        """Read a page back.
+
+        Raises
+        ------
+        CertificateFileError
+            If it is not a certificate of this version, or was edited.
+
+        """
+        if not isinstance(page, dict) or page.get("format") != FORMAT:
+            raise CertificateFileError("not a subsetsum-nets certificate")
+        if page.get("version") != VERSION:
+            raise CertificateFileError(f"certificate version {page.get('version')!r}; this reads {VERSION}")
+        body = {key: value for key, value in page.items() if key != "digest"}
+        if page.get("digest") != _body_digest(body):
+            raise CertificateFileError("the certificate was edited: its own digest does not match")
+        names = {f.name for f in fields(cls)}
+        if set(body) - {"format", "version", "semantics"} != names or body["semantics"] != SEMANTICS:
+            raise CertificateFileError("the certificate does not have the fields of its version")
+        values = {name: body[name] for name in names}
+        for name in ("epsilon", "delta", "bound", "attack"):
+            if isinstance(values[name], bool) or not isinstance(values[name], (int, float)):
+                raise CertificateFileError(f"the certificate's {name} is {values[name]!r}, not a number")
+        if math.isnan(values["bound"]):
+            raise CertificateFileError("the certificate's bound is NaN")
+        return cls(**values)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write to a JSON file, atomically."""
+        with atomic_write(path) as file:
+            file.write((json.dumps(self.to_json(), indent=1) + "\n").encode())
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> Certificate:
+        """Read what :meth:`save` wrote.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        CertificateFileError
+            If it is foreign, truncated or edited.
+
+        """
+        try:
+            page = json.loads(Path(path).read_bytes())
+        except (ValueError, RecursionError) as error:
+            raise CertificateFileError(f"{path} is not JSON: {error}") from error
+        try:
+            return cls.from_json(page)
+        except CertificateFileError as error:
+            raise CertificateFileError(f"{path}: {error}") from None
+
+
+def _body_digest(body: dict[str, Any]) -> str:
+    text = json.dumps(body, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,126 @@
+"""Method "norms": the recursion of Theorem 1's proof (Pensia et al. 2020, section 3.5) with measured norms.
+
+The paper assumes ||W_i|| <= 1 and a block error of at most epsilon / 2l and unrolls
+``||x_(i+1) - x'_(i+1)|| <= ||W_i|| ||x_i - x'_i|| + (block error) ||x'_i||``. Here the norms are those of
+the networks at hand, biases are carried along, and the block error is exact about signs: with x = x+ + x-,
+the error of a two-slope layer is ``[E+ E-] [x+; x-]`` and ``||[x+; x-]|| = ||x||``, so it is at most
+``||[E+ E-]|| ||x||``, which never exceeds ``sqrt(||E+||^2 + ||E-||^2) ||x||``; columns for signs that an
+input never takes are left out.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from subsetsum_nets.networks.domains import Ball
+from subsetsum_nets.verification.effective import dense_weight, effective_layers
+from subsetsum_nets.verification.midrad import (
+    MidRad,
+    check_norm,
+    inflate,
+    norm_up,
+    product_up,
+    times_up,
+)
+from subsetsum_nets.verification.ranges import domain_range
+from subsetsum_nets.verification.results import LayerBound, MethodBound
+from subsetsum_nets.verification.spectral import spectral_norm_up
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from subsetsum_nets.networks.domains import Domain
+    from subsetsum_nets.networks.relu_network import ReluNetwork
+    from subsetsum_nets.verification.effective import TwoSlope
+    from subsetsum_nets.verification.ranges import Range
+
+    BoolArray = NDArray[np.bool_]
+
+
+def norms_bound(
+    target: ReluNetwork,
+    pruned: ReluNetwork,
+    domain: Domain,
+    norm: str,
+    effective: Sequence[TwoSlope] | None = None,
+) -> MethodBound:
+    """Bound sup ||f - g|| by spectral norms of the weights and of their errors.
+
+    Parameters
+    ----------
+    target, pruned : ReluNetwork
+    domain : Box or Ball
+    norm : {"l2", "linf", "l1"}
+        The recursion runs in l2; "linf" is at most that, "l1" at most sqrt(d_l) times.
+    effective : sequence of TwoSlope, optional
+        ``effective_layers(target, pruned)``, when it is known already.
+
+    Raises
+    ------
+    UnsupportedStructureError
+        If the networks cannot be compared layer by layer.
+    BoundOverflowError
+        If a bound exceeds the range of float64.
+
+    Examples
+    --------
+    >>> from subsetsum_nets.networks import Ball, Dense, ReluNetwork
+    >>> f, g = ReluNetwork([Dense([[3.0, 4.0]])]), ReluNetwork([Dense([[3.0, 4.5]])])
+    >>> round(norms_bound(f, g, Ball(2.0), "l2").upper, 9)
+    1.0
+
+    """
+    check_norm(norm)
+    if effective is None:
+        effective = effective_layers(target, pruned)
+    inputs = domain_range(domain, target.widths[0])
+    may_be_positive, may_be_negative = inputs.high > 0.0, inputs.low < 0.0
+    size, deviation = _largest_norm(domain, inputs), 0.0
+    layers = []
+    for index, (layer, two_slope) in enumerate(zip(target.layers, effective, strict=True)):
+        error = two_slope.minus(layer)
+        weight_norm = spectral_norm_up(MidRad.point(dense_weight(layer)))
+        error_norm = spectral_norm_up(_visible(error, may_be_positive, may_be_negative))
+        size_of_g = float(inflate(np.array(size + deviation), 1))
+        deviation = _sum_of_products_up(
+            (weight_norm, error_norm), (deviation, size_of_g), norm_up(error.bias.magnitude(), "l2")
+        )
+        bias_norm = 0.0 if layer.bias is None else norm_up(layer.bias, "l2")
+        size = _sum_of_products_up((weight_norm,), (size,), bias_norm)
+        worst = error.magnitudes().worst_counted(may_be_positive, may_be_negative)
+        layers.append(LayerBound(index, worst, deviation, deviation))
+        # ReLU is 1-Lipschitz and maps 0 to 0; what follows it is nonnegative.
+        may_be_positive = np.ones(layer.d_out, dtype=bool)
+        may_be_negative = np.full(layer.d_out, not target.relu_after[index])
+    if norm == "l1":
+        outputs = np.array(float(target.widths[-1]))
+        deviation = float(times_up(inflate(np.sqrt(outputs), 1), np.array(deviation)))
+    return MethodBound(deviation, tuple(layers))
+
+
+def _largest_norm(domain: Domain, inputs: Range) -> float:
+    """Return an upper bound of ||x|| over the domain, whose surrounding box is ``inputs``."""
+    box = norm_up(np.maximum(np.abs(inputs.low), np.abs(inputs.high)), "l2")
+    if not isinstance(domain, Ball):
+        return box
+    center = norm_up(np.broadcast_to(domain.center, inputs.low.shape), "l2")
+    return min(box, float(inflate(np.array(center + domain.radius), 1)))
+
+
+def _visible(error: TwoSlope, may_be_positive: BoolArray, may_be_negative: BoolArray) -> MidRad:
+    """Return the columns of [E+ E-] that some input makes count; just E where E+ = E-."""
+    if error.negative is error.positive:
+        return error.positive
+    parts = ((error.positive, may_be_positive), (error.negative, may_be_negative))
+    mid = np.concatenate([part.mid[:, seen] for part, seen in parts], axis=1)
+    rad = np.concatenate([part.rad[:, seen] for part, seen in parts], axis=1)
+    return MidRad(mid, rad)
+
+
+def _sum_of_products_up(factors: tuple[float, ...], values: tuple[float, ...], constant: float) -> float:
+    product = product_up(np.array([factors]), np.array(values))[0]
+    return float(inflate(np.array(product + constant), 1))

@@ -1,0 +1,99 @@
+"""Ranges: rigorous interval bounds of the units of one network over a domain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from subsetsum_nets.networks.domains import Ball
+from subsetsum_nets.verification.midrad import MidRad, affine, finite, inflate, row_norms_up, times_up
+
+if TYPE_CHECKING:
+    from subsetsum_nets.networks.arrays import FloatArray
+    from subsetsum_nets.networks.domains import Domain
+    from subsetsum_nets.networks.relu_network import Dense, ReluNetwork
+
+
+@dataclass(frozen=True, eq=False)
+class Range:
+    """All vectors x with ``low <= x <= high``; float64 arrays of shape (n,)."""
+
+    low: FloatArray
+    high: FloatArray
+
+    def relu(self) -> Range:
+        """Return the range of max(x, 0)."""
+        return Range(np.maximum(self.low, 0.0), np.maximum(self.high, 0.0))
+
+    @np.errstate(over="ignore")
+    def widened(self, deviation: FloatArray) -> Range:
+        """Return the range of all y with ``|y - x| <= deviation``, rounded outward."""
+        moved = deviation != 0.0
+        low, high = self.low - deviation, self.high + deviation
+        return Range(
+            finite(np.where(moved, np.nextafter(low, -np.inf), low)),
+            finite(np.where(moved, np.nextafter(high, np.inf), high)),
+        )
+
+
+@np.errstate(over="ignore")
+def domain_range(domain: Domain, dimension: int) -> Range:
+    """Return the smallest box around the domain, rounded outward.
+
+    Raises
+    ------
+    InvalidNetworkError
+        If the domain has another dimension.
+    BoundOverflowError
+        If the box exceeds the range of float64.
+
+    """
+    low, high = domain.bounds(dimension)
+    return Range(finite(low), finite(high))
+
+
+def layer_range(layer: Dense, x: Range) -> Range:
+    """Return the range of ``layer`` over a box."""
+    return Range(*affine(layer.weight, MidRad.from_bounds(x.low, x.high), layer.bias).bounds())
+
+
+def first_layer_range(layer: Dense, domain: Domain) -> Range:
+    """Return the range of ``layer`` over a domain.
+
+    Over a ball also by Cauchy-Schwarz, ``|w x - w center| <= radius ||w||_2``, row by row.
+    """
+    box = layer_range(layer, domain_range(domain, layer.d_in))
+    if not isinstance(domain, Ball):
+        return box
+    center = np.broadcast_to(domain.center, (layer.d_in,))
+    middle = affine(layer.weight, MidRad.point(center), layer.bias)
+    reach = times_up(row_norms_up(layer.weight), np.array(domain.radius))
+    low, high = MidRad(middle.mid, inflate(middle.rad + reach, 1)).bounds()
+    return Range(np.maximum(low, box.low), np.minimum(high, box.high))
+
+
+def network_ranges(network: ReluNetwork, domain: Domain) -> list[Range]:
+    """Return the range of every layer of ``network`` before its ReLU.
+
+    Raises
+    ------
+    InvalidNetworkError
+        If the domain has another dimension than the network's input.
+    BoundOverflowError
+        If a range exceeds the range of float64.
+
+    Examples
+    --------
+    >>> from subsetsum_nets.networks import Box, Dense, ReluNetwork
+    >>> (only,) = network_ranges(ReluNetwork([Dense([[1.0, -2.0]])]), Box(0, 1))
+    >>> bool(only.low[0] <= -2.0), bool(only.high[0] >= 1.0)
+    (True, True)
+
+    """
+    ranges = [first_layer_range(network.layers[0], domain)]
+    for index, layer in enumerate(network.layers[1:]):
+        before = ranges[index]
+        ranges.append(layer_range(layer, before.relu() if network.relu_after[index] else before))
+    return ranges

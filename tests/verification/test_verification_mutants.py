@@ -1,0 +1,202 @@
+"""Mutants: deliberately broken formulas, each of which the checks of this folder must catch."""
+
+import inspect
+import textwrap
+
+import numpy as np
+import pytest
+from verification.tiny_networks import (
+    cancelling_matrices,
+    check_bound,
+    check_primitives,
+    check_spectral,
+    random_cases,
+    tight_cases,
+)
+
+from subsetsum_nets.verification import (
+    SoundnessError,
+    differential,
+    effective,
+    falsifier,
+    interval,
+    midrad,
+    norms,
+    ranges,
+    spectral,
+)
+
+
+def poor_eigendecomposition(matrix):
+    values, vectors = EIGH(matrix)
+    return values * 0.75, vectors
+
+
+def shrunken_vectors(matrix):
+    values, vectors = EIGH(matrix)
+    return values / 4.0, vectors * 2.0  # Q D Q^T is right, but Q is not orthogonal
+
+
+EIGH = np.linalg.eigh
+
+
+def all_checks(monkeypatch):
+    """Run every check, as the other files do, on tiny cases."""
+    for triple in cancelling_matrices():
+        check_primitives(*triple)
+    rng = np.random.default_rng(5)
+    spectra = [rng.uniform(-1, 1, (3, 4)) * 2.0**k for k in (0, 3, -600)]
+    for eigh in (EIGH, poor_eigendecomposition, shrunken_vectors):
+        monkeypatch.setattr(np.linalg, "eigh", eigh)
+        for matrix in spectra:
+            check_spectral(matrix)
+        check_spectral(np.array([[1.0, 1.0], [-1.0, 1.0]]))
+    monkeypatch.setattr(np.linalg, "eigh", EIGH)
+    for case in tight_cases():
+        check_bound(case)
+    for case in random_cases(range(12), ["auto"]):
+        check_bound(case)
+
+
+def test_the_checks_pass_as_things_are(monkeypatch):
+    all_checks(monkeypatch)
+
+
+WRONG_LAYER = """[
+                self._magnitudes[i - 1] if i and self._magnitudes[i - 1].shape == m.shape else m
+                for i, m in enumerate(self._magnitudes)
+            ], errors"""
+MUTANTS = [
+    # function, formula, broken formula
+    (differential.DifferentialRecursion.bound, "carried + fresh + error.bias", "fresh + error.bias"),
+    (differential.DifferentialRecursion.bound, "carried + fresh + error.bias", "carried + fresh"),
+    (differential.DifferentialRecursion.bound, "carried + fresh + error.bias", "carried + error.bias"),
+    (differential.DifferentialRecursion.bound, "self._magnitudes, errors", WRONG_LAYER),
+    (differential.DifferentialRecursion.bound, "inputs.widened(deviation)", "inputs"),
+    (
+        differential.DifferentialRecursion.bound,
+        "if index and self._target.relu_after[index - 1]:",
+        "if index:",
+    ),
+    (differential.DifferentialRecursion.bound, "inputs = before.relu()", "pass"),
+    (differential.DifferentialRecursion.__init__, "abs(layer.weight)", "layer.weight"),
+    (differential.box_error, "product_up(error.positive, above)", "product_up(error.negative, above)"),
+    (differential.box_error, "product_up(error.negative, below)", "product_up(error.positive, below)"),
+    (differential.box_error, "times_up(error.positive, above)", "times_up(error.positive, below)"),
+    (differential.box_error, "times_up(error.negative, below)", "times_up(error.positive, below)"),
+    (differential.box_error, "error.positive, above)\n", "error.positive[:, :1], above[:1])\n"),
+    (differential.ball_error, "row_norms_up(counted)", "counted.max(axis=1)"),
+    (differential.ball_error, "product_up(counted, center)", "0.0 * product_up(counted, center)"),
+    (differential.ball_error, "error.positive * (inputs.high > 0.0)", "0.0 * error.positive"),
+    (
+        differential.relu_deviation,
+        "np.minimum(deviation, before.widened(deviation).relu().high)",
+        "np.where(before.high <= 0.0, 0.0, deviation)",
+    ),
+    (effective._slopes, "values > 0.0, inputs", "values < 0.0, inputs"),
+    (effective._slopes, "(bias > 0.0)", "(bias > 9.0)"),
+    (
+        effective._slopes,
+        "np.concatenate([values, bias[constants]])",
+        "np.concatenate([values, -bias[constants]])",
+    ),
+    (effective._relu_pair, "constant.plus(_bias(second))", "constant"),
+    (
+        effective.effective_layers,
+        "affine(second.weight, MidRad.point(_bias(first)), _bias(second))",
+        "MidRad.point(_bias(second))",
+    ),
+    (effective.TwoSlope.minus, "self.bias.minus(MidRad.point(_bias(layer)))", "self.bias.minus(self.bias)"),
+    (effective.TwoSlope.minus, "else self.negative.minus(weight)", "else positive"),
+    (effective.TwoSlope.image, "slopes.append(self.negative)", "slopes.append(self.positive)"),
+    (effective.TwoSlope.image, "(low < 0.0).any()", "False"),
+    (interval.difference_up, "np.maximum(f.high - g.low, g.high - f.low)", "f.high - g.low"),
+    (interval.difference_up, "np.maximum(f.high - g.low, g.high - f.low)", "abs(f.high - g.high)"),
+    (norms.norms_bound, "(weight_norm, error_norm), (deviation, size_of_g)", "(error_norm,), (size_of_g,)"),
+    (norms.norms_bound, "size + deviation", "size"),
+    (
+        norms.norms_bound,
+        '(deviation, size_of_g), norm_up(error.bias.magnitude(), "l2")',
+        "(deviation, size_of_g), 0.0",
+    ),
+    (norms.norms_bound, "(size,), bias_norm", "(size,), 0.0"),
+    (norms.norms_bound, "outputs = np.array(float(target.widths[-1]))", "outputs = np.array(1.0)"),
+    (norms._largest_norm, 'np.abs(inputs.high)), "l2"', 'np.abs(inputs.high)), "linf"'),
+    (norms._largest_norm, "center + domain.radius", "domain.radius / 2"),
+    (norms._visible, "if error.negative is error.positive:", "if True:"),
+    (norms._visible, "(error.negative, may_be_negative)", "(error.negative, may_be_negative & False)"),
+    (ranges.first_layer_range, "middle.rad + reach", "middle.rad"),
+    (ranges.first_layer_range, "row_norms_up(layer.weight)", "row_norms_up(layer.weight) / 2"),
+    (ranges.network_ranges, "before.relu() if network.relu_after[index] else before", "before.relu()"),
+    (ranges.layer_range, ", layer.bias)", ")"),
+    (midrad.affine, "rad = product_up(abs(weight), spread)", "rad = product_up(abs(weight), x.rad)"),
+    (midrad.affine, "rad = product_up(abs(weight), spread)", "rad = product_up(abs(weight), spread - x.rad)"),
+    (midrad.affine, "rounding_error(bias, roundings)", "0.0"),
+    (midrad.matmul, "rads.append(rounding_error(magnitude, count))", "rads.append(0.0 * magnitude)"),
+    (midrad.rounding_error, "roundings * UNIT * (1.0 + 2.0**-10)", "0.25 * UNIT"),
+    (midrad.rounding_error, "(2 * roundings * TINY)", "0.0"),
+    (midrad.inflate, "(1.0 + (roundings + 2) * 2 * UNIT)", "1.0"),
+    (midrad.inflate, "(1.0 + (roundings + 2) * 2 * UNIT)", "(1.0 - (roundings + 2) * 2 * UNIT)"),
+    (midrad.times_up, "TINY *", "0.0 *"),
+    (midrad.product_up, "(count * TINY)", "0.0"),
+    (midrad.MidRad.minus, " + rounding_error(mid, 1)", ""),
+    (midrad.MidRad.minus, "self.rad + other.rad", "self.rad"),
+    (midrad.MidRad.plus, " + rounding_error(mid, 1)", ""),
+    (midrad.MidRad.bounds, "np.nextafter(low, -np.inf)", "low"),
+    (midrad.MidRad.bounds, "np.nextafter(high, np.inf)", "np.nextafter(high, -np.inf)"),
+    (midrad.MidRad.magnitude, "np.abs(self.mid) + self.rad", "np.abs(self.mid)"),
+    (midrad.MidRad.mignitude, "np.abs(self.mid) - self.rad", "np.abs(self.mid) + self.rad"),
+    (midrad.MidRad.mignitude, "np.nextafter(gap, -np.inf)", "np.nextafter(gap, np.inf)"),
+    (midrad.norm_up, "return float(sum_up(magnitude))", "return float(magnitude.sum())"),
+    (midrad.norm_up, "row_norms_up(magnitude[np.newaxis])[0]", "magnitude.max()"),
+    (midrad.norm_down, "math.sqrt(total)", "math.sqrt(total) * (1 + 2.0**-44)"),
+    (
+        midrad.row_norms_up,
+        "unscaled_up(inflate(np.sqrt(squares), 1), exponent)",
+        "inflate(np.sqrt(squares), 1)",
+    ),
+    (
+        midrad.row_norms_up,
+        "inflate(np.asarray(squares).ravel() + count * TINY, count + 1)",
+        "squares * (1 - 2.0**-50)",
+    ),
+    (spectral._gram_bound, "np.abs(eigenvalues).max()", "np.abs(eigenvalues).min()"),
+    (spectral._gram_bound, " + residual", ""),
+    (spectral._gram_bound, "(1.0 + defect)", "1.0"),
+    (spectral._gram_bound, "np.sqrt(square)", "np.sqrt(np.sqrt(square))"),
+    (spectral.spectral_norm_up, "centre + _simple_bound(matrix.rad)", "centre"),
+    (
+        falsifier.difference_down,
+        "partial(value_enclosure, pruned, point)",
+        "partial(value_enclosure, pruned, point * 0.5)",
+    ),
+    (
+        falsifier._inside,
+        "candidate = domain.project(point) if np.isfinite(point).all() else center",
+        "return 2.0 * point + 1.0",
+    ),
+]
+
+
+def plant(monkeypatch, function, formula, broken):
+    """Replace ``formula`` in the source of ``function`` by ``broken``, everywhere the function is known."""
+    inner = inspect.unwrap(getattr(function, "__func__", function))
+    source = textwrap.dedent(inspect.getsource(inner))
+    assert source.count(formula) == 1, f"{formula!r} occurs {source.count(formula)} times"
+    scope = {}
+    code = "from __future__ import annotations\n" + source.replace(formula, broken)
+    exec(code, dict(inner.__globals__), scope)  # noqa: S102 - our own source
+    mutant = inspect.unwrap(scope[inner.__name__])
+    monkeypatch.setattr(inner, "__code__", mutant.__code__)
+
+
+@pytest.mark.parametrize(
+    ("function", "formula", "broken"),
+    MUTANTS,
+    ids=[f"{f.__qualname__}-{i}" for i, (f, _, _) in enumerate(MUTANTS)],
+)
+def test_every_mutant_is_caught(monkeypatch, function, formula, broken):
+    with monkeypatch.context() as patch:
+        plant(patch, function, formula, broken)
+        with pytest.raises((AssertionError, SoundnessError)):
+            all_checks(patch)
