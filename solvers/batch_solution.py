@@ -102,16 +102,16 @@ class BatchSolution:
         """
         rows = exact_array(items)
         goals = exact_array(targets)
-        shared = rows.ndim == 1 or (rows.ndim == 2 and goals.ndim == 2)
-        expected = self.masks.shape[1:] if shared else self.masks.shape
-        if goals.shape[:1] != (len(self),) or rows.shape[: len(expected)] != expected:
+        shared = rows.ndim == goals.ndim
+        offered = self.masks.shape[1:] if shared else self.masks.shape
+        if goals.shape[:1] != (len(self),) or rows.shape != offered + goals.shape[1:]:
             raise CertificateError(
                 f"masks of shape {self.masks.shape} do not go with items {rows.shape}, targets {goals.shape}"
             )
         for row in range(len(self)):
-            offered = rows if shared else rows[row]
+            chosen = (rows if shared else rows[row])[self.masks[row]]
             try:
-                self._check_row(row, offered[self.masks[row]], goals[row])
+                self._check_row(row, chosen, goals[row])
             except CertificateError as error:
                 raise CertificateError(f"row {row}: {error}") from None
 
@@ -143,6 +143,8 @@ class BatchSolution:
             raise CertificateError("FEASIBLE, but the bounds prove it OPTIMAL")
         if self.objective == "within" and status == Status.OPTIMAL:
             raise CertificateError("'within' asks for any acceptable subset; OPTIMAL is not its to claim")
+        if status == Status.UNKNOWN and bound > tolerance:
+            raise CertificateError(f"UNKNOWN, but the lower bound {bound} excludes every subset")
         if status == Status.INFEASIBLE and math.nextafter(bound, math.inf) <= tolerance:
             raise CertificateError(f"INFEASIBLE, but the lower bound {bound} is within {tolerance}")
 
@@ -161,6 +163,7 @@ class BatchSolution:
             "items": self.masks.shape[1],
             "objective": self.objective,
             "cardinality": self.cardinality,
+            "tolerances": self.tolerances is not None,
             "seconds": self.seconds,
         }
         arrays: dict[str, Any] = {
@@ -196,7 +199,7 @@ class BatchSolution:
 
     @classmethod
     def _read(cls, path: str | PathLike[str]) -> BatchSolution:
-        with np.load(path, allow_pickle=False) as archive:
+        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as archive:
             stored = {name: archive[name] for name in archive.files}
         header = json.loads(bytes(stored["header"]))
         if header["format"] != _FORMAT or header["version"] != 1:
@@ -204,6 +207,8 @@ class BatchSolution:
         n, rows = int(header["items"]), len(stored["errors"])
         if stored["masks"].shape != (rows, (n + 7) // 8):
             raise InvalidProblemError(f"{rows} rows of {n} items have masks of shape {stored['masks'].shape}")
+        if ("tolerances" in stored) != header["tolerances"]:
+            raise InvalidProblemError("tolerances are missing, or were not saved")
         cardinality = header["cardinality"]
         return cls(
             np.unpackbits(stored["masks"], axis=1, count=n).astype(bool),

@@ -50,7 +50,7 @@ class Checkpoint:
             try:
                 stored = json.loads(path.read_bytes())
                 resumed = int(stored.pop("chunk_rows"))
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
+            except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
                 raise InvalidProblemError(f"{path} is not a checkpoint manifest: {error}") from error
             if stored != mine or resumed < 1:
                 raise InvalidProblemError(

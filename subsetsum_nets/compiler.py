@@ -6,21 +6,23 @@ import math
 import platform
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from solvers import BatchSolution, Status, solve_many
-from subsetsum_nets import __version__
+from solvers.solution import checked_objective
 from subsetsum_nets.constructions import InputSigns, construction_named
 from subsetsum_nets.constructions.candidates import Sizing, predicted_errors, size_network, wider
 from subsetsum_nets.networks.digests import network_digest
-from subsetsum_nets.networks.domains import Box
+from subsetsum_nets.networks.domains import Ball, Box
 from subsetsum_nets.networks.relu_network import ReluNetwork
-from subsetsum_nets.pruned_network import PrunedNetwork, Shortfall, sparse_copy
+from subsetsum_nets.networks.sparse_form import sparse_form
+from subsetsum_nets.pruned_network import PrunedNetwork, Shortfall
 from subsetsum_nets.verification import LayerErrors, verify
 from subsetsum_nets.verification.certificate import Certificate
 from subsetsum_nets.verification.differential import DifferentialRecursion
+from subsetsum_nets.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -87,11 +89,12 @@ def prune(
     Raises
     ------
     ValueError
-        For epsilon or delta out of range, candidates < 1, an unknown construction or objective.
+        For epsilon or delta out of range, candidates that are no integer >= 1 or not those of ``into``, an
+        unknown construction or objective.
     InvalidNetworkError
         If ``into`` has another shape, or the domain another dimension.
     TypeError
-        If ``target`` or ``into`` is not a ReluNetwork.
+        If ``target`` or ``into`` is not a ReluNetwork, or ``domain`` neither Box nor Ball.
 
     Examples
     --------
@@ -102,7 +105,7 @@ def prune(
     (True, True)
 
     """
-    _check(target, epsilon, candidates, delta, into)
+    _check(target, epsilon, candidates, delta, into, domain)
     method = construction_named(construction)
     area = domain or target.domain or Box(-1, 1)
     area.bounds(target.widths[0])
@@ -120,7 +123,7 @@ def prune(
         target_digest=network_digest(target),
         random_digest=network_digest(random),
         masks_digest=masks.digest(),
-        pruned_digest=network_digest(sparse_copy(network)),
+        pruned_digest=network_digest(sparse_form(network)),
         seed=drawn,
         recipe=None if recipe is None else recipe.to_json(),
         construction=construction,
@@ -155,18 +158,28 @@ def prune(
 
 
 def _check(
-    target: ReluNetwork, epsilon: float, candidates: int | None, delta: float, into: ReluNetwork | None
+    target: ReluNetwork,
+    epsilon: float,
+    candidates: int | None,
+    delta: float,
+    into: ReluNetwork | None,
+    domain: Domain | None,
 ) -> None:
     if not isinstance(target, ReluNetwork):
         raise TypeError(f"target must be a ReluNetwork, got a {type(target).__name__}; see load_network")
     if into is not None and not isinstance(into, ReluNetwork):
         raise TypeError(f"into must be a ReluNetwork, got a {type(into).__name__}; see load_network")
+    if domain is not None and not isinstance(domain, Box | Ball):
+        raise TypeError(f"domain must be a Box or a Ball, got {domain!r}")
     if not (epsilon > 0 and math.isfinite(epsilon)):
         raise ValueError(f"epsilon must be a positive number, got {epsilon!r}")
     if not 0 < delta < 1:
         raise ValueError(f"delta must lie between 0 and 1, got {delta!r}")
-    if candidates is not None and candidates < 1:
-        raise ValueError(f"candidates must be at least 1, got {candidates!r}")
+    if candidates is None:
+        return
+    number: Any = candidates
+    if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < 1:
+        raise ValueError(f"candidates must be an integer >= 1, got {candidates!r}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,7 +211,8 @@ class _Compilation:
             for layer in target.layers
         ]
         weight_error = _largest_scale(recursion, uniform, epsilon)
-        sizing = size_network(method, target, weight_error, max(1, rows), delta)
+        with np.errstate(over="ignore", invalid="ignore"):  # weights near the ends of float64
+            sizing = size_network(method, target, weight_error, max(1, rows), delta)
         return cls(method, target, recursion, signs, epsilon, delta, max(1, rows), sizing)
 
     def random_network(
@@ -235,7 +249,9 @@ class _Compilation:
         if not missed.any() or solution.tolerances is None:
             return None
         errors, tolerances = solution.errors[missed], solution.tolerances[missed]
-        ratio = float(np.max(errors / np.maximum(tolerances, np.finfo(float).tiny)))
+        with np.errstate(over="ignore"):
+            ratios = errors / np.maximum(tolerances, np.finfo(float).tiny)
+        ratio = min(float(ratios.max()), np.finfo(float).max)
         return Shortfall(
             int(missed.sum()),
             float(np.max(errors - tolerances)),
@@ -248,6 +264,8 @@ def _largest_scale(recursion: DifferentialRecursion, errors: Sequence[LayerError
     """Return nearly the largest factor on all errors that keeps the differential bound within epsilon."""
 
     def bound(scale: float) -> float:
+        if not scale * worst < 1e300:
+            return math.inf
         scaled = [LayerErrors(scale * e.positive, scale * e.negative, scale * e.bias) for e in errors]
         try:
             return recursion.bound(scaled, NORM).upper
@@ -258,8 +276,11 @@ def _largest_scale(recursion: DifferentialRecursion, errors: Sequence[LayerError
     worst = max((e.worst for e in errors), default=0.0)
     if worst == 0.0:
         return 1.0
-    high = allowed / worst
-    while bound(high) <= allowed and high < 1e300:  # few steps: the bound is nearly linear
+    most = 1e299 / worst
+    if bound(most) <= allowed:  # no error counts, as over a domain of zeros
+        return most
+    high = min(allowed / worst, most)
+    while bound(high) <= allowed:  # few steps: the bound is nearly linear
         high *= 2
     low = high / 2
     while low > 0 and bound(low) > allowed:
@@ -303,6 +324,10 @@ def _solve(
     progress: bool | Callable[[int, int], object],
 ) -> BatchSolution:
     """Answer all rows of all groups in one batch; narrower groups are padded with unusable items."""
+    if not groups:  # over a domain of zeros no weight counts
+        none = np.zeros(0)
+        masks, status = np.zeros((0, 1), dtype=bool), np.zeros(0, dtype=np.uint8)
+        return BatchSolution(masks, none, none, status, checked_objective(objective), none)
     widest = max(group.items.shape[2] for group in groups)
     rows = sum(group.rows for group in groups)
     items = np.zeros((rows, widest))

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from solvers import BatchSolution
+from subsetsum_nets.audit import CERTIFICATE, MASKS, PRUNED, RANDOM, TARGET
 from subsetsum_nets.masks import NetworkMasks
+from subsetsum_nets.networks.distributions import checked_seed
 from subsetsum_nets.networks.errors import NetworkFileError
 from subsetsum_nets.networks.network_files import load_network, save_network
 from subsetsum_nets.networks.random_networks import RandomRecipe, random_recipe_from_json
-from subsetsum_nets.networks.relu_network import Dense, ReluNetwork, is_sparse
+from subsetsum_nets.networks.sparse_form import sparse_form
 from subsetsum_nets.verification.certificate import Certificate
 
 if TYPE_CHECKING:
@@ -23,8 +25,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-TARGET, RANDOM, PRUNED = "target.safetensors", "random.safetensors", "pruned.safetensors"
-MASKS, SOLUTION, CERTIFICATE, PROVENANCE = "masks.npz", "solution.npz", "certificate.json", "provenance.json"
+    from subsetsum_nets.networks.relu_network import ReluNetwork
+
+SOLUTION, PROVENANCE = "solution.npz", "provenance.json"
 _FORMAT = "subsetsum-nets pruned network"
 
 
@@ -125,29 +128,27 @@ class PrunedNetwork:
             If it cannot be written; an earlier result is then left as it was.
 
         """
-        place = Path(folder)
-        if place.exists() and not place.is_dir():
-            raise FileExistsError(f"{place} is a file; choose another folder")
-        if place.is_dir() and any(place.iterdir()) and not (place / PROVENANCE).exists():
-            raise FileExistsError(f"{place} holds other files; choose another folder or empty it")
-        place.parent.mkdir(parents=True, exist_ok=True)
+        place = Path(folder).absolute()
+        check_folder(place)
         staging = place.with_name(f".{place.name}-{secrets.token_hex(4)}")
+        retired = place.with_name(f".{place.name}-{secrets.token_hex(4)}")
         try:
             staging.mkdir()
             self._write(staging)
-            retired = place.with_name(f".{place.name}-{secrets.token_hex(4)}")
             if place.exists():
                 place.rename(retired)
             staging.rename(place)
-            shutil.rmtree(retired, ignore_errors=True)
         finally:
+            if retired.exists() and not place.exists():
+                retired.rename(place)
             shutil.rmtree(staging, ignore_errors=True)
+            shutil.rmtree(retired, ignore_errors=True)
 
     def _write(self, folder: Path) -> None:
         save_network(self.target, folder / TARGET)
         if self.recipe is None:
             save_network(self.random, folder / RANDOM)
-        save_network(sparse_copy(self.network), folder / PRUNED)
+        save_network(sparse_form(self.network), folder / PRUNED)
         self.all_masks.save(folder / MASKS)
         self.solution.save(folder / SOLUTION)
         provenance = {
@@ -174,8 +175,8 @@ class PrunedNetwork:
         ------
         FileNotFoundError
             If the folder or one of its files is missing.
-        NetworkFileError, InvalidProblemError, CertificateFileError
-            If a file is foreign or damaged.
+        NetworkFileError, InvalidNetworkError, InvalidProblemError, CertificateFileError
+            If a file is foreign or damaged, or the masks do not go with the random network.
 
         """
         place = Path(folder)
@@ -186,13 +187,17 @@ class PrunedNetwork:
                 raise NetworkFileError(f"{path} is not the provenance of a pruned network, version 1")
             recipe = None if provenance["recipe"] is None else random_recipe_from_json(provenance["recipe"])
             shortfall = None if provenance["shortfall"] is None else Shortfall(**provenance["shortfall"])
-            seed, epsilon = provenance["seed"], float(provenance["epsilon"])
+            seed = None if recipe is None else checked_seed(provenance["seed"])
+            epsilon = float(provenance["epsilon"])
             candidates = int(provenance["candidates"])
             construction = str(provenance["construction"])
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise NetworkFileError(f"{path} is damaged: {error}") from error
         target = load_network(place / TARGET)
-        random = load_network(place / RANDOM) if recipe is None else recipe.draw(seed, domain=target.domain)
+        if recipe is None or seed is None:
+            random = load_network(place / RANDOM)
+        else:
+            random = recipe.draw(seed, domain=target.domain)
         masks = NetworkMasks.load(place / MASKS)
         certificate = place / CERTIFICATE
         return cls(
@@ -211,17 +216,32 @@ class PrunedNetwork:
         )
 
 
-def sparse_copy(network: ReluNetwork) -> ReluNetwork:
-    """Return the same network with every weight as CSR of its nonzero entries."""
-    from scipy.sparse import csr_array
+def _is_result(folder: Path) -> bool:
+    """Whether a folder has a provenance of ours; anybody may call a file provenance.json."""
+    try:
+        provenance = json.loads((folder / PROVENANCE).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(provenance, dict) and provenance.get("format") == _FORMAT
 
-    layers = []
-    for layer in network.layers:
-        weight = csr_array(layer.weight)
-        if is_sparse(layer.weight):
-            weight = weight.copy()
-            weight.eliminate_zeros()
-        layers.append(Dense(weight, layer.bias))
-    return ReluNetwork(
-        layers, final_relu=network.final_relu, linear_after=network.linear_after, domain=network.domain
-    )
+
+def check_folder(folder: str | PathLike[str]) -> None:
+    """See to it that a result could be saved in ``folder`` now; called before long work, too.
+
+    Raises
+    ------
+    FileExistsError
+        If it is a file, or holds something else than an earlier result.
+    OSError
+        If nothing can be written beside it.
+
+    """
+    place = Path(folder).absolute()
+    if place.exists() and not place.is_dir():
+        raise FileExistsError(f"{place} is a file; choose another folder")
+    if place.is_dir() and any(place.iterdir()) and not _is_result(place):
+        raise FileExistsError(f"{place} holds other files; choose another folder or empty it")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    probe = place.with_name(f".{place.name}-{secrets.token_hex(4)}")
+    probe.mkdir()
+    probe.rmdir()

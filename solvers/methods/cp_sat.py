@@ -166,6 +166,10 @@ class _Search:
 
     def _solver(self) -> Any:
         solver = self.cp_model.CpSolver()
+        # One equation of huge numbers gains nothing from presolve or a linear relaxation; presolve can
+        # even take minutes over 60-bit coefficients of eight items.
+        solver.parameters.cp_model_presolve = False
+        solver.parameters.linearization_level = 0
         if self.limits.remaining is not None:
             solver.parameters.max_time_in_seconds = max(self.limits.remaining, 1e-3)
         if self.limits.threads is not None:

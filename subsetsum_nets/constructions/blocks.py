@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 
 LEAST_SCALE = 1.0  # Theorem 1 draws from U[-1, 1]
+_OFF_CENTRE = 0.5  # deviations between the target and half the total of the items offered
 
 
 def block_recipe(target: ReluNetwork, candidates: int) -> RandomRecipe:
@@ -153,21 +154,27 @@ def _choose_items(
     """Choose which ``most`` units to offer to each of J rows; returns places (J, most) and validity.
 
     The larger products first, as they reach further. As long as there are units to spare, those that would
-    move half the total away from the target are passed over: subset sums are densest at half the total.
+    leave the target more than half a deviation from half the total are passed over, unless they bring it
+    nearer: subset sums are densest there. Asking for less than that would pass over all but small products
+    once a large one stands at twice the target, and leave a gap around it.
     """
     order = np.argsort(np.where(serving, -np.abs(products), np.inf), axis=1, kind="stable")
     ranked = np.take_along_axis(products, order, axis=1)
     available = serving.sum(axis=1)
     spare = np.maximum(available - most, 0)
-    total, taken = np.zeros(len(products)), np.zeros(len(products), dtype=np.int64)
+    total, spread = np.zeros(len(products)), np.zeros(len(products))  # twice their mean and deviation
+    taken = np.zeros(len(products), dtype=np.int64)
     chosen = np.zeros(order.shape, dtype=bool)
     for rank in range(int(available.max(initial=0))):
         item = ranked[:, rank]
         offered = rank < available
-        away = np.abs(total + item - 2 * targets) > np.abs(total - 2 * targets)
+        distance = np.abs(total + item - 2 * targets)
+        away = distance > np.abs(total - 2 * targets)
+        away &= distance > _OFF_CENTRE * np.hypot(spread, item)
         passed = offered & away & (spare > 0)
         chosen[:, rank] = offered & ~passed & (taken < most)
         total += np.where(chosen[:, rank], item, 0.0)
+        spread = np.where(chosen[:, rank], np.hypot(spread, item), spread)
         taken += chosen[:, rank]
         spare -= passed
     front = np.argsort(~chosen, axis=1, kind="stable")[:, :most]

@@ -104,7 +104,7 @@ def size_network(
     for candidates in range(1, _MOST_CANDIDATES + 1):
         chances = _binomial(candidates * law.share, law.usable, items)
         mean = float(chances @ errors)
-        variance = max(0.0, float(chances @ errors**2) - mean**2)
+        variance = max(0.0, float(chances @ errors**2) - mean * mean)
         if mean + math.sqrt(variance * (2 / delta - 1) / blocks) <= weight_error:
             return Sizing(candidates, items, enough=True)
     return Sizing(math.ceil(2 * items / (law.share * law.usable)), items, enough=False)
@@ -184,8 +184,10 @@ def _log_density(items: FloatArray, targets: FloatArray) -> FloatArray:
         )  # of subsets that take the item, tilted
         slope = (items * share).sum(axis=1)
         curvature = np.maximum((items**2 * share * (1 - share)).sum(axis=1), np.finfo(float).tiny)
-        step = np.clip((targets - slope) / curvature * largest, -2.0, 2.0)  # in units where no item exceeds 1
-        tilt = tilt + np.where(inside, step, 0.0) / largest
+        missing = np.where(inside, targets - slope, 0.0)
+        with np.errstate(over="ignore"):  # at the very ends of the reach
+            step = np.clip(missing / curvature * largest, -2.0, 2.0)  # in units where no item exceeds 1
+        tilt = tilt + step / largest
     cumulant = (np.logaddexp(0.0, tilt[:, np.newaxis] * items) - math.log(2)).sum(axis=1)
     log_density = cumulant - tilt * targets - 0.5 * np.log(2 * math.pi * curvature)
     return np.where(inside, log_density, -np.inf)

@@ -92,6 +92,8 @@ class LinearLink(Construction):
         for index, layer in enumerate(target.layers):
             targets = weight_with_bias(layer)
             columns = signs[index].columns("both")
+            if not columns.size:
+                continue
             coefficients = self._coefficients(layer, random.layers[2 * index])
             n = coefficients.shape[2]
             offered = min(n, most_items)

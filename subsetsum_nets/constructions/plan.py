@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
-from subsetsum_nets.networks.random_networks import Uniform
+from subsetsum_nets.networks.distributions import Uniform
 from subsetsum_nets.networks.relu_network import is_sparse
 
 if TYPE_CHECKING:

@@ -4,17 +4,15 @@ First room of the flow. It knows nothing of subset sums, graphs or proofs.
 """
 
 from subsetsum_nets.networks.digests import array_digest, network_digest
+from subsetsum_nets.networks.distributions import Normal, Uniform, keyed_words
 from subsetsum_nets.networks.domains import Ball, Box, Domain, domain_from_json
 from subsetsum_nets.networks.errors import InvalidNetworkError, NetworkFileError
 from subsetsum_nets.networks.network_files import load_network, read_extra, save_network
 from subsetsum_nets.networks.random_networks import (
     DenseDraw,
     LinkDraw,
-    Normal,
     OnesDraw,
     RandomRecipe,
-    Uniform,
-    keyed_words,
     random_network,
     random_recipe_from_json,
 )

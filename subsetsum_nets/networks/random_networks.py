@@ -1,231 +1,44 @@
-"""Random initialisations: the networks that are pruned, redrawable bit for bit from a seed and a recipe.
+"""Recipes: random networks that can be redrawn bit for bit from a seed and a description.
 
-Every random number has its own key (layer, parameter kind, index), so results depend on neither threads,
-nor chunking, nor the order of drawing, and a certificate needs to keep only the recipe and the seed.
+A certificate needs to keep only the recipe and the seed.
 """
 
 from __future__ import annotations
 
-import math
-import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from numpy.random import Generator, Philox, SeedSequence
 
-from subsetsum_nets.networks.arrays import FloatArray, exact_float64
+from subsetsum_nets.networks.distributions import (
+    UNIT_UNIFORM,
+    Distribution,
+    Normal,
+    Uniform,
+    checked_seed,
+    distribution_from_json,
+    draw_array,
+    is_integer,
+    json_fields,
+    json_kind,
+    locked,
+)
 from subsetsum_nets.networks.errors import InvalidNetworkError
 from subsetsum_nets.networks.relu_network import Dense, ReluNetwork
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.domains import Domain
-
-    Words = NDArray[np.uint64]
 
 LARGEST_DRAW = 2**31 - 1
 """The most units and weights that a recipe may ask for: 16 GiB of float64, and within 32-bit indices."""
 
 _WEIGHT, _BIAS = 0, 1  # parameter kinds, the second half of a random stream's key
-_BLOCK = 1 << 14  # words that are turned into numbers at a time; a multiple of 4 that stays in the cache
-
-
-def keyed_words(seed: int, layer: int, kind: int, start: int, count: int) -> Words:
-    """Return words ``start .. start + count - 1`` of the random stream with key (layer, kind).
-
-    The stream is numpy's Philox4x64-10 keyed by ``SeedSequence(seed, spawn_key=(layer, kind))``. It is
-    counter-based, so any slice is drawn without drawing what stands before it.
-
-    Parameters
-    ----------
-    seed : int
-        At least 0, of any size.
-    layer, kind : int
-        The layer index, and 0 for weights or 1 for biases.
-    start, count : int
-        The slice, both at least 0.
-
-    Returns
-    -------
-    uint64 array, shape (count,)
-
-    Raises
-    ------
-    ValueError
-        If the seed is not an integer >= 0.
-
-    Examples
-    --------
-    >>> whole = keyed_words(7, 0, 0, 0, 100)
-    >>> bool((keyed_words(7, 0, 0, 41, 10) == whole[41:51]).all())
-    True
-
-    """
-    bits = Philox(SeedSequence(checked_seed(seed), spawn_key=(layer, kind)))
-    steps, skipped = divmod(start, 4)  # one step of the counter makes four words
-    bits.advance(steps)
-    words: Words = bits.random_raw(skipped + count)
-    return words[skipped:]
-
-
-def checked_seed(seed: Any) -> int:
-    """Return ``seed`` as an int, or raise ValueError when it is not an integer >= 0."""
-    try:
-        number = operator.index(seed)
-    except TypeError:
-        number = -1
-    if number < 0 or isinstance(seed, bool):
-        raise ValueError(f"the seed must be an integer >= 0, got {seed!r}")
-    return number
-
-
-def _is_integer(value: Any) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
-
-
-def _positive(value: Any, what: str) -> float:
-    number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-    # The range keeps products of weights clear of overflow and of subnormal numbers.
-    if number and 2.0**-400 <= value <= 2.0**400:
-        return float(value)
-    raise InvalidNetworkError(f"{what} must be a number between 2**-400 and 2**400, got {value!r}")
-
-
-@dataclass(frozen=True)
-class Uniform:
-    r"""The uniform distribution on [-scale, scale], on a grid that keeps products of weights exact.
-
-    A weight is an odd multiple of ``2**-24 * scale``, uniform among those in the interval: symmetric and
-    never 0.
-    For a scale that is a power of two every weight is a float32, and the product of any two weights a
-    float64, without rounding. Such products are the items of the subset-sum problems by which a
-    random network is pruned, so that exactness starts here and no solver has to reason about rounding.
-    For other scales each weight is the multiple rounded to float64, and products may need 106 bits.
-
-    Parameters
-    ----------
-    scale : float
-        Between 2**-400 and 2**400.
-
-    Raises
-    ------
-    InvalidNetworkError
-        If the scale is not such a number.
-
-    Examples
-    --------
-    >>> Uniform().from_words(np.array([0, 2**64 - 1], dtype=np.uint64)) * 2**24
-    array([-16777215.,  16777215.])
-
-    """
-
-    scale: float = 1.0
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "scale", _positive(self.scale, "the scale of Uniform"))
-
-    def from_words(self, words: Words) -> FloatArray:
-        """Turn random words, uint64 of any shape, into weights of the same shape; uses the top 24 bits."""
-        weights: FloatArray = (words >> np.uint64(40)).astype(np.float64)
-        weights *= 2.0
-        weights -= 2.0**24 - 1
-        weights *= self.scale * 2.0**-24
-        return weights
-
-    def to_json(self) -> dict[str, Any]:
-        """Return a JSON-able description; :func:`distribution_from_json` reads it back exactly."""
-        return {"kind": "uniform", "scale": self.scale}
-
-
-@dataclass(frozen=True)
-class Normal:
-    """The normal distribution with mean 0, rounded to a grid that keeps products of weights exact.
-
-    A weight is a normal deviate, symmetric in sign and never beyond 8.3 deviations, rounded to the nearest
-    multiple of ``2**-23 * 2**ceil(log2(std))``. It then has at most 27 significant bits and the product
-    of any two weights at most 53: products are exact in float64, for the reason given at :class:`Uniform`.
-    (On a grid of 2**-24 two extreme weights would have a product of 55 bits.)
-
-    The deviates come from scipy's inverse normal distribution function. Another build of scipy may differ in
-    its last bit, which moves a weight to the next grid point about once in 10**9 weights;
-    where bit-for-bit redrawing across machines matters, prefer :class:`Uniform`.
-
-    Parameters
-    ----------
-    std : float
-        The standard deviation, between 2**-400 and 2**400.
-
-    Raises
-    ------
-    InvalidNetworkError
-        If ``std`` is not such a number.
-
-    Examples
-    --------
-    >>> bool(abs(Normal(0.5).from_words(keyed_words(0, 0, 0, 0, 10_000)).std() - 0.5) < 0.01)
-    True
-
-    """
-
-    std: float = 1.0
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "std", _positive(self.std, "the std of Normal"))
-
-    def from_words(self, words: Words) -> FloatArray:
-        """Turn random words, uint64 of any shape, into weights of the same shape; uses the top 53 bits."""
-        from scipy.special import ndtri
-
-        # The sign has a bit of its own, so that the other 52 and the half fit a float64 and 1.0 never
-        # comes up.
-        deviates: FloatArray = ((words >> np.uint64(11)) & np.uint64(2**52 - 1)).astype(np.float64)
-        deviates += 0.5
-        deviates *= 2.0**-53
-        ndtri(deviates, out=deviates)
-        np.negative(deviates, out=deviates, where=words >> np.uint64(63) != 0)
-        mantissa, exponent = math.frexp(self.std)
-        grid = math.ldexp(1.0, (exponent - 1 if mantissa == 0.5 else exponent) - 23)
-        deviates *= self.std / grid
-        np.rint(deviates, out=deviates)
-        deviates *= grid
-        return deviates
-
-    def to_json(self) -> dict[str, Any]:
-        """Return a JSON-able description; :func:`distribution_from_json` reads it back exactly."""
-        return {"kind": "normal", "std": self.std}
-
-
-Sampler: TypeAlias = Callable[[Generator, tuple[int, ...]], Any]
-"""``sampler(rng, shape)`` returns an array of that shape; accepted wherever a distribution is."""
-
-Distribution: TypeAlias = Uniform | Normal | Sampler
-
-
-def distribution_from_json(description: Any) -> Uniform | Normal:
-    """Read back what ``Uniform.to_json`` or ``Normal.to_json`` wrote.
-
-    Raises
-    ------
-    InvalidNetworkError
-        If ``description`` is neither.
-
-    Examples
-    --------
-    >>> distribution_from_json(Uniform(0.5).to_json())
-    Uniform(scale=0.5)
-
-    """
-    kind = _kind(description, "a distribution")
-    if kind == "uniform":
-        return Uniform(*_fields(description, ("scale",)))
-    if kind == "normal":
-        return Normal(*_fields(description, ("std",)))
-    raise InvalidNetworkError(f"unknown distribution {kind!r}; known are 'uniform' and 'normal'")
 
 
 @dataclass(frozen=True)
@@ -250,10 +63,10 @@ class DenseDraw:
     d_out: int
     d_in: int
     bias: bool = False
-    distribution: Distribution = Uniform()
+    distribution: Distribution = UNIT_UNIFORM
 
     def __post_init__(self) -> None:
-        _check_fields(self)
+        _checkjson_fields(self)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -272,9 +85,9 @@ class DenseDraw:
 
     def draw(self, seed: int, layer: int) -> Dense:
         """Draw the layer that stands at index ``layer``."""
-        weight = _draw(self.distribution, seed, layer, _WEIGHT, self.shape)
+        weight = draw_array(self.distribution, seed, layer, _WEIGHT, self.shape)
         return Dense(
-            weight, _draw(self.distribution, seed, layer, _BIAS, (self.d_out,)) if self.bias else None
+            weight, draw_array(self.distribution, seed, layer, _BIAS, (self.d_out,)) if self.bias else None
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -317,10 +130,10 @@ class LinkDraw:
     d_in: int
     per_link: int
     bias: bool = False
-    distribution: Distribution = Uniform()
+    distribution: Distribution = UNIT_UNIFORM
 
     def __post_init__(self) -> None:
-        _check_fields(self)
+        _checkjson_fields(self)
 
     @property
     def units(self) -> int:
@@ -344,7 +157,7 @@ class LinkDraw:
 
     def draw(self, seed: int, layer: int) -> Dense:
         """Draw the layer at index ``layer``: its weight is sparse, its bias 0 but for the constants."""
-        coefficients = _draw(self.distribution, seed, layer, _WEIGHT, (self.units,))
+        coefficients = draw_array(self.distribution, seed, layer, _WEIGHT, (self.units,))
         inputs = np.arange(self.d_in, dtype=np.int32)[np.newaxis, :, np.newaxis]
         indices = np.broadcast_to(inputs, (self.d_out, self.d_in, self.per_link)).reshape(-1)
         indptr = np.arange(self.units + 1, dtype=np.int32)
@@ -357,7 +170,7 @@ class LinkDraw:
         bias = np.zeros(by_link.shape)
         bias[:, -1] = by_link[:, -1]
         weight = _csr(by_link[:, :-1].reshape(-1), indices, indptr, self.shape)
-        return Dense(weight, _locked(bias.reshape(-1)))
+        return Dense(weight, locked(bias.reshape(-1)))
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON-able description."""
@@ -396,7 +209,7 @@ class OnesDraw:
     bias: bool = False
 
     def __post_init__(self) -> None:
-        _check_fields(self)
+        _checkjson_fields(self)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -483,7 +296,7 @@ class RandomRecipe:
                     f"but layer {index} takes {layer.shape[1]}"
                 )
         for index in self.linear_after:
-            if not _is_integer(index) or not 0 <= index < len(self.layers) - 1:
+            if not is_integer(index) or not 0 <= index < len(self.layers) - 1:
                 raise InvalidNetworkError(
                     f"linear_after must name hidden layers 0..{len(self.layers) - 2}, got {index!r}"
                 )
@@ -550,7 +363,7 @@ def random_recipe_from_json(description: Any) -> RandomRecipe:
     """
     if not isinstance(description, Mapping):
         raise InvalidNetworkError(f"not a recipe of a random network: {description!r}")
-    layers, linear_after, final_relu = _fields(
+    layers, linear_after, final_relu = json_fields(
         description, ("layers", "linear_after", "final_relu"), kind=False
     )
     if not isinstance(layers, list) or not isinstance(linear_after, list):
@@ -561,7 +374,7 @@ def random_recipe_from_json(description: Any) -> RandomRecipe:
 def random_network(
     widths: Sequence[int],
     *,
-    distribution: Distribution = Uniform(),
+    distribution: Distribution = UNIT_UNIFORM,
     bias: bool = False,
     seed: int = 0,
     domain: Domain | None = None,
@@ -608,32 +421,10 @@ def random_network(
     return RandomRecipe(layers).draw(seed, domain=domain)
 
 
-def _draw(distribution: Distribution, seed: int, layer: int, kind: int, shape: tuple[int, ...]) -> FloatArray:
-    """Draw one parameter array, block by block so that memory stays near the size of the result."""
-    if not isinstance(distribution, Uniform | Normal):
-        rng = Generator(Philox(SeedSequence(seed, spawn_key=(layer, kind))))
-        what = f"what the sampler returned for the {'bias' if kind else 'weight'} of layer {layer}"
-        drawn = exact_float64(distribution(rng, shape), what)
-        if drawn.shape != shape:
-            raise InvalidNetworkError(f"{what} has shape {drawn.shape}, not {shape}")
-        return drawn
-    numbers = np.empty(math.prod(shape))
-    for start in range(0, numbers.size, _BLOCK):
-        block = numbers[start : start + _BLOCK]
-        block[:] = distribution.from_words(keyed_words(seed, layer, kind, start, block.size))
-    return _locked(numbers.reshape(shape))
-
-
-def _locked(array: NDArray[Any]) -> NDArray[Any]:
-    """Make ``array`` read-only, so that a layer can keep it without a copy."""
-    array.flags.writeable = False
-    return array
-
-
 def _csr(data: FloatArray, indices: NDArray[Any], indptr: NDArray[Any], shape: tuple[int, int]) -> Any:
     from scipy.sparse import csr_array
 
-    return csr_array((_locked(data), _locked(indices), _locked(indptr)), shape=shape)
+    return csr_array((locked(data), locked(indices), locked(indptr)), shape=shape)
 
 
 def _check_size(size: int, what: str) -> None:
@@ -641,12 +432,12 @@ def _check_size(size: int, what: str) -> None:
         raise InvalidNetworkError(f"{what} asks for {size} numbers; at most {LARGEST_DRAW} can be drawn")
 
 
-def _check_fields(layer: LayerDraw) -> None:
+def _checkjson_fields(layer: LayerDraw) -> None:
     """Check the fields that the layer kinds have in common, and turn numpy integers into int."""
     name = type(layer).__name__
     for field in ("d_out", "d_in", "per_link"):
         value = getattr(layer, field, 1)
-        if not _is_integer(value) or value < 1:
+        if not is_integer(value) or value < 1:
             raise InvalidNetworkError(f"{field} of {name} must be an integer >= 1, got {value!r}")
         if hasattr(layer, field):
             object.__setattr__(layer, field, int(value))
@@ -669,30 +460,16 @@ def _described(distribution: Distribution) -> dict[str, Any]:
     )
 
 
-def _kind(description: Any, what: str) -> Any:
-    if not isinstance(description, Mapping) or "kind" not in description:
-        raise InvalidNetworkError(f"not {what}: {description!r}")
-    return description["kind"]
-
-
-def _fields(description: Mapping[str, Any], names: Iterable[str], *, kind: bool = True) -> list[Any]:
-    """Return the named values of a JSON object, which must have these, a kind, and nothing else."""
-    names = list(names)
-    if set(description) != {*names, *(["kind"] if kind else [])}:
-        raise InvalidNetworkError(f"expected the fields {names}, got {sorted(map(str, description))}")
-    return [description[name] for name in names]
-
-
 def _layer_from_json(description: Any) -> LayerDraw:
-    kind = _kind(description, "a layer of a recipe")
+    kind = json_kind(description, "a layer of a recipe")
     if kind == "dense":
-        d_out, d_in, bias, distribution = _fields(description, ("d_out", "d_in", "bias", "distribution"))
+        d_out, d_in, bias, distribution = json_fields(description, ("d_out", "d_in", "bias", "distribution"))
         return DenseDraw(d_out, d_in, bias, distribution_from_json(distribution))
     if kind == "link":
-        d_out, d_in, per_link, bias, distribution = _fields(
+        d_out, d_in, per_link, bias, distribution = json_fields(
             description, ("d_out", "d_in", "per_link", "bias", "distribution")
         )
         return LinkDraw(d_out, d_in, per_link, bias, distribution_from_json(distribution))
     if kind == "ones":
-        return OnesDraw(*_fields(description, ("d_out", "d_in", "per_link", "bias")))
+        return OnesDraw(*json_fields(description, ("d_out", "d_in", "per_link", "bias")))
     raise InvalidNetworkError(f"unknown kind of layer {kind!r}; known are 'dense', 'link' and 'ones'")

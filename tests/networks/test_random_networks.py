@@ -27,7 +27,8 @@ from subsetsum_nets.networks import (
     random_network,
     random_recipe_from_json,
 )
-from subsetsum_nets.networks.random_networks import LARGEST_DRAW, distribution_from_json
+from subsetsum_nets.networks.distributions import distribution_from_json
+from subsetsum_nets.networks.random_networks import LARGEST_DRAW
 
 seeds = st.integers(0, 2**200)
 words = st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=20).map(

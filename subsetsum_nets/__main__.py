@@ -1,0 +1,5 @@
+"""``python -m subsetsum_nets``: the command line."""
+
+from subsetsum_nets.cli import main
+
+main()

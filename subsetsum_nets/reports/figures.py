@@ -1,0 +1,485 @@
+"""The figures of a report, drawn with matplotlib's object-oriented API and written as SVG text or PNG.
+
+A figure is drawn in the light palette. In SVG its colours become CSS variables and its fonts those of the
+page, so that one picture serves light mode, dark mode and print. Everything is binned: the size of a figure
+does not grow with the network.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from subsetsum_nets.reports.rounding import exact, lower, upper
+from subsetsum_nets.reports.rows import all_rows, rows_by_layer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from os import PathLike
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+    from subsetsum_nets.pruned_network import PrunedNetwork
+    from subsetsum_nets.reports.rows import LayerRows
+
+    Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Colour:
+    """A colour by its meaning: a name for CSS, and its value on white and on a dark page."""
+
+    name: str
+    light: str
+    dark: str
+
+
+# Okabe and Ito's palette, told apart by people with any colour vision; lighter on dark pages.
+INK = Colour("ink", "#1f2328", "#e6e8eb")
+PAGE = Colour("page", "#ffffff", "#14181d")
+MUTED = Colour("muted", "#59636e", "#9aa4af")
+GRID = Colour("grid", "#d3d9e0", "#3a424c")
+MET = Colour("met", "#0072b2", "#56b4e9")
+MISSED = Colour("missed", "#d55e00", "#ff9248")
+WEIGHT = Colour("weight", "#009e73", "#3ccba0")
+PALETTE = (PAGE, INK, MUTED, GRID, MET, MISSED, WEIGHT)
+
+_WIDTH = 7.2  # inches
+_MOST_PANELS = 4
+_MOST_CELLS = (96, 192)  # of a mask picture
+_STYLE: dict[str, Any] = {
+    "svg.fonttype": "none",  # text stays text
+    "text.parse_math": False,
+    "font.size": 9,
+    "axes.labelsize": 9,
+    "axes.titlesize": 9,
+    "axes.titlelocation": "left",
+    "axes.titleweight": "bold",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": MUTED.light,
+    "axes.labelcolor": INK.light,
+    "axes.titlecolor": INK.light,
+    "axes.linewidth": 0.8,
+    "text.color": INK.light,
+    "xtick.color": MUTED.light,
+    "ytick.color": MUTED.light,
+    "xtick.labelcolor": INK.light,
+    "ytick.labelcolor": INK.light,
+    "grid.color": GRID.light,
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+}
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+# -- the figures -------------------------------------------------------------------------------------
+
+
+def errors_figure(pruned: PrunedNetwork) -> Figure:
+    """Draw the errors of the subset sums, a panel a layer, with their tolerances."""
+    panels = _panels(pruned)
+    low, high = _decades(panels)
+    per_decade = max(2, min(8, 64 // (high - low)))
+    edges = np.linspace(low, high, (high - low) * per_decade + 1)
+    middles, width = (edges[:-1] + edges[1:]) / 2, 1 / per_decade
+    below_at = low - 0.085 * (high - low) - width  # a bar for all that is smaller than the axis shows
+    below = [rows.errors[rows.errors < 10.0**low] for rows in panels]
+    figure = _figure(0.6 + 1.55 * len(panels))
+    all_axes = list(figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0])
+    for axes, rows in zip(all_axes, panels, strict=True):
+        bottom = np.zeros(len(middles) + 1)
+        for part, colour, label in (
+            (~rows.missed, MET, "error, within tolerance"),
+            (rows.missed, MISSED, "error, tolerance missed"),
+        ):
+            counts = np.append(_counts(rows.errors[part], edges), (rows.errors[part] < 10.0**low).sum())
+            if part.any():
+                places = np.append(middles, below_at)
+                axes.bar(places, counts, width * 0.92, bottom=bottom, color=colour.light, label=label)
+            bottom += counts
+        tolerances = _counts(rows.tolerances, edges)
+        if tolerances.any():
+            axes.stairs(tolerances, edges, color=INK.light, linewidth=1.2, label="tolerance")
+        axes.set_title(f"{rows.name}, {len(rows.errors):,} subset sums")
+        _count_axis(axes)
+    last = all_axes[-1]
+    decades = list(range(low, high + 1, max(1, -(-(high - low) // 12))))
+    smallest = "0" if all(np.all(part == 0) for part in below) else f"< {_power(low)}"
+    pooled = any(part.size for part in below)
+    last.set_xticks(([below_at] if pooled else []) + [float(decade) for decade in decades])
+    last.set_xticklabels(([smallest] if pooled else []) + [_power(decade) for decade in decades])
+    last.set_xlim((below_at if pooled else low) - width, high + width / 2)
+    last.set_xlabel("|subset sum − target weight|")
+    figure.supylabel("subset sums", fontsize=9)
+    _legend(figure, all_axes, ("error, within tolerance", "error, tolerance missed", "tolerance"))
+    return figure
+
+
+def sizes_figure(pruned: PrunedNetwork) -> Figure:
+    """Draw how many items the subsets keep, a panel a layer."""
+    panels = _panels(pruned)
+    offered = pruned.solution.masks.shape[1]
+    bins = min(offered + 1, 80)
+    edges = np.linspace(-0.5, offered + 0.5, bins + 1) if bins <= offered else np.arange(offered + 2) - 0.5
+    figure = _figure(0.4 + 1.3 * len(panels))
+    all_axes = list(figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0])
+    for axes, rows in zip(all_axes, panels, strict=True):
+        counts, _ = np.histogram(rows.sizes, edges)
+        axes.bar((edges[:-1] + edges[1:]) / 2, counts, np.diff(edges) * 0.85, color=MET.light)
+        axes.set_title(f"{rows.name}, {rows.sizes.mean() if rows.sizes.size else 0:.1f} kept on average")
+        _count_axis(axes)
+    all_axes[-1].set_xlim(edges[0], edges[-1])
+    all_axes[-1].xaxis.get_major_locator().set_params(integer=True)
+    all_axes[-1].set_xlabel(f"items kept, of at most {offered} offered")
+    figure.supylabel("subset sums", fontsize=9)
+    return figure
+
+
+def layers_figure(pruned: PrunedNetwork) -> Figure:
+    """Draw how the proven error grows from weights to outputs, against epsilon and the attack."""
+    certificate = pruned.certificate
+    assert certificate is not None  # noqa: S101 - FIGURES asks `applies` first
+    stages = [
+        (_finite(layer.get("weight_error")), _finite(layer.get("deviation_after")))
+        for layer in certificate.layers
+    ]
+    bound, attack, epsilon = (
+        _finite(value) for value in (certificate.bound, certificate.attack, certificate.epsilon)
+    )
+    positive = [v for stage in (*stages, (bound, attack, epsilon)) for v in stage if v is not None and v > 0]
+    low, high = math.floor(math.log10(min(positive))), math.ceil(math.log10(max(positive)))
+    floor, ceiling = 10.0 ** (low - 0.35), 10.0 ** (high + 0.35)
+    figure = _figure(3.4)
+    axes = figure.subplots()
+    axes.set_yscale("log")
+    at, end = np.arange(1, len(stages) + 1), len(stages) + 1
+    deviation = "largest deviation of a unit" if certificate.method != "norms" else "deviation (l2)"
+    for column, colour, marker, size, label in (
+        (0, WEIGHT, "s", 7, "largest weight error"),
+        (1, MET, "o", 4.5, f"{deviation} after the layer"),
+    ):
+        values = [math.nan if stage[column] is None else max(stage[column] or 0.0, floor) for stage in stages]
+        if not np.all(np.isnan(values)):
+            many = len(stages) > 30
+            axes.plot(
+                at, values, color=colour.light, marker="" if many else marker, markersize=size, label=label
+            )
+    shown_bound = ceiling if bound is None else max(bound, floor)
+    shown_attack = None if attack is None else max(attack, floor)
+    if shown_attack is not None:
+        axes.plot([end, end], [shown_attack, shown_bound], color=MUTED.light, linewidth=1, zorder=1)
+        axes.plot(end, shown_attack, "^", color=MISSED.light, markersize=7, label="largest difference found")
+    axes.plot(end, shown_bound, "D", color=INK.light, markersize=6.5, label="proven bound on the output")
+    most = f"≤ {upper(certificate.bound, within=certificate.epsilon)}"
+    if shown_attack is not None:
+        least = f"≥ {lower(certificate.attack, beyond=certificate.epsilon)}"
+        if math.log10(shown_bound / shown_attack) > 0.06 * math.log10(ceiling / floor):
+            _beside(axes, end, shown_attack, least)
+        else:  # the marks nearly touch: one line of text for both
+            most = f"{least}, {most}"
+    _beside(axes, end, shown_bound, most)
+    if epsilon is not None:
+        axes.axhline(epsilon, color=INK.light, linewidth=1, linestyle=(0, (5, 3)))
+        axes.annotate(
+            f"required: ε = {exact(epsilon)}",
+            (0.5, epsilon),
+            (3, 3),
+            textcoords="offset points",
+            fontsize=8.5,
+        )
+    axes.set_ylim(floor, ceiling)
+    axes.set_xlim(0.5, end + 0.5 + 0.06 * end)
+    step = max(1, -(-len(stages) // 12))
+    ticks = [*range(1, len(stages) + 1 - (step > 1), step), end]
+    axes.set_xticks(ticks)
+    name = "layer {}" if len(stages) <= 8 else "{}"
+    axes.set_xticklabels([name.format(tick) for tick in ticks[:-1]] + [f"output, {certificate_norm(pruned)}"])
+    axes.set_xlabel("" if len(stages) <= 8 else "target layer")
+    axes.set_ylabel("error")
+    step = max(1, -(-(high - low) // 10))
+    axes.set_yticks([10.0**decade for decade in range(low, high + 1, step)])
+    axes.set_yticklabels([_power(decade) for decade in range(low, high + 1, step)])
+    axes.minorticks_off()
+    axes.grid(axis="y")
+    _legend(figure, [axes])
+    return figure
+
+
+def masks_figure(pruned: PrunedNetwork) -> Figure:
+    """Draw how many random weights are kept for each target weight, a map a layer."""
+    layers = (rows_by_layer(pruned) or [])[:_MOST_PANELS]
+    most = max(float(rows.picture.max()) for rows in layers if rows.picture is not None) or 1.0
+    heights = [min(max(_aspect(rows) * 5.6, 0.35), 3.2) for rows in layers]
+    figure = _figure(sum(heights) + 0.62 * len(layers) + 0.75)
+    grid = figure.subplots(
+        len(layers) + 1, 1, squeeze=False, gridspec_kw={"height_ratios": [*heights, 0.09]}
+    )[:, 0]
+    for axes, rows in zip(grid, layers, strict=False):
+        assert rows.picture is not None  # noqa: S101 - rows_by_layer() draws one
+        d_out, columns = rows.picture.shape
+        axes.imshow(
+            _downsampled(rows.picture),
+            cmap="cividis",
+            vmin=0,
+            vmax=most,
+            aspect="auto",
+            interpolation="none",
+            extent=(0.5, columns + 0.5, d_out + 0.5, 0.5),
+        )
+        axes.set_title(f"{rows.name}, {d_out} × {columns}" + (" (last column: bias)" if rows.biased else ""))
+        axes.set_ylabel("output")
+        for axis, count in ((axes.xaxis, columns), (axes.yaxis, d_out)):
+            axis.set_ticks([1] if count == 1 else [1, count] if count < 8 else [1, (count + 1) // 2, count])
+        axes.spines[:].set_visible(False)
+    grid[len(layers) - 1].set_xlabel("input")
+    key = grid[-1]
+    key.imshow(
+        np.linspace(0, most, 256)[np.newaxis],
+        cmap="cividis",
+        aspect="auto",
+        interpolation="none",
+        extent=(0, most, 0, 1),
+    )
+    key.set_yticks([])
+    key.spines[:].set_visible(False)
+    key.xaxis.get_major_locator().set_params(integer=True)
+    key.set_xlabel("random weights kept for one target weight")
+    return figure
+
+
+@dataclass(frozen=True)
+class FigureKind:
+    """A figure of the report: how it is drawn, when it says something, and its heading and caption."""
+
+    name: str
+    title: str
+    draw: Callable[[PrunedNetwork], Figure]
+    applies: Callable[[PrunedNetwork], bool]
+    caption: str
+
+
+def _has_rows(pruned: PrunedNetwork) -> bool:
+    return len(pruned.solution) > 0
+
+
+def _has_layers(pruned: PrunedNetwork) -> bool:
+    certificate = pruned.certificate
+    return certificate is not None and bool(certificate.layers) and (_finite(certificate.epsilon) or 0) > 0
+
+
+def _has_picture(pruned: PrunedNetwork) -> bool:
+    rows = rows_by_layer(pruned)
+    return rows is not None and sum(part.picture.size for part in rows if part.picture is not None) >= 4
+
+
+FIGURES = (
+    FigureKind(
+        "layers",
+        "How the error grows through the network",
+        layers_figure,
+        _has_layers,
+        "Every mark is a proven upper bound, except the triangle: a difference that an input really attains. "
+        "The true worst case on the output lies between triangle and diamond.",
+    ),
+    FigureKind(
+        "errors",
+        "How near the subset sums come",
+        errors_figure,
+        _has_rows,
+        "Distance from each target weight to its subset sum (bars), and the distance that epsilon allows it "
+        "(outline). Sums that are exact, or too near for the scale, stand apart on the left.",
+    ),
+    FigureKind(
+        "sizes",
+        "How many random weights a subset sum keeps",
+        sizes_figure,
+        _has_rows,
+        "Items kept in each subset sum.",
+    ),
+    FigureKind(
+        "masks",
+        "Where weights are kept",
+        masks_figure,
+        _has_picture,
+        "The masks in the shape of the target: for each of its weights, the random weights that its subset "
+        "sums keep (both signs together). Large layers are shown as averages of blocks.",
+    ),
+)
+
+
+# -- writing them ------------------------------------------------------------------------------------
+
+
+def svg_text(kind: FigureKind, pruned: PrunedNetwork) -> str:
+    """Return the figure as an ``<svg>`` element for an HTML page; its identifiers begin with its name."""
+    buffer = io.StringIO()
+    with _style(kind.name):
+        nothing: dict[str, Any] = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        kind.draw(pruned).savefig(buffer, format="svg", metadata=nothing, transparent=True)
+    return _for_page(buffer.getvalue(), kind)
+
+
+def save_png(kind: FigureKind, pruned: PrunedNetwork, path: str | PathLike[str], *, dpi: int = 150) -> None:
+    """Write the figure as a PNG file on white, atomically."""
+    from subsetsum_nets.networks.atomic_files import atomic_write
+
+    buffer = io.BytesIO()
+    with _style(kind.name):
+        kind.draw(pruned).savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+    with atomic_write(path) as file:
+        file.write(buffer.getvalue())
+
+
+@contextmanager
+def _style(salt: str) -> Iterator[None]:
+    """Set matplotlib's style for the block, whatever the user's own settings are."""
+    import matplotlib as mpl
+
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        settings: Any = mpl.rcParams
+        settings.update({**_STYLE, "svg.hashsalt": salt})
+        yield
+
+
+def _for_page(svg: str, kind: FigureKind) -> str:
+    """Make matplotlib's file an element of a page: its own ids, the page's colours and fonts."""
+    svg = svg[svg.index("<svg") :].strip()
+    svg = re.sub(r"<defs>\s*<style[^>]*>.*?</style>\s*</defs>", "", svg, count=1, flags=re.DOTALL)
+    svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.DOTALL)
+    view = re.search(r'viewBox="[^"]*"', svg)
+    assert view is not None  # noqa: S101 - matplotlib always writes one
+    svg = re.sub(
+        r"<svg[^>]*>",
+        f'<svg xmlns="http://www.w3.org/2000/svg" {view[0]} role="img" aria-label="{kind.title}">',
+        svg,
+        count=1,
+    )
+    svg = svg.replace("xlink:href=", "href=")
+    svg = re.sub(r'\bid="', f'id="{kind.name}-', svg)
+    svg = svg.replace("url(#", f"url(#{kind.name}-").replace('href="#', f'href="#{kind.name}-')
+    svg = re.sub(r"font: ([^;\"]*?)([\d.]+px)[^;\"]*", _font, svg)
+    for colour in PALETTE:
+        svg = svg.replace(colour.light, f"var(--{colour.name})")
+    return svg
+
+
+def _font(found: re.Match[str]) -> str:
+    weight = "font-weight: 600; " if "bold" in found[1] or "700" in found[1] else ""
+    return f"{weight}font-size: {found[2]}"
+
+
+# -- what they share ---------------------------------------------------------------------------------
+
+
+def certificate_norm(pruned: PrunedNetwork) -> str:
+    """Return the norm as it is written in a figure."""
+    norm = None if pruned.certificate is None else pruned.certificate.norm
+    return {"l2": "‖·‖₂", "l1": "‖·‖₁", "linf": "‖·‖∞"}.get(str(norm), "norm")
+
+
+def _figure(height: float) -> Figure:
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(_WIDTH, height), layout="constrained")
+
+
+def _panels(pruned: PrunedNetwork) -> list[LayerRows]:
+    """Return the subset sums of each layer if they are few, else all together."""
+    layers = [rows for rows in rows_by_layer(pruned) or [] if rows.errors.size]
+    return layers if 0 < len(layers) <= _MOST_PANELS else [all_rows(pruned)]
+
+
+def _decades(panels: Sequence[LayerRows]) -> tuple[int, int]:
+    """Return the decades (low, high), low < high, that hold the errors and tolerances but for tiny ones.
+
+    Target weights next to 0 have errors next to 0, down to 1e-300; they would leave the others no room.
+    """
+    parts = (np.concatenate([getattr(rows, name) for rows in panels]) for name in ("errors", "tolerances"))
+    found = [part[(part > 0) & np.isfinite(part)] for part in parts]
+    found = [part for part in found if part.size]
+    if not found:
+        return -1, 0
+    smallest = min(max(float(part.min()), 1e-3 * float(np.median(part))) for part in found)
+    largest = max(float(part.max()) for part in found)
+    low = math.floor(math.log10(smallest))
+    return low, max(low + 1, math.ceil(math.log10(largest)))
+
+
+def _counts(values: Floats, edges: Floats) -> NDArray[np.int64]:
+    """Count the logarithms in each bin; what lies below the first is left out."""
+    counted = values[(values >= 10.0 ** edges[0]) & np.isfinite(values)]
+    logs = np.clip(np.log10(counted), edges[0], edges[-1])
+    return np.asarray(np.histogram(logs, edges)[0], dtype=np.int64)
+
+
+def _count_axis(axes: Axes) -> None:
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.grid(axis="y")
+
+
+def _legend(figure: Figure, all_axes: Sequence[Axes], order: Sequence[str] = ()) -> None:
+    """Put one legend above everything, each label once."""
+    labelled: dict[str, Any] = {}
+    for axes in all_axes:
+        handles, labels = axes.get_legend_handles_labels()
+        for handle, label in zip(handles, labels, strict=True):
+            labelled.setdefault(label, handle)
+    labelled = {label: labelled[label] for label in order or labelled if label in labelled}
+    figure.legend(
+        list(labelled.values()),
+        list(labelled),
+        loc="outside upper left",
+        ncols=2 if len(labelled) == 4 else 3,
+        handlelength=1.4,
+        columnspacing=1.6,
+    )
+
+
+def _beside(axes: Axes, x: float, y: float, text: str) -> None:
+    """Write beside a mark, on a ground that keeps grid lines away from the letters."""
+    ground = {"facecolor": PAGE.light, "edgecolor": "none", "pad": 1.5}
+    axes.annotate(text, (x, y), (9, 0), textcoords="offset points", va="center", fontsize=8.5, bbox=ground)
+
+
+def _power(decade: int) -> str:
+    return "1" if decade == 0 else "10" + str(decade).translate(_SUPERSCRIPTS)
+
+
+def _finite(value: object) -> float | None:
+    """Return ``value`` if it is a finite number; a certificate read from a file may hold anything."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+        return float(value)
+    return None
+
+
+def _aspect(rows: LayerRows) -> float:
+    assert rows.picture is not None  # noqa: S101 - rows_by_layer() draws one
+    d_out, columns = rows.picture.shape
+    return float(d_out / columns)
+
+
+def _downsampled(picture: Floats) -> Floats:
+    """Return block averages, at most _MOST_CELLS of them."""
+    for axis, most in enumerate(_MOST_CELLS):
+        size = picture.shape[axis]
+        if size > most:
+            starts = np.arange(most) * size // most
+            widths = np.diff(np.append(starts, size))
+            shape = (-1, 1) if axis == 0 else (1, -1)
+            picture = np.add.reduceat(picture, starts, axis=axis) / widths.reshape(shape)
+    return picture

@@ -1,0 +1,3 @@
+"""The version of the package, for certificates and the build."""
+
+__version__ = "0.1.0"
