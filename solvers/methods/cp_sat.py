@@ -164,12 +164,12 @@ class _Search:
             model.minimize(sum(chosen))
         return model, chosen
 
-    def _solver(self) -> Any:
+    def _solver(self, *, counts_items: bool) -> Any:
         solver = self.cp_model.CpSolver()
-        # One equation of huge numbers gains nothing from presolve or a linear relaxation; presolve can
-        # even take minutes over 60-bit coefficients of eight items.
+        # Presolve gains nothing on one equation of huge numbers; over 60-bit coefficients of eight items it
+        # can even take minutes. A linear relaxation helps where items are counted, and only there.
         solver.parameters.cp_model_presolve = False
-        solver.parameters.linearization_level = 0
+        solver.parameters.linearization_level = 1 if counts_items else 0
         if self.limits.remaining is not None:
             solver.parameters.max_time_in_seconds = max(self.limits.remaining, 1e-3)
         if self.limits.threads is not None:
@@ -182,7 +182,7 @@ class _Search:
     def _run(self, low: int, high: int, *, reach: int | None = None, minimise: str = "") -> _Answer:
         window = None if reach is None else (-min(reach, 1 << _MODEL_BITS), min(reach, 1 << _MODEL_BITS))
         model, chosen = self._model(low, high, window, minimise)
-        solver = self._solver()
+        solver = self._solver(counts_items=minimise == "size" or (low, high) != (0, self.problem.n))
         status = solver.solve(model)
         cp = self.cp_model
         if status == cp.MODEL_INVALID:
@@ -198,7 +198,7 @@ class _Search:
         """List every subset that rounding leaves a chance of an error of at most ``units``."""
         reach = (units >> self.shift) + 1
         model, chosen = self._model(low, high, (-reach - self.slack, reach + 1), "")
-        solver = self._solver()
+        solver = self._solver(counts_items=False)
         solver.parameters.num_workers = 1
         solver.parameters.enumerate_all_solutions = True
         collector = _collector(self.cp_model, chosen)

@@ -67,7 +67,7 @@ def _simple_bound(matrix: FloatArray) -> float:
     """Return min(Frobenius, sqrt(||.||_1 ||.||_inf)), rounded up."""
     magnitude = np.abs(matrix)
     frobenius = float(row_norms_up(magnitude.reshape(1, -1))[0])
-    rows, columns = sum_up(magnitude).max(), sum_up(magnitude.T).max()
+    rows, columns = sum_up(magnitude).max(initial=0.0), sum_up(magnitude.T).max(initial=0.0)
     # Roots before the product, so that it does not overflow.
     hoelder = times_up(inflate(np.sqrt(rows), 1), inflate(np.sqrt(columns), 1))
     return min(frobenius, float(hoelder))
