@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from subsetsum_nets.verification.certificate import Certificate
 
 _DEFAULT_TARGET = "digits-64-32-10"
-_REPORT = "report.html"
 
 app = typer.Typer(
     name="subsetsum-nets",
@@ -72,7 +71,7 @@ def prune(
     with _refusing_bad_input(as_json, checkpoint):
         from subsetsum_nets.compiler import prune as run
         from subsetsum_nets.networks import load_network, shipped_network
-        from subsetsum_nets.pruned_network import check_folder
+        from subsetsum_nets.pruned_network import REPORT, check_folder
         from subsetsum_nets.reports import write_report
 
         path = target or shipped_network(_DEFAULT_TARGET)
@@ -96,7 +95,7 @@ def prune(
         seconds = perf_counter() - started
         accuracy = _accuracies(path, network, pruned.network)
         pruned.save(out)
-        write_report(pruned, out / _REPORT, accuracy=accuracy)
+        write_report(pruned, out / REPORT, accuracy=accuracy)
     certificate = pruned.certificate
     assert certificate is not None  # noqa: S101 - prune() always makes one
     if as_json:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.networks.random_networks import RandomRecipe
+    from subsetsum_nets.networks.relu_network import Dense
 
 NORM = "l2"
 _ALLOWANCE = 1 - 2**-10  # of epsilon goes to weight errors; the rest covers rounding in the verifier
@@ -202,14 +203,11 @@ class _Compilation:
         recursion = DifferentialRecursion(target, domain)
         signs = InputSigns.of_layers(target, domain)
         rows = sum(
-            layer.d_out * len(sign.columns(side))
+            layer.d_out * len(method.columns(sign, side))
             for layer, sign in zip(target.layers, signs, strict=True)
             for side in method.sides(sign)
         )
-        uniform = [
-            LayerErrors(np.ones(layer.weight.shape), np.ones(layer.weight.shape), np.ones(layer.d_out))
-            for layer in target.layers
-        ]
+        uniform = [_unit_errors(layer) for layer in target.layers]
         weight_error = _largest_scale(recursion, uniform, epsilon)
         with np.errstate(over="ignore", invalid="ignore"):  # weights near the ends of float64
             sizing = size_network(method, target, weight_error, max(1, rows), delta)
@@ -292,6 +290,12 @@ def _largest_scale(recursion: DifferentialRecursion, errors: Sequence[LayerError
         else:
             high = middle
     return low
+
+
+def _unit_errors(layer: Dense) -> LayerErrors:
+    """Return an error of 1 for every weight, and for every bias if the layer has any."""
+    ones = np.ones(layer.weight.shape)
+    return LayerErrors(ones, ones, np.full(layer.d_out, 0.0 if layer.bias is None else 1.0))
 
 
 def _layer_errors(

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from subsetsum_nets.networks.relu_network import ReluNetwork
 
 SOLUTION, PROVENANCE = "solution.npz", "provenance.json"
+REPORT = "report.html"
+_FILES = {TARGET, RANDOM, PRUNED, MASKS, CERTIFICATE, SOLUTION, PROVENANCE, REPORT}
 _FORMAT = "subsetsum-nets pruned network"
 
 
@@ -43,21 +45,24 @@ class Shortfall:
         The largest error beyond its tolerance.
     worst_ratio : float
         The largest error as a multiple of its tolerance.
-    enough_candidates : int
-        A number of candidates that is predicted to do.
+    enough_candidates : int or None
+        A number of candidates that is predicted to do; None when epsilon is too small for any.
 
     """
 
     rows: int
     worst_excess: float
     worst_ratio: float
-    enough_candidates: int
+    enough_candidates: int | None
 
     def __str__(self) -> str:
-        return (
+        missed = (
             f"{self.rows} subset sums missed their tolerance, the worst by {self.worst_excess:.3g} "
-            f"({self.worst_ratio:.3g} times the tolerance); candidates={self.enough_candidates} should do"
+            f"({self.worst_ratio:.3g} times the tolerance)"
         )
+        if self.enough_candidates is None:
+            return f"{missed}; epsilon is too small for any number of candidates"
+        return f"{missed}; candidates={self.enough_candidates} should do"
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,7 +222,9 @@ class PrunedNetwork:
 
 
 def _is_result(folder: Path) -> bool:
-    """Whether a folder has a provenance of ours; anybody may call a file provenance.json."""
+    """Whether a folder holds an earlier result and nothing else; anybody may have a provenance.json."""
+    if {path.name for path in folder.iterdir()} - _FILES:
+        return False
     try:
         provenance = json.loads((folder / PROVENANCE).read_bytes())
     except (OSError, ValueError, RecursionError):

@@ -24,8 +24,10 @@ so by Cantelli's inequality their average stays below
 
     E[q(m)] + sqrt(Var[q(m)] (2/delta - 1) / B)
 
-with probability 1 - delta/2. The number chosen is the least for which this is at most the weight error that
-the required epsilon allows. It is a prediction; what is claimed in the end is only what verification proves.
+with probability 1 - delta/2. In the linear construction m is fixed; there the share of the worst row, 1/N
+of its error at z = Z, is added to the mean instead. The number chosen is the least for which this is at most
+the weight error that the required epsilon allows. It is a prediction; what is claimed in the end is only what
+verification proves.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ import numpy as np
 from subsetsum_nets.constructions.plan import covering_scale, weight_with_bias
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from subsetsum_nets.constructions.plan import Construction, RowGroup
     from subsetsum_nets.networks.arrays import FloatArray
@@ -90,13 +92,14 @@ def size_network(
 
     """
     counts = range(MOST_ITEMS + 1)
-    drawn = np.array([_worst_layer(construction, target, m, rows, delta, spare=False) for m in counts])
+    drawn = np.array([_worst_layer(construction, target, m, rows, delta, _mean_over_rows) for m in counts])
     law = construction.law
     if law.usable == 1.0:
-        enough = bool((drawn <= weight_error).any())
-        candidates = max(1, int(np.argmax(drawn <= weight_error)) if enough else MOST_ITEMS)
-        return Sizing(candidates, MOST_ITEMS, enough)
-    chosen = np.array([_worst_layer(construction, target, m, rows, delta, spare=True) for m in counts])
+        worst = np.array([_worst_layer(construction, target, m, rows, delta, _worst_row) for m in counts])
+        reached = drawn + worst / rows <= weight_error
+        candidates = max(1, int(np.argmax(reached)) if reached.any() else MOST_ITEMS)
+        return Sizing(candidates, MOST_ITEMS, enough=bool(reached.any()))
+    chosen = np.array([_worst_layer(construction, target, m, rows, delta, _centred) for m in counts])
     needed = int(np.argmax(chosen <= weight_error)) if (chosen <= weight_error).any() else MOST_ITEMS
     items = max(1, min(MOST_ITEMS, needed + _SPARE_ITEMS))
     errors = np.append(drawn[:items], chosen[items])
@@ -120,9 +123,17 @@ def _binomial(trials: int, chance: float, top: int) -> FloatArray:
 
 
 def _worst_layer(
-    construction: Construction, target: ReluNetwork, m: int, rows: int, delta: float, *, spare: bool
+    construction: Construction,
+    target: ReluNetwork,
+    m: int,
+    rows: int,
+    delta: float,
+    inverse_density: Callable[[FloatArray, float], FloatArray],
 ) -> float:
-    """Return the mean over a layer's weights of q(m), or of q'(m); of the layer where it is largest."""
+    """Return the mean over a layer's weights of the error with m items; of the layer where it is largest.
+
+    ``inverse_density(u, Z - u)`` gives the 1/phi(z) that counts for weights at u deviations.
+    """
     worst = 0.0
     for layer in target.layers:
         weights = np.abs(weight_with_bias(layer)).ravel()
@@ -130,23 +141,31 @@ def _worst_layer(
         spread = scale * math.sqrt(m * construction.law.second_moment / 4)
         errors = weights
         if m:
-            inverse_density = np.full(weights.shape, math.sqrt(2 * math.pi))  # 1/phi(0)
-            if not spare:
-                inverse_density = _mean_inverse_density(weights / spread, rows, delta)
+            from scipy.special import ndtri
+
+            beyond = -float(ndtri(delta / (4 * rows)))
             base = math.log(2 * rows / delta) * math.ldexp(spread, -m - 1)
-            errors = np.minimum(base * inverse_density, weights)
+            errors = np.minimum(base * inverse_density(weights / spread, beyond), weights)
         worst = max(worst, float(errors.mean()))
     return worst
 
 
-def _mean_inverse_density(u: FloatArray, rows: int, delta: float) -> FloatArray:
-    """Return the mean of 1/phi(z) over normal z around u, cut at the largest |z| that N rows meet."""
-    from scipy.special import ndtri
+def _mean_over_rows(u: FloatArray, beyond: float) -> FloatArray:
+    """Return the mean of 1/phi(z) over normal z around u, cut at |z| = u + beyond."""
+    z, u = u + beyond, np.maximum(u, 1e-6)
+    mean: FloatArray = np.exp(np.minimum(z * u - u**2 / 2, 700.0)) * -np.expm1(-2 * z * u) / u
+    return mean
 
-    z = u - float(ndtri(delta / (4 * rows)))
-    u = np.maximum(u, 1e-6)
-    inverse: FloatArray = np.exp(np.minimum(z * u - u**2 / 2, 700.0)) * -np.expm1(-2 * z * u) / u
-    return inverse
+
+def _worst_row(u: FloatArray, beyond: float) -> FloatArray:
+    """Return 1/phi(z) at that cut."""
+    worst: FloatArray = math.sqrt(2 * math.pi) * np.exp(np.minimum((u + beyond) ** 2 / 2, 700.0))
+    return worst
+
+
+def _centred(u: FloatArray, beyond: float) -> FloatArray:  # noqa: ARG001 - one of three alike
+    """Return 1/phi(0)."""
+    return np.full(u.shape, math.sqrt(2 * math.pi))
 
 
 def predicted_errors(group: RowGroup, rows: int, delta: float) -> FloatArray:
@@ -199,12 +218,16 @@ def wider(
     candidates: int,
     worst_ratio: float,
     groups: Sequence[RowGroup],
-) -> int:
+) -> int | None:
     """Return how many candidates would do where some weight missed its tolerance by ``worst_ratio``.
+
+    None when even ``MOST_ITEMS`` items a row are not predicted to.
 
     Each item halves the error, so log2 of the ratio more items are needed in the row that missed; the formula
     of :func:`size_network` is the other lower limit.
     """
+    if not sizing.enough:
+        return None
     offered = max((int(group.valid.sum(axis=2).max(initial=1)) for group in groups), default=1)
     per_item = candidates / max(1, min(offered, candidates))
     more = math.ceil(math.log2(max(worst_ratio, 2.0)) * max(per_item, 1 / construction.law.share))

@@ -84,6 +84,10 @@ class LinearLink(Construction):
         """Return the one side there is."""
         return ("both",)
 
+    def columns(self, signs: InputSigns, side: Side) -> NDArray[np.int64]:
+        """Return the inputs that can lie on this side."""
+        return signs.columns(side)
+
     def rows(
         self, target: ReluNetwork, random: ReluNetwork, signs: Sequence[InputSigns], most_items: int
     ) -> list[RowGroup]:
@@ -91,7 +95,7 @@ class LinearLink(Construction):
         groups = []
         for index, layer in enumerate(target.layers):
             targets = weight_with_bias(layer)
-            columns = signs[index].columns("both")
+            columns = self.columns(signs[index], "both")
             if not columns.size:
                 continue
             coefficients = self._coefficients(layer, random.layers[2 * index])

@@ -135,6 +135,9 @@ class Construction(Protocol):
     def sides(self, signs: InputSigns) -> tuple[Side, ...]:
         """Return the sides for which a layer with such inputs needs subset sums."""
 
+    def columns(self, signs: InputSigns, side: Side) -> NDArray[np.int64]:
+        """Return the inputs whose weights have rows on this side."""
+
     def rows(
         self, target: ReluNetwork, random: ReluNetwork, signs: Sequence[InputSigns], most_items: int
     ) -> list[RowGroup]:

@@ -52,12 +52,16 @@ class ReluPaper(Construction):
         """Return both sides, always."""
         return ("positive", "negative")
 
+    def columns(self, signs: InputSigns, side: Side) -> NDArray[np.int64]:  # noqa: ARG002 - both, always
+        """Return all inputs."""
+        return np.arange(len(signs.positive))
+
     def rows(
         self, target: ReluNetwork, random: ReluNetwork, signs: Sequence[InputSigns], most_items: int
     ) -> list[RowGroup]:
         """Return two rows for each target weight."""
         return [
-            block_rows(target, random, index, side, np.arange(len(signs[index].positive)), usable, most_items)
+            block_rows(target, random, index, side, self.columns(signs[index], side), usable, most_items)
             for index in range(len(target.layers))
             for side, usable in self._halves(target, random, index).items()
         ]

@@ -57,6 +57,10 @@ class ReluSigned(Construction):
             sides.append("negative")
         return tuple(sides)
 
+    def columns(self, signs: InputSigns, side: Side) -> NDArray[np.int64]:
+        """Return the inputs that can lie on this side."""
+        return signs.columns(side)
+
     def rows(
         self, target: ReluNetwork, random: ReluNetwork, signs: Sequence[InputSigns], most_items: int
     ) -> list[RowGroup]:
@@ -66,7 +70,7 @@ class ReluSigned(Construction):
             slopes = block_slopes(layer, random.layers[2 * index])
             for side in self.sides(signs[index]):
                 usable = slopes > 0 if side == "positive" else slopes < 0
-                columns = signs[index].columns(side)
+                columns = self.columns(signs[index], side)
                 groups.append(block_rows(target, random, index, side, columns, usable, most_items))
         return groups
 

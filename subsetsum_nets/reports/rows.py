@@ -85,7 +85,7 @@ def rows_by_layer(pruned: PrunedNetwork) -> list[LayerRows] | None:
         start, width = first, len(signs.positive)
         picture = np.zeros((layer.d_out, width))
         for side in method.sides(signs):
-            columns = np.arange(width) if method.name == "relu-paper" else signs.columns(side)
+            columns = method.columns(signs, side)
             last = first + layer.d_out * len(columns)
             if last > len(whole.errors):
                 return None
