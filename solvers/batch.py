@@ -153,9 +153,10 @@ def solve_many(
         raise InvalidProblemError(f"time_limit must be a positive number of seconds, got {time_limit!r}")
     deadline = None if time_limit is None else start + time_limit
     rows = _checked_rows(items, targets, valid, objective, tolerance, cardinality, backend, seed, deadline)
-    for name, count in (("threads", threads), ("chunk_size", chunk_size)):
-        if count is not None and count < 1:
-            raise InvalidProblemError(f"{name} must be at least 1, got {count!r}")
+    given_counts: list[tuple[str, Any, int]] = [("threads", threads, 1), ("chunk_size", chunk_size, 1)]
+    for name, count, least in [*given_counts, ("seed", seed, 0)]:
+        if count is not None and not (isinstance(count, int | np.integer) and count >= least):
+            raise InvalidProblemError(f"{name} must be an integer of at least {least}, got {count!r}")
     total, n = len(rows), rows.items.shape[1]
     size = chunk_size or _chunk_rows(rows)
     shards = None if checkpoint is None else Checkpoint.open(Path(checkpoint), _digest(rows), total, size)
