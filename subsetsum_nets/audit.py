@@ -97,8 +97,7 @@ def audit(folder: str | PathLike[str], *, method: str = "auto") -> Audit:
     _compare("pruned network", network_digest(sparse_form(pruned)), certificate.pruned_digest)
     stored = load_network(place / PRUNED)
     _compare("stored pruned network", network_digest(stored), certificate.pruned_digest)
-    counts = {"weights": target.parameters, "kept_parameters": masks.kept}
-    counts["random_parameters"] = _random_parameters(random, certificate)
+    counts = {"weights": target.parameters, **_random_counts(random, masks, certificate)}
     for name, counted in counts.items():
         if certificate.counts.get(name) != counted:
             raise CertificateFileError(
@@ -119,10 +118,15 @@ def audit(folder: str | PathLike[str], *, method: str = "auto") -> Audit:
     return Audit(certificate, result)
 
 
-def _random_parameters(random: ReluNetwork, certificate: Certificate) -> int:
+def _random_counts(random: ReluNetwork, masks: NetworkMasks, certificate: Certificate) -> dict[str, int]:
+    """Count the random parameters and those kept; layers that a recipe does not draw are not random."""
     if certificate.recipe is None:
-        return random.parameters
-    return random_recipe_from_json(certificate.recipe).random_parameters
+        return {"random_parameters": random.parameters, "kept_parameters": masks.kept}
+    recipe = random_recipe_from_json(certificate.recipe)
+    return {
+        "random_parameters": recipe.random_parameters,
+        "kept_parameters": masks.kept_in(recipe.random_layers),
+    }
 
 
 def _random_network(place: Path, certificate: Certificate) -> ReluNetwork:

@@ -177,7 +177,7 @@ def _show_prune(
     rows = [
         ("target", f"{path.stem} ({shape}), {counts['weights']:,} weights"),
         ("random network", f"{'-'.join(map(str, pruned.random.widths))}, {drawn:,} random parameters"),
-        ("kept parameters", f"{kept:,} ({kept / pruned.random.parameters:.1%})"),
+        ("kept parameters", f"{kept:,} of them ({kept / drawn:.1%})"),
         ("subset sums", f"{counts['subset_sums']:,}, {proven:,} proven nearest within tolerance"),
         ("worst weight error", _at_most(certificate.worst_weight_error)),
         (

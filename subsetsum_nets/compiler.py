@@ -134,7 +134,7 @@ def prune(
         counts={
             "weights": target.parameters,
             "random_parameters": random.parameters if recipe is None else recipe.random_parameters,
-            "kept_parameters": masks.kept,
+            "kept_parameters": masks.kept if recipe is None else masks.kept_in(recipe.random_layers),
             "subset_sums": len(solution),
         },
         status_counts=solution.summary()["status"],

@@ -19,6 +19,7 @@ from subsetsum_nets.networks.errors import InvalidNetworkError, NetworkFileError
 from subsetsum_nets.networks.relu_network import Dense, ReluNetwork, is_sparse
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from os import PathLike
 
     from numpy.typing import NDArray
@@ -91,8 +92,12 @@ class NetworkMasks:
     @property
     def kept(self) -> int:
         """Number of kept weights and biases."""
-        weights = sum(int(mask.sum()) for mask in self.weights)
-        return weights + sum(int(mask.sum()) for mask in self.biases if mask is not None)
+        return self.kept_in(range(len(self.weights)))
+
+    def kept_in(self, layers: Iterable[int]) -> int:
+        """Return the number of kept weights and biases in these layers."""
+        masks = [mask for index in layers for mask in (self.weights[index], self.biases[index])]
+        return sum(int(mask.sum()) for mask in masks if mask is not None)
 
     def digest(self) -> str:
         """Return the SHA-256 of all masks, in order."""

@@ -119,6 +119,13 @@ class PrunedNetwork:
         """Masks of the biases, one per layer."""
         return self.all_masks.biases
 
+    @property
+    def random_counts(self) -> tuple[int, int]:
+        """How many parameters are random, and how many of those are kept; fixed layers count in neither."""
+        if self.recipe is None:
+            return self.random.parameters, self.all_masks.kept
+        return self.recipe.random_parameters, self.all_masks.kept_in(self.recipe.random_layers)
+
     def save(self, folder: str | PathLike[str]) -> None:
         """Write everything to a folder: a new one appears complete, an earlier one is replaced whole.
 

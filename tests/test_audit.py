@@ -55,6 +55,13 @@ def test_honest_folder_stands(tmp_path, construction):
     assert checked.result.upper == pytest.approx(checked.certificate.bound, rel=1e-9)
 
 
+def test_linear_counts_coefficients_and_not_the_ones_behind_them():
+    pruned = prune(small_target(), construction="linear", candidates=20)
+    counts = pruned.certificate.counts
+    assert counts["random_parameters"] == 20 * counts["weights"]
+    assert counts["kept_parameters"] == pruned.solution.summary()["kept_items"]
+
+
 def test_honest_folder_with_a_given_random_network_stands(tmp_path):
     into = random_network((2, 180, 3, 180, 2), bias=True, seed=1)
     prune(small_target(), into=into).save(tmp_path / "ticket")

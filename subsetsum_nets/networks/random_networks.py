@@ -310,6 +310,11 @@ class RandomRecipe:
         """How many numbers are drawn; the ones of an :class:`OnesDraw` are not."""
         return sum(layer.random_parameters for layer in self.layers)
 
+    @property
+    def random_layers(self) -> tuple[int, ...]:
+        """Indices of the layers that are drawn; an :class:`OnesDraw` is not."""
+        return tuple(index for index, layer in enumerate(self.layers) if layer.random_parameters)
+
     def draw(self, seed: int, *, domain: Domain | None = None) -> ReluNetwork:
         """Draw the network; the same seed gives the same network, bit for bit.
 

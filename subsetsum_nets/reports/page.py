@@ -210,10 +210,7 @@ evaluation of f or g, nor about accuracy on data.</li>
 
 def _main_table(pruned: PrunedNetwork, accuracy: tuple[float, float] | None) -> str:
     certificate = pruned.certificate
-    stored = pruned.random.parameters
-    kept = pruned.all_masks.kept
-    drawn = stored if certificate is None else certificate.counts.get("random_parameters", stored)
-    fixed = "" if drawn == stored else f" of {_count(stored)}; the others are fixed ones"
+    drawn, kept = pruned.random_counts
     rows = [
         ("Target network", " → ".join(map(str, pruned.target.widths))),
         ("Random network", " → ".join(map(str, pruned.random.widths))),
@@ -221,8 +218,8 @@ def _main_table(pruned: PrunedNetwork, accuracy: tuple[float, float] | None) -> 
         ("Seed", "none: the random network was given" if pruned.seed is None else str(int(pruned.seed))),
         ("Candidates per subset sum", _count(pruned.candidates)),
         ("Weights of the target", _count(pruned.target.parameters)),
-        ("Random parameters", _count(drawn) + fixed),
-        ("Kept parameters", f"{_count(kept)} ({kept / max(1, stored):.2%} of the random network)"),
+        ("Random parameters", _count(drawn)),
+        ("Kept parameters", f"{_count(kept)} ({kept / max(1, drawn):.2%} of them)"),
         ("Kept per target weight", nearest(kept / max(1, pruned.target.parameters))),
         ("Subset sums", _statuses(pruned)),
     ]

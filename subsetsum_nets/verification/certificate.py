@@ -60,7 +60,8 @@ class Certificate:
     layers : list of dict
         Per-layer bounds.
     counts : dict
-        Weights of the target, random parameters, kept parameters, subset sums.
+        Weights of the target, random parameters, those of them that are kept, subset sums. Layers that are
+        not drawn, such as the ones of the linear construction, count in neither.
     status_counts : dict
         How many subset sums ended with which status.
     worst_weight_error : float
