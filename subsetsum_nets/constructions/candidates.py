@@ -51,6 +51,7 @@ MOST_ITEMS = 44  # offered to one row: beyond it meet in the middle takes second
 _MOST_CANDIDATES = 1024
 _BLOCK = 1 << 14  # rows whose densities are computed at a time
 _NEWTON_STEPS = 12
+_FREE_ITEMS = 16  # offered to any row that has them: solved in microseconds
 _SPARE_ITEMS = 2  # offered beyond the need, so that blocks with few units can borrow from the others
 
 
@@ -101,7 +102,7 @@ def size_network(
         return Sizing(candidates, MOST_ITEMS, enough=bool(reached.any()))
     chosen = np.array([_worst_layer(construction, target, m, rows, delta, _centred) for m in counts])
     needed = int(np.argmax(chosen <= weight_error)) if (chosen <= weight_error).any() else MOST_ITEMS
-    items = max(1, min(MOST_ITEMS, needed + _SPARE_ITEMS))
+    items = min(MOST_ITEMS, max(_FREE_ITEMS, needed + _SPARE_ITEMS))
     errors = np.append(drawn[:items], chosen[items])
     blocks = min(weight_with_bias(layer).shape[1] for layer in target.layers)
     for candidates in range(1, _MOST_CANDIDATES + 1):
