@@ -148,16 +148,17 @@ class Ball:
     def project(self, points: FloatArray) -> FloatArray:
         """Return the nearest points of the ball; ``points`` has shape (..., d).
 
-        Points outside are put one part in 10**12 inside the surface, so that rounding leaves them inside;
-        only about a centre some 10**3 times farther out than the radius can adding it back round a point
-        out again, which :meth:`contains` tells.
+        Points outside are put one part in 10**12 inside the surface, so that rounding leaves them inside, or
+        at the centre for a radius up to 2**-1000. Only about a centre some 10**3 times farther out than the
+        radius can adding it back round a point out again, which :meth:`contains` tells.
         """
         offset = points - self.center
         largest = np.max(np.abs(offset), axis=-1, keepdims=True, initial=0.0)
         _, exponent = np.frexp(largest)
         direction = np.ldexp(offset, -exponent)  # largest entry in [1/2, 1): no square over- or underflows
         length = np.sqrt(np.sum(direction * direction, axis=-1, keepdims=True))
-        radius = self.radius * (1 - 1e-12)
+        # Near subnormal numbers rounding is not relative any more: there the centre itself is near enough.
+        radius = self.radius * (1 - 1e-12) if self.radius > 2.0**-1000 else 0.0
         with np.errstate(over="ignore"):  # infinity, far inside the ball, is as good as the exact number
             inside = length <= np.ldexp(radius, -exponent)
         shrink = np.divide(radius, length, out=np.zeros_like(length), where=~inside)

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -112,11 +112,15 @@ def test_ball_bounds_enclose_the_ball(ball, direction):
     st.floats(0, 1e150),
     hnp.arrays(np.float64, (2, 3), elements=st.floats(-1e200, 1e200)),
 )
+@example(5e-324, np.full((2, 3), 3.0))
+@example(1e-310, np.full((2, 3), 1e-312))
 def test_ball_projection_is_inside_and_near(radius, points):
     ball = Ball(radius)
     for point, projected in zip(points, ball.project(points), strict=True):
         assert ball.contains(projected)
-        if ball.contains(point):
+        if radius <= 2.0**-1000:  # as good as a point
+            assert np.array_equal(projected, np.zeros(3)) or np.array_equal(projected, point)
+        elif ball.contains(point):
             assert np.allclose(projected, point, rtol=1e-11, atol=1e-11 * np.abs(point).max())
             if np.linalg.norm(point / max(radius, 1e-300)) < 1 - 1e-11:
                 assert np.array_equal(projected, point)
