@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from subsetsum_nets.cli import app
-from subsetsum_nets.networks import Box, Dense, ReluNetwork, random_network, save_network
+from subsetsum_nets.networks import Box, Dense, ReluNetwork, random_network, save_network, shipped_network
 from subsetsum_nets.reports.rounding import upper
 
 RUNNER = CliRunner()
@@ -54,6 +54,16 @@ def test_default_run_prunes_the_shipped_digits_network_and_proves_it(tmp_path):
     assert page["accuracy_before"] == page["accuracy_after"] > 0.97
     names = {path.name for path in (tmp_path / "ticket").iterdir()}
     assert {"masks.npz", "pruned.safetensors", "certificate.json", "report.html"} <= names
+
+
+def test_larger_shipped_network_is_proven_too(tmp_path):
+    result = run("prune", shipped_network("digits-64-128-64-10"), "--out", tmp_path / "ticket", "--json")
+    assert result.exit_code == 0, result.output
+    page = last_json(result)
+    assert page["verified"]
+    assert page["weights"] == 17226
+    assert page["accuracy_before"] == page["accuracy_after"] > 0.97
+    assert run("verify", tmp_path / "ticket").exit_code == 0
 
 
 def test_readable_view_has_every_number_a_reader_needs(tmp_path, target):
