@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from subsetsum_nets.masks import NetworkMasks
+from subsetsum_nets.masks import NetworkMasks, random_counts
 from subsetsum_nets.networks.arrays import exact_float64
 from subsetsum_nets.networks.digests import network_digest
 from subsetsum_nets.networks.errors import InvalidNetworkError
@@ -30,6 +30,7 @@ from subsetsum_nets.verification.falsifier import difference_down
 if TYPE_CHECKING:
     from os import PathLike
 
+    from subsetsum_nets.networks.random_networks import RandomRecipe
     from subsetsum_nets.networks.relu_network import ReluNetwork
 
 TARGET, RANDOM, PRUNED = "target.safetensors", "random.safetensors", "pruned.safetensors"
@@ -89,7 +90,8 @@ def audit(folder: str | PathLike[str], *, method: str = "auto") -> Audit:
     certificate = Certificate.load(place / CERTIFICATE)
     target = load_network(place / TARGET)
     _compare("target network", network_digest(target), certificate.target_digest)
-    random = _random_network(place, certificate)
+    recipe = _recipe(certificate)
+    random = load_network(place / RANDOM) if recipe is None else recipe.draw(_seed(certificate))
     _compare("random network", network_digest(random), certificate.random_digest)
     masks = NetworkMasks.load(place / MASKS)
     _compare("masks", masks.digest(), certificate.masks_digest)
@@ -97,7 +99,8 @@ def audit(folder: str | PathLike[str], *, method: str = "auto") -> Audit:
     _compare("pruned network", network_digest(sparse_form(pruned)), certificate.pruned_digest)
     stored = load_network(place / PRUNED)
     _compare("stored pruned network", network_digest(stored), certificate.pruned_digest)
-    counts = {"weights": target.parameters, **_random_counts(random, masks, certificate)}
+    drawn, kept = random_counts(random, masks, recipe)
+    counts = {"weights": target.parameters, "random_parameters": drawn, "kept_parameters": kept}
     for name, counted in counts.items():
         if certificate.counts.get(name) != counted:
             raise CertificateFileError(
@@ -118,26 +121,19 @@ def audit(folder: str | PathLike[str], *, method: str = "auto") -> Audit:
     return Audit(certificate, result)
 
 
-def _random_counts(random: ReluNetwork, masks: NetworkMasks, certificate: Certificate) -> dict[str, int]:
-    """Count the random parameters and those kept; layers that a recipe does not draw are not random."""
+def _recipe(certificate: Certificate) -> RandomRecipe | None:
     if certificate.recipe is None:
-        return {"random_parameters": random.parameters, "kept_parameters": masks.kept}
-    recipe = random_recipe_from_json(certificate.recipe)
-    return {
-        "random_parameters": recipe.random_parameters,
-        "kept_parameters": masks.kept_in(recipe.random_layers),
-    }
-
-
-def _random_network(place: Path, certificate: Certificate) -> ReluNetwork:
-    if certificate.recipe is None:
-        return load_network(place / RANDOM)
-    if certificate.seed is None:
-        raise CertificateFileError("the certificate has a recipe for the random network, but no seed")
+        return None
     try:
-        return random_recipe_from_json(certificate.recipe).draw(certificate.seed)
+        return random_recipe_from_json(certificate.recipe)
     except InvalidNetworkError as error:
         raise CertificateFileError(f"the certificate's recipe is not one: {error}") from error
+
+
+def _seed(certificate: Certificate) -> int:
+    if certificate.seed is None:
+        raise CertificateFileError("the certificate has a recipe for the random network, but no seed")
+    return certificate.seed
 
 
 def _compare(what: str, found: str, stated: str) -> None:

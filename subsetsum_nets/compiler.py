@@ -14,6 +14,7 @@ from solvers import BatchSolution, Status, solve_many
 from solvers.solution import checked_objective
 from subsetsum_nets.constructions import InputSigns, construction_named
 from subsetsum_nets.constructions.candidates import Sizing, predicted_errors, size_network, wider
+from subsetsum_nets.masks import random_counts
 from subsetsum_nets.networks.digests import network_digest
 from subsetsum_nets.networks.domains import Ball, Box
 from subsetsum_nets.networks.relu_network import ReluNetwork
@@ -120,6 +121,7 @@ def prune(
     shortfall = compilation.shortfall(groups, chosen, solution)
     result = verify(target, network, domain=area, norm=NORM, epsilon=epsilon)
     drawn = None if recipe is None else seed
+    parameters, kept = random_counts(random, masks, recipe)
     certificate = Certificate(
         target_digest=network_digest(target),
         random_digest=network_digest(random),
@@ -133,8 +135,8 @@ def prune(
         delta=float(delta),
         counts={
             "weights": target.parameters,
-            "random_parameters": random.parameters if recipe is None else recipe.random_parameters,
-            "kept_parameters": masks.kept if recipe is None else masks.kept_in(recipe.random_layers),
+            "random_parameters": parameters,
+            "kept_parameters": kept,
             "subset_sums": len(solution),
         },
         status_counts=solution.summary()["status"],

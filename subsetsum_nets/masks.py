@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from subsetsum_nets.networks.random_networks import RandomRecipe
+
     Bools = NDArray[np.bool_]
 
 _FORMAT = "subsetsum-nets masks"
@@ -159,6 +161,17 @@ class NetworkMasks:
         except Exception as error:  # zip and array headers fail in a dozen ways, which mean the same here
             raise NetworkFileError(f"{path} is not a complete masks file: {error}") from error
         return cls(weights, biases)
+
+
+def random_counts(random: ReluNetwork, masks: NetworkMasks, recipe: RandomRecipe | None) -> tuple[int, int]:
+    """Return how many parameters are random, and how many of those are kept.
+
+    Layers that a recipe does not draw, such as the ones of linear links, count in neither. A network that
+    was given (``recipe`` None) counts as a whole.
+    """
+    if recipe is None:
+        return random.parameters, masks.kept
+    return recipe.random_parameters, masks.kept_in(recipe.random_layers)
 
 
 def _unpacked(packed: NDArray[Any], count: int) -> Bools:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from solvers import BatchSolution
 from subsetsum_nets.audit import CERTIFICATE, MASKS, PRUNED, RANDOM, TARGET
-from subsetsum_nets.masks import NetworkMasks
+from subsetsum_nets.masks import NetworkMasks, random_counts
 from subsetsum_nets.networks.distributions import checked_seed
 from subsetsum_nets.networks.errors import NetworkFileError
 from subsetsum_nets.networks.network_files import load_network, save_network
@@ -122,9 +122,7 @@ class PrunedNetwork:
     @property
     def random_counts(self) -> tuple[int, int]:
         """How many parameters are random, and how many of those are kept; fixed layers count in neither."""
-        if self.recipe is None:
-            return self.random.parameters, self.all_masks.kept
-        return self.recipe.random_parameters, self.all_masks.kept_in(self.recipe.random_layers)
+        return random_counts(self.random, self.all_masks, self.recipe)
 
     def save(self, folder: str | PathLike[str]) -> None:
         """Write everything to a folder: a new one appears complete, an earlier one is replaced whole.

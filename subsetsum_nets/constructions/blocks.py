@@ -11,11 +11,12 @@ own, of which only the last block's are kept; second layers have none.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.constructions.plan import RowGroup, covering_uniform, weight_with_bias
+from subsetsum_nets.constructions.plan import Construction, RowGroup, covering_uniform, weight_with_bias
 from subsetsum_nets.masks import NetworkMasks
 from subsetsum_nets.networks.errors import InvalidNetworkError
 from subsetsum_nets.networks.random_networks import DenseDraw, RandomRecipe
@@ -26,18 +27,47 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from subsetsum_nets.constructions.plan import Side
+    from subsetsum_nets.constructions.plan import InputSigns, Side
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.relu_network import Dense, ReluNetwork
 
     Bools = NDArray[np.bool_]
 
 
-LEAST_SCALE = 1.0  # Theorem 1 draws from U[-1, 1]
 _OFF_CENTRE = 0.5  # deviations between the target and half the total of the items offered
 
 
-def block_recipe(target: ReluNetwork, candidates: int) -> RandomRecipe:
+class BlockConstruction(Construction):
+    """What the block constructions have in common; each says which units serve which sign of input."""
+
+    least_scale = 1.0  # Theorem 1 draws from U[-1, 1]
+
+    @abstractmethod
+    def serving(self, slopes: FloatArray) -> dict[Side, Bools]:
+        """Return which units of every block, shape (blocks, 2n), serve inputs > 0 and inputs < 0."""
+
+    def recipe(self, target: ReluNetwork, candidates: int) -> RandomRecipe:
+        """Return 2 ``candidates`` hidden units an input, all weights U[-1, 1]."""
+        return block_recipe(target, candidates, self.least_scale)
+
+    def candidates_in(self, target: ReluNetwork, random: ReluNetwork) -> int:
+        """Return n of a network with blocks of 2n units."""
+        return check_blocks(target, random)
+
+    def rows(
+        self, target: ReluNetwork, random: ReluNetwork, signs: Sequence[InputSigns], most_items: int
+    ) -> list[RowGroup]:
+        """Return a row for each target weight on each side that needs one."""
+        groups = []
+        for index, (layer, sign) in enumerate(zip(target.layers, signs, strict=True)):
+            serving = self.serving(block_slopes(layer, random.layers[2 * index]))
+            for side in self.sides(sign):
+                columns = self.columns(sign, side)
+                groups.append(block_rows(target, random, index, side, columns, serving[side], most_items))
+        return groups
+
+
+def block_recipe(target: ReluNetwork, candidates: int, least_scale: float) -> RandomRecipe:
     """Return the random network of Theorem 1: 2n units an input, U[-1, 1] weights, 2l layers.
 
     Theorem 1 assumes weights of at most 1. For a layer with larger ones, the second layer of its pair is
@@ -47,7 +77,7 @@ def block_recipe(target: ReluNetwork, candidates: int) -> RandomRecipe:
     for layer in target.layers:
         units = 2 * candidates * _blocks(layer)
         layers.append(DenseDraw(units, layer.d_in, bias=layer.bias is not None))
-        layers.append(DenseDraw(layer.d_out, units, distribution=covering_uniform(layer, least=LEAST_SCALE)))
+        layers.append(DenseDraw(layer.d_out, units, distribution=covering_uniform(layer, least=least_scale)))
     linear = tuple(2 * index + 1 for index in target.linear_after)
     return RandomRecipe(tuple(layers), linear_after=linear, final_relu=target.final_relu)
 

@@ -10,15 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from subsetsum_nets.constructions.blocks import (
-    LEAST_SCALE,
-    block_masks,
-    block_recipe,
-    block_rows,
-    block_slopes,
-    check_blocks,
-)
-from subsetsum_nets.constructions.plan import Construction, InputSigns, ItemLaw, RowGroup, Side
+from subsetsum_nets.constructions.blocks import BlockConstruction, block_masks
+from subsetsum_nets.constructions.plan import InputSigns, ItemLaw, RowGroup, Side
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,26 +20,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from subsetsum_nets.masks import NetworkMasks
-    from subsetsum_nets.networks.random_networks import RandomRecipe
+    from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.relu_network import ReluNetwork
 
     Bools = NDArray[np.bool_]
 
 
-class ReluSigned(Construction):
+class ReluSigned(BlockConstruction):
     """The block construction with units used by their sign."""
 
     name = "relu"
     law = ItemLaw(second_moment=1 / 9, share=2, usable=0.5)
-    least_scale = LEAST_SCALE
-
-    def recipe(self, target: ReluNetwork, candidates: int) -> RandomRecipe:
-        """Return 2 ``candidates`` hidden units an input, all weights U[-1, 1]."""
-        return block_recipe(target, candidates)
-
-    def candidates_in(self, target: ReluNetwork, random: ReluNetwork) -> int:
-        """Return n of a network with blocks of 2n units."""
-        return check_blocks(target, random)
 
     def sides(self, signs: InputSigns) -> tuple[Side, ...]:
         """Return the sides on which some input can lie."""
@@ -61,18 +45,9 @@ class ReluSigned(Construction):
         """Return the inputs that can lie on this side."""
         return signs.columns(side)
 
-    def rows(
-        self, target: ReluNetwork, random: ReluNetwork, signs: Sequence[InputSigns], most_items: int
-    ) -> list[RowGroup]:
-        """Return a row for each target weight and each sign that its input can take."""
-        groups = []
-        for index, layer in enumerate(target.layers):
-            slopes = block_slopes(layer, random.layers[2 * index])
-            for side in self.sides(signs[index]):
-                usable = slopes > 0 if side == "positive" else slopes < 0
-                columns = self.columns(signs[index], side)
-                groups.append(block_rows(target, random, index, side, columns, usable, most_items))
-        return groups
+    def serving(self, slopes: FloatArray) -> dict[Side, Bools]:
+        """Return the units by the sign of their slope."""
+        return {"positive": slopes > 0, "negative": slopes < 0}
 
     def masks(
         self, target: ReluNetwork, random: ReluNetwork, groups: Sequence[RowGroup], kept: Sequence[Bools]
