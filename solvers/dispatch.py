@@ -13,8 +13,15 @@ from solvers.errors import (
     UnsupportedProblemError,
 )
 from solvers.methods.cp_sat import CpSat
+from solvers.methods.dynamic_programming import DynamicProgramming
+from solvers.methods.highs import Highs
+from solvers.methods.k_tree import KTree
+from solvers.methods.large_neighbourhood import LargeNeighbourhood
 from solvers.methods.meet_in_the_middle import MeetInTheMiddle
+from solvers.methods.multidimensional import MultidimensionalMeetInTheMiddle
 from solvers.methods.protocol import Backend, Finding, Limits
+from solvers.methods.pulp_mip import PulpMip
+from solvers.methods.schroeppel_shamir import SchroeppelShamir
 from solvers.problem import SubsetSum
 from solvers.solution import Objective, Proof, Solution, Status, checked_objective, exact_total_and_error
 
@@ -22,7 +29,17 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
 # In the order in which "auto" tries them.
-_BACKENDS: tuple[Backend, ...] = (MeetInTheMiddle(), CpSat())
+_BACKENDS: tuple[Backend, ...] = (
+    MeetInTheMiddle(),
+    SchroeppelShamir(),
+    MultidimensionalMeetInTheMiddle(),
+    DynamicProgramming(),
+    CpSat(),
+    Highs(),
+    PulpMip(),
+    LargeNeighbourhood(),
+    KTree(),
+)
 
 
 def backends() -> dict[str, str]:

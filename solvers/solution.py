@@ -178,6 +178,10 @@ class Solution:
             raise CertificateError("UNKNOWN, but the lower bound excludes every subset")
         if self.objective == "within" and self.status is Status.OPTIMAL:
             raise CertificateError("'within' asks for any acceptable subset; OPTIMAL is not its to claim")
+        if self.proof is Proof.TOLERANCE and self.status is Status.OPTIMAL:
+            size_gap = (self.size or 0) - self.size_bound if self.objective == "sparsest" else 0
+            if size_gap > 0 or self.gap is None or self.gap > Fraction(self.resolution):
+                raise CertificateError(f"OPTIMAL, but the gap {self.gap} exceeds {self.resolution}")
         if self.proof is Proof.EXACT and acceptable:
             best = self.gap == 0 and (self.objective != "sparsest" or self.size == self.size_bound)
             claims_best = self.status is Status.OPTIMAL

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from fractions import Fraction
 from time import monotonic
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from solvers.solution import Proof
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from solvers.problem import SubsetSum
     from solvers.solution import Objective
 
@@ -31,6 +33,11 @@ class Limits:
     def remaining(self) -> float | None:
         """Seconds left, at least 0; None without a limit."""
         return None if self.seconds is None else max(0.0, self.seconds - (monotonic() - self.started))
+
+    @property
+    def bytes_allowed(self) -> int:
+        """Bytes that one call may take: the memory limit, or 4 GiB without one."""
+        return 4 << 30 if self.memory is None else self.memory
 
     @property
     def expired(self) -> bool:
@@ -67,3 +74,22 @@ class Backend(Protocol):
 
     def solve(self, problem: SubsetSum, objective: Objective, limits: Limits) -> Finding:
         """Answer it."""
+
+
+@runtime_checkable
+class Enumerator(Backend, Protocol):
+    """A backend that can also count and list the subsets within a tolerance.
+
+    ``above`` and ``reach`` are whole units of the problem's image: meant are the subsets of an allowed
+    cardinality with ``above < error <= reach``; ``above`` = -1 leaves none out. The problem's own tolerance
+    plays no part.
+    """
+
+    def enumeration_refusal(self, problem: SubsetSum, limits: Limits) -> str | None:
+        """Return why the backend cannot count or list the subsets of this problem, or None when it can."""
+
+    def count(self, problem: SubsetSum, above: int, reach: int, limits: Limits) -> int:
+        """Return their number, exactly."""
+
+    def listed(self, problem: SubsetSum, above: int, reach: int, limits: Limits) -> Iterator[list[int]]:
+        """Yield each of them once, as sorted indices, in any order, without holding all of them at once."""

@@ -1,0 +1,45 @@
+"""Bounds on the error that need no search: the range of the sums, and the lattice that they lie on."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from solvers.problem import SubsetSum
+
+
+def simple_bound(problem: SubsetSum) -> int:
+    """Return a number of units of the image that no allowed subset's error is below.
+
+    In each dimension every sum lies between the smallest and the largest sum of an allowed number of items,
+    and is ``k r`` modulo ``g`` where all items are congruent to ``r`` modulo ``g``: with differences of items
+    for g when the cardinality k is exact, with g the gcd of the items (and r = 0) otherwise.
+
+    >>> from solvers import SubsetSum
+    >>> simple_bound(SubsetSum([4, 6, 10], 7)), simple_bound(SubsetSum([4, 6, 10], 31))
+    (1, 11)
+    """
+    image = problem.image
+    return max(
+        _bound([item[k] for item in image.items], t, problem.sizes) for k, t in enumerate(image.target)
+    )
+
+
+def sum_range(items: list[int], sizes: tuple[int, int]) -> tuple[int, int]:
+    """Return the smallest and the largest sum of ``sizes[0]`` to ``sizes[1]`` of these integers."""
+    low, high = sizes
+    ascending = sorted(items)
+    smallest = sum(x for i, x in enumerate(ascending[:high]) if i < low or x < 0)
+    largest = sum(x for i, x in enumerate(reversed(ascending)) if i < low or (i < high and x > 0))
+    return smallest, largest
+
+
+def _bound(items: list[int], target: int, sizes: tuple[int, int]) -> int:
+    smallest, largest = sum_range(items, sizes)
+    if not smallest < target < largest:
+        return max(smallest - target, target - largest, 0)
+    exact_size = sizes[0] == sizes[1]
+    step = math.gcd(*(x - items[0] for x in items)) if exact_size else math.gcd(*items)
+    rest = (target - (sizes[0] * items[0] if exact_size else 0)) % step  # step > 0, or there were one sum
+    return min(rest, step - rest)

@@ -1,0 +1,30 @@
+"""pulp: being written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from solvers.methods.protocol import Backend, Finding, Limits
+
+if TYPE_CHECKING:
+    from solvers.problem import SubsetSum
+    from solvers.solution import Objective
+
+
+class PulpMip(Backend):
+    """Being written."""
+
+    name = "pulp"
+    summary = "being written"
+
+    def missing(self) -> str | None:
+        """Return None."""
+        return None
+
+    def refusal(self, problem: SubsetSum, objective: Objective, limits: Limits) -> str | None:  # noqa: ARG002
+        """Refuse everything."""
+        return "it is being written"
+
+    def solve(self, problem: SubsetSum, objective: Objective, limits: Limits) -> Finding:
+        """Answer."""
+        raise NotImplementedError
