@@ -9,14 +9,16 @@ Heavy parts (numba, OR-Tools) are loaded when a backend that needs them is first
 """
 
 from solvers.batch import BatchSolution, solve_many
-from solvers.dispatch import backends, solve
+from solvers.dispatch import solve
 from solvers.errors import (
     BackendUnavailableError,
     CertificateError,
     InvalidProblemError,
     UnsupportedProblemError,
 )
+from solvers.listing import count, solutions
 from solvers.problem import SubsetSum
+from solvers.registry import backends
 from solvers.solution import Proof, Solution, Status
 
 __all__ = [
@@ -30,6 +32,8 @@ __all__ = [
     "SubsetSum",
     "UnsupportedProblemError",
     "backends",
+    "count",
+    "solutions",
     "solve",
     "solve_many",
 ]

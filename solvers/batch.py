@@ -18,10 +18,11 @@ import numpy as np
 
 from solvers.batch_solution import BatchSolution
 from solvers.checkpoint import Checkpoint
-from solvers.dispatch import checked_backend, solve
+from solvers.dispatch import solve
 from solvers.errors import InvalidProblemError
 from solvers.exact import as_fraction, exact_array, float_down, float_up
 from solvers.problem import SubsetSum
+from solvers.registry import backend_named
 from solvers.solution import Objective, Status, checked_objective
 
 if TYPE_CHECKING:
@@ -204,7 +205,8 @@ def _checked_rows(
     deadline: float | None,
 ) -> _Rows:
     goal = checked_objective(objective)
-    checked_backend(backend)
+    if backend != "auto":
+        backend_named(backend)
     goals = _numbers(targets, "targets")
     offered = _numbers(items, "items")
     if goals.ndim not in (1, 2) or goals.size == 0:

@@ -6,52 +6,20 @@ import math
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from solvers.choosing import Attempt, counting_order, plan
 from solvers.errors import (
     BackendUnavailableError,
     CertificateError,
     InvalidProblemError,
     UnsupportedProblemError,
 )
-from solvers.methods.cp_sat import CpSat
-from solvers.methods.dynamic_programming import DynamicProgramming
-from solvers.methods.highs import Highs
-from solvers.methods.k_tree import KTree
-from solvers.methods.large_neighbourhood import LargeNeighbourhood
-from solvers.methods.meet_in_the_middle import MeetInTheMiddle
-from solvers.methods.multidimensional import MultidimensionalMeetInTheMiddle
-from solvers.methods.protocol import Backend, Finding, Limits
-from solvers.methods.pulp_mip import PulpMip
-from solvers.methods.schroeppel_shamir import SchroeppelShamir
+from solvers.methods.protocol import Enumerator, Finding, Limits
 from solvers.problem import SubsetSum
+from solvers.registry import BACKENDS, backend_named
 from solvers.solution import Objective, Proof, Solution, Status, checked_objective, exact_total_and_error
 
 if TYPE_CHECKING:
     from fractions import Fraction
-
-# In the order in which "auto" tries them.
-_BACKENDS: tuple[Backend, ...] = (
-    MeetInTheMiddle(),
-    SchroeppelShamir(),
-    MultidimensionalMeetInTheMiddle(),
-    DynamicProgramming(),
-    CpSat(),
-    Highs(),
-    PulpMip(),
-    LargeNeighbourhood(),
-    KTree(),
-)
-
-
-def backends() -> dict[str, str]:
-    """List the backends by name, with what each accepts and, where it is missing, how to install it.
-
-    >>> sorted(backends())
-    ['cp-sat', 'mitm']
-    """
-    return {
-        backend.name: backend.summary + (f" (not installed: {gap})" if (gap := backend.missing()) else "")
-        for backend in _BACKENDS
-    }
 
 
 def solve(
@@ -112,22 +80,38 @@ def solve(
     goal = checked_objective(objective)
     if goal != "nearest" and problem.tolerance is None:
         raise InvalidProblemError(f"objective {objective!r} needs a tolerance; give the SubsetSum one")
-    limits = _checked_limits(time_limit, memory_limit, threads, seed)
-    start = perf_counter()
-    *others, last = _choose(backend, problem, goal, limits)
-    for chosen in others:
+    limits = checked_limits(time_limit, memory_limit, threads, seed)
+    started = perf_counter()
+    best: Solution | None = None
+    attempts = plan(problem, goal, limits) if backend == "auto" else [_named(backend, problem, goal, limits)]
+    reasons = []
+    for attempt in attempts:
         try:
-            finding = chosen.solve(problem, goal, limits)
-        except UnsupportedProblemError:  # seen only on a closer look at the numbers
+            finding = attempt.backend.solve(problem, goal, limits.share(attempt.seconds))
+        except UnsupportedProblemError as reason:  # seen only on a closer look at the numbers
+            reasons.append(f"{attempt.backend.name}: {reason}")
             continue
-        return certified(problem, goal, finding, backend=chosen.name, seconds=perf_counter() - start)
-    finding = last.solve(problem, goal, limits)
-    return certified(problem, goal, finding, backend=last.name, seconds=perf_counter() - start)
+        seconds = perf_counter() - started
+        found = certified(problem, goal, finding, backend=attempt.backend.name, seconds=seconds)
+        best = found if best is None else _better(problem, best, found)
+        if _is_final(best) or limits.expired:
+            break
+    if best is None:
+        raise UnsupportedProblemError(f"{problem!r} cannot be answered ({'; '.join(reasons)})")
+    return best
 
 
-def _checked_limits(
+def checked_limits(
     time_limit: float | None, memory_limit: int | None, threads: int | None, seed: int
 ) -> Limits:
+    """Return the limits of one call, started now.
+
+    Raises
+    ------
+    InvalidProblemError
+        For limits that are not positive.
+
+    """
     if time_limit is not None and not (time_limit > 0 and math.isfinite(time_limit)):
         raise InvalidProblemError(f"time_limit must be a positive number of seconds, got {time_limit!r}")
     if memory_limit is not None and memory_limit <= 0:
@@ -139,32 +123,77 @@ def _checked_limits(
     return Limits(time_limit, memory_limit, threads, seed)
 
 
-def checked_backend(name: str) -> None:
-    """Raise InvalidProblemError unless ``name`` is "auto" or a backend."""
-    names = [backend.name for backend in _BACKENDS]
-    if name != "auto" and name not in names:
-        raise InvalidProblemError(f"unknown backend {name!r}; choose 'auto' or one of {names}")
-
-
-def _choose(name: str, problem: SubsetSum, objective: Objective, limits: Limits) -> list[Backend]:
-    """Return the backends to try, in order: one when it was named."""
-    checked_backend(name)
-    willing = [b for b in _BACKENDS if b.refusal(problem, objective, limits) is None]
-    if name == "auto":
-        ready = [b for b in willing if b.missing() is None]
-        if not ready:
-            reasons = "; ".join(f"{b.name}: {b.refusal(problem, objective, limits)}" for b in _BACKENDS)
-            raise UnsupportedProblemError(f"no backend can answer {problem!r} ({reasons})")
-        return ready
-    backend = next(b for b in _BACKENDS if b.name == name)
+def _named(name: str, problem: SubsetSum, objective: Objective, limits: Limits) -> Attempt:
+    """Return the one attempt of a backend that was asked for by name."""
+    backend = backend_named(name)
     reason = backend.refusal(problem, objective, limits)
     if reason is not None:
-        able = ", ".join(b.name for b in willing) or "none"
-        raise UnsupportedProblemError(f"backend {name} cannot answer {problem!r}: {reason}; able: {able}")
+        able = [b.name for b in BACKENDS.values() if b.refusal(problem, objective, limits) is None]
+        raise UnsupportedProblemError(
+            f"backend {name} cannot answer {problem!r}: {reason}; able: {', '.join(able) or 'none'}"
+        )
     gap = backend.missing()
     if gap is not None:
         raise BackendUnavailableError(f"backend {name} is not available: {gap}")
-    return [backend]
+    return Attempt(backend)
+
+
+def enumerators(problem: SubsetSum, name: str, limits: Limits) -> list[Enumerator]:
+    """Return the backends that can count and list this problem's subsets, best first: one when it was named.
+
+    Raises
+    ------
+    InvalidProblemError
+        For an unknown backend.
+    UnsupportedProblemError
+        If there is none, or the one named cannot.
+
+    """
+    able = counting_order(problem, limits)
+    if name != "auto":
+        backend = backend_named(name)
+        if isinstance(backend, Enumerator) and backend in able:
+            return [backend]
+        able_names = ", ".join(b.name for b in able) or "none"
+        reason = backend.enumeration_refusal(problem, limits) if isinstance(backend, Enumerator) else None
+        reason = reason or "it cannot count or list subsets"
+        raise UnsupportedProblemError(f"backend {name}, {problem!r}: {reason}; able: {able_names}")
+    if not able:
+        reasons = "; ".join(
+            f"{b.name}: {b.enumeration_refusal(problem, limits)}"
+            for b in BACKENDS.values()
+            if isinstance(b, Enumerator)
+        )
+        raise UnsupportedProblemError(f"no backend can count or list the subsets of {problem!r} ({reasons})")
+    return able
+
+
+def _is_final(solution: Solution) -> bool:
+    """Tell whether no other backend could add anything to this answer."""
+    if solution.status is Status.FEASIBLE:
+        return solution.objective == "within"
+    return solution.status is not Status.UNKNOWN and solution.proof is Proof.EXACT
+
+
+def _better(problem: SubsetSum, first: Solution, second: Solution) -> Solution:
+    """Join what two backends have established: the better subset and the stronger bounds."""
+
+    def merit(solution: Solution) -> tuple[bool, int, Fraction]:
+        if solution.error is None:
+            return True, problem.n, problem.image.magnitude * problem.image.unit
+        missed = problem.tolerance is not None and solution.error > problem.tolerance
+        size = solution.size if solution.objective == "sparsest" and not missed else 0
+        return missed, size or 0, solution.error
+
+    shown = min(first, second, key=merit)
+    bound = max((first.size_bound, first.lower_bound), (second.size_bound, second.lower_bound))
+    finding = Finding(
+        None if shown.subset is None else shown.subset.tolist(),
+        lower_bound=bound[1],
+        size_bound=bound[0],
+        message="; ".join(dict.fromkeys(m for m in (first.message, second.message) if m)),
+    )
+    return certified(problem, shown.objective, finding, backend=shown.backend, seconds=second.seconds)
 
 
 def certified(
@@ -216,6 +245,8 @@ def _status(problem: SubsetSum, objective: Objective, finding: Finding, error: F
     if error is None or finding.subset is None or (tolerance is not None and error > tolerance):
         return Status.UNKNOWN
     best = error == finding.lower_bound
+    if finding.proof is Proof.TOLERANCE:
+        best = best or finding.optimal_within_resolution
     if objective == "sparsest":
         best = best and len(finding.subset) == finding.size_bound
     return Status.OPTIMAL if best and objective != "within" else Status.FEASIBLE

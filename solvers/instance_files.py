@@ -1,125 +1,255 @@
-"""Instance files: reading and writing subset-sum problems as JSON, numbers kept exactly.
+"""Instance files: reading and writing subset-sum problems, numbers kept exactly.
 
-``{"format": "subset-sum", "version": 1, "name": .., "items": [..] or [[..]..], "target": .., "tolerance": ..,
-"cardinality": .., "known": {"status": .., "error": ..}, "source": ..}``. A number is JSON (an integer
-of any size; any other is the float64 it parses to) or a string: a fraction "p/q" or a hex float "0x1.8p-3".
+JSON: ``{"format": "subset-sum", "version": 1, "name": .., "items": [..] or [[..]..], "target": ..,
+"tolerance": .., "cardinality": .., "known": {"status": .., "error": ..}, "source": ..}``. A number is JSON
+(an integer of any size; any other is the float64 it parses to) or a string: a fraction "p/q", a decimal "0.1"
+(a tenth exactly) or a hex float "0x1.8p-3". The text formats of the field are in
+:mod:`solvers.instance_formats`. Which one a file is in is decided by its content.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import re
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from solvers.errors import InvalidProblemError
+from solvers.exact import as_fraction
 from solvers.files import replacing
+from solvers.instance_formats import principal, read_text
+from solvers.instance_text import MOST_NUMBERS, Instance, bounded_bytes, shown
 from solvers.problem import SubsetSum
+from solvers.solution import Proof, Status
 
 if TYPE_CHECKING:
     from os import PathLike
 
+    from solvers.solution import Solution
+
+__all__ = [
+    "Instance",
+    "contradiction",
+    "instance_paths",
+    "number_from",
+    "read_instance",
+    "read_instances",
+    "write_instance",
+]
+
 _FORMAT, _VERSION = "subset-sum", 1
-
-
-@dataclass(frozen=True)
-class Instance:
-    """A problem with its name, where it comes from, and what is known about it.
-
-    Attributes
-    ----------
-    problem : SubsetSum
-    name, source : str
-    known : dict or None
-        ``{"status": .., "error": ..}`` of the nearest subset, the error as Fraction or None.
-
-    """
-
-    problem: SubsetSum
-    name: str
-    source: str = ""
-    known: dict[str, Any] | None = None
+_SUFFIXES = (".json", ".txt", ".dat", ".kp")
+_JSON_STARTS = (b"{", b"[", b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff", b"\x00")
+# Exponents beyond those of float64 would let a few characters stand for a number of any size.
+_RATIONAL = re.compile(r"[+-]?[0-9]+/[0-9]+|[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 
 
 def read_instance(path: str | PathLike[str]) -> Instance:
-    """Read one instance from a JSON file.
+    """Read the one problem of an instance file in any format; :mod:`solvers.instance_formats` lists them.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     InvalidProblemError
-        If it is not such a file, or its problem makes no sense; the message names the file.
+        If it is in no known format, its problem makes no sense, or it holds several; the message names the
+        file, and the line where there is one to blame.
+
+    """
+    found = read_instances(path)
+    if len(found) != 1:
+        raise InvalidProblemError(f"{path} holds {len(found)} problems; read_instances() reads them all")
+    return found[0]
+
+
+def read_instances(path: str | PathLike[str]) -> list[Instance]:
+    """Read all problems of an instance file, at least one; OR-Library's formats put several into a file.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    InvalidProblemError
+        As for :func:`read_instance`; one bad problem spoils the file.
 
     """
     place = Path(path)
+    content = bounded_bytes(place)
+    start = content.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if place.suffix != ".json" and not start.startswith(_JSON_STARTS):
+        return read_text(place, content)
     try:
-        page = json.loads(place.read_bytes(), parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise InvalidProblemError(f"{place} is not a JSON instance: {error}") from error
-    try:
-        return _instance(page, default_name=place.stem)
+        page = json.loads(content, parse_constant=_no_constant, object_pairs_hook=_without_duplicates)
+        return [_instance(page, default_name=place.stem)]
     except InvalidProblemError as error:
         raise InvalidProblemError(f"{place}: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise InvalidProblemError(f"{place} is not a JSON instance: {shown(error)}") from error
+
+
+def instance_paths(path: str | PathLike[str]) -> list[Path]:
+    """Return ``path`` itself, or for a folder the instance files in and below it, sorted.
+
+    Taken are .json, .txt, .dat and .kp. For a file that belongs to another one (a target, solutions) that
+    other one is returned, once.
+
+    Raises
+    ------
+    InvalidProblemError
+        For a folder without instance files.
+
+    """
+    place = Path(path)
+    if not place.is_dir():
+        return [principal(place)]
+    found = [
+        file
+        for file in sorted(place.rglob("*"))
+        if file.suffix in _SUFFIXES and file.is_file() and not file.name.startswith(".")
+    ]
+    found = list(dict.fromkeys(principal(file) for file in found))
+    if not found:
+        raise InvalidProblemError(f"{place} holds no instance files ({', '.join(_SUFFIXES)})")
+    return found
 
 
 def write_instance(instance: Instance, path: str | PathLike[str]) -> None:
-    """Write one instance to a JSON file, atomically; :func:`read_instance` reads back the same problem."""
+    """Write one instance to a JSON file, atomically; :func:`read_instance` reads back the same problem.
+
+    Raises
+    ------
+    InvalidProblemError
+        If a number has more digits than JSON readers accept (4300).
+
+    """
     problem = instance.problem
-    target = problem.target if isinstance(problem.target, tuple) else [problem.target]
-    vectors = isinstance(problem.target, tuple)
-    exact_items = [[_written(x) for x in (row if vectors else [row])] for row in problem.items.tolist()]
+    target = problem.target
     known = instance.known
-    page = {
-        "format": _FORMAT,
-        "version": _VERSION,
-        "name": instance.name,
-        "items": exact_items if vectors else [row[0] for row in exact_items],
-        "target": [_written(t) for t in target] if vectors else _written(target[0]),
-        "tolerance": None if problem.tolerance is None else _written(problem.tolerance),
-        "cardinality": None if problem.cardinality is None else list(problem.cardinality),
-        "known": None
-        if known is None
-        else {
-            "status": known["status"],
-            "error": None if known["error"] is None else _written(known["error"]),
-        },
-        "source": instance.source,
-    }
+    try:
+        page = {
+            "format": _FORMAT,
+            "version": _VERSION,
+            "name": instance.name,
+            "items": _written(problem.items.tolist()),
+            "target": _written(list(target) if isinstance(target, tuple) else target),
+            "tolerance": _written(problem.tolerance),
+            "cardinality": None if problem.cardinality is None else list(problem.cardinality),
+            "known": known and {"status": known["status"], "error": _written(known["error"])},
+            "source": instance.source,
+        }
+        text = json.dumps(page, indent=1) + "\n"
+    except ValueError as error:
+        raise InvalidProblemError(f"{instance.name} cannot be written: {error}") from error
     with replacing(Path(path)) as file:
-        file.write((json.dumps(page, indent=1) + "\n").encode())
+        file.write(text.encode())
+
+
+def contradiction(instance: Instance, solution: Solution) -> str | None:
+    """Return what about a solution refutes the instance's known answer, or None.
+
+    Compared are the exact error of the subset, the proven lower bound (for "sparsest" that is a bound among
+    subsets of one size only, and says nothing here) and a claim of infeasibility.
+    """
+    known = instance.known
+    if known is None:
+        return None
+    tolerance, best = instance.problem.tolerance, known["error"]
+    found = solution.status in (Status.OPTIMAL, Status.FEASIBLE)
+    if best is None:
+        refuted = solution.status is Status.INFEASIBLE if known["status"] == "OPTIMAL" else found
+        return f"{solution.status.name}, but known to be {known['status']}" if refuted else None
+    if solution.error is not None and solution.error < best:
+        return f"error {shown(solution.error)}, below the known optimum {shown(best)}"
+    slack = Fraction(solution.resolution) if solution.proof is Proof.TOLERANCE else Fraction(0)
+    if solution.objective != "sparsest" and solution.lower_bound - slack > best:
+        return f"lower bound {shown(solution.lower_bound)}, above the known optimum {shown(best)}"
+    if solution.status is Status.INFEASIBLE and (tolerance is None or best + slack <= tolerance):
+        return f"INFEASIBLE, but an error of {shown(best)} is known to be possible"
+    return None
+
+
+def number_from(text: str) -> float | Fraction:
+    """Return the number that a string stands for in an instance file: "p/q", a decimal, or a hex float.
+
+    >>> number_from("0.1"), number_from("-7/21"), number_from("0x1.8p-3")
+    (Fraction(1, 10), Fraction(-1, 3), 0.1875)
+
+    Raises
+    ------
+    InvalidProblemError
+        For anything else.
+
+    """
+    try:
+        if "x" in text.lower():
+            return float.fromhex(text)
+        if _RATIONAL.fullmatch(text):
+            return Fraction(text)
+    except (ValueError, ZeroDivisionError, OverflowError) as error:
+        raise InvalidProblemError(f"{shown(text)!r} is no number: {shown(error)}") from error
+    raise InvalidProblemError(f"{shown(text)!r} is neither a fraction p/q, a decimal nor a hex float")
+
+
+# -- JSON --------------------------------------------------------------------------------------------
 
 
 def _no_constant(name: str) -> float:
     raise ValueError(f"{name} is not a number")
 
 
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    page = dict(pairs)
+    if len(page) != len(pairs):
+        twice = next(key for i, (key, _) in enumerate(pairs) if key in dict(pairs[:i]))
+        raise InvalidProblemError(f"{shown(twice)!r} is given twice")
+    return page
+
+
 def _instance(page: Any, default_name: str) -> Instance:
     if not isinstance(page, dict) or page.get("format") != _FORMAT:
         raise InvalidProblemError(f"not a subset-sum instance: 'format' must be {_FORMAT!r}")
-    if page.get("version") != _VERSION:
-        raise InvalidProblemError(f"version {page.get('version')!r} is unknown; this reads {_VERSION}")
+    if type(page.get("version")) is not int or page["version"] != _VERSION:
+        raise InvalidProblemError(f"version {shown(page.get('version'))} is unknown; this reads {_VERSION}")
     for key in ("items", "target"):
         if key not in page:
             raise InvalidProblemError(f"{key!r} is missing")
     if not isinstance(page["items"], list):
         raise InvalidProblemError("'items' must be a list")
-    items = [_numbers(x) for x in page["items"]]
-    cardinality = page.get("cardinality")
+    count = sum(max(1, len(x)) if isinstance(x, list) else 1 for x in page["items"])
+    if count > MOST_NUMBERS:
+        raise InvalidProblemError(f"{count} numbers in 'items'; at most {MOST_NUMBERS} are read")
+    name, source = page.get("name", default_name), page.get("source")
+    if not isinstance(name, str) or not isinstance(source, str | None):
+        raise InvalidProblemError("'name' and 'source' must be strings")
     problem = SubsetSum(
-        items,
+        [_numbers(x) for x in page["items"]],
         _numbers(page["target"]),
         tolerance=None if page.get("tolerance") is None else _number(page["tolerance"]),
-        cardinality=tuple(cardinality) if isinstance(cardinality, list) else cardinality,
+        cardinality=_cardinality(page.get("cardinality")),
     )
-    known = page.get("known")
-    if known is not None:
-        if not isinstance(known, dict) or "status" not in known:
-            raise InvalidProblemError("'known' must be null or {status, error}")
-        error = known.get("error")
-        known = {"status": str(known["status"]), "error": None if error is None else Fraction(_number(error))}
-    return Instance(problem, str(page.get("name", default_name)), str(page.get("source") or ""), known)
+    return Instance(problem, name, source or "", _known(page.get("known")))
+
+
+def _cardinality(value: Any) -> int | tuple[int, int] | None:
+    whole = [type(k) is int for k in (value if isinstance(value, list) else [value])]
+    if value is None or (isinstance(value, int) and all(whole)):
+        return value
+    if not (isinstance(value, list) and whole == [True, True]):
+        raise InvalidProblemError(f"'cardinality' must be null, k or [k_min, k_max], got {shown(value)}")
+    return value[0], value[1]
+
+
+def _known(value: Any) -> dict[str, Any] | None:
+    if value is None:
+        return None
+    if not isinstance(value, dict) or value.get("status") not in ("OPTIMAL", "INFEASIBLE"):
+        raise InvalidProblemError("'known' must be null or {status: OPTIMAL or INFEASIBLE, error}")
+    error = value.get("error")
+    exact = None if error is None else as_fraction(_number(error), "the known error")
+    if exact is not None and exact < 0:
+        raise InvalidProblemError("the known error must be >= 0")
+    return {"status": value["status"], "error": exact}
 
 
 def _numbers(value: Any) -> Any:
@@ -128,20 +258,19 @@ def _numbers(value: Any) -> Any:
 
 def _number(value: Any) -> int | float | Fraction:
     if isinstance(value, str):
-        try:
-            return float.fromhex(value) if "x" in value.lower() else Fraction(value)
-        except (ValueError, ZeroDivisionError, OverflowError) as error:
-            raise InvalidProblemError(f"{value!r} is neither a fraction p/q nor a hex float") from error
+        return number_from(value)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise InvalidProblemError(f"{value!r} is not a number")
+        raise InvalidProblemError(f"{shown(value)} is not a number")
     return value
 
 
 def _written(value: Any) -> Any:
-    """Write integers as they are, floats and dyadic fractions as hex floats, other fractions as "p/q"."""
-    if isinstance(value, int):
+    """Write integers as they are, floats as hex floats, other numbers as "p/q"; lists of them as lists."""
+    if isinstance(value, list):
+        return [_written(x) for x in value]
+    if value is None or type(value) is int:
         return value
     if isinstance(value, float):
-        return value.hex()
-    exact = Fraction(value)
+        return float(value).hex()
+    exact = as_fraction(value, "a number")
     return exact.numerator if exact.denominator == 1 else f"{exact.numerator}/{exact.denominator}"

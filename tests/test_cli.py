@@ -261,8 +261,105 @@ def test_solve_says_infeasible_with_exit_code_1(tmp_path):
     assert "no subset meets the tolerance (proven)" in result.stdout
 
 
+def test_solve_takes_folders_and_every_format(tmp_path):
+    folder = tmp_path / "many"
+    instance(write(folder / "a.json", b""))
+    write(folder / "b.dat", b"2 3\n 1 2 3 4\n 0 1 1 1\n")
+    write(folder / "b.opt.sol", b"1 0 1\n")
+    write(folder / "c_w.txt", b"3\n4\n")
+    write(folder / "c_c.txt", b"4\n")
+    write(folder / "d.kp", b"\n2\n5\n\n2 2\n4 4\n")
+    for arguments in ([folder], sorted(folder.iterdir())):  # a shell's * names the companions too
+        result = run("solve", *arguments, "--json")
+        assert result.exit_code == 0, result.output
+        lines = [json.loads(line) for line in result.stdout.strip().splitlines()]
+        assert [(line["name"], line["error"]) for line in lines] == [("a", 0), ("b", 0), ("c", 0), ("d", 1)]
+
+
+@pytest.mark.parametrize("width", ["80", "120"])
+def test_solve_table_has_every_column(tmp_path, monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", width)
+    result = run("solve", instance(tmp_path / "first.json"), instance(tmp_path / "second.json", target=10.25))
+    heading, first, second = (line.split() for line in result.stdout.splitlines())
+    assert heading == ["instance", "n", "d", "status", "error", "bound", "gap", "backend", "seconds"]
+    assert first[:7] == ["first", "3", "1", "OPTIMAL", "0", "0", "0"]
+    assert second[:7] == ["second", "3", "1", "OPTIMAL", "1.25", "1.25", "0"]
+
+
+def test_solve_reads_everything_before_it_solves_anything(tmp_path):
+    good = instance(tmp_path / "good.json")
+    bad, worse = write(tmp_path / "bad.dat", b"2 5\n1\n"), tmp_path / "missing.json"
+    result = run("solve", good, bad, worse, "--json")
+    assert result.exit_code == 2
+    assert last_json(result)["kind"] == "InvalidProblemError"
+    assert len(result.stdout.strip().splitlines()) == 1
+    for words in ("bad.dat line 2", "missing.json"):
+        assert words in result.stderr
+
+
+def test_solve_goes_on_after_an_instance_that_the_backend_cannot_take(tmp_path):
+    limited = instance(tmp_path / "limited.json", tolerance=1)
+    result = run("solve", instance(tmp_path / "plain.json"), limited, "--objective", "sparsest", "--json")
+    assert result.exit_code == 2
+    refusal, answer = (json.loads(line) for line in result.stdout.strip().splitlines())
+    assert "plain" in refusal["error"]
+    assert answer["name"] == "limited"
+
+
+def test_solve_with_another_tolerance(tmp_path):
+    path = instance(tmp_path / "x.json", target="8.3")
+    assert run("solve", path, "--objective", "within", "--tolerance", "3/10").exit_code == 0
+    assert run("solve", path, "--objective", "within", "--tolerance", "0.2").exit_code == 1
+    for nonsense in ("-1", "nan", "1e9999", "much"):
+        assert run("solve", path, "--tolerance", nonsense).exit_code == 2
+
+
+def test_solve_passes_its_limits_on(tmp_path):
+    path = instance(tmp_path / "x.json")
+    limits = ["--memory-limit", 10**9, "--threads", 1, "--seed", 3, "--time-limit", 30]
+    assert run("solve", path, *limits).exit_code == 0
+    for option in ("--memory-limit", "--threads", "--time-limit"):
+        assert run("solve", path, option, 0).exit_code == 2
+
+
+def test_solve_warns_loudly_when_a_known_answer_is_refuted(tmp_path):
+    wrong = instance(tmp_path / "wrong.json", known={"status": "OPTIMAL", "error": 1})
+    result = run("solve", wrong, "--json")
+    assert result.exit_code == 1
+    assert last_json(result)["error"] == 0
+    assert "WARNING: wrong" in result.stderr
+    assert "below the known optimum 1" in result.stderr
+    right = instance(tmp_path / "right.json", known={"status": "OPTIMAL", "error": 0})
+    assert "WARNING" not in run("solve", right).stderr
+
+
+def test_solve_writes_valid_json_past_the_largest_float(tmp_path):
+    path = instance(tmp_path / "x.json", items=[1.5e308, 1.5e308], target=-1.5e308, cardinality=2)
+    line = last_json(run("solve", path, "--json"))
+    assert line["error"] is None
+    assert int(line["error_exact"]) == 3 * int(1.5e308)
+
+
 def test_info_reads_well():
     result = run("info")
     assert result.exit_code == 0
     for words in ("mitm", "cp-sat", "numpy", "relu-paper", "digits-64-128-64-10"):
         assert words in result.stdout
+
+
+def test_what_a_solver_prints_itself_does_not_get_between_the_json_lines(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import os\n"
+        "from subsetsum_nets.cli import app\n"
+        "from solvers.methods.highs import Highs\n"
+        "answer = Highs.solve\n"
+        "Highs.solve = lambda *a: os.write(1, b'chatter') and answer(*a)\n"
+        "app()\n"
+    )
+    instance = tmp_path / "one.json"
+    instance.write_text('{"format": "subset-sum", "version": 1, "items": [1, 2, 4], "target": 5}')
+    command = [sys.executable, str(script), "solve", str(instance), "--backend", "highs", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert json.loads(done.stdout)["error"] == 0
+    assert "chatter" in done.stderr

@@ -38,22 +38,38 @@ def nearest_pair(left: Sums, right: Sums, target: int, stop: int) -> tuple[int, 
 
 
 @compiled
-def pairs_in_window(left: Sums, right: Sums, low: int, high: int, pairs: NDArray[np.int64]) -> int:
-    """List all (i, j) with ``low <= left[i] + right[j] <= high`` in ``pairs``, shape (capacity, 2).
+def pairs_in_window(
+    left: Sums, right: Sums, low: int, high: int, place: tuple[int, int, int], pairs: NDArray[np.int64]
+) -> tuple[int, int, int, int]:
+    """List the (i, j) with ``low <= left[i] + right[j] <= high`` in ``pairs``, shape (capacity, 2).
 
-    Returns their number, or -1 when there are more than the capacity.
+    Returns their number and the place to go on from when ``pairs`` is full: (i, top, j), with ``left.size``
+    for i when all are listed. The first call's place is (0, right.size - 1, right.size - 1).
     """
     found = 0
-    top = right.size - 1
-    for i in range(left.size):
+    first, top, resumed = place
+    for i in range(first, left.size):
         while top >= 0 and left[i] + right[top] > high:
             top -= 1
-        j = top
+        j = min(top, resumed)
+        resumed = right.size  # only the first row is entered in its middle
         while j >= 0 and left[i] + right[j] >= low:
             if found == pairs.shape[0]:
-                return -1
+                return found, i, top, j
             pairs[found, 0] = i
             pairs[found, 1] = j
             found += 1
             j -= 1
-    return found
+    return found, left.size, top, -1
+
+
+@compiled
+def pairs_up_to(left: Sums, right: Sums, bound: int) -> int:
+    """Count the (i, j) with ``left[i] + right[j] <= bound``."""
+    total = 0
+    fitting = right.size
+    for i in range(left.size):
+        while fitting > 0 and left[i] + right[fitting - 1] > bound:
+            fitting -= 1
+        total += fitting
+    return total

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from solvers.errors import BackendUnavailableError
+from solvers.methods.bounds import simple_bound
+from solvers.methods.grid import grid_of
 from solvers.methods.protocol import Backend, Finding, Limits
 
 if TYPE_CHECKING:
@@ -69,12 +71,10 @@ class _Search:
         self.cp_model = cp_model
         self.problem = problem
         self.limits = limits
-        image = problem.image
-        self.shift = max(0, image.magnitude.bit_length() - _MODEL_BITS)
-        self.items = [[x >> self.shift for x in item] for item in image.items]
-        self.target = [t >> self.shift for t in image.target]
-        # The exact residual, in grid steps, lies in (grid residual - 1, grid residual + n) when rounded.
-        self.slack = problem.n if self.shift else 0
+        self.grid = grid_of(problem.image, _MODEL_BITS)
+        self.items: list[list[int]] = self.grid.items.tolist()
+        self.target: list[int] = self.grid.target.tolist()
+        self.floor = simple_bound(problem)
 
     # -- objectives ----------------------------------------------------------------------------------
 
@@ -83,11 +83,15 @@ class _Search:
         answer = self._run(low, high, minimise="error")
         unit = self.problem.image.unit
         if answer.subset is None:
-            bound = self._exact_bound(answer.bound) * unit
-            return Finding(None, bound, self.problem.sizes[0], message="time limit reached")
+            return Finding(
+                None,
+                self._exact_bound(answer.bound) * unit,
+                self.problem.sizes[0],
+                message="time limit reached",
+            )
         units = self.problem.image.error(answer.subset)
-        if not self.shift:
-            proven = units if answer.complete else min(answer.bound, units)
+        if not self.grid.shift:
+            proven = units if answer.complete else min(self._exact_bound(answer.bound), units)
             message = "" if answer.complete else "time limit reached"
             return Finding(answer.subset, proven * unit, self.problem.sizes[0], message=message)
         rivals, all_listed = self._subsets_within(low, high, units)
@@ -101,7 +105,9 @@ class _Search:
         """Find any subset within the tolerance, or prove that there is none."""
         low, high = self.problem.sizes
         tolerance = self.problem.tolerance_units or 0
-        if self.shift:
+        if self.floor > tolerance:
+            return Finding(None, self.floor * self.problem.image.unit, low)
+        if self.grid.shift:
             return self.nearest(low, high)
         answer = self._run(low, high, reach=tolerance)
         if answer.subset is None and answer.complete:
@@ -112,11 +118,12 @@ class _Search:
         """Find the fewest items within the tolerance, then the smallest error among so few."""
         low, high = self.problem.sizes
         tolerance = self.problem.tolerance_units or 0
+        if self.floor > tolerance:
+            return Finding(None, self.floor * self.problem.image.unit, low)
         size = low
         while True:
             # On a coarse grid some of the sizes CP-SAT proposes are false; each pass excludes one more.
-            reach = (tolerance >> self.shift) + 1 + self.slack if self.shift else tolerance
-            answer = self._run(size, high, reach=reach, minimise="size")
+            answer = self._run(size, high, reach=tolerance, minimise="size")
             if answer.subset is None and answer.complete:
                 return Finding(None, (tolerance + 1) * self.problem.image.unit, low)
             size = max(size, answer.bound)
@@ -135,7 +142,8 @@ class _Search:
 
     def _exact_bound(self, grid_bound: int) -> int:
         """Turn a lower bound on the grid error into one on the exact error, in units."""
-        return max(0, (grid_bound - 1 - self.slack) << self.shift) if self.shift else max(0, grid_bound)
+        grid = self.grid
+        return max(self.floor, (grid_bound - 1 - grid.slack) << grid.shift if grid.shift else grid_bound)
 
     # -- models --------------------------------------------------------------------------------------
 
@@ -155,7 +163,9 @@ class _Search:
                 model.add_linear_constraint(residual, *window)
         if minimise == "error":
             most = max(sum(abs(item[k]) for item in self.items) + abs(t) for k, t in enumerate(self.target))
-            error = model.new_int_var(0, most, "error")
+            # Knowing the least that arithmetic allows, it stops as soon as it is there.
+            least = 0 if self.grid.shift else self.floor
+            error = model.new_int_var(least, max(least, most), "error")
             for residual in residuals:
                 model.add(residual <= error)
                 model.add(-residual <= error)
@@ -163,6 +173,11 @@ class _Search:
         elif minimise == "size":
             model.minimize(sum(chosen))
         return model, chosen
+
+    def _window(self, units: int) -> tuple[int, int]:
+        """Return the grid residuals that an error of at most ``units`` can have, cut to what CP-SAT takes."""
+        low, high = self.grid.window(units)
+        return max(low, -1 << _MODEL_BITS), min(high, 1 << _MODEL_BITS)
 
     def _solver(self, *, counts_items: bool) -> Any:
         solver = self.cp_model.CpSolver()
@@ -180,7 +195,7 @@ class _Search:
         return solver
 
     def _run(self, low: int, high: int, *, reach: int | None = None, minimise: str = "") -> _Answer:
-        window = None if reach is None else (-min(reach, 1 << _MODEL_BITS), min(reach, 1 << _MODEL_BITS))
+        window = None if reach is None else self._window(reach)
         model, chosen = self._model(low, high, window, minimise)
         solver = self._solver(counts_items=minimise == "size" or (low, high) != (0, self.problem.n))
         status = solver.solve(model)
@@ -196,8 +211,7 @@ class _Search:
 
     def _subsets_within(self, low: int, high: int, units: int) -> tuple[Iterable[list[int]], bool]:
         """List every subset that rounding leaves a chance of an error of at most ``units``."""
-        reach = (units >> self.shift) + 1
-        model, chosen = self._model(low, high, (-reach - self.slack, reach + 1), "")
+        model, chosen = self._model(low, high, self._window(units), "")
         solver = self._solver(counts_items=False)
         solver.parameters.num_workers = 1
         solver.parameters.enumerate_all_solutions = True

@@ -1,30 +1,86 @@
-"""highs: being written."""
+"""highs: the HiGHS branch-and-cut solver, through scipy.optimize.milp. Floating point.
+
+At its defaults HiGHS calls subsets of 21 uniform items optimal that are 2 to 100 times worse than the best: a
+binary may be 1e-6 off, and that moves the sum by more than the least error. Here the absolute values of items
+and target add up to less than 1, which also keeps a rounded solution within the row tolerance (else HiGHS
+ends in "Solve error" now and then), and the tolerance is 1e-9. At 1e-10, the least it accepts, 2 in 2,000 of
+its optima of 12 items were wrong by far more than any tolerance; at 1e-9 none.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import warnings
+from typing import TYPE_CHECKING, Any
 
+from solvers.methods.floating_mip import Claim, FloatingSearch
+from solvers.methods.floating_model import Model, Tolerances
 from solvers.methods.protocol import Backend, Finding, Limits
 
 if TYPE_CHECKING:
     from solvers.problem import SubsetSum
     from solvers.solution import Objective
 
+TOLERANCES = Tolerances(
+    bits=0,
+    feasibility=1e-9,  # option mip_feasibility_tolerance; of rows and of binaries
+    integrality=1e-9,
+    optimality=1e-10,  # HiGHS works at a tenth of option dual_feasibility_tolerance
+    gap=2e-9,  # solutions better by less than the feasibility tolerance are not looked for
+)
+_COMPLETE, _LIMIT, _INFEASIBLE = 0, 1, 2
+
 
 class Highs(Backend):
-    """Being written."""
+    """HiGHS: scalar and vector problems, any cardinality, all objectives, time limits with bounds."""
 
     name = "highs"
-    summary = "being written"
+    summary = "scalar and vector, any cardinality; all objectives, proven up to a floating-point resolution"
 
     def missing(self) -> str | None:
-        """Return None."""
+        """Return None: SciPy is required by the package itself."""
         return None
 
     def refusal(self, problem: SubsetSum, objective: Objective, limits: Limits) -> str | None:  # noqa: ARG002
-        """Refuse everything."""
-        return "it is being written"
+        """Return None: it accepts everything."""
+        return None
 
     def solve(self, problem: SubsetSum, objective: Objective, limits: Limits) -> Finding:
-        """Answer."""
-        raise NotImplementedError
+        """Answer with HiGHS; Ctrl-C takes effect when HiGHS returns."""
+        search = FloatingSearch(problem, limits, TOLERANCES, lambda model: _claim(model, limits))
+        return search.answer(objective)
+
+
+def _claim(model: Model, limits: Limits) -> Claim:
+    import numpy as np
+    from scipy.optimize import Bounds, LinearConstraint, milp
+
+    upper = np.ones(model.n + 1)
+    upper[-1] = model.reach
+    options: Any = {
+        "mip_rel_gap": 0.0,
+        "mip_abs_gap": 0.0,
+        "mip_feasibility_tolerance": TOLERANCES.feasibility,
+        "dual_feasibility_tolerance": 1e-9,
+        "random_seed": limits.seed % (1 << 31),
+    }
+    if limits.remaining is not None:
+        options["time_limit"] = limits.remaining
+    with warnings.catch_warnings():
+        # SciPy passes HiGHS's own options on, and warns that it does.
+        warnings.filterwarnings("ignore", "Unrecognized options detected", RuntimeWarning)
+        result = milp(
+            model.cost,
+            integrality=np.append(np.ones(model.n), 0),
+            bounds=Bounds(np.zeros(model.n + 1), upper),
+            constraints=LinearConstraint(model.matrix, model.low, model.high),
+            options=options,
+        )
+    values = None if result.x is None else [float(x) for x in result.x]
+    bound = None if result.mip_dual_bound is None else float(result.mip_dual_bound)
+    if result.status == _COMPLETE:
+        return Claim("complete", values, bound)
+    if result.status == _INFEASIBLE:
+        return Claim("infeasible")
+    if result.status == _LIMIT:
+        return Claim("stopped", values, bound, "time limit reached")
+    return Claim("stopped", values, note=f"HiGHS failed: {result.message}")

@@ -1,30 +1,215 @@
-"""lns: being written."""
+"""lns: large neighbourhood search (Shaw 1998): windows of a few items, each solved exactly for what remains.
+
+An anytime method for hundreds or thousands of items: for easy tolerances the first window often contains an
+answer. It proves what the search-free bounds prove, and everything where one window holds all items.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from itertools import accumulate
+from typing import TYPE_CHECKING, TypeAlias
 
+import numpy as np
+
+from solvers.errors import UnsupportedProblemError
+from solvers.methods.bounds import simple_bound
+from solvers.methods.k_tree import KTree
 from solvers.methods.protocol import Backend, Finding, Limits
+from solvers.methods.sub_windows import Rounding, Windows, exact_solver
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from solvers.problem import SubsetSum
     from solvers.solution import Objective
 
+_Plan: TypeAlias = tuple[tuple[int, int], ...]
+
+# Sizes of windows, and how often each is tried while nothing improves: scalars, vectors.
+_SCALAR_PLAN: _Plan = ((16, 4), (24, 6), (32, 6), (40, 4))
+_VECTOR_PLAN: _Plan = ((12, 4), (16, 4), (20, 4), (24, 2))
+_SCALAR_LARGEST, _VECTOR_LARGEST = (44, 3), (28, 3)
+_SPARSEST_PLAN: _Plan = ((20, 8), (28, 8), (36, 6))
+_MERGE_FROM = 50  # items: from there on lists are merged rather than windows of more than 40 items solved
+_WINDOW_SECONDS = 2.0
+_SPARE_BITS = 2.0  # a window of 2^m subsets should hold about 2^2 that meet the goal
+
 
 class LargeNeighbourhood(Backend):
-    """Being written."""
+    """Large neighbourhood search for any number of items and dimensions."""
 
     name = "lns"
-    summary = "being written"
+    summary = (
+        "any number of items, also vectors, any cardinality; all objectives; anytime: proven only where the "
+        "search-free bound is met or one window holds all items"
+    )
 
     def missing(self) -> str | None:
-        """Return None."""
+        """Return None: it needs only what the package itself needs."""
         return None
 
     def refusal(self, problem: SubsetSum, objective: Objective, limits: Limits) -> str | None:  # noqa: ARG002
-        """Refuse everything."""
-        return "it is being written"
+        """Return None: it has something to say about every problem."""
+        return None
 
     def solve(self, problem: SubsetSum, objective: Objective, limits: Limits) -> Finding:
-        """Answer."""
-        raise NotImplementedError
+        """Improve a rounded subset window by window until the goal, the time limit or the plan's end.
+
+        The goal is the tolerance for "within", the search-free bound for "nearest". Without a time limit
+        the effort is a few windows of each size without improvement, then (from 50 items on, any number of
+        them to choose) the rounds of :class:`~solvers.methods.k_tree.KTree`.
+        """
+        whole = _whole(problem, objective, limits)
+        if whole is not None:
+            return whole
+        if objective == "sparsest":
+            return _Sparsest(problem, limits).finding()
+        return _Nearest(problem, objective, limits).finding()
+
+
+def _whole(problem: SubsetSum, objective: Objective, limits: Limits) -> Finding | None:
+    """Solve the problem as one window, if it is no larger than the windows that are always tried."""
+    if problem.n > (_SCALAR_PLAN if problem.d == 1 else _VECTOR_PLAN)[-1][0]:
+        return None
+    solver = exact_solver(problem, objective, limits)
+    if solver is None:
+        return None
+    try:
+        found = solver.solve(problem, objective, limits)
+    except UnsupportedProblemError:
+        return None
+    return found if found.subset is not None else None
+
+
+class _Search:
+    """What the searches share: a subset to improve, and the bound that needs no search."""
+
+    def __init__(self, problem: SubsetSum, limits: Limits, *, few: bool) -> None:
+        self.problem = problem
+        self.limits = limits
+        self.rng = np.random.default_rng(np.random.SeedSequence(limits.seed))
+        self.rounding = Rounding(problem)
+        self.bound = simple_bound(problem)
+        self.windows = Windows(problem, self.rounding.subset(self.rng, few=few), self.rng)
+
+    def window_limits(self) -> Limits:
+        """Let no single window take all the time there is."""
+        left = self.limits.remaining
+        seconds = _WINDOW_SECONDS if left is None else min(_WINDOW_SECONDS, left)
+        return Limits(seconds, self.limits.memory, self.limits.threads, self.limits.seed)
+
+    def improve(self, size: int, tries: int, objective: Objective, goal: int) -> None:
+        """Solve windows of one size until as many as ``tries`` in a row have not helped."""
+        idle = 0
+        while idle < tries and not self.limits.expired and self.windows.error > goal:
+            idle = 0 if self.windows.improve(size, objective, self.window_limits()) else idle + 1
+
+    @property
+    def message(self) -> str:
+        """Why there is no proof."""
+        return "time limit reached" if self.limits.expired else "search ended without a proof"
+
+
+class _Nearest(_Search):
+    """The search for "nearest" and "within"."""
+
+    def __init__(self, problem: SubsetSum, objective: Objective, limits: Limits) -> None:
+        super().__init__(problem, limits, few=False)
+        self.objective = objective
+        self.goal = (problem.tolerance_units or 0) if objective == "within" else self.bound
+        self.merges = problem.n >= _MERGE_FROM and KTree().refusal(problem, objective, limits) is None
+
+    def finding(self) -> Finding:
+        """Search, and claim no more than the search-free bound or a window of all items proves."""
+        if self.bound <= self.goal:
+            for size, tries in self._plan():
+                self.improve(size, tries, self.objective, self.goal)
+            if self.windows.error > self.goal and not self.limits.expired:
+                self._search_wider()
+        unit = self.problem.image.unit
+        met = self.windows.error <= max(self.goal, self.bound) or self.bound > self.goal
+        message = "" if met else self.message
+        return Finding(self.windows.subset, self.bound * unit, self.problem.sizes[0], message=message)
+
+    def _plan(self) -> Iterator[tuple[int, int]]:
+        """Yield window sizes and tries; where lists can be merged instead, only those likely to do."""
+        plan = _SCALAR_PLAN if self.problem.d == 1 else _VECTOR_PLAN
+        for size, tries in plan[:-1] if self.merges else plan:
+            if not self.merges or size >= self.rounding.bits(size, self.goal) + _SPARE_BITS:
+                yield size, tries
+
+    def _search_wider(self) -> None:
+        """Go beyond the plan: all items at once, merged lists, or the largest windows again and again."""
+        problem, limits = self.problem, self.limits
+        size, tries = _SCALAR_LARGEST if problem.d == 1 else _VECTOR_LARGEST
+        if self.merges:
+            left = Limits(limits.remaining, limits.memory, limits.threads, limits.seed)
+            self.windows.adopt(KTree().solve(problem, self.objective, left).subset or [])
+        elif problem.n <= size and exact_solver(problem, self.objective, limits) is not None:
+            self._solve_all_items()
+        else:
+            while self.windows.error > self.goal and not limits.expired:
+                self.improve(size, tries, self.objective, self.goal)
+                if limits.seconds is None:
+                    break
+
+    def _solve_all_items(self) -> None:
+        solver = exact_solver(self.problem, self.objective, self.limits)
+        try:
+            found = solver.solve(self.problem, self.objective, self.limits) if solver else Finding(None)
+        except UnsupportedProblemError:  # magnitudes too mixed for so many items
+            return
+        if found.subset is not None:
+            self.windows.adopt(found.subset)
+            self.bound = max(self.bound, int(found.lower_bound / self.problem.image.unit))
+
+
+class _Sparsest(_Search):
+    """The search for "sparsest": within the tolerance first, then with fewer and fewer items."""
+
+    def __init__(self, problem: SubsetSum, limits: Limits) -> None:
+        super().__init__(problem, limits, few=True)
+        self.tolerance = problem.tolerance_units or 0
+        self.least = least_size(problem)
+
+    def finding(self) -> Finding:
+        """Search, and claim as size bound the least number of items whose sums range far enough."""
+        unit, low = self.problem.image.unit, self.problem.sizes[0]
+        if self.least is None or self.bound > self.tolerance:
+            return Finding(self.windows.subset, max(self.bound, self.tolerance + 1) * unit, low)
+        plan = _SCALAR_PLAN if self.problem.d == 1 else _VECTOR_PLAN
+        for size, tries in plan:
+            self.improve(min(size, self.problem.n), tries, "within", self.tolerance)
+        if self.windows.error <= self.tolerance:
+            self._shrink()
+        message = "" if self._done else self.message
+        return Finding(self.windows.subset, self.bound * unit, self.least, message=message)
+
+    @property
+    def _done(self) -> bool:
+        return self.windows.error == self.bound and self.windows.key == (0, self.least)
+
+    def _shrink(self) -> None:
+        plan = _SPARSEST_PLAN if self.problem.d == 1 else _VECTOR_PLAN
+        for size, tries in plan:
+            idle = 0
+            while idle < tries and not self.limits.expired and not self._done:
+                better = self.windows.improve(min(size, self.problem.n), "sparsest", self.window_limits())
+                idle = 0 if better else idle + 1
+
+
+def least_size(problem: SubsetSum) -> int | None:
+    """Return the fewest items whose sums range to within the tolerance of the target, None if no number does.
+
+    A bound only: in each dimension by itself, between the sums of the smallest and of the largest items.
+    """
+    low, high = problem.sizes
+    tolerance = problem.tolerance_units or 0
+    possible = [True] * (problem.n + 1)
+    for k, target in enumerate(problem.image.target):
+        ascending = sorted(item[k] for item in problem.image.items)
+        smallest = accumulate(ascending, initial=0)
+        largest = accumulate(reversed(ascending), initial=0)
+        for size, (least, most) in enumerate(zip(smallest, largest, strict=True)):
+            possible[size] &= least - tolerance <= target <= most + tolerance
+    return next((size for size in range(low, high + 1) if possible[size]), None)

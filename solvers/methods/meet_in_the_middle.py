@@ -3,19 +3,21 @@
 Instances whose integers fit 62 bits run in compiled int64 arithmetic. Wider ones (products of two uniforms
 have 106 bits) are solved on the finest grid that fits; then every pair of half sums that rounding leaves a
 chance is listed and ranked in exact integers. Where rounding leaves too many, because the exponents are too
-mixed, the same search runs in Python's own integers.
+mixed, the same search runs in Python's own integers. Counting is the same two pointers.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from solvers.errors import UnsupportedProblemError
-from solvers.methods.protocol import Backend, Finding, Limits
+from solvers.methods.bounds import simple_bound
+from solvers.methods.grid import Grid, grid_of
+from solvers.methods.protocol import Enumerator, Finding, Limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 _MOST_ITEMS = 50
 _MOST_ITEMS_IN_PYTHON = 36
 _MOST_CANDIDATES = 1 << 16
+_PAIRS_AT_A_TIME = 1 << 16
 _WORD = 1 << 62
 _BYTES_PER_SUM = 12 * 3  # sum and mask, and the merge's copy of them while a list doubles
 
@@ -38,7 +41,7 @@ class _Half:
     groups: dict[int, tuple[Any, Any]]
 
 
-class MeetInTheMiddle(Backend):
+class MeetInTheMiddle(Enumerator):
     """Horowitz-Sahni meet in the middle for scalar problems of up to 50 items."""
 
     name = "mitm"
@@ -49,6 +52,10 @@ class MeetInTheMiddle(Backend):
         return None
 
     def refusal(self, problem: SubsetSum, objective: Objective, limits: Limits) -> str | None:  # noqa: ARG002
+        """Return why not, if not: vectors, too many items, too little memory."""
+        return self.enumeration_refusal(problem, limits)
+
+    def enumeration_refusal(self, problem: SubsetSum, limits: Limits) -> str | None:
         """Return why not, if not: vectors, too many items, too little memory."""
         if problem.d > 1:
             return f"it takes scalar items, these have {problem.d} dimensions"
@@ -61,17 +68,25 @@ class MeetInTheMiddle(Backend):
 
     def solve(self, problem: SubsetSum, objective: Objective, limits: Limits) -> Finding:
         """Answer in O(2^(n/2)) time and memory; by cardinality O(n 2^(n/2))."""
-        grouped = objective == "sparsest" or problem.cardinality is not None
+        grouped = objective == "sparsest" or problem.sizes != (0, problem.n)
         try:
             search = _Search(problem, limits, grouped=grouped)
         except _OutOfTimeError:
             return Finding(None, message="time limit reached while listing half sums")
         if objective == "sparsest":
             return search.sparsest()
-        return search.nearest(stop=problem.tolerance_units if objective == "within" else 0)
+        return search.nearest(stop=problem.tolerance_units if objective == "within" else None)
+
+    def count(self, problem: SubsetSum, above: int, reach: int, limits: Limits) -> int:
+        """Count the subsets in O(2^(n/2)) time and memory; TimeoutError when the time is up."""
+        return _Search(problem, limits, grouped=problem.sizes != (0, problem.n)).count(above, reach)
+
+    def listed(self, problem: SubsetSum, above: int, reach: int, limits: Limits) -> Iterator[list[int]]:
+        """Yield the subsets, a buffer of them at a time; TimeoutError when the time is up."""
+        yield from _Search(problem, limits, grouped=problem.sizes != (0, problem.n)).listed(above, reach)
 
 
-class _OutOfTimeError(Exception):
+class _OutOfTimeError(TimeoutError):
     """The time limit was reached."""
 
 
@@ -88,8 +103,7 @@ class _Search:
         self.grouped = grouped
         self.items = [item[0] for item in problem.image.items]
         self.target = problem.image.target[0]
-        excess = problem.image.magnitude.bit_length() - 61
-        self.shift = max(0, excess)  # half sums are rounded down to multiples of 2^shift units
+        self.grid = grid_of(problem.image)
         self.in_python = False
         self._list_half_sums()
 
@@ -105,7 +119,7 @@ class _Search:
         for index in range(first, last):
             if self.limits.expired:
                 raise _OutOfTimeError
-            item, bit = self.items[index] >> self.shift, index - first
+            item, bit = int(self.grid.items[index, 0]), index - first
             if self.grouped:
                 top = max(groups)
                 grown = {0: groups[0], top + 1: self._merge(None, groups[top], item, bit)}
@@ -139,14 +153,14 @@ class _Search:
 
     def nearest(self, stop: int | None) -> Finding:
         """Find the nearest subset of an allowed cardinality, or stop at an error of ``stop`` units."""
-        low, high = self.problem.sizes
-        pairs = list(self._group_pairs(low, high)) if self.grouped else [(0, 0)]
-        subset, units, complete = self._nearest_over(pairs, stop or 0)
+        low = self.problem.sizes[0]
+        bound = simple_bound(self.problem)  # no error is less, so an error of this ends the search
+        subset, units, complete = self._nearest_over(self._allowed_groups(), max(bound, stop or 0))
         unit = self.problem.image.unit
         if not complete:
-            return Finding(subset, size_bound=low, message="time limit reached")
+            return Finding(subset, bound * unit, low, message="time limit reached")
         stopped_early = stop is not None and 0 < units <= stop
-        return Finding(subset, Fraction(0) if stopped_early else units * unit, low)
+        return Finding(subset, (bound if stopped_early else units) * unit, low)
 
     def sparsest(self) -> Finding:
         """Find the fewest items within the tolerance, and among those the smallest error."""
@@ -164,6 +178,9 @@ class _Search:
                 return Finding(subset, units * unit, size)
         return Finding(best[0], best[1] * unit, low)
 
+    def _allowed_groups(self) -> list[tuple[int, int]]:
+        return list(self._group_pairs(*self.problem.sizes)) if self.grouped else [(0, 0)]
+
     def _group_pairs(self, low: int, high: int) -> Iterator[tuple[int, int]]:
         for a in self.left.groups:
             for b in self.right.groups:
@@ -179,18 +196,23 @@ class _Search:
         try:
             return self._scan(pairs, stop)
         except _TooManyCandidatesError:
-            # Exponents too mixed for one machine word: start again in Python's integers, for good.
-            if self.problem.n > _MOST_ITEMS_IN_PYTHON:
-                raise UnsupportedProblemError(
-                    f"backend mitm takes up to {_MOST_ITEMS_IN_PYTHON} items of such mixed magnitudes, "
-                    f"these are {self.problem.n}; able: cp-sat"
-                ) from None
-            self.in_python, self.shift = True, 0
             try:
-                self._list_half_sums()
+                self._restart_in_python()
             except _OutOfTimeError:
                 return None, 0, False
             return self._scan(pairs, stop)
+
+    def _restart_in_python(self) -> None:
+        """List the half sums again, in Python's integers: exponents are too mixed for one machine word."""
+        if self.problem.n > _MOST_ITEMS_IN_PYTHON:
+            raise UnsupportedProblemError(
+                f"backend mitm takes up to {_MOST_ITEMS_IN_PYTHON} items of such mixed magnitudes, "
+                f"these are {self.problem.n}; able: cp-sat"
+            ) from None
+        image = self.problem.image
+        self.in_python = True
+        self.grid = Grid(np.array(image.items, dtype=object), np.array(image.target, dtype=object), 0, 0)
+        self._list_half_sums()
 
     def _scan(self, pairs: Sequence[tuple[int, int]], stop: int) -> tuple[list[int] | None, int, bool]:
         best: tuple[list[int] | None, int] = (None, 0)
@@ -201,7 +223,7 @@ class _Search:
             i, j = self._nearest_on_grid(left, right, stop)
             candidates = [self._subset(left, i, right, j)]
             units = self._error(candidates[0])
-            if self.shift and units > stop and (best[0] is None or self._may_beat(units, best[1])):
+            if self.grid.shift and units > stop and (best[0] is None or self._may_beat(units, best[1])):
                 candidates += self._rivals(left, right, units)
             for subset in candidates:
                 units = self._error(subset)
@@ -212,39 +234,124 @@ class _Search:
         return *best, True
 
     def _nearest_on_grid(self, left: tuple[Any, Any], right: tuple[Any, Any], stop: int) -> tuple[int, int]:
-        target = self.target >> self.shift
+        target = int(self.grid.target[0])
         if self.in_python:
             return _nearest_pair_of_integers(left[0], right[0], target, stop)
         from solvers.kernels.two_pointers import nearest_pair
 
         # On a coarse grid a small distance proves nothing yet, so nothing but the nearest pair will do.
-        stop = min(stop, _WORD) if not self.shift else -1
+        stop = min(stop, _WORD) if not self.grid.shift else -1
         i, j, _ = nearest_pair(left[0], right[0], target, stop)
         return int(i), int(j)
 
     def _may_beat(self, units: int, best: int) -> bool:
         """Whether some pair of a group whose grid-nearest pair has this exact error might beat ``best``."""
-        slack = (2 * self.problem.n + 4) << self.shift
+        slack = (2 * self.problem.n + 4) << self.grid.shift
         return units - slack <= best
 
     def _rivals(self, left: tuple[Any, Any], right: tuple[Any, Any], units: int) -> list[list[int]]:
-        """List every subset that rounding leaves a chance of an error below ``units``.
+        """List every subset that rounding leaves a chance of an error below ``units``."""
+        low, high = self.grid.window(units)
+        if self._pairs_between(left, right, low, high) > _MOST_CANDIDATES:
+            raise _TooManyCandidatesError
+        return [self._subset(left, i, right, j) for i, j in self._listed_between(left, right, low, high)]
 
-        Rounding n items and the target down puts the exact difference, in grid steps, into
-        (grid difference - 1, grid difference + n).
+    # -- counting and listing ------------------------------------------------------------------------
+
+    def count(self, above: int, reach: int) -> int:
+        """Count the subsets with ``above < error <= reach``."""
+        self._prefer_exactness((above, reach))
+        return sum(
+            self._count_within(self.left.groups[a], self.right.groups[b], radius) * sign
+            for a, b in self._allowed_groups()
+            for radius, sign in ((reach, 1), (above, -1))
+        )
+
+    def listed(self, above: int, reach: int) -> Iterator[list[int]]:
+        """Yield the subsets with ``above < error <= reach``."""
+        self._prefer_exactness((above, reach))
+        low, high = self.grid.window(reach)
+        sure_low, sure_high = self._surely_within(above)
+        parts = [(low, sure_low - 1), (sure_high + 1, high)] if sure_low <= sure_high else [(low, high)]
+        for a, b in self._allowed_groups():
+            left, right = self.left.groups[a], self.right.groups[b]
+            for part in parts:
+                for i, j in self._listed_between(left, right, *part):
+                    subset = self._subset(left, i, right, j)
+                    if above < self._error(subset) <= reach:
+                        yield subset
+
+    def _prefer_exactness(self, radii: tuple[int, ...]) -> None:
+        """Restart in Python's integers where too many pairs would have to be checked one by one."""
+        borderline = sum(
+            self._pairs_between(self.left.groups[a], self.right.groups[b], *part)
+            for a, b in self._allowed_groups()
+            for radius in radii
+            for part in self._borderline(radius)
+        )
+        if borderline > _MOST_CANDIDATES:
+            self._restart_in_python()
+
+    def _surely_within(self, radius: int) -> tuple[int, int]:
+        """Return (low, high): every subset with grid differences in there has an error of at most ``radius``.
+
+        Empty (low > high) when there are none.
         """
+        if not self.grid.shift:
+            return -radius, radius
+        steps = radius >> self.grid.shift
+        return 1 - steps, steps - self.grid.slack
+
+    def _borderline(self, radius: int) -> list[tuple[int, int]]:
+        """Return the intervals of grid differences that leave open whether the error exceeds ``radius``."""
+        if not self.grid.shift or radius < 0:
+            return []
+        low, high = self.grid.window(radius)
+        sure_low, sure_high = self._surely_within(radius)
+        return [(low, sure_low - 1), (sure_high + 1, high)] if sure_low <= sure_high else [(low, high)]
+
+    def _count_within(self, left: tuple[Any, Any], right: tuple[Any, Any], radius: int) -> int:
+        total = self._pairs_between(left, right, *self._surely_within(radius))
+        for part in self._borderline(radius):
+            for i, j in self._listed_between(left, right, *part):
+                total += self._error(self._subset(left, i, right, j)) <= radius
+        return total
+
+    def _pairs_between(self, left: tuple[Any, Any], right: tuple[Any, Any], low: int, high: int) -> int:
+        """Count the pairs of sums with grid differences to the target from ``low`` to ``high``."""
+        if low > high:
+            return 0
+        target = int(self.grid.target[0])
+        if self.in_python:
+            up_to = _pairs_of_integers_up_to
+            return up_to(left[0], right[0], target + high) - up_to(left[0], right[0], target + low - 1)
+        from solvers.kernels.two_pointers import pairs_up_to
+
+        counts = []
+        for bound in (target + high, target + low - 1):
+            if self.limits.expired:
+                raise _OutOfTimeError("time limit reached while counting")
+            counts.append(int(pairs_up_to(left[0], right[0], _clamped(bound))))
+        return counts[0] - counts[1]
+
+    def _listed_between(
+        self, left: tuple[Any, Any], right: tuple[Any, Any], low: int, high: int
+    ) -> Iterator[tuple[int, int]]:
+        """Yield the pairs that ``_pairs_between`` counts."""
+        target = int(self.grid.target[0])
+        if self.in_python:
+            yield from _pairs_of_integers(left[0], right[0], target + low, target + high)
+            return
         from solvers.kernels.two_pointers import pairs_in_window
 
-        reach = (units >> self.shift) + 1
-        target = self.target >> self.shift
-        low, high = target - reach - self.problem.n, target + reach + 1
-        pairs = np.empty((_MOST_CANDIDATES, 2), np.int64)
-        if high >= _WORD or low <= -_WORD:
-            raise _TooManyCandidatesError
-        count = pairs_in_window(left[0], right[0], low, high, pairs)
-        if count < 0:
-            raise _TooManyCandidatesError
-        return [self._subset(left, int(i), right, int(j)) for i, j in pairs[:count]]
+        low, high = _clamped(target + low), _clamped(target + high)
+        pairs = np.empty((_PAIRS_AT_A_TIME, 2), np.int64)
+        i, top, j = 0, right[0].size - 1, right[0].size - 1
+        while i < left[0].size:
+            if self.limits.expired:
+                raise _OutOfTimeError("time limit reached while listing")
+            found, i, top, j = pairs_in_window(left[0], right[0], low, high, (i, top, j), pairs)
+            yield from pairs[:found].tolist()
 
     def _subset(self, left: tuple[Any, Any], i: int, right: tuple[Any, Any], j: int) -> list[int]:
         return [
@@ -256,6 +363,11 @@ class _Search:
 
     def _error(self, subset: Sequence[int]) -> int:
         return abs(sum(self.items[i] for i in subset) - self.target)
+
+
+def _clamped(bound: int) -> int:
+    """Return a bound that fits a word and divides the sums alike: all of them are smaller than ``_WORD``."""
+    return max(-_WORD, min(bound, _WORD))
 
 
 def _nearest_pair_of_integers(
@@ -274,3 +386,22 @@ def _nearest_pair_of_integers(
         else:
             i += 1
     return best_i, best_j
+
+
+def _pairs_of_integers_up_to(left: Sequence[int], right: Sequence[int], bound: int) -> int:
+    """Do what the compiled ``pairs_up_to`` does, in integers of any size."""
+    total, fitting = 0, len(right)
+    for x in left:
+        while fitting and x + right[fitting - 1] > bound:
+            fitting -= 1
+        total += fitting
+    return total
+
+
+def _pairs_of_integers(
+    left: Sequence[int], right: Sequence[int], low: int, high: int
+) -> Iterator[tuple[int, int]]:
+    """Do what the compiled ``pairs_in_window`` does, in integers of any size."""
+    for i, x in enumerate(left):
+        for j in range(bisect_left(right, low - x), bisect_right(right, high - x)):
+            yield i, j

@@ -1,30 +1,224 @@
-"""mitm-nd: being written."""
+"""mitm-nd: meet in the middle for vectors, as a closest-pair search between the sums of two halves. Exact.
+
+Left sums L and right sums R of the items' two halves: the nearest subset is the pair with the least max norm
+of ``R - (target - L)`` (Horowitz & Sahni 1974, in d dimensions). The right sums are kept in a k-d tree with
+bounding boxes (Friedman, Bentley & Finkel 1977), and every ``target - L`` asks it for a point nearer than the
+best so far; a sample of the queries goes first, so that the others start with a good incumbent. A range of
+cardinalities is one more column of the points, and a condition on it.
+
+Why a tree: seconds on one core of a 2.5 GHz x86 machine, proven nearest, uniform [-1, 1] doubles, MEASURED
+
+Instances whose integers fit 61 bits are exact in int64. Wider ones are searched on the finest grid that fits;
+then every pair that rounding leaves a chance is ranked in exact integers.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from solvers.methods.protocol import Backend, Finding, Limits
+from solvers.errors import UnsupportedProblemError
+from solvers.methods.bounds import simple_bound
+from solvers.methods.grid import grid_of
+from solvers.methods.protocol import Enumerator, Finding, Limits
+from solvers.methods.vector_halves import FAR, NOTHING, Halves, OutOfTimeError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from solvers.methods.vector_halves import Sizes, Window
     from solvers.problem import SubsetSum
     from solvers.solution import Objective
 
+_MOST_ITEMS = 60  # half a mask is 32 bits, and 2^30 sums are beyond any memory
+_MOST_RANKED = 1 << 18  # pairs ranked one by one in Python's integers: some seconds
+_OUT_OF_TIME = "time limit reached"
 
-class MultidimensionalMeetInTheMiddle(Backend):
-    """Being written."""
+
+class MultidimensionalMeetInTheMiddle(Enumerator):
+    """Meet in the middle in the max norm, by a k-d tree of the sums of one half."""
 
     name = "mitm-nd"
-    summary = "being written"
+    summary = (
+        "vectors, up to about 48 items (by memory), any cardinality; all objectives, proven; counts, lists"
+    )
 
     def missing(self) -> str | None:
-        """Return None."""
+        """Return None: it needs only what the package itself needs."""
         return None
 
     def refusal(self, problem: SubsetSum, objective: Objective, limits: Limits) -> str | None:  # noqa: ARG002
-        """Refuse everything."""
-        return "it is being written"
+        """Return why not, if not: too many items for the memory."""
+        if problem.n > _MOST_ITEMS:
+            return f"it takes up to {_MOST_ITEMS} items, these are {problem.n}"
+        # Points, queries, masks and boxes.
+        needed = (20 * (problem.d + 1) + 4) << ((problem.n + 1) // 2)
+        if needed > limits.bytes_allowed:
+            return (
+                f"it needs about {needed} bytes for {problem.n} items in {problem.d} dimensions, "
+                f"allowed are {limits.bytes_allowed}"
+            )
+        return None
+
+    def enumeration_refusal(self, problem: SubsetSum, limits: Limits) -> str | None:
+        """Return why it cannot count or list, if it cannot: too many items for the memory."""
+        return self.refusal(problem, "within", limits)
 
     def solve(self, problem: SubsetSum, objective: Objective, limits: Limits) -> Finding:
-        """Answer."""
-        raise NotImplementedError
+        """Answer in O(2^(n/2)) memory, and little more than that in time where d is small against n."""
+        unit, low = problem.image.unit, problem.sizes[0]
+        bound, tolerance = simple_bound(problem), problem.tolerance_units
+        if objective != "nearest" and tolerance is not None and bound > tolerance:
+            return Finding(None, bound * unit, low)
+        try:
+            search = _Search(problem, limits, counts_items=objective == "sparsest")
+        except OutOfTimeError:
+            return Finding(None, bound * unit, low, message=_OUT_OF_TIME)
+        if objective == "nearest":
+            return search.nearest(bound)
+        found = search.within(bound, tolerance or 0)
+        if objective == "within" or found.subset is None or found.message:
+            return found
+        return search.sparsest(bound, tolerance or 0, found.subset)
+
+    def count(self, problem: SubsetSum, above: int, reach: int, limits: Limits) -> int:
+        """Count without visiting what lies deep inside: O(2^(n (1 - 1/(2 d)))) boxes or less."""
+        try:
+            return _Search(problem, limits).count(above, reach)
+        except OutOfTimeError:
+            raise UnsupportedProblemError("backend mitm-nd: time limit reached while counting") from None
+
+    def listed(self, problem: SubsetSum, above: int, reach: int, limits: Limits) -> Iterator[list[int]]:
+        """Yield the subsets in the order of their left halves."""
+        try:
+            yield from _Search(problem, limits).listed(above, reach)
+        except OutOfTimeError:
+            raise UnsupportedProblemError("backend mitm-nd: time limit reached while listing") from None
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """The nearest subset of those asked for, if any, its exact error, and whether the search was complete."""
+
+    subset: list[int] | None
+    units: int
+    complete: bool = True
+
+
+class _Search:
+    """One problem: answers in exact units from what the halves say on the grid."""
+
+    def __init__(self, problem: SubsetSum, limits: Limits, *, counts_items: bool = False) -> None:
+        self.problem = problem
+        self.unit = problem.image.unit
+        self.grid = grid_of(problem.image)
+        restricted = problem.sizes != (0, problem.n)
+        self.halves = Halves(self.grid, limits, counts_items=counts_items or restricted)
+
+    # -- objectives ----------------------------------------------------------------------------------
+
+    def nearest(self, bound: int) -> Finding:
+        """Minimise the error; ``bound`` is a proven bound on it."""
+        answer = self._nearest(self.problem.sizes, None, bound)
+        if answer.complete:
+            return Finding(answer.subset, answer.units * self.unit, self.problem.sizes[0])
+        return Finding(answer.subset, bound * self.unit, self.problem.sizes[0], message=_OUT_OF_TIME)
+
+    def within(self, bound: int, tolerance: int) -> Finding:
+        """Stop at the first subset within the tolerance."""
+        answer = self._nearest(self.problem.sizes, tolerance + 1, tolerance)
+        if answer.subset is None and answer.complete:
+            return Finding(None, (tolerance + 1) * self.unit, self.problem.sizes[0])
+        message = "" if answer.complete else _OUT_OF_TIME
+        return Finding(answer.subset, bound * self.unit, self.problem.sizes[0], message=message)
+
+    def sparsest(self, bound: int, tolerance: int, known: list[int]) -> Finding:
+        """Try one cardinality after the other; ``known`` is a subset within the tolerance."""
+        for size in range(self.problem.sizes[0], len(known) + 1):
+            answer = self._nearest((size, size), tolerance + 1, bound)
+            if not answer.complete:
+                shown = known if answer.subset is None else answer.subset
+                return Finding(shown, bound * self.unit, size, message=_OUT_OF_TIME)
+            if answer.subset is not None:
+                return Finding(answer.subset, answer.units * self.unit, size)
+        raise AssertionError(f"mitm-nd found {known} within the tolerance at first, and then did not")
+
+    # -- the nearest subset --------------------------------------------------------------------------
+
+    def _nearest(self, sizes: Sizes, below: int | None, stop: int) -> _Answer:
+        """Find the nearest subset of an error less than ``below``, or one of an error of at most ``stop``."""
+        start = FAR
+        if below is not None:
+            low, high = self.grid.window(below - 1)
+            start = min(FAR, max(-low, high) + 1)
+        # On a coarse grid a distance is surely small enough only when the slack is off.
+        grid_stop = stop if not self.grid.shift else (stop >> self.grid.shift) - self.grid.slack - 1
+        pair, complete = self.halves.nearest(sizes, start, min(grid_stop, FAR - 1))
+        if pair is None:
+            return _Answer(None, 0, complete)
+        subset = self.halves.subset(*pair)
+        answer = _Answer(subset, self.problem.image.error(subset), complete)
+        if not self.grid.shift or not complete:
+            return answer if below is None or answer.units < below else _Answer(None, 0, complete)
+        return self._nearest_of_candidates(answer, sizes, below, stop)
+
+    def _nearest_of_candidates(self, answer: _Answer, sizes: Sizes, below: int | None, stop: int) -> _Answer:
+        """Rank every pair that rounding leaves a chance to be nearer than the nearest on the grid."""
+        hit = below is None or answer.units < below
+        best, subset = (answer.units, answer.subset) if below is None or hit else (below, None)
+        ranked = 0
+        try:
+            candidates = self.halves.listed(sizes, lambda: self.grid.window(best - 1), NOTHING)
+            while best > stop or subset is None:
+                candidate = next(candidates, None)
+                if candidate is None:
+                    break
+                ranked += 1
+                self._check_ranked(ranked)
+                units = self.problem.image.error(candidate)
+                if units < best:
+                    best, subset = units, candidate
+        except OutOfTimeError:
+            return _Answer(subset, best, complete=False)
+        return _Answer(subset, best)
+
+    def _check_ranked(self, ranked: int) -> None:
+        if ranked > _MOST_RANKED:
+            raise UnsupportedProblemError(
+                f"backend mitm-nd rounds these numbers, too wide for a machine word, to multiples of "
+                f"2^{self.grid.shift} units, which leaves more than {_MOST_RANKED} subsets to rank one by one"
+            )
+
+    # -- all subsets ---------------------------------------------------------------------------------
+
+    def count(self, above: int, reach: int) -> int:
+        """Count the subsets with ``above < error <= reach``."""
+        return self._count(reach) - self._count(above)
+
+    def _count(self, reach: int) -> int:
+        if reach < 0:
+            return 0
+        sizes, sure = self.problem.sizes, self._sure(reach)
+        number = self.halves.count(sizes, sure)
+        if self.grid.shift:
+            outer = self.grid.window(reach)
+            for ranked, subset in enumerate(self.halves.listed(sizes, lambda: outer, sure)):
+                self._check_ranked(ranked)
+                number += self.problem.image.error(subset) <= reach
+        return number
+
+    def listed(self, above: int, reach: int) -> Iterator[list[int]]:
+        """Yield the subsets with ``above < error <= reach``."""
+        outer, inner = self.grid.window(reach), self._sure(above)
+        for subset in self.halves.listed(self.problem.sizes, lambda: outer, inner):
+            if not self.grid.shift or above < self.problem.image.error(subset) <= reach:
+                yield subset
+
+    def _sure(self, reach: int) -> Window:
+        """Return a window of grid differences all of which mean an error of at most ``reach`` units."""
+        if reach < 0:
+            return NOTHING
+        if not self.grid.shift:
+            return -reach, reach
+        whole = reach >> self.grid.shift
+        return 1 - whole, whole - self.grid.slack

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -34,6 +34,11 @@ class Limits:
         """Seconds left, at least 0; None without a limit."""
         return None if self.seconds is None else max(0.0, self.seconds - (monotonic() - self.started))
 
+    def share(self, seconds: float | None) -> Limits:
+        """Return the same limits, started now, with at most this much of the time that is left."""
+        left = [s for s in (seconds, self.remaining) if s is not None]
+        return replace(self, seconds=min(left, default=None), started=monotonic())
+
     @property
     def bytes_allowed(self) -> int:
         """Bytes that one call may take: the memory limit, or 4 GiB without one."""
@@ -50,6 +55,8 @@ class Finding:
     """What a backend found: a subset and the bounds it claims.
 
     ``lower_bound`` and ``size_bound`` mean what they mean in :class:`~solvers.solution.Solution`.
+    ``optimal_within_resolution``: with Proof.TOLERANCE, that nothing is better than the subset by more than
+    the resolution.
     """
 
     subset: list[int] | None
@@ -58,6 +65,7 @@ class Finding:
     proof: Proof = Proof.EXACT
     resolution: float = 0.0
     message: str = ""
+    optimal_within_resolution: bool = False
 
 
 class Backend(Protocol):

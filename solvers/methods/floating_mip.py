@@ -1,0 +1,284 @@
+"""What the MIP backends in floating point share: what a solver's claim is worth in exact arithmetic.
+
+Subsets are recomputed in exact integers, so their errors are exact. A solver's bound is lowered by the margin
+of :mod:`solvers.methods.floating_model` before it is passed on, and whatever rests on it is claimed with
+Proof.TOLERANCE. Bounds from the range and the lattice of the sums rest on no solver and stay exact.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import TYPE_CHECKING, Literal, TypeGuard
+
+from solvers.exact import float_up
+from solvers.methods.bounds import simple_bound
+from solvers.methods.floating_model import model_of, scaled
+from solvers.methods.protocol import Finding
+from solvers.problem import SubsetSum
+from solvers.solution import Proof
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from solvers.methods.floating_model import Minimise, Model, Tolerances
+    from solvers.methods.protocol import Limits
+    from solvers.solution import Objective
+
+    Run = Callable[[Model], "Claim"]
+    Seen = tuple[int, int, list[int]]
+
+_MOST_RETRIES = 20
+_MOST_CHANGES = 20
+_TIME_IS_UP = "time limit reached"
+_UNSUPPORTED = "the solver calls it optimal, its floating-point resolution does not support that"
+_MORE_THAN_PROVEN = "fewer items within the tolerance are neither found nor excluded"
+_UNUSABLE = "the solver returned no usable subset"
+_UNDECIDED = "subsets exceed the tolerance by less than the solver's floating-point resolution"
+_CONTRADICTED = "the solver contradicted exact arithmetic; its claims were dropped"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a solver says about a model.
+
+    Attributes
+    ----------
+    outcome : {"complete", "infeasible", "stopped"}
+        Proven optimal; proven to have no solution; or anything else.
+    values : sequence of floats, or None
+        Of at least the binaries. May hold None.
+    bound : float or None
+        Lower bound on the objective.
+    note : str
+        Why it was stopped.
+
+    """
+
+    outcome: Literal["complete", "infeasible", "stopped"]
+    values: Sequence[float | None] | None = None
+    bound: float | None = None
+    note: str = ""
+
+
+class FloatingSearch:
+    """Answers one problem with a floating-point MIP solver, given as a function from a model to its claim."""
+
+    def __init__(self, problem: SubsetSum, limits: Limits, tolerances: Tolerances, run: Run) -> None:
+        self.problem = problem
+        self.limits = limits
+        self.run = run
+        self.scaled = scaled(problem.image, tolerances.bits, tolerances.smallest)
+        self.margin = tolerances.margin(problem.n) + self.scaled.lost
+        # Bounds are lowered by the margin, and the solver's own subset may be off by it too.
+        self.resolution = float_up(2 * self.margin * self.scaled.step * problem.image.unit)
+        self.floor = simple_bound(problem)
+        self.note = ""
+        self.seen: list[Seen] = []  # (error in units, size, subset) of every subset that came up
+        for subset in _extreme_subsets(problem):
+            self._see(subset)
+
+    def answer(self, objective: Objective) -> Finding:
+        """Answer the question, claiming no more than the solver's floating point supports."""
+        tolerance = self.problem.tolerance_units
+        excluded = tolerance is not None and self.floor > tolerance
+        nearest_known = min(self.seen)[0] == self.floor
+        if (excluded and objective != "nearest") or (nearest_known and (excluded or objective != "sparsest")):
+            return self._report(min(self.seen))
+        if objective == "nearest":
+            return self._nearest(None if excluded else tolerance)
+        return self._within(tolerance or 0) if objective == "within" else self._sparsest(tolerance or 0)
+
+    # -- objectives ----------------------------------------------------------------------------------
+
+    def _nearest(self, tolerance: int | None) -> Finding:
+        claim = self._solve("error", self.problem.sizes, tolerance)
+        claimed = 0
+        if claim.outcome == "infeasible" and tolerance is not None:
+            claimed = tolerance + 1
+            claim = self._solve("error", self.problem.sizes, None)
+        return self._report(
+            min(self.seen), max(claimed, self._units_proven(claim)), complete=claim.outcome == "complete"
+        )
+
+    def _within(self, tolerance: int) -> Finding:
+        claimed = 0
+        if min(self.seen)[0] > tolerance:
+            claim = self._first_acceptable("none", tolerance)
+            claimed = tolerance + 1 if claim.outcome == "infeasible" else 0
+        return self._report(min(self.seen), claimed)
+
+    def _sparsest(self, tolerance: int) -> Finding:
+        claim = self._first_acceptable("size", tolerance)
+        acceptable = [(size, units, subset) for units, size, subset in self.seen if units <= tolerance]
+        if not acceptable:
+            claimed = tolerance + 1 if claim.outcome == "infeasible" else 0
+            return self._report(min(self.seen), claimed)
+        low, (fewest, units, subset) = self.problem.sizes[0], min(acceptable)
+        # The bound is a count: tolerances move it by far less than this.
+        slack = 0.01 + 1e-5 * self.problem.n
+        bound = math.ceil(claim.bound - slack) if _is_number(claim.bound) else low
+        if claim.outcome == "infeasible" or bound > fewest:
+            self.note, bound = _CONTRADICTED, low
+        bound = max(bound, low)
+        if fewest > bound:
+            return self._report((units, fewest, subset), size_bound=bound)
+        floor = simple_bound(SubsetSum(self.problem.items, self.problem.target, cardinality=fewest))
+        if units == floor:
+            return self._report((units, fewest, subset), size_bound=fewest, floor=floor)
+        claim = self._solve("error", (fewest, fewest), tolerance)
+        if claim.outcome == "infeasible":
+            self.note, claim = _CONTRADICTED, Claim("stopped")
+        return self._report(
+            min(x for x in self.seen if x[1] == fewest),
+            self._units_proven(claim),
+            complete=claim.outcome == "complete",
+            size_bound=fewest,
+            floor=floor,
+        )
+
+    def _first_acceptable(self, minimise: Literal["none", "size"], tolerance: int) -> Claim:
+        """Solve until a subset meets the tolerance exactly, excluding those that only seem to."""
+        excluded: list[list[int]] = []
+        for _ in range(_MOST_RETRIES):
+            claim = self._solve(minimise, self.problem.sizes, tolerance, excluded)
+            subset = None if claim.values is None else _rounded(claim.values, self.problem)
+            if subset is None or self.problem.image.error(subset) <= tolerance:
+                return claim
+            if minimise == "none" and min(self.seen)[0] <= tolerance:
+                return claim
+            excluded.append(subset)
+        self.note = _UNDECIDED
+        return replace(claim, outcome="stopped")
+
+    # -- what a claim is worth -----------------------------------------------------------------------
+
+    def _report(
+        self,
+        shown: Seen,
+        claimed: int = 0,
+        *,
+        complete: bool = False,
+        size_bound: int | None = None,
+        floor: int | None = None,
+    ) -> Finding:
+        """Show a subset with the bounds that hold: ``floor`` by arithmetic, the others by the solver's word.
+
+        ``claimed`` and ``floor`` are bounds on the error in units; ``complete`` says that the solver calls
+        its answer optimal.
+        """
+        units, size, subset = shown
+        low, unit = self.problem.sizes[0], self.problem.image.unit
+        floor = self.floor if floor is None else floor
+        fewest = size_bound in (None, size)
+        size_bound = low if size_bound is None else size_bound
+        tolerance = self.problem.tolerance_units
+        note = self.note
+        if claimed > units:
+            claimed, complete, size_bound, note = 0, False, low, _CONTRADICTED
+        lower = max(floor, claimed)
+        needs_solver = lower > floor or size_bound > low
+        resolved = math.isfinite(self.resolution) and (units - lower) * unit <= Fraction(self.resolution)
+        optimal = complete and resolved
+        if complete and not resolved:
+            note = _UNSUPPORTED
+        elif fewest and (optimal or units == floor):
+            note = ""
+        elif not fewest:
+            note = note or _MORE_THAN_PROVEN
+        if not note and tolerance is not None and lower <= tolerance < units:
+            note = _UNDECIDED
+        excluded = tolerance is not None and floor > tolerance
+        says_more = needs_solver or (optimal and units > floor)
+        if excluded or not says_more or not math.isfinite(self.resolution):
+            return Finding(subset, (floor if size == low else self.floor) * unit, low, message=note)
+        return Finding(
+            subset,
+            lower * unit,
+            size_bound,
+            Proof.TOLERANCE,
+            self.resolution,
+            note,
+            optimal_within_resolution=optimal,
+        )
+
+    def _units_proven(self, claim: Claim) -> int:
+        """Return a claimed bound on the error, lowered by the margin, in whole units."""
+        if not _is_number(claim.bound):
+            return 0
+        return max(0, math.ceil((Fraction(claim.bound) - self.margin) * self.scaled.step))
+
+    def _see(self, subset: list[int]) -> None:
+        """Remember a subset, and those that taking or leaving single items leads to while it helps.
+
+        Items too small for the model's floats are in a solver's subset, or not, by chance.
+        """
+        units = self.problem.image.error(subset)
+        for _ in range(_MOST_CHANGES):
+            if (units, len(subset), subset) in self.seen:
+                break
+            self.seen.append((units, len(subset), subset))
+            units, subset = _best_single_change(self.problem, units, subset)
+
+    # -- models --------------------------------------------------------------------------------------
+
+    def _solve(
+        self,
+        minimise: Minimise,
+        sizes: tuple[int, int],
+        tolerance: int | None,
+        excluded: Sequence[list[int]] = (),
+    ) -> Claim:
+        """Run the solver; keep its subset; drop claims that make no sense."""
+        if self.limits.expired:
+            self.note = _TIME_IS_UP
+            return Claim("stopped")
+        reach = math.inf
+        if tolerance is not None:
+            reach = float_up(tolerance / self.scaled.step + self.margin)
+        claim = self.run(model_of(self.scaled, minimise, sizes, reach, excluded))
+        self.note = claim.note
+        subset = None if claim.values is None else _rounded(claim.values, self.problem)
+        if subset is not None and sizes[0] <= len(subset) <= sizes[1]:
+            self._see(subset)
+        elif claim.outcome == "complete" or (claim.outcome == "infeasible" and reach == math.inf):
+            self.note = _UNUSABLE if claim.outcome == "complete" else _CONTRADICTED
+            return Claim("stopped")
+        return claim
+
+
+def _rounded(values: Sequence[float | None], problem: SubsetSum) -> list[int] | None:
+    """Return the items whose variable is nearer to 1 than to 0; None unless that makes an allowed subset."""
+    binaries = list(values)[: problem.n]
+    if len(binaries) < problem.n or not all(_is_number(v) for v in binaries):
+        return None
+    subset = [i for i, v in enumerate(binaries) if v is not None and v > 0.5]
+    return subset if problem.sizes[0] <= len(subset) <= problem.sizes[1] else None
+
+
+def _is_number(value: float | None) -> TypeGuard[float]:
+    return value is not None and math.isfinite(value)
+
+
+def _best_single_change(problem: SubsetSum, units: int, subset: list[int]) -> tuple[int, list[int]]:
+    """Return the best allowed subset, and its error, among this one and those that differ in one item."""
+    image, (low, high) = problem.image, problem.sizes
+    residual = [s - t for s, t in zip(image.total(subset), image.target, strict=True)]
+    best, changed, chosen = units, None, set(subset)
+    for i, item in enumerate(image.items):
+        sign = -1 if i in chosen else 1
+        error = max(abs(r + sign * x) for r, x in zip(residual, item, strict=True))
+        if error < best and low <= len(subset) + sign <= high:
+            best, changed = error, i
+    return (units, subset) if changed is None else (best, sorted(chosen ^ {changed}))
+
+
+def _extreme_subsets(problem: SubsetSum) -> Iterator[list[int]]:
+    """Yield, for each dimension, the allowed subsets of the smallest and the largest sum."""
+    low, high = problem.sizes
+    for k in range(problem.d):
+        for sign in (1, -1):
+            values = [sign * item[k] for item in problem.image.items]
+            order = sorted(range(problem.n), key=values.__getitem__)[:high]
+            yield sorted(i for rank, i in enumerate(order) if rank < low or values[i] < 0)

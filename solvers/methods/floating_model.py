@@ -1,0 +1,164 @@
+"""Subset sum as a mixed-integer program in float64, and by how much floating point can be off there.
+
+The program is ``min t`` over binary x with ``-t <= a_k . x - w_k <= t`` in every dimension k, the formulation
+of Experiment 1 of Pensia et al. (2020). The exact integers of the problem are divided by a power of two and
+rounded to float64. A solver then works with tolerances: a row may be violated a little, a binary may be a
+little off 0 or 1, reported bounds have a gap. :class:`Tolerances` adds all of that up to one margin.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from solvers.exact import IntegerImage
+
+    Minimise = Literal["error", "size", "none"]
+
+
+@dataclass(frozen=True)
+class Tolerances:
+    """How far a solver may be off, in the numbers of its model.
+
+    Attributes
+    ----------
+    bits : int
+        Items and target are scaled so that their absolute values add up to less than ``2^bits``.
+    feasibility : float
+        By which a row or a bound may be violated.
+    integrality : float
+        By which a binary variable may be off 0 or 1.
+    optimality : float
+        By which a reduced cost may have the wrong sign.
+    gap : float
+        By which a better solution may be ignored, and the digits that a reported bound is cut to.
+    rounding : float
+        Relative error of a coefficient or a value on its way through a text file.
+    smallest : float
+        Coefficients up to this may be dropped; they are dropped beforehand instead, and accounted for.
+
+    """
+
+    bits: int
+    feasibility: float
+    integrality: float
+    optimality: float
+    gap: float
+    rounding: float = 0.0
+    smallest: float = 1e-9
+
+    def margin(self, n: int) -> Fraction:
+        """Return the error of a bound or a residual that all of these together can cause."""
+        largest = 2**self.bits
+        off = largest * (self.integrality + 2 * self.rounding + 2.0**-50)
+        return Fraction(off + 2 * self.feasibility + (n + 1) * self.optimality + self.gap)
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """An image in float64.
+
+    Attributes
+    ----------
+    items : float64 array, shape (n, d)
+    target : float64 array, shape (d,)
+    step : Fraction
+        Units of the image in 1.0 here.
+    lost : Fraction
+        The most that rounding changed any residual by.
+
+    """
+
+    items: NDArray[np.float64]
+    target: NDArray[np.float64]
+    step: Fraction
+    lost: Fraction
+
+
+def scaled(image: IntegerImage, bits: int, smallest: float) -> Scaled:
+    """Divide an image by the power of two that brings its magnitude below ``2^bits``, and round it."""
+    step = Fraction(2) ** (image.magnitude.bit_length() - bits)
+
+    def rounded(units: int) -> float:
+        value = Fraction(units) / step
+        number = value.numerator / value.denominator  # int / int rounds correctly
+        return number if abs(number) > smallest else 0.0
+
+    items = [[rounded(x) for x in item] for item in image.items]
+    target = [rounded(t) for t in image.target]
+    lost = max(
+        sum(
+            (
+                abs(Fraction(row[k]) - x[k] / step)
+                for row, x in zip([*items, target], [*image.items, image.target], strict=True)
+            ),
+            Fraction(0),
+        )
+        for k in range(len(target))
+    )
+    return Scaled(np.array(items), np.array(target), step, lost)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A mixed-integer program: minimise ``cost . v`` with ``low <= matrix v <= high``.
+
+    The variables v are the n binaries, then the error t in ``[0, reach]``.
+    """
+
+    matrix: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    cost: NDArray[np.float64]
+    reach: float
+
+    @property
+    def n(self) -> int:
+        """Number of binaries."""
+        return len(self.cost) - 1
+
+    @property
+    def used(self) -> list[bool]:
+        """Which variables have a coefficient at all."""
+        return [bool(x) for x in (self.matrix != 0).any(axis=0) | (self.cost != 0)]
+
+
+def model_of(
+    scaled_image: Scaled,
+    minimise: Minimise,
+    sizes: tuple[int, int],
+    reach: float,
+    excluded: Sequence[list[int]],
+) -> Model:
+    """Write the program: ``sizes`` items, residuals up to ``reach``, and none of the ``excluded`` subsets.
+
+    To minimise is the error, the number of items ("size"), or nothing, where any solution will do.
+    """
+    items, target = scaled_image.items, scaled_image.target
+    n, d = items.shape
+    sums = np.column_stack([items.T, np.zeros(d)])
+    error = np.zeros(n + 1)
+    error[n] = 1.0
+    count = 1.0 - error
+    endless = np.full(d, np.inf)
+    if minimise == "error":  # sum - t <= target <= sum + t
+        blocks = [(sums - error, -endless, target), (sums + error, target, endless)]
+    else:
+        blocks = [(sums, target - reach, target + reach)]
+    if sizes != (0, n):
+        blocks.append((count[None, :], np.array([float(sizes[0])]), np.array([float(sizes[1])])))
+    for subset in excluded:  # at least one item differs
+        row = count.copy()
+        row[subset] = -1.0
+        blocks.append((row[None, :], np.array([1.0 - len(subset)]), np.array([np.inf])))
+    matrix, low, high = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
+    cost = {"error": error, "size": count, "none": np.zeros(n + 1)}[minimise]
+    return Model(matrix, low, high, cost, reach if minimise == "error" else 0.0)

@@ -1,0 +1,66 @@
+"""The backends by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from solvers.errors import InvalidProblemError
+from solvers.methods.cp_sat import CpSat
+from solvers.methods.dynamic_programming import DynamicProgramming
+from solvers.methods.highs import Highs
+from solvers.methods.k_tree import KTree
+from solvers.methods.large_neighbourhood import LargeNeighbourhood
+from solvers.methods.meet_in_the_middle import MeetInTheMiddle
+from solvers.methods.multidimensional import MultidimensionalMeetInTheMiddle
+from solvers.methods.pulp_mip import PulpMip
+from solvers.methods.schroeppel_shamir import SchroeppelShamir
+
+if TYPE_CHECKING:
+    from solvers.methods.protocol import Backend
+
+BACKENDS: dict[str, Backend] = {
+    backend.name: backend
+    for backend in (
+        MeetInTheMiddle(),
+        SchroeppelShamir(),
+        MultidimensionalMeetInTheMiddle(),
+        DynamicProgramming(),
+        CpSat(),
+        Highs(),
+        PulpMip(),
+        LargeNeighbourhood(),
+        KTree(),
+    )
+}
+
+
+def backends() -> dict[str, str]:
+    """List the backends by name, with what each accepts and, where it is missing, how to install it.
+
+    Beyond these, ``pulp:<SOLVER>`` is any solver that PuLP knows.
+
+    >>> ", ".join(backends())
+    'mitm, schroeppel-shamir, mitm-nd, dp, cp-sat, highs, pulp, lns, k-tree'
+    """
+    return {
+        name: backend.summary + (f" (not installed: {gap})" if (gap := backend.missing()) else "")
+        for name, backend in BACKENDS.items()
+    }
+
+
+def backend_named(name: str) -> Backend:
+    """Return the backend of this name, ``pulp:<SOLVER>`` included.
+
+    Raises
+    ------
+    InvalidProblemError
+        If there is none.
+
+    """
+    if name in BACKENDS:
+        return BACKENDS[name]
+    if name.startswith("pulp:"):
+        return PulpMip(name.removeprefix("pulp:"))
+    raise InvalidProblemError(
+        f"unknown backend {name!r}; choose 'auto', 'pulp:<SOLVER>' or one of {list(BACKENDS)}"
+    )

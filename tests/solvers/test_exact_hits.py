@@ -1,0 +1,300 @@
+"""Exact hits: every one, each once, and nothing else, in any dimension and of any magnitude."""
+
+import importlib
+import inspect
+import sys
+import types
+from itertools import combinations, islice
+from math import comb
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from strategies import cases
+
+from solvers import SubsetSum
+from solvers.kernels import modular_join
+from solvers.methods import exact_hits as method
+from solvers.methods.exact_hits import exact_hits, exact_hits_refusal, find_exact_hit
+from solvers.methods.protocol import Limits
+
+ONE = Limits(threads=1)
+# Windows, chunks and buffers so small that a few items need many of each, and buffers overflow.
+TINY = {
+    "_PAIRS_PER_WINDOW": 3,
+    "_CANDIDATES_PER_WINDOW": 2,
+    "_LEAST_PAIRS_PER_CHUNK": 7,
+    "_MOST_PAIRS_PER_CHUNK": 7,
+}
+
+
+def true_hits(problem):
+    """List all hits by trying every subset."""
+    image, (low, high) = problem.image, problem.sizes
+    sums = [((), (0,) * problem.d)]
+    for i, item in enumerate(image.items):
+        sums += [((*s, i), tuple(map(sum, zip(total, item, strict=True)))) for s, total in sums]
+    return sorted(list(s) for s, total in sums if total == image.target and low <= len(s) <= high)
+
+
+def shrink(monkeypatch):
+    for name, value in TINY.items():
+        monkeypatch.setattr(method, name, value)
+
+
+def disagreement(problem, limits=ONE):
+    """Say how the hits of a problem differ from the truth; None when they do not."""
+    truth = true_hits(problem)
+    found = list(exact_hits(problem, limits))
+    if sorted(found) != truth:
+        return f"{sorted(found)} instead of {truth}"
+    first, complete = find_exact_hit(problem, limits)
+    if first != (found[0] if found else None) or not complete:
+        return f"the first of {found} is given as {first}, complete: {complete}"
+    return None
+
+
+# -- against all subsets -----------------------------------------------------------------------------
+
+
+@settings(max_examples=250, deadline=None)
+@given(cases(max_items=9, dimensions=(1, 2, 3)), st.booleans())
+def test_hits_are_those_of_brute_force(case, tiny):
+    with pytest.MonkeyPatch.context() as patch:
+        if tiny:
+            shrink(patch)
+        assert disagreement(case.problem) is None
+
+
+def structured_problems():
+    """Instances whose sums coincide, also modulo 2^64 and modulo the prime of the hash."""
+    rng = np.random.default_rng(3)
+    prime = method._PRIME
+    for n in (1, 2, 3, 5, 8, 11):
+        small = rng.integers(-3, 4, (n, 2)).tolist()
+        for factor in (0, 2**64, prime):
+            tails = rng.integers(-2, 3, (n, 2)).tolist()
+            items = [
+                tuple(x + factor * k for x, k in zip(a, b, strict=True))
+                for a, b in zip(small, tails, strict=True)
+            ]
+            taken = [item for item in items if rng.random() < 0.5]
+            hit = tuple(sum(item[k] for item in taken) for k in range(2))
+            for target in (hit, (hit[0] + factor, hit[1] - factor), (hit[0], hit[1] + 1)):
+                for cardinality in (None, len(taken), (len(taken) // 2, (n + len(taken)) // 2), (1, n)):
+                    yield SubsetSum(items, target, cardinality=cardinality)
+    for n in (4, 8, 10):
+        for items in (rng.integers(1, 7, n).tolist(), [5 + prime * k for k in range(n)]):
+            target = sum(items[::2])
+            for cardinality in (None, n // 2, (1, n // 2), (n // 2, n)):
+                yield SubsetSum(items, target, cardinality=cardinality)
+
+
+PROBLEMS = list(structured_problems())
+
+
+@pytest.mark.parametrize("tiny", [False, True])
+def test_hits_where_many_sums_coincide(monkeypatch, tiny):
+    if tiny:
+        shrink(monkeypatch)
+    assert [what for what in map(disagreement, PROBLEMS) if what is not None] == []
+
+
+def market_split(m, n, seed, *, planted):
+    """Cornuejols & Dawande's instances: uniform in [0, 99], a target of half the sum or of a known subset."""
+    rng = np.random.default_rng(seed)
+    items = rng.integers(0, 100, (n, m))
+    target = items[rng.random(n) < 0.5].sum(axis=0) if planted else items.sum(axis=0) // 2
+    return SubsetSum(items.tolist(), tuple(target.tolist()))
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("planted", [False, True])
+def test_market_split_of_20_items_has_the_hits_that_all_2_to_the_20_sums_have(seed, planted):
+    problem = market_split(3, 20, seed, planted=planted)
+    sums = np.zeros((1, 3), np.int64)
+    for item in problem.image.items:
+        sums = np.concatenate([sums, sums + np.array(item)])
+    masks = np.flatnonzero((sums == problem.image.target).all(axis=1)).tolist()
+    truth = sorted([i for i in range(20) if mask >> i & 1] for mask in masks)
+    assert sorted(exact_hits(problem, ONE)) == truth
+    assert len(truth) >= planted
+
+
+@pytest.mark.parametrize(("m", "n"), [(4, 30), (5, 40)])
+def test_planted_hits_are_found(m, n):
+    problem = market_split(m, n, 1, planted=True)
+    subset, complete = find_exact_hit(problem, Limits(threads=2))
+    assert complete
+    assert problem.image.error(subset) == 0
+
+
+def without_a_hit(m, n, seed):
+    """Rows 0 and 1 agree modulo 2 in every item, but not in the target: a reason no bound sees."""
+    rng = np.random.default_rng(seed)
+    items = rng.integers(0, 100, (n, m))
+    items[:, 1] += (items[:, 0] + items[:, 1]) % 2
+    target = items.sum(axis=0) // 2
+    target[1] += (target[0] + target[1] + 1) % 2
+    return SubsetSum(items.tolist(), tuple(target.tolist()))
+
+
+@pytest.mark.parametrize(("m", "n"), [(3, 20), (5, 38)])
+def test_nothing_is_found_where_parity_forbids_it(m, n):
+    assert find_exact_hit(without_a_hit(m, n, 2), ONE) == (None, True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("threads", [1, 2])
+def test_market_split_of_50_items(threads):
+    problem = market_split(6, 50, 5, planted=True)
+    subset, _ = find_exact_hit(problem, Limits(threads=threads))
+    assert problem.image.error(subset) == 0
+    assert find_exact_hit(without_a_hit(6, 50, 6), Limits(threads=threads)) == (None, True)
+
+
+# -- many hits, threads, limits ----------------------------------------------------------------------
+
+
+def test_hits_are_streamed():
+    problem = SubsetSum([[0, 0]] * 60 + [[1, 2]], (1, 2))
+    assert all(problem.image.error(s) == 0 for s in islice(exact_hits(problem, ONE), 1000))
+    dense = SubsetSum(list(range(1, 45)), 400)
+    some = [tuple(s) for s in islice(exact_hits(dense, ONE), 3000)]
+    assert len(set(some)) == 3000
+    assert all(dense.image.error(s) == 0 for s in some)
+
+
+@pytest.mark.parametrize("cardinality", [7, (6, 7), (0, 3)])
+def test_duplicates_are_counted_by_binomials(cardinality):
+    hits = list(exact_hits(SubsetSum([[5, 1]] * 14, (35, 7), cardinality=cardinality), ONE))
+    expected = comb(14, 7) if cardinality != (0, 3) else 0
+    assert len(hits) == len(set(map(tuple, hits))) == expected
+
+
+def test_a_cardinality_that_few_of_very_many_hits_have():
+    problem = SubsetSum(list(range(1, 37)), 24, cardinality=(6, 9))
+    truth = [[x - 1 for x in c] for c in combinations(range(1, 10), 6) if sum(c) == 24]  # 1 + .. + 6 = 21
+    assert sorted(exact_hits(problem, ONE)) == sorted(truth)
+
+
+def test_threads_change_nothing(monkeypatch):
+    shrink(monkeypatch)
+    problem = market_split(1, 12, 4, planted=True)
+    alone = list(exact_hits(problem, ONE))
+    assert len(alone) > 1
+    for threads in (2, 5):
+        assert list(exact_hits(problem, Limits(threads=threads))) == alone
+        assert find_exact_hit(problem, Limits(threads=threads)) == (alone[0], True)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_time_that_is_up_proves_nothing(threads):
+    limits = Limits(seconds=0.0, threads=threads)
+    problem = without_a_hit(3, 30, 1)
+    assert find_exact_hit(problem, limits) == (None, False)
+    with pytest.raises(TimeoutError):
+        list(exact_hits(problem, limits))
+
+
+def test_refusals_name_the_reason():
+    assert "64 items" in exact_hits_refusal(SubsetSum([1] * 65, 3), ONE)
+    assert "bytes" in exact_hits_refusal(SubsetSum([1] * 50, 3), Limits(memory=10**6))
+    assert exact_hits_refusal(SubsetSum([1] * 64, 3), ONE) is None
+
+
+# -- planted mistakes --------------------------------------------------------------------------------
+
+KERNEL, METHOD = "solvers.kernels.modular_join", "solvers.methods.exact_hits"
+MISTAKES = {
+    "the last window is skipped": (KERNEL, "while low < last:", "while low + span < last:"),
+    "a window that overflows is left out": (KERNEL, "if lefts < 0 or rights < 0:", "if False:"),
+    "a run starts late": (KERNEL, "starts[i] = j", "starts[i] = j + 1"),
+    "a run is not marked to its end": (
+        KERNEL,
+        "        while inner[j] < bound:\n            cell",
+        "        while inner[j + 1] < bound:\n            cell",
+    ),
+    "a run is not read to its end": (
+        KERNEL,
+        "        while inner[j] < bound:\n            key",
+        "        while inner[j + 1] < bound:\n            key",
+    ),
+    "the next window's runs start late": (KERNEL, "ends[i] = j", "ends[i] = j + 1"),
+    "a tie on the left is dropped": (KERNEL, "for k in range(a, end_a):", "for k in range(a, a + 1):"),
+    "a tie on the right is dropped": (KERNEL, "for k in range(b, end_b):", "for k in range(b, b + 1):"),
+    "the largest allowed size is left out": (KERNEL, "min(62, most - size) + 1", "min(62, most - size)"),
+    "the smallest allowed size is left out": (KERNEL, "max(0, fewest - size)", "max(0, fewest - size + 1)"),
+    "marks go elsewhere": (
+        KERNEL,
+        "cell = keys[k] & cell_mask\n        cells",
+        "cell = keys[k] >> 1 & cell_mask\n        cells",
+    ),
+    "hits are not confirmed": (
+        METHOD,
+        "by_total.get(needed, {}).items()",
+        "[x for sizes in by_total.values() for x in sizes.items()]",
+    ),
+    "equal residues pass for equal sums": (
+        METHOD,
+        "by_total[quarter.total(mask)].append",
+        "by_total[()].append",
+    ),
+    "one subset of each sum": (
+        METHOD,
+        "quarter.members += by_total.values()",
+        "quarter.members += [m[:1] for m in by_total.values()]",
+    ),
+    "sizes are not checked": (METHOD, "if self.fewest <= other + size <= self.most:", "if True:"),
+    "an exact size is off by one": (METHOD, "(fewest,) if counted", "(fewest + 1,) if counted"),
+    "the last chunk is skipped": (
+        METHOD,
+        "in range(0, _PRIME, stride)]",
+        "in range(0, _PRIME - stride, stride)]",
+    ),
+    "a chunk is left after its first find": (METHOD, "if found[0] == last:", "if True:"),
+}
+
+
+def plain_python(monkeypatch, name, old="", new=""):
+    """Return a copy of a module with ``old`` replaced by ``new``, its kernels not compiled."""
+    source = inspect.getsource(importlib.import_module(name))
+    assert not old or source.count(old) == 1, f"{old!r} occurs {source.count(old)} times in {name}"
+    source = source.replace(old, new) if old else source
+    source = source.replace(
+        "from solvers.kernels.compiling import compiled", "compiled = lambda function: function"
+    ).replace("CELL_BITS = 20", "CELL_BITS = 7")
+    copy = types.ModuleType(f"{name}_copy")
+    monkeypatch.setitem(sys.modules, copy.__name__, copy)  # dataclasses look their module up
+    exec(compile(source, copy.__name__, "exec"), copy.__dict__)  # noqa: S102 - our own source
+    return copy
+
+
+def first_disagreement(monkeypatch, name="", old="", new=""):
+    """Return what brute force objects to with one mistake planted; None when nothing."""
+    kernel = plain_python(monkeypatch, KERNEL, *([old, new] if name == KERNEL else []))
+    copy = plain_python(monkeypatch, METHOD, *([old, new] if name == METHOD else []))
+    monkeypatch.setattr(modular_join, "join_windows", kernel.join_windows)
+    monkeypatch.setitem(globals(), "exact_hits", copy.exact_hits)
+    monkeypatch.setitem(globals(), "find_exact_hit", copy.find_exact_hit)
+    for tiny in (False, True):
+        for constant, value in TINY.items() if tiny else ():
+            setattr(copy, constant, value)
+        for problem in PROBLEMS[::-1] if tiny else PROBLEMS:
+            try:
+                what = disagreement(problem)
+            except IndexError as error:
+                what = f"noticed even without brute force: {error}"
+            if what is not None:
+                return what
+    return None
+
+
+def test_without_a_mistake_the_copies_are_right(monkeypatch):
+    assert first_disagreement(monkeypatch) is None
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistakes_are_noticed(monkeypatch, mistake):
+    assert first_disagreement(monkeypatch, *MISTAKES[mistake]) is not None

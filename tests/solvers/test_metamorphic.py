@@ -1,0 +1,155 @@
+"""Changes of a problem that leave its answer the same, or change it in a known way: for every backend."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, assume, given, reject, settings
+from hypothesis import strategies as st
+from strategies import cases, vector
+
+from solvers import Proof, SubsetSum, UnsupportedProblemError, solve
+from solvers.registry import BACKENDS
+
+OBJECTIVES = ["nearest", "within", "sparsest"]
+PROVING = ["mitm", "schroeppel-shamir", "mitm-nd", "dp", "cp-sat"]
+
+
+def test_every_backend_is_either_proving_or_named_here():
+    assert set(PROVING) | {"highs", "pulp", "lns", "k-tree"} == set(BACKENDS)
+
+
+def permuted(problem, order):
+    return SubsetSum(
+        [problem.items[i] for i in order],
+        problem.target,
+        tolerance=problem.tolerance,
+        cardinality=problem.cardinality,
+    )
+
+
+def scaled(problem, factor):
+    """Multiply everything exactly; a negative factor negates items and target."""
+    items = [tuple(x * factor for x in vector(item)) for item in problem.items]
+    target = tuple(x * factor for x in vector(problem.target))
+    scalar = problem.d == 1 and not isinstance(problem.target, tuple)
+    return SubsetSum(
+        [x[0] for x in items] if scalar else items,
+        target[0] if scalar else target,
+        tolerance=None if problem.tolerance is None else problem.tolerance * abs(factor),
+        cardinality=problem.cardinality,
+    )
+
+
+def without(problem, chosen):
+    """Take one item out and its value off the target: what is left to do once the item is chosen."""
+    rest = [item for i, item in enumerate(problem.items) if i != chosen]
+    step, goal = vector(problem.items[chosen]), vector(problem.target)
+    target = tuple(t - x for t, x in zip(goal, step, strict=True))
+    scalar = not isinstance(problem.target, tuple)
+    sizes = None
+    if problem.cardinality is not None:
+        sizes = (max(0, problem.cardinality[0] - 1), problem.cardinality[1] - 1)
+    return SubsetSum(rest, target[0] if scalar else target, tolerance=problem.tolerance, cardinality=sizes)
+
+
+def claims(solution, objective):
+    """Return what must not change: which subset is shown may."""
+    if objective == "within":
+        return solution.status, solution.proof
+    return solution.status, solution.proof, solution.error, solution.lower_bound, solution.size_bound
+
+
+def answer(problem, objective, backend):
+    try:
+        return solve(problem, objective=objective, backend=backend, threads=1)
+    except UnsupportedProblemError:
+        return reject()
+
+
+def examples(backend, number):
+    return settings(
+        max_examples=number if backend != "cp-sat" else number // 4,
+        deadline=None,
+        suppress_health_check=[HealthCheck.filter_too_much],
+    )
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("backend", PROVING)
+def test_the_order_of_the_items_does_not_matter(backend, objective):
+    @examples(backend, 24)
+    @given(cases(max_items=9, tolerance="always"), st.randoms(use_true_random=False))
+    def check(case, random):
+        first = answer(case.problem, objective, backend)
+        order = list(range(case.problem.n))
+        random.shuffle(order)
+        second = answer(permuted(case.problem, order), objective, backend)
+        assert claims(first, objective) == claims(second, objective)
+
+    check()
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("backend", PROVING)
+def test_scaling_scales_and_negating_changes_nothing(backend, objective):
+    factors = st.sampled_from([-1, 2**70, Fraction(1, 2**70), -(2**20), 3, Fraction(-1, 7)])
+
+    @examples(backend, 24)
+    @given(cases(max_items=9, tolerance="always"), factors)
+    def check(case, factor):
+        first = answer(case.problem, objective, backend)
+        second = answer(scaled(case.problem, factor), objective, backend)
+        assert first.status is second.status
+        if objective != "within":
+            assert second.error == abs(factor) * first.error
+            assert second.lower_bound == abs(factor) * first.lower_bound
+            assert second.size_bound == first.size_bound
+
+    check()
+
+
+@pytest.mark.parametrize("backend", PROVING)
+def test_choosing_an_item_of_the_answer_beforehand_leaves_the_same_error(backend):
+    @examples(backend, 24)
+    @given(cases(max_items=9, dimensions=(1, 2), tolerance="no"))
+    def check(case):
+        first = answer(case.problem, "nearest", backend)
+        assume(case.problem.n > 1 and len(first.subset) > 0)
+        second = answer(without(case.problem, int(first.subset[0])), "nearest", backend)
+        assert second.error == first.error
+
+    check()
+
+
+@pytest.mark.parametrize("backend", ["mitm", "schroeppel-shamir"])
+def test_an_item_more_can_only_help(backend):
+    rng = np.random.default_rng(3)
+    for _ in range(10):
+        items = rng.uniform(-1, 1, 26).tolist()
+        target = float(rng.uniform(-2, 2))
+        fewer, more = (solve(SubsetSum(items[:n], target), backend=backend) for n in (25, 26))
+        assert more.error <= fewer.error
+        assert fewer.proof is more.proof is Proof.EXACT
+
+
+@pytest.mark.parametrize("kind", ["float", "product", "integer"])
+@pytest.mark.parametrize("cardinality", [None, (9, 12)])
+def test_methods_that_share_little_agree_beyond_brute_force(kind, cardinality):
+    rng = np.random.default_rng(len(kind))
+    n = 26
+    items = {
+        "float": lambda: rng.uniform(-1, 1, n).tolist(),
+        "product": lambda: [Fraction(x) * Fraction(y) for x, y in rng.uniform(-1, 1, (n, 2)).tolist()],
+        "integer": lambda: [int(x) for x in rng.integers(-5000, 5000, n)],
+    }[kind]()
+    target = Fraction(1, 3) if kind != "integer" else 12345
+    tolerance = Fraction(1, 10**4) if kind != "integer" else 2
+    problem = SubsetSum(items, target, tolerance=tolerance, cardinality=cardinality)
+    vectors = SubsetSum([(x,) for x in items], (target,), tolerance=tolerance, cardinality=cardinality)
+    for objective in OBJECTIVES:
+        found = [solve(problem, objective=objective, backend=b) for b in ("mitm", "schroeppel-shamir")]
+        found.append(solve(vectors, objective=objective, backend="mitm-nd"))
+        if kind == "integer":
+            found.append(solve(problem, objective=objective, backend="dp"))
+        assert len({claims(solution, objective) for solution in found}) == 1
