@@ -4,6 +4,8 @@ Each takes (items, target, seconds) in numpy and returns (subset, claim): the ch
 whether the program says that no subset is nearer. ``missing`` says why one cannot run here, or is None.
 """
 
+# ruff: noqa: ARG001 - all programs take the same arguments
+
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,9 +21,10 @@ class Peer:
 
     name: str
     program: Callable
-    missing: str | None = None
+    missing: str | None = None  # why it cannot run here
 
     def __call__(self, items, target, seconds):
+        """Return (subset, claim)."""
         return self.program(np.asarray(items), np.asarray(target), seconds)
 
 
@@ -68,9 +71,12 @@ def kd_tree(items, target, seconds):
 def integer_bitset(items, target, seconds):
     """Reachable sums of non-negative integers as the bits of one Python integer, one for each prefix."""
     reachable = [1]
+    target = int(target)
     for item in items.tolist():
         reachable.append(reachable[-1] | reachable[-1] << item)
-    target, last = int(target), reachable[-1]
+        if len(reachable) % 8 == 0 and reachable[-1] >> target & 1:
+            break
+    last = reachable[-1]
     below = last & ((1 << target + 1) - 1)
     sums = [below.bit_length() - 1]
     above = last >> target
@@ -78,7 +84,7 @@ def integer_bitset(items, target, seconds):
         sums.append(target + (above & -above).bit_length() - 1)
     total = min(sums, key=lambda x: abs(x - target))
     subset = []
-    for i in range(len(items) - 1, -1, -1):
+    for i in range(len(reachable) - 2, -1, -1):
         if not reachable[i] >> total & 1:
             subset.append(i)
             total -= int(items[i])
@@ -221,13 +227,13 @@ def knapsack(items, target, seconds, *, scale):
 
 
 def prtpy_partition(items, target, seconds):
-    """A partition into two, with one more item that makes the halves equal where the target is met."""
+    """Partition into two, with one more item that makes the halves equal where the target is met."""
     import prtpy
 
     sizes, goal, flipped = as_nonnegative(items, float(target))
     balance = sizes.sum() - 2 * goal
     weights = dict(enumerate([*sizes.tolist(), abs(balance)]))
-    bins = prtpy.partition(algorithm=prtpy.partitioning.complete_greedy, numbins=2, items=weights)
+    bins = prtpy.partition(algorithm=prtpy.partitioning.cbldm, numbins=2, items=weights)
     with_balance = next(one for one in bins if len(sizes) in one)
     chosen = with_balance if balance > 0 else next(one for one in bins if len(sizes) not in one)
     return unflipped([i for i in chosen if i < len(sizes)], flipped), True
@@ -255,4 +261,4 @@ MIP_SOLVERS = [
     Peer("Gurobi, scaled by 2^20, gap 0", partial(gurobi, scale=TWENTY, gap=0.0), NO_GUROBI),
 ]
 KNAPSACK = Peer("OR-Tools KnapsackSolver, 2^20", partial(knapsack, scale=TWENTY))
-PRTPY = Peer("prtpy complete greedy", prtpy_partition, NO_PRTPY)
+PRTPY = Peer("prtpy, cbldm", prtpy_partition, NO_PRTPY)

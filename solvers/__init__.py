@@ -9,6 +9,7 @@ Heavy parts (numba, OR-Tools) are loaded when a backend that needs them is first
 """
 
 from solvers.batch import BatchSolution, solve_many
+from solvers.covering import CoveringRadius, covering_radius
 from solvers.dispatch import solve
 from solvers.errors import (
     BackendUnavailableError,
@@ -25,6 +26,7 @@ __all__ = [
     "BackendUnavailableError",
     "BatchSolution",
     "CertificateError",
+    "CoveringRadius",
     "InvalidProblemError",
     "Proof",
     "Solution",
@@ -33,6 +35,7 @@ __all__ = [
     "UnsupportedProblemError",
     "backends",
     "count",
+    "covering_radius",
     "solutions",
     "solve",
     "solve_many",

@@ -8,23 +8,26 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from solvers.methods.protocol import Enumerator
 from solvers.registry import BACKENDS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from solvers.methods.protocol import Backend, Limits
     from solvers.problem import SubsetSum
     from solvers.solution import Objective
 
 # Without a time limit, a proof that would take longer than this (in seconds, by the model) is not begun.
 _PATIENCE = 1200.0
-# How long "within" looks for an easy answer before a proof is begun, as a share of the proof's cost.
+# "within" looks for an easy answer before a proof that costs more than this, for a share of the proof's cost.
+_SHORT = 0.01
 _EASY_SHARE = 0.5
 # "auto" gives a search that has no end of its own this long when there is no time limit.
 _OPEN_END = 30.0
-_PROVERS = ("mitm", "schroeppel-shamir", "mitm-nd", "dp", "cp-sat")
 
 
 @dataclass(frozen=True)
@@ -35,29 +38,40 @@ class Attempt:
     seconds: float | None = None
 
 
-def plan(problem: SubsetSum, objective: Objective, limits: Limits) -> list[Attempt]:
-    """Return what "auto" tries, in order, until an answer leaves nothing to add.
+def plan(problem: SubsetSum, objective: Objective, limits: Limits) -> Iterator[Attempt]:
+    """Yield what "auto" tries, in order, until an answer leaves nothing to add.
 
     The proving backends that can finish in time come first, cheapest first. "within" looks for an easy answer
     before: most instances with many items have very many. Where no proof can be had in time, large
     neighbourhood search takes the time; its answer is FEASIBLE, or OPTIMAL when it meets a bound.
     """
-    cost = {
-        name: seconds_to_proof(name, problem, objective)
-        for name in _PROVERS
-        if BACKENDS[name].missing() is None and BACKENDS[name].refusal(problem, objective, limits) is None
-    }
     time = limits.remaining
     patience = _PATIENCE if time is None else time
-    proving = sorted((name for name in cost if cost[name] <= patience), key=lambda name: cost[name])
+    cost = {name: seconds_to_proof(name, problem, objective) for name in _COSTS}
+    if problem.d == 1:
+        del cost["mitm-nd"]  # little better at best, and of infeasible problems it shows no subset
+
+    def willing(name: str) -> bool:
+        backend = BACKENDS[name]
+        return backend.refusal(problem, objective, limits) is None and backend.missing() is None
+
     search = BACKENDS["lns"]
-    attempts = []
-    if objective == "within" and proving and cost[proving[0]] > 0.01:
-        attempts.append(Attempt(search, max(0.05, _EASY_SHARE * cost[proving[0]])))
-    attempts += [Attempt(BACKENDS[name]) for name in proving]
-    if not proving and objective == "sparsest" and "cp-sat" in cost:
-        return [Attempt(search, None if time is None else time / 4), Attempt(BACKENDS["cp-sat"], _OPEN_END)]
-    return [*attempts, Attempt(search)]
+    proving = (
+        name for name in sorted(cost, key=lambda n: cost[n]) if cost[name] <= patience and willing(name)
+    )
+    first = next(proving, None)
+    if first is None:
+        if objective == "sparsest" and willing("cp-sat"):
+            yield Attempt(search, None if time is None else time / 4)
+            yield Attempt(BACKENDS["cp-sat"], _OPEN_END if time is None else None)
+        else:
+            yield Attempt(search)
+        return
+    if objective == "within" and cost[first] > _SHORT:
+        yield Attempt(search, max(_SHORT, _EASY_SHARE * cost[first]))
+    yield Attempt(BACKENDS[first])
+    yield from (Attempt(BACKENDS[name]) for name in proving)
+    yield Attempt(search)
 
 
 def counting_order(problem: SubsetSum, limits: Limits) -> list[Enumerator]:
@@ -72,19 +86,53 @@ def counting_order(problem: SubsetSum, limits: Limits) -> list[Enumerator]:
 
 def seconds_to_proof(name: str, problem: SubsetSum, objective: Objective) -> float:
     """Estimate the time a backend takes to prove its answer."""
-    n, d = problem.n, problem.d
-    sizes = problem.sizes[1] - problem.sizes[0] + 1
-    grouped = objective == "sparsest" or problem.cardinality is not None
-    half = math.exp2(n / 2)
-    if name == "mitm":
-        return 1e-4 + 30e-9 * half * (n / 4 if grouped else 1)
-    if name == "schroeppel-shamir":
-        return 2e-3 + 8e-9 * half * (sizes if grouped else 1)
-    if name == "mitm-nd":
-        return 1e-3 + 200e-9 * half * d * (n / 4 if grouped else 1)
-    if name == "dp":
-        sums = min(sum(abs(item[0]) for item in problem.image.items), 1 << 60)
-        return 1e-4 + sums * (2e-9 + n * 0.03e-9) * (problem.sizes[1] if grouped else 1)
-    if name == "cp-sat":
-        return 0.01 * math.exp2(0.5 * max(0, n - 14)) * d
-    raise ValueError(f"no cost is known for {name!r}")
+    grouped = objective == "sparsest" or problem.sizes != (0, problem.n)
+    return _COSTS[name](problem, objective, grouped)
+
+
+def _mitm(problem: SubsetSum, objective: Objective, grouped: bool) -> float:  # noqa: ARG001
+    n = min(problem.n, 1000)
+    return 1e-4 + 42e-9 * math.exp2(n / 2) + (1e-6 * n * n if grouped else 0)
+
+
+def _schroeppel_shamir(problem: SubsetSum, objective: Objective, grouped: bool) -> float:
+    n = min(problem.n, 1000)
+    sweep = 6.5e-9 * math.exp2(n / 2)
+    if objective == "within":
+        sweep /= 1 + _expected_subsets(problem)  # it stops at the first
+    parts = 0.0 if not grouped else 8e-5 * n * n / 16 if objective == "sparsest" else 2.5e-4 * n / 2
+    return 7e-4 + 7.5e-7 * math.exp2(n / 4) + sweep + parts
+
+
+def _mitm_nd(problem: SubsetSum, objective: Objective, grouped: bool) -> float:  # noqa: ARG001
+    n, d = min(problem.n, 1000), problem.d
+    return 1.5e-4 + math.exp2(n / 2) * (11e-9 * n + 50e-9 * d)
+
+
+def _dp(problem: SubsetSum, objective: Objective, grouped: bool) -> float:
+    sums = min(sum(abs(item[0]) for item in problem.image.items), 1 << 60)
+    per_sum = 7e-11 if objective == "sparsest" else 3e-11 if grouped else 7e-12
+    return 4e-4 + per_sum * problem.n * sums
+
+
+def _cp_sat(problem: SubsetSum, objective: Objective, grouped: bool) -> float:  # noqa: ARG001
+    return 1.5e-3 + 4e-3 * math.exp2(0.87 * min(problem.n - 16, 1000))
+
+
+def _expected_subsets(problem: SubsetSum) -> float:
+    """Estimate how many subsets lie within the tolerance, as if sums were uniform over their range."""
+    image = problem.image
+    if problem.d > 1 or problem.tolerance_units is None:
+        return 0.0
+    extent = sum(abs(item[0]) for item in image.items)
+    share = Fraction(min(2 * problem.tolerance_units + 1, extent), max(extent, 1))
+    return math.exp2(min(problem.n, 1000)) * float(share)
+
+
+_COSTS: dict[str, Callable[[SubsetSum, Objective, bool], float]] = {
+    "mitm": _mitm,
+    "schroeppel-shamir": _schroeppel_shamir,
+    "mitm-nd": _mitm_nd,
+    "dp": _dp,
+    "cp-sat": _cp_sat,
+}

@@ -86,7 +86,8 @@ def solutions(
     """Iterate over all subsets within the tolerance, best first.
 
     Each is an answer to "nearest": OPTIMAL for the nearest ones, FEASIBLE for the others, with the proven
-    nearest error as lower bound. Subsets of equal error come in no particular order.
+    nearest error as lower bound. Subsets of equal error come in the order of
+    their indices, unless there are more than some thousands of them.
 
     Parameters
     ----------
@@ -115,9 +116,9 @@ def solutions(
     >>> from solvers import SubsetSum, solutions
     >>> for answer in solutions(SubsetSum([3, 5, 9, 11], 13), limit=3):
     ...     print(answer.subset, answer.error)
-    [1 2] 1
     [0 2] 1
     [0 3] 1
+    [1 2] 1
 
     """
     limits = checked_limits(None, memory_limit, threads, 0)
@@ -181,7 +182,7 @@ class _Rings:
         return units.numerator
 
     def subsets(self, portion: int) -> Iterator[list[int]]:
-        """Yield them by error; a ring of one error only is not sorted, as it may be too large to hold."""
+        """Yield them by error, then by their indices where those of one error are few enough to be sorted."""
         above, width = self.nearest - 1, 1
         while above < self.last:
             reach = min(above + width, self.last)
@@ -190,7 +191,7 @@ class _Rings:
                 width = max(1, (reach - above) * portion // (2 * number))
                 continue
             ring = self.enumerator.listed(self.problem, above, reach, self.limits)
-            yield from ring if reach == above + 1 else sorted(ring, key=self._rank)
+            yield from ring if number > portion else sorted(ring, key=self._rank)
             width = 2 * width * max(1, portion // (2 * number + 1))
             above = reach
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from solvers.kernels.compiling import compiled
+from solvers.kernels.radix_sort import sort_with
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -126,13 +127,6 @@ def _keep_marked(keys: Ints, pairs: Ints, count: int, cells: Ints) -> int:
         keys[kept], pairs[kept] = keys[k], pairs[k]
         kept += (cells[cell >> 6] >> (cell & 63)) & 1
     return kept
-
-
-@compiled
-def _sorted_by_key(keys: Ints, pairs: Ints, count: int) -> None:
-    order = np.argsort(keys[:count])
-    keys[:count] = keys[:count][order]
-    pairs[:count] = pairs[:count][order]
 
 
 @compiled
@@ -262,8 +256,8 @@ def join_windows(
             few_marks[:] = 0
             _mark_keys(left_keys, lefts, few_marks)
             rights = _keep_marked(right_keys, right_pairs, rights, few_marks)
-            _sorted_by_key(left_keys, left_pairs, lefts)
-            _sorted_by_key(right_keys, right_pairs, rights)
+            sort_with(left_keys[:lefts], left_pairs[:lefts], high - low)
+            sort_with(right_keys[:rights], right_pairs[:rights], high - low)
             lefts, rights = _keep_equal_keys(
                 left,
                 right,

@@ -16,6 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from solvers.kernels.compiling import compiled
+from solvers.kernels.radix_sort import sort
 
 if TYPE_CHECKING:
     import numpy as np
@@ -139,7 +140,7 @@ def _gather_right(
 
 
 @compiled
-def _keep_marked(
+def _keep_candidates(
     marking: Ints, marks: int, tested: Ints, tests: int, below: int, above: int, shift: int, table: Ints
 ) -> int:
     """Keep the ``tested`` values t for which some m in ``marking`` may have m - below <= t <= m + above."""
@@ -275,9 +276,9 @@ def sweep(
         start, pace = found, reach
         if shift >= 0 and fits:
             shift = max(finest, shift - _FINER)
-            lefts_kept = _keep_marked(right_out, rights, left_out, lefts, 2 * reach, 0, shift, second)
+            lefts_kept = _keep_candidates(right_out, rights, left_out, lefts, 2 * reach, 0, shift, second)
             shift = max(finest, shift - _FINER)
-            rights = _keep_marked(left_out, lefts_kept, right_out, rights, 0, 2 * reach, shift, second)
+            rights = _keep_candidates(left_out, lefts_kept, right_out, rights, 0, 2 * reach, shift, second)
         else:
             lefts_kept = lefts
         if lefts_kept > 0 and rights > 0:
@@ -293,8 +294,8 @@ def sweep(
                             reach = min(reach, distance + margin)
             else:
                 left_sorted, right_sorted = left_out[:lefts_kept], right_out[:rights]
-                left_sorted.sort()
-                right_sorted.sort()
+                sort(left_sorted, w)
+                sort(right_sorted, w + 2 * pace)
                 i, j, distance = _nearest_sorted(left_sorted, right_sorted, pace)
                 if distance <= reach:
                     if margin < 0:

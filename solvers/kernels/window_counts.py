@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from solvers.kernels.compiling import compiled
+from solvers.kernels.radix_sort import sort
 from solvers.kernels.sum_windows import place
 
 if TYPE_CHECKING:
@@ -30,12 +31,13 @@ def _between(lower: Ints, upper: Ints) -> int:
 
 
 @compiled
-def _gather(side: Side, lower: Ints, upper: Ints, out: Ints) -> None:
+def _gather(side: Side, lower: Ints, upper: Ints, origin: int, out: Ints) -> None:
+    """List ``sum - origin``."""
     bases, _, _, sums = side
     count = 0
     for i in range(bases.size):
         for j in range(lower[i], upper[i]):
-            out[count] = bases[i] + sums[j]
+            out[count] = bases[i] + sums[j] - origin
             count += 1
 
 
@@ -84,14 +86,16 @@ def count_up_to(
             high += (lefts >> 16) * below
             low += (lefts & 0xFFFF) * below
             if rights > 0:
-                _gather(left, left_from, left_to, left_out)
-                _gather(right, right_from, right_to, right_out)
+                lowest = bound - v - w + 2
+                _gather(left, left_from, left_to, v, left_out)
+                _gather(right, right_from, right_to, lowest, right_out)
                 left_sorted, right_sorted = left_out[:lefts], right_out[:rights]
-                left_sorted.sort()
-                right_sorted.sort()
+                sort(left_sorted, w)
+                sort(right_sorted, w)
+                room = bound - v - lowest
                 j = rights
                 for i in range(lefts):
-                    while j > 0 and right_sorted[j - 1] > bound - left_sorted[i]:
+                    while j > 0 and right_sorted[j - 1] > room - left_sorted[i]:
                         j -= 1
                     low += j
             touched += lefts + rights

@@ -89,17 +89,35 @@ class _Search:
                 self.problem.sizes[0],
                 message="time limit reached",
             )
-        units = self.problem.image.error(answer.subset)
         if not self.grid.shift:
-            proven = units if answer.complete else min(self._exact_bound(answer.bound), units)
-            message = "" if answer.complete else "time limit reached"
-            return Finding(answer.subset, proven * unit, self.problem.sizes[0], message=message)
+            subset, proven, complete = self._confirmed(answer, low, high)
+            message = "" if complete else "time limit reached"
+            return Finding(subset, proven * unit, self.problem.sizes[0], message=message)
+        units = self.problem.image.error(answer.subset)
         rivals, all_listed = self._subsets_within(low, high, units)
         best = min([answer.subset, *rivals], key=self.problem.image.error)
         units = self.problem.image.error(best)
         proven = units if all_listed else min(units, self._exact_bound(answer.bound))
         message = "" if all_listed else "ranking the subsets that rounding left equal was cut short"
         return Finding(best, proven * unit, self.problem.sizes[0], message=message)
+
+    def _confirmed(self, answer: _Answer, low: int, high: int) -> tuple[list[int], int, bool]:
+        """Return the nearest subset, the proven bound in units, and whether they meet.
+
+        CP-SAT compares objective and bound as doubles: beyond 2^53 it calls an answer optimal that is some
+        units short of it. So it is asked for a nearer one until it proves that there is none.
+        """
+        subset, complete = answer.subset or [], answer.complete
+        units = self.problem.image.error(subset)
+        bound = min(self._exact_bound(answer.bound), units)
+        while complete and bound < units:
+            nearer = self._run(low, high, reach=units - 1)
+            complete = nearer.complete
+            if nearer.subset is None:
+                bound = units if complete else bound
+                break
+            subset, units = nearer.subset, self.problem.image.error(nearer.subset)
+        return subset, bound, complete
 
     def within(self) -> Finding:
         """Find any subset within the tolerance, or prove that there is none."""

@@ -211,7 +211,7 @@ def test_normally_scaled_normal_vectors():
             assert contradiction(case, objective, answer(case.problem, objective)) is None
 
 
-@pytest.mark.parametrize(("n", "d"), [(36, 3), (34, 2), (32, 8)])
+@pytest.mark.parametrize(("n", "d"), [(33, 3), (32, 2), (32, 8)])
 def test_planted_subsets_are_found_and_proven(n, d):
     rng = np.random.default_rng(n)
     rows = rng.integers(-(2**50), 2**50, (n, d))
@@ -302,7 +302,7 @@ def test_what_is_said_when_time_runs_out_is_true(objective, wide, monkeypatch):
 
 def test_counting_and_listing_say_when_time_runs_out():
     problem = SubsetSum([[1, 2], [3, 4]], [1, 2])
-    for limits in (Expiring(patience=0), Expiring(patience=4)):
+    for limits in (Expiring(patience=0), Expiring(patience=3)):
         with pytest.raises(UnsupportedProblemError, match="time limit"):
             BACKEND.count(problem, -1, 5, limits)
         with pytest.raises(UnsupportedProblemError, match="time limit"):
@@ -349,7 +349,14 @@ def checked_cases():
                 case = Case(rows, target, tolerance, cardinality)
                 above = int(tolerance) // 2 if cardinality is None else -1
                 listed.append((case, above, subsets_between(case.problem, above, int(tolerance))))
-    return listed
+    # Here the nearest point lies in the box that is farther from the query, which is rare.
+    rng = np.random.default_rng(8)
+    rows = rng.integers(-999, 999, (13, 4)).tolist()
+    hidden = np.flatnonzero(rng.random(13) < 0.5)
+    target = [sum(rows[i][k] for i in hidden) + 2 + 5 * k for k in range(4)]
+    nearest = Case(rows, target, None, (2, 6)).truth.nearest
+    case = Case(rows, target, nearest, (2, 6))
+    return [*listed, (case, -1, subsets_between(case.problem, -1, int(nearest)))]
 
 
 def complaints():
@@ -358,7 +365,8 @@ def complaints():
         for objective in OBJECTIVES:
             yield contradiction(case, objective, answer(case.problem, objective))
         reach = int(case.tolerance)
-        listed = sorted(BACKEND.listed(case.problem, above, reach, ONE_THREAD))
+        listing = BACKEND.listed(case.problem, above, reach, ONE_THREAD)
+        listed = sorted(itertools.islice(listing, len(expected) + 99))  # a mistake may go round in circles
         count = BACKEND.count(case.problem, above, reach, ONE_THREAD)
         yield None if (count, listed) == (len(expected), expected) else "not the subsets expected"
 
@@ -379,7 +387,6 @@ def run_in_plain_python(monkeypatch, module, old, new):
 KERNEL_MISTAKES = {
     "the other child is never visited": ("if other_gap < best:", "if other_gap < 0:"),
     "the other child is visited only where its box is entered": ("if other_gap < best:", "if other_gap < 1:"),
-    "the nearer child is the farther one": ("if gap > other_gap:", "if gap < other_gap:"),
     "pairs nearer by one are dropped": ("if gap >= best:\n", "if gap >= best - 1:\n"),
     "a box forgets its last point": ("range(first + 1, last):", "range(first + 1, last - 1):"),
     "a box forgets its high side": ("max(high[node, k], points[row, k])", "high[node, k]"),
@@ -406,7 +413,11 @@ KERNEL_MISTAKES = {
     "queries are skipped": ("query += step", "query += step + 1"),
 }
 POLICY_MISTAKES = {
-    "the incumbent is stale": (vector_halves, "best, pair = distance, (query, point)", "pair = query, point"),
+    "the incumbent is stale": (
+        vector_halves,
+        "best > stop:\n                    best, pair = distance, (query, point)",
+        "best > stop:\n                    pair = query, point",
+    ),
     "the last query is never asked": (
         vector_halves,
         "min(first + stripe, total)",
@@ -416,7 +427,7 @@ POLICY_MISTAKES = {
     "rivals are sought too near": (
         multidimensional,
         "lambda: self.grid.window(best - 1)",
-        "lambda: self.grid.window(best // 2**40)",
+        "lambda: (0, 0)",
     ),
     "rounding is forgotten where an error is said to be small": (
         multidimensional,
@@ -442,10 +453,13 @@ POLICY_MISTAKES = {
 }
 
 
+# Every kernel stops and resumes all the time; samples and stripes from a few dozen sums on.
+SMALL_STEPS = {"_BUDGET": 200, "_BUFFER": closest_pairs.LEAF, "_SMALL": 64, "_SAMPLES": (5,)}
+
+
 def small_steps(monkeypatch):
-    """Make every kernel stop and resume all the time."""
-    monkeypatch.setattr(vector_halves, "_BUDGET", 200)
-    monkeypatch.setattr(vector_halves, "_BUFFER", closest_pairs.LEAF)
+    for name, value in SMALL_STEPS.items():
+        monkeypatch.setattr(vector_halves, name, value)
 
 
 def test_without_a_mistake_there_is_nothing_to_complain_about(monkeypatch):
@@ -476,6 +490,7 @@ def plant(monkeypatch, module, old, new):
     assert source.count(old) == 1, f"{old!r} occurs {source.count(old)} times"
     copy = types.ModuleType(module.__name__)
     exec(compile(source.replace(old, new), module.__name__, "exec"), copy.__dict__)  # noqa: S102
+    copy.__dict__.update(SMALL_STEPS)
     for name in ("_Search",) if module is multidimensional else ("Halves",):
         for attribute, value in vars(getattr(copy, name)).items():
             if callable(value):

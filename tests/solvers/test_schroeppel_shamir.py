@@ -226,10 +226,10 @@ MISTAKES = {
     "window one value short": (sum_windows, "_gather_left", "limit = w - base", "limit = w - base - 1"),
     "no overlap at the borders": (sum_windows, "sweep", "w - 1 + 2 * reach", "w - 1 + reach"),
     "one cell marked, not both": (sum_windows, "_gather_left", "if other != cell", "if False"),
-    "one cell marked later": (sum_windows, "_keep_marked", "marking[k] + above", "marking[k] - below"),
+    "one cell marked later": (sum_windows, "_keep_candidates", "marking[k] + above", "marking[k] - below"),
     "sums skipped when placing": (sum_windows, "place", "sums[middle] < wanted", "sums[middle] <= wanted"),
     "tie dropped in a list": (sum_windows, "_list_sorted", "rights[j] <= centre", "rights[j] < centre"),
-    "tie dropped in a count": (window_counts, "count_up_to", "j - 1] > bound", "j - 1] >= bound"),
+    "tie dropped in a count": (window_counts, "count_up_to", "j - 1] > room", "j - 1] >= room"),
     "counts overlap": (window_counts, "count_up_to", "bound - v - w + 2", "bound - v - w + 3"),
 }
 
@@ -261,7 +261,7 @@ def contradicted(small_problems):
 def test_planted_mistakes_are_caught(name, small_problems, many_windows, monkeypatch):
     module, kernel, line, mistaken = MISTAKES[name]
     for attribute, function in list(vars(module).items()):
-        if hasattr(function, "py_func"):
+        if hasattr(function, "py_func") and attribute != "sort":  # that one is slow in plain Python
             monkeypatch.setattr(module, attribute, function.py_func)
     source = inspect.getsource(getattr(module, kernel))
     assert source.count(line) >= 1

@@ -21,8 +21,10 @@ from solvers import (
     UnsupportedProblemError,
     backends,
     dispatch,
+    registry,
     solve,
 )
+from solvers.choosing import Attempt
 from solvers.methods import meet_in_the_middle
 from solvers.methods.protocol import Finding
 
@@ -274,7 +276,11 @@ LIES = [
 
 @pytest.fixture
 def plant(monkeypatch):
-    return lambda *puppets: monkeypatch.setattr(dispatch, "_BACKENDS", puppets)
+    def make_it_the_only_one(puppet):
+        monkeypatch.setitem(registry.BACKENDS, puppet.name, puppet)
+        monkeypatch.setattr(dispatch, "plan", lambda *_: [Attempt(puppet)])
+
+    return make_it_the_only_one
 
 
 @pytest.mark.parametrize(("objective", "finding", "status"), TRUTHS)
@@ -296,7 +302,7 @@ def test_lies_are_refused(plant, objective, finding, message):
 def test_wrong_cardinalities_are_refused(plant):
     plant(Puppet(Finding([2], size_bound=2)))
     with pytest.raises(CertificateError, match="1 items, allowed are 2 to 3"):
-        solve(SubsetSum([3, 5, 9], 10, tolerance=2, cardinality=(2, 3)))
+        solve(SubsetSum([3, 5, 9], 10, tolerance=2, cardinality=(2, 3)), backend="puppet")
 
 
 # -- choosing a backend ------------------------------------------------------------------------------
@@ -337,7 +343,7 @@ def test_only_a_subset_sum_is_solved():
 @pytest.mark.parametrize(
     ("problem", "options", "message"),
     [
-        (SubsetSum([[1, 2]], (1, 2)), {}, "2 dimensions; able: cp-sat"),
+        (SubsetSum([[1, 2]], (1, 2)), {}, "2 dimensions; able: mitm-nd, cp-sat"),
         (SubsetSum([1] * 51, 1), {}, "up to 50 items"),
         (SubsetSum([1] * 40, 1), {"memory_limit": 1 << 20}, "memory limit"),
     ],
@@ -352,18 +358,12 @@ def test_missing_packages_are_named(plant):
     assert "pip install puppet" in backends()["puppet"]
     with pytest.raises(BackendUnavailableError, match="pip install puppet"):
         solve(PROBLEM, backend="puppet")
-    with pytest.raises(UnsupportedProblemError):
-        solve(PROBLEM)
 
 
-def test_auto_takes_the_next_one_where_the_first_gives_up(plant):
-    first, second = Puppet(raises=UnsupportedProblemError("no")), Puppet(Finding([2], Fraction(1)))
-    second.name = "second"
-    plant(Puppet(refuses="never"), Puppet(lacks="gone"), first, second)
-    assert solve(PROBLEM).backend == "second"
-    plant(Puppet(refuses="on principle"))
-    with pytest.raises(UnsupportedProblemError, match="on principle"):
-        solve(PROBLEM)
+def test_a_named_backend_that_backs_out_is_not_replaced_by_another(plant):
+    plant(Puppet(raises=UnsupportedProblemError("on principle")))
+    with pytest.raises(UnsupportedProblemError, match="puppet: on principle"):
+        solve(PROBLEM, backend="puppet")
 
 
 def test_mitm_falls_back_to_pythons_integers_and_then_gives_up(monkeypatch):
@@ -378,14 +378,18 @@ def test_mitm_falls_back_to_pythons_integers_and_then_gives_up(monkeypatch):
     with pytest.raises(UnsupportedProblemError, match="mixed magnitudes"):
         solve(problem, backend="mitm")
     rescued = solve(problem, threads=1)
-    assert (rescued.backend, rescued.error) == ("cp-sat", expected.error)
+    assert rescued.backend != "mitm"
+    assert rescued.error == expected.error
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
 @pytest.mark.parametrize("backend", sorted(backends()))
 def test_time_limits_leave_honest_answers(objective, backend):
     rng = np.random.default_rng(3)
-    problem = SubsetSum([int(x) for x in rng.integers(1, 2**50, 34)], 2**52 + 1, tolerance=0)
+    large = 2**50 if backend != "dp" else 2**24
+    problem = SubsetSum([int(x) for x in rng.integers(1, large, 34)], 4 * large + 1, tolerance=0)
+    if backend == "k-tree" and objective == "sparsest":
+        return  # refused, whatever the time
     solution = solve(problem, objective=objective, backend=backend, time_limit=1e-6, threads=1)
     solution.check(problem)
     assert solution.status is Status.UNKNOWN
@@ -394,7 +398,8 @@ def test_time_limits_leave_honest_answers(objective, backend):
 
 @pytest.mark.parametrize("backend", sorted(backends()))
 def test_answers_do_not_depend_on_threads_or_seed(backend):
-    problem = SubsetSum([0.1, 0.2, 0.3, 0.7, 1.1, -0.4], 0.77, tolerance=1)
+    few = [0.125, 0.25, 0.375, 0.6875, 1.125, -0.4375]
+    problem = SubsetSum(few if backend != "k-tree" else few * 5, 0.8125, tolerance=1)
     answers = {
         solve(problem, backend=backend, threads=k, seed=s).error for k in (1, 2) for s in (0, 7, 2**40)
     }

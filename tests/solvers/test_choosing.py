@@ -1,0 +1,186 @@
+"""What "auto" chooses, and that joining what several backends found loses and invents nothing."""
+
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from solvers import Proof, Status, SubsetSum, UnsupportedProblemError, dispatch, registry, solve
+from solvers.choosing import Attempt, counting_order, plan, seconds_to_proof
+from solvers.methods.protocol import Finding, Limits
+
+PROVING = ["mitm", "schroeppel-shamir", "mitm-nd", "dp", "cp-sat"]
+
+
+def uniform(n, d=1, **options):
+    rng = np.random.default_rng(n)
+    items = rng.uniform(-1, 1, (n, d))
+    target = items[: n // 2].sum(axis=0) + 1 / 3
+    return SubsetSum(
+        items[:, 0].tolist() if d == 1 else items.tolist(),
+        float(target[0]) if d == 1 else target.tolist(),
+        **options,
+    )
+
+
+def names(problem, objective="nearest", **limits):
+    return [attempt.backend.name for attempt in plan(problem, objective, Limits(**limits))]
+
+
+@pytest.mark.parametrize(
+    ("problem", "first"),
+    [
+        (uniform(21), "mitm"),
+        (uniform(50), "schroeppel-shamir"),
+        (uniform(30, 3), "mitm-nd"),
+        (SubsetSum([3, 5, 9] * 40, 101), "dp"),
+        (uniform(200), "lns"),
+        (uniform(200, 9), "lns"),
+    ],
+)
+def test_each_kind_of_problem_has_its_method(problem, first):
+    assert names(problem)[0] == first
+
+
+def test_an_exact_hit_of_vectors_is_for_schroeppel_shamir():
+    rng = np.random.default_rng(4)
+    items = rng.integers(0, 100, (40, 5))
+    problem = SubsetSum(items.tolist(), (items.sum(axis=0) // 2).tolist(), tolerance=0)
+    assert names(problem, "within")[0] in ("schroeppel-shamir", "lns")
+    assert "schroeppel-shamir" in names(problem, "within")
+
+
+def test_a_proof_that_the_time_limit_rules_out_is_not_begun():
+    assert "schroeppel-shamir" in names(uniform(60))
+    assert names(uniform(60), seconds=1.0) == ["lns"]
+
+
+def test_a_search_is_always_there_as_the_last_resort():
+    for objective in ("nearest", "within"):
+        assert names(uniform(24, tolerance=1e-3), objective)[-1] == "lns"
+
+
+def test_within_looks_for_an_easy_answer_before_a_long_proof_but_not_before_a_short_one():
+    assert names(uniform(24, tolerance=1e-3), "within")[0] == "mitm"
+    assert names(uniform(60, tolerance=1e-3), "within")[:2] == ["lns", "schroeppel-shamir"]
+
+
+def test_floating_point_backends_are_never_chosen_unasked():
+    for problem in (uniform(5), uniform(30, 2), uniform(300), SubsetSum([1, 2, 3] * 30, 50)):
+        for objective in ("nearest", "within", "sparsest"):
+            tolerant = SubsetSum(problem.items, problem.target, tolerance=0.1)
+            assert not {"highs", "pulp"} & set(names(tolerant, objective))
+
+
+@pytest.mark.parametrize("name", PROVING)
+def test_costs_grow_with_the_problem(name):
+    costs = [seconds_to_proof(name, SubsetSum([7] * n, 3 * n), "nearest") for n in (8, 16, 32, 64)]
+    assert costs == sorted(costs)
+    assert costs[0] > 0
+
+
+def test_counting_is_offered_by_those_that_can():
+    assert counting_order(uniform(20, tolerance=1), Limits())[0].name in ("mitm", "mitm-nd")
+    assert [b.name for b in counting_order(SubsetSum([1] * 100, 50, tolerance=0), Limits())] == ["dp"]
+    assert counting_order(uniform(200, tolerance=1e-3), Limits()) == []
+
+
+def test_large_instances_are_answered_honestly():
+    many = uniform(200, tolerance=1e-9)
+    within = solve(many, objective="within")
+    assert within.status is Status.FEASIBLE
+    assert within.error <= Fraction(1e-9)
+    nearest = solve(many, time_limit=0.3)
+    assert nearest.status in (Status.OPTIMAL, Status.FEASIBLE)
+    assert nearest.lower_bound <= nearest.error
+    vectors = solve(uniform(60, 3), time_limit=0.3)
+    assert vectors.status is Status.FEASIBLE
+    sparse = solve(uniform(200, tolerance=0.01), objective="sparsest", time_limit=0.5)
+    assert sparse.status in (Status.OPTIMAL, Status.FEASIBLE)
+    assert sparse.size >= sparse.size_bound
+
+
+class Scripted:
+    """A backend that says what it is told to."""
+
+    summary = "scripted"
+
+    def __init__(self, name, finding):
+        self.name = name
+        self.finding = finding
+
+    def missing(self):
+        return None
+
+    def refusal(self, problem, objective, limits):
+        return None
+
+    def solve(self, problem, objective, limits):
+        if isinstance(self.finding, Exception):
+            raise self.finding
+        return self.finding
+
+
+def scripted(monkeypatch, *findings):
+    attempts = [Attempt(Scripted(f"backend {i}", finding)) for i, finding in enumerate(findings)]
+    monkeypatch.setattr(dispatch, "plan", lambda *_: attempts)
+
+
+def test_the_better_subset_and_the_stronger_bound_are_joined(monkeypatch):
+    problem = SubsetSum([4, 6, 11], 12)
+    scripted(monkeypatch, Finding([2]), Finding([1], lower_bound=Fraction(1)))
+    joined = solve(problem)
+    assert (joined.error, joined.lower_bound, joined.status) == (1, 1, Status.OPTIMAL)
+    assert joined.backend == "backend 0"
+    scripted(monkeypatch, Finding([1]), Finding(None), Finding([2]))
+    joined = solve(problem)
+    assert (joined.error, joined.lower_bound, joined.status) == (1, 0, Status.FEASIBLE)
+
+
+def test_a_sparser_subset_is_better_and_its_size_bound_counts(monkeypatch):
+    problem = SubsetSum([4, 6, 11], 10, tolerance=1)
+    scripted(monkeypatch, Finding([0, 1]), Finding([2], Fraction(1), size_bound=1))
+    joined = solve(problem, objective="sparsest")
+    assert joined.subset.tolist() == [2]
+    assert joined.status is Status.OPTIMAL
+
+
+def test_nothing_more_is_tried_once_the_answer_is_proven(monkeypatch):
+    scripted(monkeypatch, Finding([2], Fraction(1)), AssertionError("not needed"))
+    assert solve(SubsetSum([4, 6, 11], 12)).status is Status.OPTIMAL
+
+
+def test_a_backend_that_backs_out_leaves_it_to_the_next(monkeypatch):
+    scripted(monkeypatch, UnsupportedProblemError("too mixed"), Finding([2], Fraction(1)))
+    assert solve(SubsetSum([4, 6, 11], 12)).backend == "backend 1"
+    scripted(monkeypatch, UnsupportedProblemError("too mixed"))
+    with pytest.raises(UnsupportedProblemError, match="too mixed"):
+        solve(SubsetSum([4, 6, 11], 12))
+
+
+def test_backends_that_are_missing_or_refuse_are_passed_over(monkeypatch):
+    gone, unwilling = Scripted("mitm", None), Scripted("dp", None)
+    gone.missing = lambda: "pip install it"
+    unwilling.refusal = lambda *_: "on principle"
+    monkeypatch.setitem(registry.BACKENDS, "mitm", gone)
+    monkeypatch.setitem(registry.BACKENDS, "dp", unwilling)
+    chosen = names(SubsetSum([1, 2, 3], 4))
+    assert not {"mitm", "dp"} & set(chosen)
+    assert "schroeppel-shamir" in chosen
+
+
+def test_pulp_solvers_are_found_by_name():
+    assert registry.backend_named("pulp:PULP_CBC_CMD").name == "pulp:PULP_CBC_CMD"
+    solution = solve(SubsetSum([4, 6, 11], 12), backend="pulp:pulp_cbc_cmd")
+    assert solution.error == 1
+    assert solution.proof in (Proof.TOLERANCE, Proof.EXACT)
+
+
+def test_limits_are_shared_out():
+    limits = Limits(seconds=10.0)
+    assert limits.share(1.0).seconds == 1.0
+    assert limits.share(None).seconds <= 10.0
+    assert limits.share(100.0).seconds <= 10.0
+    assert Limits().share(None).seconds is None
+    assert replace(limits, seconds=0.0).share(5.0).expired
