@@ -15,15 +15,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import accumulate
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from solvers.problem import SubsetSum
@@ -41,9 +40,9 @@ class Nonnegative:
     targets : dict
         What the chosen items are to add up to, in units of the image, by their number; {0: target} where the
         number does not matter.
-    groups : list of index arrays
+    groups : list of lists of indices
         The original items that stand behind each item.
-    plus : bool array, shape (n,)
+    plus : list of n bools
         Whether taking the item that stands for an original one means to choose it (else: to leave it out).
     weights : list of int
         By how much taking an item changes the number of chosen items; only for the weighted form.
@@ -53,8 +52,8 @@ class Nonnegative:
     items: list[int]
     step: int
     targets: dict[int, int]
-    groups: list[NDArray[np.int64]]
-    plus: NDArray[np.bool_]
+    groups: list[list[int]]
+    plus: list[bool]
     weights: list[int]
 
     @cached_property
@@ -81,7 +80,7 @@ class Nonnegative:
         """Return the same problem where to take an item means the opposite. For one target."""
         plus = self.plus.copy()
         for group in self.groups:
-            plus[group] = ~plus[group]
+            _flip(plus, group)
         return replace(self, targets={0: self.step * self.total - self.targets[0]}, plus=plus)
 
     def core(self, size: int) -> Nonnegative:
@@ -96,7 +95,7 @@ class Nonnegative:
         for item, group in zip(self.items[:fixed], self.groups, strict=False):
             if self.step * item <= left - spare:
                 left -= self.step * item
-                plus[group] = ~plus[group]
+                _flip(plus, group)
         return replace(self, items=smallest, targets={0: left}, groups=self.groups[fixed:], plus=plus)
 
     def error(self, size: int, total: int) -> int:
@@ -111,13 +110,19 @@ class Nonnegative:
 
     def subset(self, taken: Sequence[bool] | NDArray[np.bool_]) -> list[int]:
         """Return the original items chosen when these are taken (from the first on; missing ones are not)."""
-        chosen = ~self.plus
+        chosen = [not choosing for choosing in self.plus]
         for group, is_taken in zip(self.groups, taken, strict=False):
             if is_taken:
-                chosen[group] = self.plus[group]
-        return [int(i) for i in np.flatnonzero(chosen)]
+                _flip(chosen, group)
+        return [i for i, is_chosen in enumerate(chosen) if is_chosen]
 
 
+def _flip(flags: list[bool], places: list[int]) -> None:
+    for place in places:
+        flags[place] = not flags[place]
+
+
+@lru_cache(maxsize=4)  # a backend is asked whether it can, and then to do it
 def flipped(problem: SubsetSum, *, bundled: bool) -> Nonnegative:
     """Rewrite a problem in which any number of items may be chosen.
 
@@ -126,10 +131,11 @@ def flipped(problem: SubsetSum, *, bundled: bool) -> Nonnegative:
     """
     values = [item[0] for item in problem.image.items]
     target = problem.image.target[0] - sum(x for x in values if x < 0)
-    plus = np.array([x >= 0 for x in values])
     total = sum(abs(x) for x in values)
-    if 2 * target > total:
-        target, plus = total - target, ~plus
+    complement = 2 * target > total
+    if complement:
+        target = total - target
+    plus = [(x >= 0) != complement for x in values]
     sizes: dict[int, list[int]] = {}
     for index, x in enumerate(values):
         sizes.setdefault(abs(x), []).append(index)
@@ -140,7 +146,7 @@ def flipped(problem: SubsetSum, *, bundled: bool) -> Nonnegative:
         left, many = sizes[value], 1
         while left:
             items.append(value * min(many, len(left)))
-            groups.append(np.array(left[:many], dtype=np.int64))
+            groups.append(left[:many])
             left, many = left[many:], 2 * many if bundled else 1
     order = sorted(range(len(items)), key=lambda j: -items[j])
     return _reduced([items[j] for j in order], {0: target}, [groups[j] for j in order], plus)
@@ -171,8 +177,8 @@ def _shifted_forms(problem: SubsetSum, between: tuple[int, int]) -> list[Nonnega
             _reduced(
                 [signed[i] - least for i in order],
                 {k: goal - k * least for k in sizes},
-                [np.array([i], dtype=np.int64) for i in order],
-                np.full(n, plus),
+                [[i] for i in order],
+                [plus] * n,
             )
         )
     return forms
@@ -185,14 +191,14 @@ def weighted(problem: SubsetSum, reach: int, *, left_out: bool = False) -> Nonne
     order = sorted((i for i in range(problem.n) if values[i]), key=lambda i: -abs(values[i]))
     forms = []
     for sign in (1, -1):
-        positive = np.array([sign * x >= 0 for x in values])
+        positive = [sign * x >= 0 for x in values]
         forms.append(
             _reduced(
                 [abs(values[i]) for i in order],
                 {0: sign * target - sum(sign * x for x in values if sign * x < 0)},
-                [np.array([i], dtype=np.int64) for i in order],
+                [[i] for i in order],
                 # A zero stays out of the counted ones, whichever those are.
-                (positive | ~np.array([x != 0 for x in values])) ^ left_out,
+                [(up or x == 0) != left_out for up, x in zip(positive, values, strict=True)],
                 [1 if positive[i] else -1 for i in order],
             )
         )
@@ -202,8 +208,8 @@ def weighted(problem: SubsetSum, reach: int, *, left_out: bool = False) -> Nonne
 def _reduced(
     items: list[int],
     targets: dict[int, int],
-    groups: list[NDArray[np.int64]],
-    plus: NDArray[np.bool_],
+    groups: list[list[int]],
+    plus: list[bool],
     weights: list[int] | None = None,
 ) -> Nonnegative:
     step = math.gcd(*items) or 1

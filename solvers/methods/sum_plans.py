@@ -70,7 +70,7 @@ class Plan:
 
     def subsets(self, taken: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """Return the same for many subsets, shape (m, items), as masks; for items that stand for one each."""
-        chosen = np.tile(~self.form.plus, (len(taken), 1))
+        chosen = np.tile(~np.array(self.form.plus), (len(taken), 1))
         for column, group in enumerate(self.form.groups[self.too_large :]):
             chosen[:, group[0]] ^= taken[:, column] == 1
         return chosen

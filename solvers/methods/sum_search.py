@@ -226,7 +226,7 @@ class SumSearch:
         bits_of = BitTable(self.limits, sized=True)
         bits = bits_of.made(plan.items, plan.goal)
         windows = list(plan.windows(reach))
-        for k, low, high in windows if plan.form.plus.all() else reversed(windows):
+        for k, low, high in windows if all(plan.form.plus) else reversed(windows):
             total = self._nearest_in(plan, bits[k], k, low, high)
             if total is not None:
                 del bits

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from strategies import Case, batch_contradiction, contradiction
 
-from solvers import CertificateError, registry, solve, solve_many
+from solvers import CertificateError, UnsupportedProblemError, registry, solve, solve_many
 from solvers import batch as batch_module
 from solvers.kernels import batch_rows, half_sums, two_pointers
 
@@ -67,6 +67,12 @@ def some_cases():
         items = [int(x) for x in rng.integers(100, 10_000, n)]
         for tolerance in (0, 1):
             yield Case(items, items[0] + items[-1] + 1, tolerance)
+    # Objectives beyond 2^53, where doubles cannot tell the nearest from the next.
+    yield Case(
+        [[-(2**52)] * 3, [-(2**52)] * 3, [1 - 2**52, 2**52, 1 - 2**52], [2**52, 1 - 2**52, 2**52]],
+        (20266198323167231,) * 3,
+        0,
+    )
 
 
 CASES = list(some_cases())
@@ -78,6 +84,8 @@ def first_contradiction(backend):
         for objective in OBJECTIVES:
             try:
                 solution = solve(case.problem, objective=objective, backend=backend, threads=1)
+            except UnsupportedProblemError:  # vectors are not for all
+                continue
             except (CertificateError, IndexError) as error:
                 return f"noticed even without brute force: {error}"
             what = contradiction(case, objective, solution)
@@ -322,7 +330,11 @@ METHOD_MISTAKES = {
         "low, high = self.grid.window(units)\n",
         "low, high = -(units >> self.grid.shift), units >> self.grid.shift\n",
     ),
-    "cp-sat: one sign of the residual": (CP_SAT, "                model.add(-residual <= error)\n", ""),
+    "cp-sat: a bound short of the error is taken for it": (
+        CP_SAT,
+        "bound = min(self._exact_bound(answer.bound), units)",
+        "bound = units",
+    ),
     "cp-sat: cardinalities are not heeded": (
         CP_SAT,
         "sum(chosen), low, high)",
