@@ -32,10 +32,24 @@ _OPEN_END = 30.0
 
 @dataclass(frozen=True)
 class Attempt:
-    """A backend and how long it may take; None: all the time that is left."""
+    """A backend, how long it may take, and what it is asked.
+
+    Attributes
+    ----------
+    backend : Backend
+    seconds : float or None
+        None: all the time that is left.
+    proves : bool
+        Whether it might add a proof, not only a subset.
+    objective : str or None
+        None: the one that was asked for.
+
+    """
 
     backend: Backend
     seconds: float | None = None
+    proves: bool = True
+    objective: Objective | None = None
 
 
 def plan(problem: SubsetSum, objective: Objective, limits: Limits) -> Iterator[Attempt]:
@@ -51,27 +65,32 @@ def plan(problem: SubsetSum, objective: Objective, limits: Limits) -> Iterator[A
     if problem.d == 1:
         del cost["mitm-nd"]  # little better at best, and of infeasible problems it shows no subset
 
-    def willing(name: str) -> bool:
+    def willing(name: str, objective: Objective = objective) -> bool:
         backend = BACKENDS[name]
         return backend.refusal(problem, objective, limits) is None and backend.missing() is None
 
     search = BACKENDS["lns"]
+    if objective == "nearest" and problem.d > 1 and problem.tolerance_units == 0:
+        # No subset is nearer than an exact hit, and those are searched for faster than nearest vectors.
+        hits = "schroeppel-shamir"
+        if willing(hits, "within") and seconds_to_proof(hits, problem, "within") <= patience:
+            yield Attempt(BACKENDS[hits], objective="within")
     proving = (
         name for name in sorted(cost, key=lambda n: cost[n]) if cost[name] <= patience and willing(name)
     )
     first = next(proving, None)
     if first is None:
         if objective == "sparsest" and willing("cp-sat"):
-            yield Attempt(search, None if time is None else time / 4)
+            yield Attempt(search, None if time is None else time / 4, proves=False)
             yield Attempt(BACKENDS["cp-sat"], _OPEN_END if time is None else None)
         else:
-            yield Attempt(search)
+            yield Attempt(search, proves=False)
         return
     if objective == "within" and cost[first] > _SHORT:
-        yield Attempt(search, max(_SHORT, _EASY_SHARE * cost[first]))
+        yield Attempt(search, max(_SHORT, _EASY_SHARE * cost[first]), proves=False)
     yield Attempt(BACKENDS[first])
     yield from (Attempt(BACKENDS[name]) for name in proving)
-    yield Attempt(search)
+    yield Attempt(search, proves=False)
 
 
 def counting_order(problem: SubsetSum, limits: Limits) -> list[Enumerator]:

@@ -86,8 +86,11 @@ def solve(
     attempts = plan(problem, goal, limits) if backend == "auto" else [_named(backend, problem, goal, limits)]
     reasons = []
     for attempt in attempts:
+        if best is not None and best.status is Status.INFEASIBLE and not attempt.proves:
+            break
+        asked = attempt.objective or goal
         try:
-            finding = attempt.backend.solve(problem, goal, limits.share(attempt.seconds))
+            finding = attempt.backend.solve(problem, asked, limits.share(attempt.seconds))
         except UnsupportedProblemError as reason:  # seen only on a closer look at the numbers
             reasons.append(f"{attempt.backend.name}: {reason}")
             continue
@@ -170,6 +173,8 @@ def enumerators(problem: SubsetSum, name: str, limits: Limits) -> list[Enumerato
 
 def _is_final(solution: Solution) -> bool:
     """Tell whether no other backend could add anything to this answer."""
+    if solution.status is Status.INFEASIBLE and solution.objective == "nearest" and solution.subset is None:
+        return False  # the nearest subset is still wanted
     if solution.status is Status.FEASIBLE:
         return solution.objective == "within"
     return solution.status is not Status.UNKNOWN and solution.proof is Proof.EXACT

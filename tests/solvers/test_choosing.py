@@ -51,6 +51,26 @@ def test_an_exact_hit_of_vectors_is_for_schroeppel_shamir():
     assert "schroeppel-shamir" in names(problem, "within")
 
 
+def market_split(seed, m, n, *, hit):
+    """Items with even numbers, and a target that one subset hits, or an odd one that none does."""
+    rng = np.random.default_rng(seed)
+    items = 2 * rng.integers(0, 50, (n, m))
+    items[0] += 1  # so that no lattice bound says so
+    items[1] += 1
+    chosen = rng.random(n) < 0.5
+    chosen[:2] = True, True
+    target = items[chosen].sum(axis=0) + (0 if hit else np.arange(m) % 2)
+    return SubsetSum(items.tolist(), target.tolist(), tolerance=0)
+
+
+def test_nearest_with_a_tolerance_of_zero_looks_for_an_exact_hit_first():
+    hit = solve(market_split(1, 6, 46, hit=True))
+    assert (hit.status, hit.error, hit.backend) == (Status.OPTIMAL, 0, "schroeppel-shamir")
+    assert hit.objective == "nearest"
+    shown = solve(market_split(2, 4, 24, hit=False))
+    assert (shown.status, shown.gap) == (Status.INFEASIBLE, 0), "the nearest subset is there to see"
+
+
 def test_a_proof_that_the_time_limit_rules_out_is_not_begun():
     assert "schroeppel-shamir" in names(uniform(60))
     assert names(uniform(60), seconds=1.0) == ["lns"]
