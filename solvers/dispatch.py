@@ -192,11 +192,13 @@ def _better(problem: SubsetSum, first: Solution, second: Solution) -> Solution:
 
     shown = min(first, second, key=merit)
     bound = max((first.size_bound, first.lower_bound), (second.size_bound, second.lower_bound))
+    settled = second.status is Status.INFEASIBLE or _is_final(second)
+    messages = [second.message] if settled else [first.message, second.message]
     finding = Finding(
         None if shown.subset is None else shown.subset.tolist(),
         lower_bound=bound[1],
         size_bound=bound[0],
-        message="; ".join(dict.fromkeys(m for m in (first.message, second.message) if m)),
+        message="; ".join(dict.fromkeys(m for m in messages if m)),
     )
     return certified(problem, shown.objective, finding, backend=shown.backend, seconds=second.seconds)
 

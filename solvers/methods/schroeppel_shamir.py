@@ -10,6 +10,7 @@ chance is ranked exactly. Exact hits of vectors are found by ``exact_hits``.
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from solvers.errors import UnsupportedProblemError
@@ -29,6 +30,7 @@ _MOST_ITEMS = 64
 _BYTES_PER_SUM = 64  # with its mask, by cardinality and not, and the merge's copies of them
 _BYTES_PER_THREAD = 4 << 20
 _COUNTING_BUDGET = 1 << 24
+_FEW = 1 << 16  # subsets that are listed to be counted
 _OUT_OF_TIME = "time limit reached"
 
 
@@ -81,6 +83,10 @@ class SchroeppelShamir(Enumerator):
         """Return the number of subsets with above < error <= reach; raises TimeoutError out of time."""
         if problem.d > 1:
             return sum(1 for _ in self.listed(problem, above, reach, limits))
+        if _expected(problem, reach) < _FEW:  # a sweep that lists is faster than one that counts
+            few = sum(1 for _ in islice(self.listed(problem, above, reach, limits), _FEW))
+            if few < _FEW:
+                return few
         counting = _Counting(problem, limits)
         return counting.within(reach) - counting.within(min(above, reach))
 
@@ -190,6 +196,12 @@ def _extreme(problem: SubsetSum, low: int, high: int) -> list[int] | None:
 
 def _subset(halves: Halves, best: Best) -> list[int] | None:
     return None if best.units is None else halves.subset(*best.masks)
+
+
+def _expected(problem: SubsetSum, reach: int) -> Fraction:
+    """Return how many subsets would lie within ``reach`` units if all sums were uniform over their range."""
+    extent = sum(abs(item[0]) for item in problem.image.items) + 1
+    return Fraction((2 * reach + 1) << problem.n, extent)
 
 
 # -- enumeration ---------------------------------------------------------------------------------------
