@@ -299,8 +299,8 @@ class NearestSearch:
             )
             return Best(abs(left + right - halves.target), masks)
         for box in boxes:
-            if self.limits.expired:  # the caller sees that, too, and calls the search incomplete
-                break
+            if best.units is not None and self.limits.expired:
+                break  # the caller sees that, too, and calls the search incomplete
             best = self._ranked_exactly(part, box, best)
         return best
 

@@ -12,7 +12,7 @@ from strategies import Case, cases, contradiction
 
 from solvers import Status, SubsetSum, UnsupportedProblemError, solve
 from solvers.kernels import sum_windows, window_counts
-from solvers.methods import quarter_lists, window_search
+from solvers.methods import quarter_lists, schroeppel_shamir, window_search
 from solvers.methods.bounds import simple_bound
 from solvers.methods.protocol import Limits
 from solvers.methods.schroeppel_shamir import SchroeppelShamir
@@ -28,6 +28,7 @@ def answer(problem, objective="nearest", **options):
 @pytest.fixture
 def many_windows(monkeypatch):
     """Small instances then go through many windows, stripes and kernel calls, and through the filter."""
+    monkeypatch.setattr(schroeppel_shamir, "_FEW", 0)  # or few subsets would be listed to be counted
     monkeypatch.setattr(quarter_lists, "_LONGER", 0)
     monkeypatch.setattr(window_search, "WINDOW", 4)
     monkeypatch.setattr(window_search, "_PAIRS", 16)
