@@ -83,7 +83,7 @@ def test_a_run_killed_at_random_points_ends_as_if_it_had_not_been(kills, tmp_pat
     assert len(list((tmp_path / "run").glob("*.shard"))) == CHUNKS
 
 
-@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("threads", [2, pytest.param(1, marks=pytest.mark.slow)])
 def test_ctrl_c_leaves_a_hint_and_a_folder_to_resume_from(threads, tmp_path):
     process = started(LONG_RUN, "run", threads, cwd=tmp_path)
     while int(process.stdout.readline()) < 40:

@@ -64,7 +64,7 @@ def shared_questions(draw):
 
 @pytest.mark.parametrize("objective", ["nearest", "within"])
 def test_against_brute_force(objective):
-    @settings(max_examples=20, deadline=None)
+    @settings(max_examples=10, deadline=None)
     @given(shared_questions())
     def check(question):
         items, targets, tolerances = question
@@ -78,7 +78,7 @@ def test_against_brute_force(objective):
     check()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(question=shared_questions(), data=st.data())
 def test_rows_in_company_are_answered_as_on_their_own(question, data):
     items, targets, tolerances = question
