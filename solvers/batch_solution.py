@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,6 +42,8 @@ class BatchSolution:
     tolerances : float64, shape (N,), or None
     cardinality : (int, int) or None
     seconds : float
+    failures : dict of int to str
+        Why a row could not be answered, for rows that nothing is known about because their solver failed.
 
     """
 
@@ -53,6 +55,7 @@ class BatchSolution:
     tolerances: NDArray[np.float64] | None = None
     cardinality: tuple[int, int] | None = None
     seconds: float = 0.0
+    failures: dict[int, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         rows = len(self.masks)
@@ -83,7 +86,8 @@ class BatchSolution:
             "status": counts,
             "worst_error": float(known.max()) if known.size else None,
             "mean_error": float(known.mean()) if known.size else None,
-            "kept_items": int(self.masks.sum()),
+            "kept_items": int(np.count_nonzero(self.masks)),
+            "failed_rows": len(self.failures),
             "seconds": self.seconds,
         }
 
@@ -165,6 +169,7 @@ class BatchSolution:
             "cardinality": self.cardinality,
             "tolerances": self.tolerances is not None,
             "seconds": self.seconds,
+            "failures": list(self.failures.items()),
         }
         arrays: dict[str, Any] = {
             "header": np.frombuffer(json.dumps(header).encode(), np.uint8),
@@ -219,6 +224,7 @@ class BatchSolution:
             stored.get("tolerances"),
             None if cardinality is None else (int(cardinality[0]), int(cardinality[1])),
             float(header["seconds"]),
+            {int(row): str(why) for row, why in header.get("failures", [])},
         )
 
 

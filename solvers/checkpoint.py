@@ -13,28 +13,31 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from solvers.errors import InvalidProblemError
-from solvers.files import replacing
+from solvers.files import UNFINISHED, replacing
+from solvers.rows import Answers
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
-    Answers = tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.float64], NDArray[np.uint8]]
-
 _FORMAT = "subset-sum checkpoint"
+_VERSION = 2
 _MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A folder with a manifest (what problem, how many rows a chunk) and a checksummed shard per chunk."""
+    """A folder with a manifest (what problem, how many rows a chunk) and a checksummed shard per chunk.
+
+    A shard is the SHA-256 of all that follows, and a .npz archive of a header (which problem, which rows,
+    what was in them) and the answers, masks packed to bits.
+    """
 
     folder: Path
+    digest: str
     chunk_rows: int
 
     @classmethod
-    def open(cls, folder: Path, digest: str, rows: int, chunk_rows: int) -> Checkpoint:
+    def open(cls, folder: Path, digest: str, rows: int | None, chunk_rows: int) -> Checkpoint:
         """Begin a checkpoint in ``folder``, or resume the one that is there.
 
         Raises
@@ -45,7 +48,7 @@ class Checkpoint:
         """
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / _MANIFEST
-        mine: dict[str, Any] = {"format": _FORMAT, "version": 1, "digest": digest, "rows": rows}
+        mine: dict[str, Any] = {"format": _FORMAT, "version": _VERSION, "digest": digest, "rows": rows}
         if path.exists():
             try:
                 stored = json.loads(path.read_bytes())
@@ -56,41 +59,86 @@ class Checkpoint:
                 raise InvalidProblemError(
                     f"{folder} holds a checkpoint of another problem; choose another folder or delete it"
                 )
-            return cls(folder, resumed)
+            _sweep(folder)
+            return cls(folder, digest, resumed)
         with replacing(path) as file:
             file.write(json.dumps({**mine, "chunk_rows": chunk_rows}).encode())
-        return cls(folder, chunk_rows)
+        return cls(folder, digest, chunk_rows)
 
     def _shard(self, first: int, last: int) -> Path:
         return self.folder / f"rows-{first:012d}-{last:012d}.shard"
 
-    def write(self, first: int, last: int, answers: Answers) -> None:
-        """Keep the answers to rows first:last, atomically."""
-        masks, errors, lower, status = answers
+    def _header(self, first: int, last: int) -> dict[str, Any]:
+        return {"format": _FORMAT, "version": _VERSION, "digest": self.digest, "rows": [first, last]}
+
+    def write(self, first: int, last: int, answers: Answers, fingerprint: str = "") -> None:
+        """Keep the answers to rows first:last, atomically.
+
+        Parameters
+        ----------
+        fingerprint : str
+            What a later :meth:`read` must ask for: a digest of the rows, where ``digest`` covers them not.
+
+        """
         buffer = io.BytesIO()
-        np.savez(buffer, masks=np.packbits(masks, axis=1), errors=errors, lower=lower, status=status)
+        header = json.dumps({**self._header(first, last), "fingerprint": fingerprint})
+        np.savez(
+            buffer,
+            header=np.frombuffer(header.encode(), np.uint8),
+            masks=np.packbits(answers.masks, axis=1),
+            errors=answers.errors,
+            lower=answers.lower,
+            status=answers.status,
+        )
         content = buffer.getvalue()
         with replacing(self._shard(first, last)) as file:
             file.write(hashlib.sha256(content).digest())
             file.write(content)
 
-    def read(self, first: int, last: int, n: int) -> Answers | None:
-        """Return the kept answers to rows first:last; None, with a warning naming it, for a damaged shard."""
+    def read(self, first: int, last: int, n: int, fingerprint: str = "") -> Answers | None:
+        """Return the kept answers to rows first:last; None, with a warning naming it, for a damaged shard.
+
+        Raises
+        ------
+        InvalidProblemError
+            If they are answers to other rows, by their fingerprint.
+
+        """
         path = self._shard(first, last)
-        if not path.exists():
+        try:
+            stored = path.read_bytes()
+        except FileNotFoundError:
             return None
-        stored = path.read_bytes()
+        except OSError as error:
+            warnings.warn(f"{path} cannot be read ({error}); its rows are solved again", stacklevel=3)
+            return None
         if hashlib.sha256(stored[32:]).digest() != stored[:32]:
             warnings.warn(f"{path} is damaged; its rows are solved again", stacklevel=3)
             return None
         try:
             with np.load(io.BytesIO(stored[32:]), allow_pickle=False) as shard:
+                header = json.loads(bytes(shard["header"]))
+                asked = str(header.pop("fingerprint"))
                 masks = np.unpackbits(shard["masks"], axis=1, count=n).astype(bool)
-                answers = masks, shard["errors"], shard["lower"], shard["status"]
-        except (ValueError, KeyError, zipfile.BadZipFile) as error:
+                answers = Answers(masks, shard["errors"], shard["lower"], shard["status"])
+        except (ValueError, KeyError, AttributeError, zipfile.BadZipFile) as error:
             warnings.warn(f"{path} is foreign ({error}); its rows are solved again", stacklevel=3)
             return None
-        if masks.shape != (last - first, n) or any(len(a) != last - first for a in answers):
-            warnings.warn(f"{path} has other rows than its name says; they are solved again", stacklevel=3)
+        if header != self._header(first, last):
+            warnings.warn(
+                f"{path} has other rows than its name says, or another problem's; they are solved again",
+                stacklevel=3,
+            )
             return None
+        if asked != fingerprint:
+            raise InvalidProblemError(
+                f"{path} was made from other rows {first} to {last - 1} than these: {self.folder} holds a "
+                "checkpoint of another problem; choose another folder or delete it"
+            )
         return answers
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed processes left unfinished."""
+    for path in folder.glob(UNFINISHED + "*"):
+        path.unlink(missing_ok=True)

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+UNFINISHED = ".unfinished-"  # how the names of temporary files begin
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
@@ -18,7 +20,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 
     On any failure (a full disk, Ctrl-C) the temporary file is removed and ``path`` is as it was.
     """
-    temporary = path.with_name(f".unfinished-{secrets.token_hex(8)}")
+    temporary = path.with_name(f"{UNFINISHED}{secrets.token_hex(8)}")
     try:
         with temporary.open("xb") as file:
             yield file

@@ -168,7 +168,7 @@ def test_a_checkpoint_resumes_after_an_interrupt(tmp_path, monkeypatch):
     # Small chunks, so that there is something finished to resume from.
     import solvers.batch
 
-    monkeypatch.setattr(solvers.batch, "_chunk_rows", lambda _: 4)
+    monkeypatch.setattr(solvers.batch, "chunk_rows", lambda *_: 4)
     options = {"epsilon": 0.02, "seed": 1, "threads": 1}
     seen = []
 

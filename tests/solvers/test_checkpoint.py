@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from solvers import InvalidProblemError, Status, batch, solve_many
+from solvers import InvalidProblemError, Status, executing, solve_many
 
 ROWS, CHUNK = 60, 10
 
@@ -21,8 +21,13 @@ def question():
 def solved(monkeypatch):
     """Collect the number of rows of every chunk that is solved."""
     counts = []
-    original = batch.solve_chunk
-    monkeypatch.setattr(batch, "solve_chunk", lambda rows: counts.append(len(rows)) or original(rows))
+    original = executing.solve_chunk
+
+    def counted(rows, *more):
+        counts.append(len(rows))
+        return original(rows, *more)
+
+    monkeypatch.setattr(executing, "solve_chunk", counted)
     return counts
 
 
@@ -193,16 +198,16 @@ def test_unfinished_rows_are_not_kept(question, solved, tmp_path):
 def test_incumbents_of_a_time_limit_are_not_kept(question, tmp_path, monkeypatch):
     """A resumed call with more time must be able to do better than the first one."""
 
-    def hurried(rows):
-        masks, errors, lower, status = original(rows)
-        lower[:] = 0.0
-        status[status == Status.OPTIMAL] = Status.FEASIBLE
-        return masks, errors, lower, status
+    def hurried(rows, *more):
+        answers = original(rows, *more)
+        answers.lower[:] = 0.0
+        answers.status[answers.status == Status.OPTIMAL] = Status.FEASIBLE
+        return answers
 
     relaxed = question | {"tolerance": 100}
-    original = batch.solve_chunk
-    monkeypatch.setattr(batch, "solve_chunk", hurried)
+    original = executing.solve_chunk
+    monkeypatch.setattr(executing, "solve_chunk", hurried)
     solve_many(**relaxed, checkpoint=tmp_path, time_limit=100)
     assert shards(tmp_path) == []
-    monkeypatch.setattr(batch, "solve_chunk", original)
+    monkeypatch.setattr(executing, "solve_chunk", original)
     assert (solve_many(**relaxed, checkpoint=tmp_path).status == Status.OPTIMAL).all()

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from strategies import Case, batch_contradiction, cases, float_batches
 
 from solvers import InvalidProblemError, Status, SubsetSum, UnsupportedProblemError, solve, solve_many
-from solvers import batch as batch_module
+from solvers.chunk_sizes import chunk_rows
 from solvers.exact import float_down, float_up
+from solvers.row_inputs import Table, checked_question
 
 OBJECTIVES = ["nearest", "within", "sparsest"]
 
@@ -381,7 +382,7 @@ NAN, INF = float("nan"), float("inf")
         ([[1.0, NAN]], [1.0], {}, r"items hold nan at \(0, 1\)"),
         ([[1.0, INF]], [1.0], {}, "items hold inf"),
         ([[1.0, 2.0]], [-INF], {}, "targets hold -inf"),
-        (np.array([[1, NAN]], dtype=object), [1.0], {}, "item 1 is nan"),
+        (np.array([[1, NAN]], dtype=object), [1.0], {}, r"items\[0, 1\] is nan"),
         ([[1.0, 2.0], [3.0]], [1.0, 2.0], {}, "ragged"),
         (ITEMS, 1.0, {}, "targets must have shape"),
         (ITEMS, [], {}, "targets must have shape"),
@@ -485,7 +486,16 @@ def test_a_hundred_thousand_random_rows(objective):
             assert batch.lower_bounds[row] == float_down(solution.lower_bound)
 
 
-def test_the_chunk_size_of_the_docs_keeps_chunks_short():
-    items = np.ones((10, 32))
-    rows = batch_module._checked_rows(items, np.ones(10), None, "nearest", None, None, "auto", 0, None)
-    assert batch_module._chunk_rows(rows) * 2**18 <= 2**25
+def test_chunks_are_short_and_go_round():
+    def size(items, targets, total, workers, objective="nearest"):
+        question = checked_question(objective, 0.0, None, "auto", 0)
+        return chunk_rows(Table(items, targets, None, 0.0, question).example(), total, workers)
+
+    wide, narrow = (np.ones((10, 32)), np.ones(10)), (np.ones((10, 21)), np.ones(10))
+    assert size(*wide, 10**7, 2) * 2**18 <= 2**27
+    assert 10_000 <= size(*narrow, 10**7, 2) <= 50_000
+    assert size(*narrow, 100_000, 8) * 8 <= 100_000, "every worker has something to do"
+    assert size(*narrow, 10, 8) >= 256
+    assert 1 <= size(*narrow, 10**6, 2, "sparsest") <= 256
+    assert size(np.ones((4, 60, 3)), np.ones((4, 3)), 10**6, 2) == 1
+    assert size(np.ones(21), np.ones(10), 397_000, 2) >= 2**15, "listing shared sums must pay"

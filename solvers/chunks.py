@@ -1,0 +1,126 @@
+"""One chunk of rows: answered by the compiled kernels where they can, row by row with solve() where not."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from solvers.dispatch import solve
+from solvers.exact import float_down, float_up
+from solvers.problem import SubsetSum
+from solvers.rows import Answers, Failure, Rows
+from solvers.shared_items import solve_shared
+from solvers.solution import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+
+def is_compiled(rows: Rows) -> bool:
+    """Whether the compiled kernel for rows can take these."""
+    question = rows.question
+    return (
+        rows.items.dtype.kind != "O"
+        and rows.targets.ndim == 1
+        and question.cardinality is None
+        and question.objective != "sparsest"
+        and question.backend in ("auto", "mitm")
+    )
+
+
+def solve_chunk(rows: Rows, stopped: Callable[[], bool] | None = None) -> Answers:
+    """Answer the rows of one chunk: a pure function of them, as long as there is time.
+
+    A row that cannot be answered fails alone. ``stopped`` tells, between two rows, that no one waits for
+    the answers any more.
+    """
+    deadline = None if rows.seconds is None else monotonic() + rows.seconds
+    answers = Answers.unknown(len(rows), rows.n)
+    if rows.seconds is not None and rows.seconds <= 0:
+        return answers
+    left = np.arange(len(rows))
+    if is_compiled(rows):
+        left = solve_shared(rows, answers)
+        left = _solve_compiled(rows, left, answers)
+    for row in left.tolist():
+        remaining = None if deadline is None else deadline - monotonic()
+        if (remaining is not None and remaining <= 0) or (stopped is not None and stopped()):
+            break
+        try:
+            _solve_row(rows, row, remaining, answers)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other rows must not suffer
+            answers.put(slice(row, row + 1), Answers.unknown(1, rows.n))
+            answers.failures[row] = Failure(type(error).__name__, str(error))
+    return answers
+
+
+def _solve_compiled(rows: Rows, places: NDArray[np.int64], answers: Answers) -> NDArray[np.int64]:
+    """Answer rows with the kernel for rows; return those that it leaves."""
+    from solvers.kernels.batch_rows import UNSOLVED, solve_rows
+
+    if not places.size:
+        return places
+    some = rows if places.size == len(rows) else rows.take(places)
+    part = answers if some is rows else Answers.unknown(len(some), rows.n)
+    solve_rows(
+        _plain(np.broadcast_to(some.items, (len(some), rows.n))),
+        _plain(some.targets),
+        _plain(np.broadcast_to(some.valid, (len(some), rows.n))),
+        _plain(np.broadcast_to(some.tolerances, len(some))),
+        rows.question.objective == "within",
+        part.masks,
+        part.errors,
+        part.lower,
+        part.status,
+    )
+    left = np.flatnonzero(part.status == UNSOLVED)
+    part.put(left, Answers.unknown(left.size, rows.n))
+    if part is not answers:
+        answers.put(places, part)
+    return places[left]
+
+
+def _plain(array: NDArray[Any]) -> NDArray[Any]:
+    """Return it contiguous and writable: numba compiles a kernel anew for every other memory layout."""
+    return np.require(array, requirements=["C", "A", "W"])
+
+
+def row_problem(rows: Rows, row: int) -> tuple[SubsetSum, NDArray[np.int64]]:
+    """Return one row as a problem over its valid items, and the places of these."""
+    usable = rows.valid_of(row)
+    cardinality = rows.question.cardinality
+    if not usable.size:  # only the empty subset: pose it as one item that may not be chosen
+        usable = np.zeros(1, np.int64)
+        cardinality = (0, 0)  # k_min is 0: this was checked before
+    limit = rows.tolerance_of(row)
+    problem = SubsetSum(
+        rows.items_of(row)[usable],
+        rows.targets[row],
+        tolerance=None if np.isinf(limit) else limit,
+        cardinality=cardinality,
+    )
+    return problem, usable
+
+
+def _solve_row(rows: Rows, row: int, time_limit: float | None, answers: Answers) -> None:
+    question = rows.question
+    problem, usable = row_problem(rows, row)
+    solution = solve(
+        problem,
+        objective=question.objective,
+        backend=question.backend,
+        time_limit=time_limit,
+        threads=1,
+        seed=question.seed,
+    )
+    answers.status[row] = solution.status
+    # For "sparsest" an OPTIMAL row's bound is about subsets of as few items, not about all of them.
+    everywhere = question.objective != "sparsest" or solution.status is Status.INFEASIBLE
+    answers.lower[row] = float_down(solution.lower_bound) if everywhere else 0.0
+    if solution.subset is not None and solution.error is not None:
+        answers.masks[row, usable[solution.subset]] = True
+        answers.errors[row] = float_up(solution.error)

@@ -1,0 +1,225 @@
+"""Chunks on threads or on any executor, and what happens when a worker dies.
+
+Every chunk is a pure function of its rows, so it can be run again anywhere. A chunk whose worker died is run
+again alone, when nothing else is under way; if its worker dies again it is halved until the guilty row is
+found, which then fails alone.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import warnings
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    ThreadPoolExecutor,
+    wait,
+)
+from dataclasses import replace
+from time import monotonic
+from typing import TYPE_CHECKING, Self
+
+from solvers.chunks import solve_chunk
+from solvers.errors import InvalidProblemError
+from solvers.rows import Answers, Failure, Rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
+
+    from solvers.row_inputs import Piece
+
+_UNKNOWN_WORKERS = 64
+_MOST_DEATHS = 100  # in a row, without an answer in between; finding one guilty row takes fewer
+_GRACE = 20.0  # seconds after the deadline in which some worker must answer
+# What executors raise for a lost worker without having concurrent.futures' own exception for it.
+_DEATHS = ("KilledWorker", "CommClosedError", "LostWorkerError")
+
+
+class Workers:
+    """Local threads, an executor of the caller's, or executors from a function of the caller's.
+
+    A context manager that shuts down what was not the caller's.
+
+    Parameters
+    ----------
+    executor : concurrent.futures.Executor, or callable() -> Executor, optional
+        A function is asked for another executor when one is broken, and what it makes is shut down here.
+    threads : int, optional
+        For local threads: without an executor, or after it broke.
+    deadline : float, optional
+        By this machine's monotonic clock. Chunks are sent the seconds that remain, not the deadline.
+
+    """
+
+    def __init__(
+        self,
+        executor: Executor | Callable[[], Executor] | None,
+        threads: int | None,
+        deadline: float | None,
+    ) -> None:
+        self.threads = threads or os.cpu_count() or 1
+        self.deadline = deadline
+        self.leaving = threading.Event()
+        self.deaths = 0
+        self.make = executor if callable(executor) else None
+        self.owned = self.make is not None
+        self.local = executor is None
+        made = self.make() if self.make is not None else executor
+        if executor is not None and not isinstance(made, Executor):
+            raise InvalidProblemError(
+                f"executor must be a concurrent.futures.Executor, or a function that makes one, got {made!r}"
+            )
+        self.pool = made if isinstance(made, Executor) else None
+        self.count = self.threads if self.pool is None else _workers_of(self.pool)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self.leaving.set()
+        if self.owned and self.pool is not None:
+            self.pool.shutdown(wait=kind is None or self.local, cancel_futures=True)
+
+    @property
+    def remaining(self) -> float | None:
+        """Seconds until the deadline."""
+        return None if self.deadline is None else self.deadline - monotonic()
+
+    @property
+    def late(self) -> bool:
+        """Whether the time is up."""
+        return self.remaining is not None and self.remaining <= 0
+
+    def run(self, pieces: Iterator[Piece]) -> Generator[tuple[Piece, Answers]]:
+        """Yield finished pieces, in any order; what is not reached in time is left out."""
+        if self.local and self.threads == 1:
+            for piece in pieces:
+                if self.late:
+                    return
+                yield piece, self._solve_here(piece.load())
+            return
+        if self.local:
+            self._use_threads()
+        under_way: dict[Future[Answers], tuple[Piece, Executor]] = {}
+        suspects: list[Piece] = []
+        try:
+            while True:
+                # More than one chunk a worker, so that none waits for the next; not many more, so that
+                # memory stays flat and the seconds sent along are about right.
+                while len(under_way) < 2 * self.count and not self.late:
+                    following = next(pieces, None)
+                    if following is None:
+                        break
+                    future, pool = self._submit(following.load())
+                    under_way[future] = following, pool
+                if not under_way:
+                    break
+                patience = self.remaining
+                if self.late:  # what has begun has a clock of its own and will soon end, unless it is lost
+                    under_way = {f: kept for f, kept in under_way.items() if not f.cancel()}
+                    patience = _GRACE
+                done = wait(under_way, patience, FIRST_COMPLETED).done
+                if patience == _GRACE and not done:
+                    break
+                for future in done:
+                    piece, pool = under_way.pop(future)
+                    answers = self._outcome(future, pool)
+                    if answers is None:
+                        suspects.append(piece)
+                    else:
+                        yield piece, answers
+            for piece in suspects:
+                if not self.late:
+                    yield piece, self._alone(piece.load())
+        finally:
+            for future in under_way:
+                future.cancel()
+
+    def _submit(self, rows: Rows) -> tuple[Future[Answers], Executor]:
+        pool = self.pool
+        if pool is None:  # never: run() saw to it
+            raise RuntimeError("there is no pool to submit to")
+        try:
+            if self.local:
+                return pool.submit(self._solve_here, rows), pool
+            return pool.submit(solve_chunk, replace(rows, seconds=self.remaining)), pool
+        except BrokenExecutor as error:
+            self._replace(pool, error)
+            return self._submit(rows)
+
+    def _solve_here(self, rows: Rows) -> Answers:
+        return solve_chunk(replace(rows, seconds=self.remaining), self.leaving.is_set)
+
+    def _outcome(self, future: Future[Answers], pool: Executor) -> Answers | None:
+        """Return the answers, or None if the worker died."""
+        try:
+            answers = future.result()
+        except (Exception, CancelledError) as error:
+            if (
+                not isinstance(error, (BrokenExecutor, CancelledError))
+                and type(error).__name__ not in _DEATHS
+            ):
+                raise
+            if isinstance(error, BrokenExecutor):
+                self._replace(pool, error)
+            return None
+        self.deaths = 0
+        return answers
+
+    def _alone(self, rows: Rows) -> Answers:
+        """Answer rows while nothing else is under way, so that it is they who kill a worker that dies."""
+        for _ in range(2 if len(rows) == 1 else 1):
+            if self.late:
+                return Answers.unknown(len(rows), rows.n)
+            answers = self._outcome(*self._submit(rows))
+            if answers is not None:
+                return answers
+            self._count_death()
+        if len(rows) == 1:
+            answers = Answers.unknown(1, rows.n)
+            answers.failures[0] = Failure("WorkerDied", "every worker that was given this row alone died")
+            return answers
+        middle = len(rows) // 2
+        halves = rows.take(slice(0, middle)), rows.take(slice(middle, None))
+        return Answers.joined([self._alone(half) for half in halves])
+
+    def _replace(self, broken: Executor, error: Exception) -> None:
+        """Go on with another executor, or with threads, if it has not been done yet."""
+        if broken is not self.pool:
+            return
+        if self.make is not None:
+            self._count_death()
+            broken.shutdown(wait=False, cancel_futures=True)
+            self.pool = self.make()
+            return
+        warnings.warn(
+            f"the executor is broken ({error}); the rest is solved in {self.threads} threads here. "
+            "Give solve_many() a function that makes executors to have it replaced instead",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        self._use_threads()
+
+    def _count_death(self) -> None:
+        self.deaths += 1
+        if self.deaths > _MOST_DEATHS:
+            raise BrokenExecutor(f"{self.deaths} workers died one after the other without any answer")
+
+    def _use_threads(self) -> None:
+        self.pool, self.count = ThreadPoolExecutor(self.threads), self.threads
+        self.local = self.owned = True
+
+
+def _workers_of(executor: Executor) -> int:
+    """Return the number of workers of an executor, as far as it can be found out."""
+    for name in ("num_workers", "_max_workers"):  # mpi4py's; the standard library's and loky's
+        count = getattr(executor, name, None)
+        if isinstance(count, int) and count > 0:
+            return count
+    client = getattr(executor, "_client", None)  # Dask's
+    count = sum(client.nthreads().values()) if client is not None else 0
+    return count or _UNKNOWN_WORKERS

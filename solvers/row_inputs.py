@@ -1,0 +1,340 @@
+"""Where the rows of solve_many() come from: arrays, arrays mapped from files, or an iterator of chunks.
+
+Nothing is copied or converted as a whole. A table is read through once, in blocks, to check its numbers and
+to compute its digest; after that chunk by chunk. Pages of mapped files that were read are given back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from solvers.errors import InvalidProblemError
+from solvers.exact import as_fraction, exact_array
+from solvers.problem import SubsetSum
+from solvers.registry import backend_named
+from solvers.rows import Question, Rows
+from solvers.solution import checked_objective
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+_BLOCK = 1 << 20  # numbers looked at together
+_EXAMPLES = 4096
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Rows first to last of a source, loaded when they are needed."""
+
+    first: int
+    last: int
+    load: Callable[[], Rows]
+    fingerprint: str = ""  # of the rows of a stream, whose digest as a whole is not known before its end
+
+
+class Table:
+    """Rows in arrays, in memory or mapped from files."""
+
+    def __init__(self, items: Any, targets: Any, valid: Any, tolerance: Any, question: Question) -> None:
+        self.given = (items, targets, valid)
+        goals, offered = _numbers(targets, "targets"), _numbers(items, "items")
+        _check_shapes(offered, goals, np.shape(items))
+        count, n = len(goals), offered.shape[-goals.ndim]
+        usable = np.ones(n, dtype=bool) if valid is None else np.asarray(valid)
+        if usable.dtype != bool or usable.shape not in ((n,), (count, n)):
+            raise InvalidProblemError(
+                f"valid must be bool of shape {(count, n)} or {(n,)}, got {usable.dtype} {usable.shape}"
+            )
+        sizes = checked_cardinality(question.cardinality, n)
+        question = replace(question, cardinality=sizes)
+        self.rows = Rows(offered, goals, usable, tolerances_of(tolerance, count), question)
+        self.tolerances = self.rows.tolerances
+        self.exact = goals.dtype.kind == "O" or offered.dtype.kind == "O"
+        self.total: int | None = count
+        self.digest = ""
+
+    def survey(self, *, digest: bool) -> None:
+        """Check every number, and compute a digest of all rows, in one pass.
+
+        Raises
+        ------
+        InvalidProblemError
+            For a number that is not one, NaN or infinite, or a row that cannot have the cardinality.
+
+        """
+        rows, sizes = self.rows, self.rows.question.cardinality
+        checksum = hashlib.sha256(repr((rows.question, rows.items.shape, rows.targets.shape)).encode())
+        parts = (
+            ("items", rows.items),
+            ("targets", rows.targets),
+            ("valid", rows.valid),
+            ("", rows.tolerances),
+        )
+        for name, array in parts:
+            checksum.update(array.dtype.str.encode())
+            for first, block in _blocks(array):
+                if name in ("items", "targets"):
+                    self.exact |= _check_numbers(block, name, first)
+                elif name == "valid" and sizes is not None:
+                    _check_sizes(block, first, sizes)
+                if digest:
+                    checksum.update(_bytes(block))
+                self.release()
+        self.digest = checksum.hexdigest() if digest else ""
+
+    def pieces(self, size: int) -> Iterator[Piece]:
+        """Cut the rows into pieces of ``size``."""
+        total = len(self.rows)
+        for first in range(0, total, size):
+            last = min(first + size, total)
+            yield Piece(first, last, lambda first=first, last=last: self.load(first, last))  # type: ignore[misc]
+
+    def example(self) -> Rows:
+        """Return some rows, the first ones, in plain arrays."""
+        return self.load(0, min(_EXAMPLES, len(self.rows)))
+
+    def load(self, first: int, last: int) -> Rows:
+        """Return rows as plain arrays of float64, or of Python numbers where float64 would round."""
+        rows = self.rows.take(slice(first, last))
+        kind = object if self.exact else np.float64
+        plain = Rows(
+            np.array(rows.items, dtype=kind),
+            np.array(rows.targets, dtype=kind),
+            np.array(rows.valid),
+            np.array(rows.tolerances),
+            rows.question,
+        )
+        self.release()
+        return plain
+
+    def release(self) -> None:
+        """Let the system take back what was read of mapped files: it would count as this process's memory."""
+        for array in self.given:
+            # Not of a copy-on-write mapping: its changed pages exist nowhere else.
+            if isinstance(array, np.memmap) and array.mode in ("r", "r+", "w+"):
+                base: Any = array
+                while base is not None and not isinstance(base, mmap.mmap):
+                    base = getattr(base, "base", None)
+                if base is not None and hasattr(base, "madvise"):
+                    base.madvise(mmap.MADV_DONTNEED)
+
+
+class Stream:
+    """Rows from an iterator of (items, targets) or (items, targets, valid), cut anew into pieces."""
+
+    def __init__(self, chunks: Iterable[Any], valid: Any, tolerance: Any, question: Question) -> None:
+        self.valid, self.question = valid, question
+        self.tolerances = tolerances_of(tolerance, None)
+        self.total: int | None = None
+        if not hasattr(chunks, "__iter__"):
+            raise InvalidProblemError("without targets, give an iterator of chunks (items, targets)")
+        self._tables = self._read(iter(chunks))
+        first = next(self._tables, None)
+        if first is None:
+            raise InvalidProblemError("the iterator of chunks is empty; there must be at least one row")
+        self.first = first
+        self.digest = ""
+
+    def example(self) -> Rows:
+        """Return some rows, the first ones."""
+        return self.first
+
+    def survey(self, *, digest: bool) -> None:
+        """Compute a digest of what is known beforehand; numbers are checked as they come."""
+        known = (self.first.question, self.first.n, self.first.targets.shape[1:], self.tolerances.tolist())
+        self.digest = hashlib.sha256(repr(known).encode()).hexdigest() if digest else ""
+
+    def _read(self, chunks: Iterator[Any]) -> Iterator[Rows]:
+        example: Rows | None = None
+        for number, chunk in enumerate(chunks):
+            if not isinstance(chunk, (tuple, list)) or len(chunk) not in (2, 3):
+                raise InvalidProblemError(
+                    f"chunk {number} of the iterator must be (items, targets) or (items, targets, valid), "
+                    f"got {type(chunk).__name__}"
+                )
+            try:
+                valid = chunk[2] if len(chunk) == 3 else self.valid
+                table = Table(chunk[0], chunk[1], valid, None, self.question)
+                table.survey(digest=False)
+                rows = table.load(0, len(table.rows))
+                if example is not None:
+                    _check_alike(example, rows)
+            except InvalidProblemError as error:
+                raise InvalidProblemError(f"chunk {number} of the iterator: {error}") from error
+            shape = (len(rows), *rows.items.shape[-rows.targets.ndim :])
+            rows = Rows(
+                np.broadcast_to(rows.items, shape),
+                rows.targets,
+                np.broadcast_to(rows.valid, (len(rows), rows.n)),
+                self.tolerances,
+                rows.question,
+            )
+            example = example or rows
+            yield rows
+
+    def pieces(self, size: int) -> Iterator[Piece]:
+        """Cut the rows into pieces of ``size``, wherever the iterator's own chunks end."""
+        first = 0
+        held: list[Rows] = [self.first]
+        while held:
+            while sum(map(len, held)) < size and (more := next(self._tables, None)) is not None:
+                held.append(more)
+            whole = held[0] if len(held) == 1 else _joined(held)
+            piece, rest = whole.take(slice(0, size)), whole.take(slice(size, None))
+            yield Piece(first, first + len(piece), lambda piece=piece: piece, _fingerprint(piece))  # type: ignore[misc]
+            first += len(piece)
+            held = [rest] if len(rest) else []
+            if not held and (more := next(self._tables, None)) is not None:
+                held = [more]
+
+
+def checked_question(objective: str, tolerance: Any, cardinality: Any, backend: str, seed: int) -> Question:
+    """Return the question if it makes sense.
+
+    Raises
+    ------
+    InvalidProblemError
+        Otherwise.
+
+    """
+    goal = checked_objective(objective)
+    if backend != "auto":
+        backend_named(backend)
+    if goal != "nearest" and tolerance is None:
+        raise InvalidProblemError(f"objective {objective!r} needs a tolerance")
+    return Question(goal, cardinality, backend, seed)
+
+
+def checked_cardinality(cardinality: Any, n: int) -> tuple[int, int] | None:
+    """Return (k_min, k_max) with k_max at most n.
+
+    Raises
+    ------
+    InvalidProblemError
+        If no subset of n items has such a size.
+
+    """
+    return None if cardinality is None else SubsetSum([0] * n, 0, cardinality=cardinality).cardinality
+
+
+def tolerances_of(tolerance: Any, rows: int | None) -> NDArray[np.float64]:
+    """Return tolerances as the float64 they are; rounding one could accept or refuse a row wrongly."""
+    if tolerance is None:
+        return np.full((), np.inf)
+    given = exact_array(tolerance)
+    if given.dtype.kind not in "iufO":
+        raise InvalidProblemError(f"tolerance must be a number or numbers, got {tolerance!r}")
+    try:
+        limits = given.astype(np.float64, copy=False)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InvalidProblemError(f"tolerance must be a number or numbers, got {tolerance!r}") from error
+    if (given.dtype.kind != "f" or given.dtype.itemsize > 8) and np.isfinite(limits).all():
+        for x, limit in zip(given.flat, limits.flat, strict=True):
+            if as_fraction(x, "the tolerance") != Fraction(float(limit)):
+                raise InvalidProblemError(
+                    f"tolerance {x!r} is not a float64; the nearest ones are {limit!r} and its neighbours"
+                )
+    if limits.shape not in (() if rows is None else (rows,), ()) or not bool((limits >= 0).all()):
+        many = "for all chunks of an iterator" if rows is None else f"or one a row ({rows})"
+        raise InvalidProblemError(f"tolerance must be >= 0, one number {many}, got {tolerance!r}")
+    if not np.isfinite(limits).all():
+        raise InvalidProblemError("tolerance must be finite; leave it None for none")
+    return limits
+
+
+def _numbers(values: Any, what: str) -> NDArray[Any]:
+    """Return values as an array of numbers, not yet checked one by one."""
+    try:
+        array = exact_array(values)
+    except ValueError as error:
+        raise InvalidProblemError(f"{what} are ragged: {error}") from error
+    if array.dtype == np.longdouble and array.dtype.itemsize > 8:
+        return array.astype(object)
+    if array.dtype.kind not in "iufO":
+        raise InvalidProblemError(f"{what} have dtype {array.dtype}; give floats, integers or Fractions")
+    return array
+
+
+def _check_shapes(items: NDArray[Any], targets: NDArray[Any], given: tuple[int, ...]) -> None:
+    if targets.ndim not in (1, 2) or targets.size == 0:
+        raise InvalidProblemError(f"targets must have shape (N,) or (N, d) with N >= 1, got {targets.shape}")
+    shared = items.ndim == targets.ndim  # one list of items for all rows
+    fitting = shared or (items.ndim == targets.ndim + 1 and len(items) == len(targets))
+    if not fitting or 0 in items.shape:
+        raise InvalidProblemError(f"items of shape {given} do not go with targets {targets.shape}")
+    if targets.ndim == 2 and items.shape[-1] != targets.shape[1]:
+        raise InvalidProblemError(f"items have {items.shape[-1]} dimensions, targets {targets.shape[1]}")
+
+
+def _blocks(array: NDArray[Any]) -> Iterator[tuple[int, NDArray[Any]]]:
+    """Yield (first row, some rows) of an array."""
+    whole = np.atleast_1d(array)
+    step = max(1, _BLOCK // max(1, whole[:1].size))
+    for first in range(0, len(whole), step):
+        yield first, whole[first : first + step]
+
+
+def _check_numbers(block: NDArray[Any], what: str, first: int) -> bool:
+    """Check that all numbers are; return whether some are wider than float64."""
+    if block.dtype.kind == "O":
+        for place, x in np.ndenumerate(block):
+            as_fraction(x, f"{what}[{', '.join(map(str, (place[0] + first, *place[1:])))}]")
+        return True
+    if block.dtype.kind in "iu":
+        return bool((block > 2**53).any()) or bool((block < -(2**53)).any())
+    finite = np.isfinite(block)
+    if not finite.all():
+        place = tuple(int(i) for i in np.argwhere(~finite)[0])
+        where = (place[0] + first, *place[1:])
+        raise InvalidProblemError(f"{what} hold {block[place]} at {where}; every number must be finite")
+    return False
+
+
+def _check_sizes(valid: NDArray[np.bool_], first: int, sizes: tuple[int, int]) -> None:
+    counts = np.atleast_2d(valid).sum(axis=1)
+    if counts.min() < sizes[0]:
+        row = first + int(counts.argmin())
+        raise InvalidProblemError(f"row {row} has {counts.min()} valid items, fewer than cardinality {sizes}")
+
+
+def _check_alike(example: Rows, rows: Rows) -> None:
+    """Check that a chunk of a stream can be joined to those before it."""
+    if rows.n != example.n or rows.targets.shape[1:] != example.targets.shape[1:]:
+        raise InvalidProblemError(
+            f"it has {rows.n} items a row, or other dimensions; before it were {example.n}"
+        )
+    if rows.items.dtype != example.items.dtype:
+        raise InvalidProblemError(
+            f"it has {rows.items.dtype} numbers, before it were {example.items.dtype}; give one kind"
+        )
+
+
+def _joined(parts: list[Rows]) -> Rows:
+    first = parts[0]
+    return Rows(
+        np.concatenate([p.items for p in parts]),
+        np.concatenate([p.targets for p in parts]),
+        np.concatenate([p.valid for p in parts]),
+        first.tolerances,
+        first.question,
+    )
+
+
+def _fingerprint(rows: Rows) -> str:
+    checksum = hashlib.sha256()
+    for array in (rows.items, rows.targets, rows.valid):
+        checksum.update(_bytes(array))
+    return checksum.hexdigest()
+
+
+def _bytes(array: NDArray[Any]) -> Any:
+    """Return what a checksum takes, without a copy where there is none to make."""
+    return repr(array.tolist()).encode() if array.dtype.kind == "O" else np.ascontiguousarray(array)
