@@ -74,7 +74,6 @@ class _Rows:
             self.items.dtype == np.float64
             and self.items.ndim == 2
             and self.cardinality is None
-            and self.objective != "sparsest"
             and self.backend in ("auto", "mitm")
         )
 
@@ -352,7 +351,7 @@ def solve_chunk(rows: _Rows) -> Answers:
             _plain(rows.targets),
             _plain(rows.valid),
             _plain(rows.tolerances),
-            rows.objective == "within",
+            rows.objective,
             masks,
             errors,
             lower,
