@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Images = NDArray[np.int32]
     Places = NDArray[np.int32]
-    Table = NDArray[np.int8]
+    Table = NDArray[np.uint8]  # signed bytes take a third longer to look up
 
 FAR = (1 << 31) - 1  # farther than any two images
 FEW_PAIRS = 1 << 13  # are compared one by one rather than filtered once more
@@ -67,7 +67,7 @@ def _look_all_up(numbers: Images, count: int, shift: int, table: Table, size: in
     mask = size - 1
     for i in range(count):
         hits[found] = i
-        found += int(table[np.uint32((int(numbers[i]) >> shift) & mask)])
+        found += int(np.int64(table[np.uint32((int(numbers[i]) >> shift) & mask)]))
     return found
 
 
@@ -95,7 +95,7 @@ def _look_up(
         place = some[i]
         cell = int(numbers[place]) >> shift
         hits[found] = place
-        found += int(table[np.uint32(((cell * scatter) >> (32 - bits)) & mask)])
+        found += int(np.int64(table[np.uint32(((cell * scatter) >> (32 - bits)) & mask)]))
     return found
 
 

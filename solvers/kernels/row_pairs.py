@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     Images = NDArray[np.int32]
     Side = tuple[Images, int, Images]
     Limbs = tuple[Ints, Ints, int, int, int]  # high, low, how many; the target's high and low
-    Work = tuple[NDArray[np.int8], Images, Images, Images, Images, Images]
+    Work = tuple[NDArray[np.uint8], Images, Images, Images, Images, Images]
 
 FOUND, NONE, STUCK = 0, 1, 2
 ANY_DISTANCE = 1 << 33
@@ -31,7 +31,7 @@ _EXPECTED_PAIRS = 8.0  # within reach: one row in e^8 = 3000 needs a second atte
 def workspace(sums: int) -> Work:
     """Return room for the search of two lists of up to so many images."""
     return (
-        np.empty(LARGEST_TABLE + 1, np.int8),
+        np.empty(LARGEST_TABLE + 1, np.uint8),
         np.empty(sums, np.int32),
         np.empty(sums, np.int32),
         np.empty(sums + VECTOR, np.int32),

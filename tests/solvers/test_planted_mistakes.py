@@ -384,7 +384,7 @@ def lost_pair(cells, rng):
             right[:] = np.clip(left.astype(np.int64) + rng.integers(-99, 100, left.size), -(2**31), 2**31 - 1)
         reach = int(rng.choice([1, 7, 50, 64, 99]))
         places = [np.zeros(1 << count, np.int32) for _ in range(2)]
-        table = np.zeros(cells.LARGEST_TABLE + 1, np.int8)
+        table = np.zeros(cells.LARGEST_TABLE + 1, np.uint8)
         found = cells.filtered(left, left.size, right, right.size, reach, 2, table, *places)
         listed = [set(place[:number].tolist()) for place, number in zip(places, found, strict=True)]
         distances = np.abs(left.astype(np.int64)[:, None] - right.astype(np.int64))
