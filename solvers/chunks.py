@@ -27,7 +27,6 @@ def is_compiled(rows: Rows) -> bool:
         rows.items.dtype.kind != "O"
         and rows.targets.ndim == 1
         and question.cardinality is None
-        and question.objective != "sparsest"
         and question.backend in ("auto", "mitm")
     )
 
@@ -71,7 +70,7 @@ def _solve_compiled(rows: Rows, places: NDArray[np.int64], answers: Answers) -> 
         _plain(some.targets),
         _plain(np.broadcast_to(some.valid, (len(some), rows.n))),
         _plain(np.broadcast_to(some.tolerances, len(some))),
-        rows.question.objective == "within",
+        rows.question.objective,
         part.masks,
         part.errors,
         part.lower,
