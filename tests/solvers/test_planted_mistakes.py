@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 from strategies import Case, batch_contradiction, contradiction
 
-from solvers import CertificateError, UnsupportedProblemError, registry, solve, solve_many
-from solvers import batch as batch_module
+from solvers import CertificateError, UnsupportedProblemError, chunks, registry, solve, solve_many
 from solvers.kernels import half_sums, two_pointers
 
 OBJECTIVES = ["nearest", "within", "sparsest"]
@@ -197,7 +196,7 @@ def test_the_kernels_for_rows_are_right_and_used(monkeypatch):
         return call
 
     for name in calls:
-        for module in [*copies.values(), batch_module]:
+        for module in [*copies.values(), chunks]:
             if hasattr(module, name):
                 monkeypatch.setattr(module, name, counted(name, getattr(module, name)))
     assert first_batch_contradiction() is None

@@ -487,8 +487,8 @@ def test_a_hundred_thousand_random_rows(objective):
 
 
 def test_chunks_are_short_and_go_round():
-    def size(items, targets, total, workers, objective="nearest"):
-        question = checked_question(objective, 0.0, None, "auto", 0)
+    def size(items, targets, total, workers, cardinality=None):
+        question = checked_question("nearest", 0.0, cardinality, "auto", 0)
         return chunk_rows(Table(items, targets, None, 0.0, question).example(), total, workers)
 
     wide, narrow = (np.ones((10, 32)), np.ones(10)), (np.ones((10, 21)), np.ones(10))
@@ -496,6 +496,6 @@ def test_chunks_are_short_and_go_round():
     assert 10_000 <= size(*narrow, 10**7, 2) <= 50_000
     assert size(*narrow, 100_000, 8) * 8 <= 100_000, "every worker has something to do"
     assert size(*narrow, 10, 8) >= 256
-    assert 1 <= size(*narrow, 10**6, 2, "sparsest") <= 256
+    assert 1 <= size(*narrow, 10**6, 2, cardinality=9) <= 4096, "one by one"
     assert size(np.ones((4, 60, 3)), np.ones((4, 3)), 10**6, 2) == 1
     assert size(np.ones(21), np.ones(10), 397_000, 2) >= 2**15, "listing shared sums must pay"
