@@ -5,6 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from strategies import Case, cases, contradiction
 
 from solvers import SubsetSum, UnsupportedProblemError, solve
@@ -54,11 +55,12 @@ def test_vector_problems(backend, objective):
     check()
 
 
-@settings(max_examples=15, deadline=None)
-@given(cases(max_items=14, tolerance="always"))
+@settings(max_examples=25, deadline=None)
+@given(cases(max_items=16, tolerance="always"), st.sampled_from(["auto", *PROVING]))
 @pytest.mark.parametrize("objective", OBJECTIVES)
-def test_up_to_14_items(objective, case):
-    assert contradiction(case, objective, solve(case.problem, objective=objective)) is None
+def test_up_to_16_items(objective, case, backend):
+    solution = answer(case, objective=objective, backend=backend)
+    assert solution is None or contradiction(case, objective, solution) is None
 
 
 @settings(max_examples=20, deadline=None)
