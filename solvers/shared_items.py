@@ -110,7 +110,9 @@ def _search(rows: Rows) -> tuple[NDArray[np.int64], Answers] | None:
     # Exact multiplication by a power of two; what it would push out of range is left to others.
     scaled = np.ldexp(rows.targets, -exponent)
     fits = (np.abs(scaled) < _WORD) & (np.ldexp(scaled, exponent) == rows.targets)
-    goals, rests = np.rint(scaled[fits]), scaled[fits] - np.rint(scaled[fits])
+    goals = np.rint(scaled[fits])
+    goals -= scaled[fits] - goals == -0.5  # half-way downward: no sum below ``goal`` is then as near as it
+    rests = scaled[fits] - goals
     count = goals.size
     k = min(items.size, _MOST_IN_TABLE, max(items.size // 2, (items.size + 2 + count.bit_length()) // 2))
     subsets, distances = np.empty(count, np.int64), np.empty(count, np.int64)

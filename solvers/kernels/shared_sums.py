@@ -1,7 +1,7 @@
 """Many targets over the same items: list the sums once, then search for each target.
 
 All numbers are int64 multiples of a unit of the items' own; a target is a whole number of units, ``goal``,
-and a ``rest`` of at most half a unit either way, both exact. Only a nearest subset that no other equals is
+and a ``rest`` in (-1/2, 1/2] units, both exact. Only a nearest subset that no other equals is
 reported, so that the answer does not depend on how the search was done.
 """
 

@@ -158,6 +158,7 @@ def test_a_dask_worker_killed_in_the_middle_costs_no_answer(expected, dask_clien
     assert len(list(tmp_path.glob("*.shard"))) == 30
 
 
+@pytest.mark.slow
 def test_a_row_that_kills_dask_workers_fails_alone(dask_client):
     assert_the_fatal_row_fails_alone(dask_client.get_executor())
 

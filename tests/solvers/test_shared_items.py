@@ -91,6 +91,12 @@ def test_rows_in_company_are_answered_as_on_their_own(question, data):
     assert content(stacked) == content(together)
 
 
+@pytest.mark.parametrize("target", [0.1875, -0.0625, 0.0625, 0.3125])
+def test_a_target_half_way_between_two_sums_has_no_nearest_of_its_own(target, alone):
+    items, targets = np.array([0.125, 0.125, -0.125]), np.full(70, target)
+    assert content(solve_many(items, targets)) == content(alone(items, targets))
+
+
 @pytest.mark.parametrize("n", [1, 2, 12, 21, 26, 32])
 def test_uniform_items_are_searched_and_right(n, alone, searched):
     rng = np.random.default_rng(n)
