@@ -179,6 +179,7 @@ def test_the_examples_of_the_docs_run(capsys):
     assert len(names["batch"]) == 5000
 
 
+@pytest.mark.slow
 def test_the_ten_lines_of_the_docs_run_on_dask(tmp_path):
     pytest.importorskip("distributed")
     code = examples()[-1]
@@ -232,6 +233,7 @@ def process_pool():
     return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
 
 
+@pytest.mark.slow
 def test_a_row_that_kills_its_processes_fails_alone():
     assert_the_fatal_row_fails_alone(process_pool)
 
