@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from solvers.methods.bounds import expected_subsets
 from solvers.methods.protocol import Enumerator
 from solvers.registry import BACKENDS
 
@@ -117,8 +118,10 @@ def _mitm(problem: SubsetSum, objective: Objective, grouped: bool) -> float:  # 
 def _schroeppel_shamir(problem: SubsetSum, objective: Objective, grouped: bool) -> float:
     n = min(problem.n, 1000)
     sweep = 6.5e-9 * math.exp2(n / 2)
-    if objective == "within":
-        sweep /= 1 + _expected_subsets(problem)  # it stops at the first
+    if objective == "within" and problem.d == 1 and problem.tolerance_units is not None:
+        sweep /= 1 + float(
+            min(expected_subsets(problem, problem.tolerance_units), Fraction(2) ** 1000)
+        )  # to the first
     parts = 0.0 if not grouped else 8e-5 * n * n / 16 if objective == "sparsest" else 2.5e-4 * n / 2
     return 7e-4 + 7.5e-7 * math.exp2(n / 4) + sweep + parts
 
@@ -136,16 +139,6 @@ def _dp(problem: SubsetSum, objective: Objective, grouped: bool) -> float:
 
 def _cp_sat(problem: SubsetSum, objective: Objective, grouped: bool) -> float:  # noqa: ARG001
     return 1.5e-3 + 4e-3 * math.exp2(0.87 * min(problem.n - 16, 1000))
-
-
-def _expected_subsets(problem: SubsetSum) -> float:
-    """Estimate how many subsets lie within the tolerance, as if sums were uniform over their range."""
-    image = problem.image
-    if problem.d > 1 or problem.tolerance_units is None:
-        return 0.0
-    extent = sum(abs(item[0]) for item in image.items)
-    share = Fraction(min(2 * problem.tolerance_units + 1, extent), max(extent, 1))
-    return math.exp2(min(problem.n, 1000)) * float(share)
 
 
 _COSTS: dict[str, Callable[[SubsetSum, Objective, bool], float]] = {

@@ -152,11 +152,12 @@ def enumerators(problem: SubsetSum, name: str, limits: Limits) -> list[Enumerato
         If there is none, or the one named cannot.
 
     """
-    able = counting_order(problem, limits)
     if name != "auto":
         backend = backend_named(name)
-        if isinstance(backend, Enumerator) and backend in able:
+        if isinstance(backend, Enumerator) and backend.enumeration_refusal(problem, limits) is None:
             return [backend]
+    able = counting_order(problem, limits)
+    if name != "auto":
         able_names = ", ".join(b.name for b in able) or "none"
         reason = backend.enumeration_refusal(problem, limits) if isinstance(backend, Enumerator) else None
         reason = reason or "it cannot count or list subsets"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import islice
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -14,10 +14,12 @@ from solvers.methods.protocol import Finding
 from solvers.problem import SubsetSum
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from solvers.methods.protocol import Enumerator, Limits
     from solvers.solution import Solution
+
+Asked = TypeVar("Asked")
 
 # Subsets are listed and sorted by error in portions of about this many.
 _PORTION = 1 << 14
@@ -66,13 +68,9 @@ def count(
     if _checked(problem).tolerance is None:
         raise InvalidProblemError("count() needs a tolerance; give the SubsetSum one")
     reach = problem.tolerance_units or 0
-    *others, last = enumerators(problem, backend, limits)
-    for chosen in others:
-        try:
-            return chosen.count(problem, -1, reach, limits)
-        except UnsupportedProblemError:  # seen only on a closer look at the numbers
-            continue
-    return last.count(problem, -1, reach, limits)
+    return _of_first_able(
+        enumerators(problem, backend, limits), lambda able: able.count(problem, -1, reach, limits)
+    )
 
 
 def solutions(
@@ -86,8 +84,8 @@ def solutions(
     """Iterate over all subsets within the tolerance, best first.
 
     Each is an answer to "nearest": OPTIMAL for the nearest ones, FEASIBLE for the others, with the proven
-    nearest error as lower bound. Subsets of equal error come in the order of
-    their indices, unless there are more than some thousands of them.
+    nearest error as lower bound. Subsets of equal error come in the order of their indices, unless there are
+    more than some thousands of them.
 
     Parameters
     ----------
@@ -128,6 +126,17 @@ def solutions(
     return _best_first(problem, limit, enumerators(problem, backend, limits), limits)
 
 
+def _of_first_able(choice: list[Enumerator], asked: Callable[[Enumerator], Asked]) -> Asked:
+    """Return what the first backend that does not back out, on a closer look at the numbers, answers."""
+    *others, last = choice
+    for able in others:
+        try:
+            return asked(able)
+        except UnsupportedProblemError:
+            continue
+    return asked(last)
+
+
 def _checked(problem: SubsetSum) -> SubsetSum:
     if not isinstance(problem, SubsetSum):
         raise InvalidProblemError(f"a SubsetSum is needed, got a {type(problem).__name__}")
@@ -144,22 +153,12 @@ def _best_first(
     problem: SubsetSum, limit: int | None, choice: list[Enumerator], limits: Limits
 ) -> Iterator[Solution]:
     started = perf_counter()
-    chosen = choice[-1]
-    rings = None
-    for candidate in choice:
-        try:
-            rings = _Rings(candidate, problem, limits)
-        except UnsupportedProblemError:
-            if candidate is choice[-1]:
-                raise
-            continue
-        chosen = candidate
-        break
-    assert rings is not None  # noqa: S101 - the last candidate raised or answered
+    rings = _of_first_able(choice, lambda able: _Rings(able, problem, limits))
+    name = rings.enumerator.name
     portion = _PORTION if limit is None else min(_PORTION, 64 + 4 * limit)
     for subset in islice(rings.subsets(portion), limit):
         finding = Finding(subset, rings.nearest * problem.image.unit, problem.sizes[0])
-        yield certified(problem, "nearest", finding, backend=chosen.name, seconds=perf_counter() - started)
+        yield certified(problem, "nearest", finding, backend=name, seconds=perf_counter() - started)
 
 
 class _Rings:

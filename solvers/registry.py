@@ -57,10 +57,11 @@ def backend_named(name: str) -> Backend:
         If there is none.
 
     """
-    if name in BACKENDS:
-        return BACKENDS[name]
-    if name.startswith("pulp:"):
-        return PulpMip(name.removeprefix("pulp:"))
+    text = str(name)  # whatever it is, the message below says what there is
+    if text in BACKENDS:
+        return BACKENDS[text]
+    if text.startswith("pulp:"):
+        return PulpMip(text.removeprefix("pulp:"))
     raise InvalidProblemError(
         f"unknown backend {name!r}; choose 'auto', 'pulp:<SOLVER>' or one of {list(BACKENDS)}"
     )

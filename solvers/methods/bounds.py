@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -33,6 +34,12 @@ def sum_range(items: list[int], sizes: tuple[int, int]) -> tuple[int, int]:
     smallest = sum(x for i, x in enumerate(ascending[:high]) if i < low or x < 0)
     largest = sum(x for i, x in enumerate(reversed(ascending)) if i < low or (i < high and x > 0))
     return smallest, largest
+
+
+def expected_subsets(problem: SubsetSum, reach: int) -> Fraction:
+    """Estimate how many subsets of scalars lie within ``reach`` units, as if sums were spread evenly."""
+    extent = sum(abs(item[0]) for item in problem.image.items)
+    return Fraction(min(2 * reach + 1, extent) << problem.n, max(extent, 1))
 
 
 def _bound(items: list[int], target: int, sizes: tuple[int, int]) -> int:

@@ -14,7 +14,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from solvers.errors import UnsupportedProblemError
-from solvers.methods.bounds import simple_bound, sum_range
+from solvers.methods.bounds import expected_subsets, simple_bound, sum_range
 from solvers.methods.protocol import Enumerator, Finding, Limits
 from solvers.methods.quarter_lists import extent, items_listed, number
 
@@ -83,7 +83,7 @@ class SchroeppelShamir(Enumerator):
         """Return the number of subsets with above < error <= reach; raises TimeoutError out of time."""
         if problem.d > 1:
             return sum(1 for _ in self.listed(problem, above, reach, limits))
-        if _expected(problem, reach) < _FEW:  # a sweep that lists is faster than one that counts
+        if expected_subsets(problem, reach) < _FEW:  # a sweep that lists is faster than one that counts
             few = sum(1 for _ in islice(self.listed(problem, above, reach, limits), _FEW))
             if few < _FEW:
                 return few
@@ -196,12 +196,6 @@ def _extreme(problem: SubsetSum, low: int, high: int) -> list[int] | None:
 
 def _subset(halves: Halves, best: Best) -> list[int] | None:
     return None if best.units is None else halves.subset(*best.masks)
-
-
-def _expected(problem: SubsetSum, reach: int) -> Fraction:
-    """Return how many subsets would lie within ``reach`` units if all sums were uniform over their range."""
-    extent = sum(abs(item[0]) for item in problem.image.items) + 1
-    return Fraction((2 * reach + 1) << problem.n, extent)
 
 
 # -- enumeration ---------------------------------------------------------------------------------------

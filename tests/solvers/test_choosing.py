@@ -6,7 +6,16 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from solvers import Proof, Status, SubsetSum, UnsupportedProblemError, dispatch, registry, solve
+from solvers import (
+    InvalidProblemError,
+    Proof,
+    Status,
+    SubsetSum,
+    UnsupportedProblemError,
+    dispatch,
+    registry,
+    solve,
+)
 from solvers.choosing import Attempt, counting_order, plan, seconds_to_proof
 from solvers.methods.protocol import Finding, Limits
 
@@ -195,6 +204,12 @@ def test_pulp_solvers_are_found_by_name():
     solution = solve(SubsetSum([4, 6, 11], 12), backend="pulp:pulp_cbc_cmd")
     assert solution.error == 1
     assert solution.proof in (Proof.TOLERANCE, Proof.EXACT)
+
+
+@pytest.mark.parametrize("name", [None, 5, ["mitm"], ""])
+def test_what_is_no_name_of_a_backend_is_refused_like_an_unknown_one(name):
+    with pytest.raises(InvalidProblemError, match="unknown backend"):
+        solve(SubsetSum([4, 6, 11], 12), backend=name)
 
 
 def test_limits_are_shared_out():
