@@ -1,10 +1,6 @@
 """covering_radius against all sums, sorted, in exact fractions; that comparison against planted mistakes."""
 
-import importlib
-import inspect
 import pickle
-import sys
-import types
 from bisect import bisect_left
 from fractions import Fraction
 from itertools import pairwise
@@ -13,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from planting import plain_python
 from strategies import exact, exact_families
 
 from solvers import InvalidProblemError, UnsupportedProblemError, covering
@@ -200,23 +197,6 @@ def test_what_cannot_be_resolved_is_refused(monkeypatch):
 # -- planted mistakes ----------------------------------------------------------------------------------
 
 
-def copy_of(monkeypatch, name, old="", new="", replaced=()):
-    """Return a copy of a module with ``old`` replaced by ``new``, its kernels not compiled."""
-    source = inspect.getsource(importlib.import_module(name))
-    if old:
-        assert source.count(old) == 1, f"{old!r} occurs {source.count(old)} times in {name}"
-        source = source.replace(old, new)
-    for before, after in [
-        ("from solvers.kernels.compiling import compiled", "compiled = lambda function: function"),
-        *replaced,
-    ]:
-        source = source.replace(before, after)
-    copy = types.ModuleType(f"{name.split('.')[-1]}_copy")
-    monkeypatch.setitem(sys.modules, copy.__name__, copy)
-    exec(compile(source, copy.__name__, "exec"), copy.__dict__)  # noqa: S102 - our own source
-    return copy
-
-
 def some_instances():
     rng = np.random.default_rng(2)
     for n in (4, 7):
@@ -247,10 +227,10 @@ INSTANCES = [(instance, truth(*instance)) for instance in some_instances()]
 def first_difference(monkeypatch, module, old="", new=""):
     """Return an instance that a copy of the search, with a mistake planted, gets wrong; None if none."""
     kernels = ("solvers.kernels.sum_gaps", old, new) if module == "kernels" else ("solvers.kernels.sum_gaps",)
-    copy_of(monkeypatch, *kernels)
+    plain_python(monkeypatch, *kernels)
     mistake = ("", "") if module == "kernels" else (old, new)
-    places = [("from solvers.kernels.sum_gaps import", "from sum_gaps_copy import")]
-    search = copy_of(monkeypatch, "solvers.covering", *mistake, replaced=places)
+    places = [("from solvers.kernels.sum_gaps import", "from solvers.kernels.sum_gaps_copy import")]
+    search = plain_python(monkeypatch, "solvers.covering", *mistake, replaced=places)
     search._FEW, search._SUMS_PER_CALL = 0, 8
     for search._CELLS in (32, 128):
         for instance, expected in INSTANCES:

@@ -1,11 +1,8 @@
 """dp against brute force, against other methods, and against plain programs for the same tables."""
 
-import importlib
-import inspect
 import math
 import re
 import sys
-import types
 from collections import Counter
 from dataclasses import replace
 from fractions import Fraction
@@ -16,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from planting import plain_python
 from strategies import Case, cases, contradiction, error_of, small_dyadics, small_integers, subnormals
 
 from solvers import CertificateError, SubsetSum, UnsupportedProblemError, solve
@@ -340,19 +338,7 @@ def first_contradiction():
     return None
 
 
-def plain_python(monkeypatch, name, old="", new=""):
-    """Return a changed copy of a module whose kernels are not compiled and whose blocks are tiny."""
-    source = inspect.getsource(importlib.import_module(name))
-    assert not old or source.count(old) == 1, f"{old!r} occurs {source.count(old)} times in {name}"
-    source = source.replace(old, new) if old else source
-    source = source.replace("from solvers.kernels.compiling import compiled", "compiled = lambda f: f")
-    source = source.replace("_BLOCK = 1024", "_BLOCK = 2")
-    copy = types.ModuleType(name)
-    monkeypatch.setitem(sys.modules, f"{name}_copy", copy)
-    exec(compile(source.replace("__name__", repr(name)), f"{name}_copy", "exec"), copy.__dict__)  # noqa: S102
-    return copy
-
-
+SMALL_BLOCKS = [("_BLOCK = 1024", "_BLOCK = 2")]
 KERNELS = "solvers.kernels.reachability"
 KERNEL_MISTAKES = {
     "carry into the next word dropped": ("(below[i] >> one) >> right", "(below[i] >> one) >> np.uint64(63)"),
@@ -394,7 +380,7 @@ KERNEL_MISTAKES = {
 
 
 def test_plain_python_kernels_agree(monkeypatch, recovery):
-    monkeypatch.setitem(sys.modules, KERNELS, plain_python(monkeypatch, KERNELS))
+    monkeypatch.setitem(sys.modules, KERNELS, plain_python(monkeypatch, KERNELS, replaced=SMALL_BLOCKS))
     with np.errstate(over="ignore"):
         assert first_contradiction() is None
 
@@ -402,7 +388,11 @@ def test_plain_python_kernels_agree(monkeypatch, recovery):
 @pytest.mark.parametrize("mistake", KERNEL_MISTAKES)
 def test_mistakes_in_the_kernels_are_noticed(mistake, monkeypatch):
     as_if_large(monkeypatch)
-    monkeypatch.setitem(sys.modules, KERNELS, plain_python(monkeypatch, KERNELS, *KERNEL_MISTAKES[mistake]))
+    monkeypatch.setitem(
+        sys.modules,
+        KERNELS,
+        plain_python(monkeypatch, KERNELS, *KERNEL_MISTAKES[mistake], replaced=SMALL_BLOCKS),
+    )
     with np.errstate(over="ignore"):
         assert first_contradiction() is not None
 
@@ -441,7 +431,7 @@ METHOD_MISTAKES = {
 @pytest.mark.parametrize("mistake", METHOD_MISTAKES)
 def test_mistakes_around_the_kernels_are_noticed(mistake, monkeypatch):
     owner, name, old, new = METHOD_MISTAKES[mistake]
-    copy = plain_python(monkeypatch, owner.__module__, old, new)
+    copy = plain_python(monkeypatch, owner.__module__, old, new, replaced=SMALL_BLOCKS)
     monkeypatch.setattr(owner, name, vars(getattr(copy, owner.__name__))[name])
     try:
         noticed = first_contradiction() or first_contradiction_of_larger()

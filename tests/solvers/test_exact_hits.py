@@ -1,9 +1,5 @@
 """Exact hits: every one, each once, and nothing else, in any dimension and of any magnitude."""
 
-import importlib
-import inspect
-import sys
-import types
 from itertools import combinations, islice
 from math import comb
 
@@ -11,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from planting import plain_python
 from strategies import cases
 
 from solvers import SubsetSum
@@ -257,24 +254,13 @@ MISTAKES = {
 }
 
 
-def plain_python(monkeypatch, name, old="", new=""):
-    """Return a copy of a module with ``old`` replaced by ``new``, its kernels not compiled."""
-    source = inspect.getsource(importlib.import_module(name))
-    assert not old or source.count(old) == 1, f"{old!r} occurs {source.count(old)} times in {name}"
-    source = source.replace(old, new) if old else source
-    source = source.replace(
-        "from solvers.kernels.compiling import compiled", "compiled = lambda function: function"
-    ).replace("CELL_BITS = 20", "CELL_BITS = 7")
-    copy = types.ModuleType(f"{name}_copy")
-    monkeypatch.setitem(sys.modules, copy.__name__, copy)  # dataclasses look their module up
-    exec(compile(source, copy.__name__, "exec"), copy.__dict__)  # noqa: S102 - our own source
-    return copy
+FEW_CELLS = [("CELL_BITS = 20", "CELL_BITS = 7")]
 
 
 def first_disagreement(monkeypatch, name="", old="", new=""):
     """Return what brute force objects to with one mistake planted; None when nothing."""
-    kernel = plain_python(monkeypatch, KERNEL, *([old, new] if name == KERNEL else []))
-    copy = plain_python(monkeypatch, METHOD, *([old, new] if name == METHOD else []))
+    kernel = plain_python(monkeypatch, KERNEL, *([old, new] if name == KERNEL else []), replaced=FEW_CELLS)
+    copy = plain_python(monkeypatch, METHOD, *([old, new] if name == METHOD else []), replaced=FEW_CELLS)
     monkeypatch.setattr(modular_join, "join_windows", kernel.join_windows)
     monkeypatch.setitem(globals(), "exact_hits", copy.exact_hits)
     monkeypatch.setitem(globals(), "find_exact_hit", copy.find_exact_hit)

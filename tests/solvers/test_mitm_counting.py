@@ -1,15 +1,12 @@
 """mitm counts and lists: every subset in an annulus of errors, each once, exactly as brute force says."""
 
-import importlib
-import inspect
-import sys
-import types
 from fractions import Fraction
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from planting import plain_python
 from strategies import cases
 
 from solvers import SubsetSum, solve
@@ -166,14 +163,7 @@ MISTAKES = {
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_mistakes_are_noticed(monkeypatch, mistake):
     name, old, new = MISTAKES[mistake]
-    source = inspect.getsource(importlib.import_module(name))
-    assert source.count(old) == 1, f"{old!r} occurs {source.count(old)} times in {name}"
-    source = source.replace(old, new).replace(
-        "from solvers.kernels.compiling import compiled", "compiled = lambda function: function"
-    )
-    copy = types.ModuleType(f"{name}_copy")
-    monkeypatch.setitem(sys.modules, copy.__name__, copy)  # dataclasses look their module up
-    exec(compile(source, copy.__name__, "exec"), copy.__dict__)  # noqa: S102 - our own source
+    copy = plain_python(monkeypatch, name, old, new)
     if name == KERNEL:
         monkeypatch.setattr(two_pointers, "pairs_in_window", copy.pairs_in_window)
         monkeypatch.setattr(two_pointers, "pairs_up_to", copy.pairs_up_to)

@@ -3,35 +3,18 @@
 Modules are copied as source text, changed in one place, and run as plain Python in place of the original.
 """
 
-import importlib
-import inspect
 import sys
-import types
 from fractions import Fraction
 
 import numpy as np
 import pytest
+from planting import plain_python
 from strategies import Case, batch_contradiction, contradiction
 
 from solvers import CertificateError, UnsupportedProblemError, chunks, registry, solve, solve_many
 from solvers.kernels import half_sums, two_pointers
 
 OBJECTIVES = ["nearest", "within", "sparsest"]
-
-
-def plain_python(monkeypatch, name, old="", new=""):
-    """Return a copy of a module with ``old`` replaced by ``new``, its kernels not compiled."""
-    source = inspect.getsource(importlib.import_module(name))
-    if old:
-        assert source.count(old) == 1, f"{old!r} occurs {source.count(old)} times in {name}"
-    source = source.replace(old, new) if old else source
-    source = source.replace(
-        "from solvers.kernels.compiling import compiled", "compiled = lambda function: function"
-    )
-    copy = types.ModuleType(f"{name}_copy")
-    monkeypatch.setitem(sys.modules, copy.__name__, copy)  # dataclasses look their module up
-    exec(compile(source, copy.__name__, "exec"), copy.__dict__)  # noqa: S102 - our own source
-    return copy
 
 
 ROW_MODULES = ["cells", "row_numbers", "half_sums", "row_pairs", "row_sorting", "row_sizes", "batch_rows"]
