@@ -1,0 +1,15 @@
+"""The command line: prune, verify, solve, info.
+
+Every command has a readable view and, with ``--json``, one for machines. Exit codes: 0 done and, where asked,
+verified; 1 not verified or infeasible; 2 bad input. One file a group of commands.
+"""
+
+from subsetsum_nets.cli import info, instances, tickets
+from subsetsum_nets.cli.app import app
+
+__all__ = ["app", "info", "instances", "main", "tickets"]
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

@@ -1,0 +1,71 @@
+"""What all commands share: how they print, and how they refuse bad input."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+
+
+@contextmanager
+def refusing_bad_input(as_json: bool, checkpoint: Path | None = None) -> Iterator[None]:
+    """Turn the errors that users can cause into one line and exit code 2; leave bugs their traceback."""
+    try:
+        yield
+    except (ValueError, OSError, NotImplementedError, ImportError) as error:
+        complain(str(error) or type(error).__name__, error, as_json)
+        raise typer.Exit(2) from error
+    except KeyboardInterrupt:
+        hint = "" if checkpoint is None else f"; run the same command again to resume from {checkpoint}"
+        typer.secho(f"interrupted{hint}", err=True)
+        raise typer.Exit(130) from None
+
+
+def complain(message: str, error: Exception, as_json: bool) -> None:
+    """Say what is wrong on stderr and, for machines, as a JSON line on stdout."""
+    if as_json:
+        print(json.dumps({"error": message, "kind": type(error).__name__}), flush=True)  # noqa: T201
+    typer.secho(f"error: {message}", err=True, fg=typer.colors.RED)
+
+
+def console() -> Any:
+    """Return a rich console that leaves the folding of long lines to the terminal."""
+    from rich.console import Console
+
+    return Console(soft_wrap=True)
+
+
+def print_pairs(title: str, rows: list[tuple[str, Any]]) -> None:
+    """Print a title and a line for each (name, value)."""
+    from rich.table import Table
+    from rich.text import Text
+
+    style: dict[str, Any] = {"title_justify": "left", "title_style": "bold", "pad_edge": False}
+    table = Table(title=title, show_header=False, box=None, **style)
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in rows:
+        table.add_row(name, Text(str(value)))
+    console().print(table)
+
+
+def at_most(value: float | None, required: float | None = None) -> str:
+    """Show an upper bound, rounded up; "-" for none."""
+    from subsetsum_nets.reports.rounding import upper
+
+    return "-" if value is None else upper(value, within=required)
+
+
+def at_least(value: float, required: float | None = None) -> str:
+    """Show a lower bound, rounded down."""
+    from subsetsum_nets.reports.rounding import lower
+
+    return lower(value, beyond=required)

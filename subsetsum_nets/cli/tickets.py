@@ -1,0 +1,237 @@
+"""Commands prune and verify: make a ticket, check it again."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from subsetsum_nets.cli.app import app
+from subsetsum_nets.cli.terminal import Json, at_least, at_most, console, print_pairs, refusing_bad_input
+
+if TYPE_CHECKING:
+    from subsetsum_nets.networks import Domain, ReluNetwork
+    from subsetsum_nets.pruned_network import PrunedNetwork
+    from subsetsum_nets.verification.certificate import Certificate
+
+_DEFAULT_TARGET = "digits-64-32-10"
+
+
+@app.command()
+def prune(
+    target: Annotated[
+        Path | None, typer.Argument(help="Network file; the shipped digits one if none.")
+    ] = None,
+    construction: Annotated[str, typer.Option(help="relu, relu-paper or linear.")] = "relu",
+    epsilon: Annotated[float, typer.Option(help="Required bound on sup ||f - g||.")] = 0.01,
+    candidates: Annotated[int | None, typer.Option(help="Random units a subset sum draws from.")] = None,
+    delta: Annotated[float, typer.Option(help="Accepted probability of not reaching epsilon.")] = 0.01,
+    seed: Annotated[int, typer.Option(help="Of the random network.")] = 0,
+    into: Annotated[Path | None, typer.Option(help="Random network to prune instead of a drawn one.")] = None,
+    box: Annotated[
+        tuple[float, float] | None,
+        typer.Option(help="Domain: every input in [LOW, HIGH].", metavar="LOW HIGH"),
+    ] = None,
+    ball: Annotated[float | None, typer.Option(help="Domain: inputs of at most this l2 norm.")] = None,
+    objective: Annotated[str, typer.Option(help="nearest, within or sparsest.")] = "nearest",
+    threads: Annotated[int | None, typer.Option(help="All cores if not given.")] = None,
+    checkpoint: Annotated[Path | None, typer.Option(help="Folder to resume a long run from.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for masks and certificate.")] = Path("ticket"),
+    as_json: Json = False,
+) -> None:
+    """Prune a random network into a target network, prove the error, and write masks and certificate."""
+    with refusing_bad_input(as_json, checkpoint):
+        from subsetsum_nets.compiler import prune as run
+        from subsetsum_nets.networks import load_network, shipped_network
+        from subsetsum_nets.pruned_network import REPORT, check_folder
+        from subsetsum_nets.reports import write_report
+
+        path = target or shipped_network(_DEFAULT_TARGET)
+        network = load_network(path)
+        check_folder(out)
+        started = perf_counter()
+        pruned = run(
+            network,
+            construction=construction,
+            epsilon=epsilon,
+            candidates=candidates,
+            delta=delta,
+            seed=seed,
+            into=None if into is None else load_network(into),
+            domain=_domain(box, ball),
+            objective=objective,
+            threads=threads,
+            checkpoint=checkpoint,
+            progress=not as_json and sys.stderr.isatty(),
+        )
+        seconds = perf_counter() - started
+        accuracy = _accuracies(path, network, pruned.network)
+        pruned.save(out)
+        write_report(pruned, out / REPORT, accuracy=accuracy)
+    certificate = pruned.certificate
+    assert certificate is not None  # noqa: S101 - prune() always makes one
+    if as_json:
+        print(json.dumps(_prune_summary(pruned, certificate, path, out, accuracy, seconds)))  # noqa: T201
+    else:
+        _show_prune(pruned, certificate, path, out, accuracy, seconds)
+    raise typer.Exit(0 if certificate.verified else 1)
+
+
+def _domain(box: tuple[float, float] | None, ball: float | None) -> Domain | None:
+    from subsetsum_nets.networks import Ball, Box
+
+    if box is not None and ball is not None:
+        raise ValueError("give --box or --ball, not both")
+    if box is not None:
+        return Box(*box)
+    return None if ball is None else Ball(ball)
+
+
+def _accuracies(path: Path, target: ReluNetwork, pruned: ReluNetwork) -> tuple[float, float] | None:
+    """Return the test accuracy of both networks where the target's file names a test split beside it."""
+    from subsetsum_nets.networks import load_test_split, read_extra
+
+    name = read_extra(path).get("test_split")
+    split = None if name is None else path.parent / Path(name).name
+    if split is None or not split.exists():
+        return None
+    inputs, labels = load_test_split(split)
+    if inputs.shape[1] != target.widths[0]:
+        return None
+    before, after = (float((net(inputs).argmax(axis=1) == labels).mean()) for net in (target, pruned))
+    return before, after
+
+
+def _prune_summary(
+    pruned: PrunedNetwork,
+    certificate: Certificate,
+    path: Path,
+    out: Path,
+    accuracy: tuple[float, float] | None,
+    seconds: float,
+) -> dict[str, Any]:
+    return {
+        "target": str(path),
+        "out": str(out),
+        "construction": certificate.construction,
+        "candidates": certificate.candidates,
+        "seed": certificate.seed,
+        "epsilon": certificate.epsilon,
+        "domain": certificate.domain,
+        "norm": certificate.norm,
+        **certificate.counts,
+        "status_counts": certificate.status_counts,
+        "worst_weight_error": certificate.worst_weight_error,
+        "bound": certificate.bound,
+        "method": certificate.method,
+        "attack": certificate.attack,
+        "verified": certificate.verified,
+        "shortfall": certificate.shortfall,
+        "accuracy_before": None if accuracy is None else accuracy[0],
+        "accuracy_after": None if accuracy is None else accuracy[1],
+        "rows_per_second": len(pruned.solution) / max(pruned.solution.seconds, 1e-9),
+        "seconds": seconds,
+    }
+
+
+def _show_prune(
+    pruned: PrunedNetwork,
+    certificate: Certificate,
+    path: Path,
+    out: Path,
+    accuracy: tuple[float, float] | None,
+    seconds: float,
+) -> None:
+    counts = certificate.counts
+    kept, drawn = counts["kept_parameters"], counts["random_parameters"]
+    proven = certificate.status_counts["optimal"]
+    shape = "-".join(map(str, pruned.target.widths))
+    rows = [
+        ("target", f"{path.stem} ({shape}), {counts['weights']:,} weights"),
+        ("random network", f"{'-'.join(map(str, pruned.random.widths))}, {drawn:,} random parameters"),
+        ("kept parameters", f"{kept:,} of them ({kept / drawn:.1%})"),
+        ("subset sums", f"{counts['subset_sums']:,}, {proven:,} proven nearest within tolerance"),
+        ("worst weight error", at_most(certificate.worst_weight_error)),
+        (
+            "proven bound",
+            f"{at_most(certificate.bound, certificate.epsilon)}  (method {certificate.method})",
+        ),
+        ("attack lower bound", at_least(certificate.attack, certificate.epsilon)),
+    ]
+    if accuracy is not None:
+        rows.append(("test accuracy", f"{accuracy[0]:.2%} before, {accuracy[1]:.2%} after"))
+    rows.append(("time", f"{seconds:.1f} s"))
+    print_pairs(
+        f"{certificate.construction}, {certificate.candidates} candidates, "
+        + (f"seed {certificate.seed}" if certificate.seed is not None else "given random network"),
+        rows,
+    )
+    screen = console()
+    screen.print(_verdict(certificate.bound, certificate.epsilon, certificate.attack, certificate))
+    if pruned.shortfall is not None:
+        screen.print(f"[yellow]note[/] {pruned.shortfall}")
+    screen.print(f"written to {out}: check it again with  subsetsum-nets verify {out}", highlight=False)
+
+
+def _verdict(bound: float, epsilon: float, attack: float, certificate: Certificate) -> str:
+    shown = at_most(bound, epsilon)
+    claim = f"||f(x) - g(x)||_{certificate.norm[1:]} <= {shown} for every x in {certificate.domain_set!r}"
+    if bound <= epsilon:
+        return f"[bold green]verified[/] {claim}; required {epsilon:g}"
+    if attack > epsilon:
+        reached = at_least(attack, epsilon)
+        return f"[bold red]falsified[/] the difference reaches {reached}; required {epsilon:g}"
+    return f"[bold red]not verified[/] proven is only {claim}; required {epsilon:g}"
+
+
+@app.command()
+def verify(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that prune wrote.")],
+    method: Annotated[str, typer.Option(help="auto, differential, norms or interval.")] = "auto",
+    as_json: Json = False,
+) -> None:
+    """Check a folder again, from its files alone; a tampered one is refused with exit code 2."""
+    with refusing_bad_input(as_json):
+        from subsetsum_nets.audit import audit
+
+        checked = audit(folder, method=method)
+    result, certificate = checked.result, checked.certificate
+    if as_json:
+        page = {
+            "folder": str(folder),
+            "verified": checked.verified,
+            "epsilon": certificate.epsilon,
+            "bound": result.upper,
+            "attack": result.lower,
+            "method": result.method,
+            "domain": certificate.domain,
+            "norm": certificate.norm,
+            "seconds": result.seconds,
+        }
+        print(json.dumps(page))  # noqa: T201
+    else:
+        print_pairs(
+            str(folder),
+            [
+                ("files", "target, random network, masks and pruned network match the certificate"),
+                (
+                    "random network",
+                    "drawn again from its seed" if certificate.recipe else "read",
+                ),
+                (
+                    "proven bound",
+                    f"{at_most(result.upper, certificate.epsilon)}  ({result.method}, computed anew)",
+                ),
+                (
+                    "certificate says",
+                    f"{at_most(certificate.bound, certificate.epsilon)}  ({certificate.method})",
+                ),
+                ("attack lower bound", at_least(result.lower, certificate.epsilon)),
+            ],
+        )
+        console().print(_verdict(result.upper, certificate.epsilon, result.lower, certificate))
+    raise typer.Exit(0 if checked.verified else 1)
