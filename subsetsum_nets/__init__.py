@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from subsetsum_nets.networks import (
         Ball,
         Box,
+        Conv2d,
         Dense,
         ReluNetwork,
         load_network,
@@ -33,6 +34,7 @@ _HOMES = {
     "Ball": "networks",
     "Box": "networks",
     "Certificate": "verification.certificate",
+    "Conv2d": "networks",
     "Dense": "networks",
     "PrunedNetwork": "pruned_network",
     "ReluNetwork": "networks",
@@ -49,6 +51,7 @@ __all__ = [
     "Ball",
     "Box",
     "Certificate",
+    "Conv2d",
     "Dense",
     "PrunedNetwork",
     "ReluNetwork",

@@ -15,8 +15,10 @@ from solvers.solution import checked_objective
 from subsetsum_nets.constructions import InputSigns, construction_named
 from subsetsum_nets.constructions.candidates import Sizing, predicted_errors, size_network, wider
 from subsetsum_nets.masks import random_counts
+from subsetsum_nets.networks.convolution import Conv2d
 from subsetsum_nets.networks.digests import network_digest
 from subsetsum_nets.networks.domains import Ball, Box
+from subsetsum_nets.networks.errors import InvalidNetworkError
 from subsetsum_nets.networks.relu_network import ReluNetwork
 from subsetsum_nets.networks.sparse_form import sparse_form
 from subsetsum_nets.pruned_network import PrunedNetwork, Shortfall
@@ -94,7 +96,7 @@ def prune(
         For epsilon or delta out of range, candidates that are no integer >= 1 or not those of ``into``, an
         unknown construction or objective.
     InvalidNetworkError
-        If ``into`` has another shape, or the domain another dimension.
+        If ``into`` has another shape, the domain another dimension, or a layer is a Conv2d.
     TypeError
         If ``target`` or ``into`` is not a ReluNetwork, or ``domain`` neither Box nor Ball.
 
@@ -174,6 +176,12 @@ def _check(
         raise TypeError(f"into must be a ReluNetwork, got a {type(into).__name__}; see load_network")
     if domain is not None and not isinstance(domain, Box | Ball):
         raise TypeError(f"domain must be a Box or a Ball, got {domain!r}")
+    for role, network in (("target", target), ("into", into)):
+        for index, layer in enumerate(() if network is None else network.layers):
+            if isinstance(layer, Conv2d):
+                raise InvalidNetworkError(
+                    f"layer {index} of {role} is a {layer!r}; the constructions there are work on Dense layers"
+                )
     if not (epsilon > 0 and math.isfinite(epsilon)):
         raise ValueError(f"epsilon must be a positive number, got {epsilon!r}")
     if not 0 < delta < 1:

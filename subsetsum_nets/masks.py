@@ -1,12 +1,14 @@
 """Masks: which weights of the random network are kept. Applying, counting, storing.
 
-A mask has the shape of its layer's weight, bool, dense for a dense weight and scipy.sparse for a sparse one
-(then of the same stored entries or fewer). A layer with a bias has a mask of its bias too.
+A mask has the shape of its layer's weight, bool: dense for a dense weight or the kernel of a convolution,
+scipy.sparse for a sparse weight (then of the same stored entries or fewer). A layer with a bias has a mask of
+its bias too.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from subsetsum_nets.networks.atomic_files import atomic_write
+from subsetsum_nets.networks.convolution import Conv2d
 from subsetsum_nets.networks.digests import array_digest
 from subsetsum_nets.networks.errors import InvalidNetworkError, NetworkFileError
+from subsetsum_nets.networks.npz_files import read_npz
 from subsetsum_nets.networks.relu_network import Dense, ReluNetwork, is_sparse
 
 if TYPE_CHECKING:
@@ -37,8 +41,9 @@ class NetworkMasks:
 
     Attributes
     ----------
-    weights : list of bool arrays (d_out, d_in), numpy or scipy.sparse, one per layer
-    biases : list of bool arrays (d_out,), or None for a layer without bias
+    weights : list of bool arrays (d_out, d_in), numpy or scipy.sparse, or (rows, columns, c_in, c_out)
+        One per layer.
+    biases : list of bool arrays (d_out,) or (c_out,), or None for a layer without bias
 
     """
 
@@ -55,21 +60,22 @@ class NetworkMasks:
 
         """
         self.check(network)
-        layers = []
+        layers: list[Dense | Conv2d] = []
         for layer, mask, bias_mask in zip(network.layers, self.weights, self.biases, strict=True):
             bias = None if layer.bias is None else np.where(bias_mask, layer.bias, 0.0)  # type: ignore[arg-type]
-            weight = layer.weight
+            weight = _masked(layer)
             kept = (
                 weight.multiply(mask).tocsr()
                 if is_sparse(weight)
                 else np.where(mask, np.asarray(weight), 0.0)
             )
-            layers.append(Dense(kept, bias))
+            layers.append(Conv2d(kept, bias) if isinstance(layer, Conv2d) else Dense(kept, bias))
         return ReluNetwork(
             layers,
             final_relu=network.final_relu,
             linear_after=network.linear_after,
             domain=network.domain,
+            input_shape=network.input_shape,
         )
 
     def check(self, network: ReluNetwork) -> None:
@@ -77,12 +83,12 @@ class NetworkMasks:
         if not len(network.layers) == len(self.weights) == len(self.biases):
             raise InvalidNetworkError(f"{len(self.weights)} masks for {len(network.layers)} layers")
         for index, layer in enumerate(network.layers):
-            mask, bias_mask = self.weights[index], self.biases[index]
-            if mask.shape != layer.weight.shape or mask.dtype != bool:
+            mask, bias_mask, weight = self.weights[index], self.biases[index], _masked(layer)
+            if mask.shape != weight.shape or mask.dtype != bool:
                 raise InvalidNetworkError(
-                    f"the mask of layer {index} is {mask.dtype} {mask.shape}, its weight {layer.weight.shape}"
+                    f"the mask of layer {index} is {mask.dtype} {mask.shape}, its weight {weight.shape}"
                 )
-            if is_sparse(mask) != is_sparse(layer.weight):
+            if is_sparse(mask) != is_sparse(weight):
                 raise InvalidNetworkError(
                     f"the mask of layer {index} must be sparse where its weight is, and dense where that is"
                 )
@@ -140,22 +146,25 @@ class NetworkMasks:
 
         """
         try:
-            with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as archive:
-                stored = {name: archive[name] for name in archive.files}
+            with Path(path).open("rb") as file:
+                stored = read_npz(file)
             header = json.loads(bytes(stored["header"]))
             if header["format"] != _FORMAT or header["version"] != 1:
                 raise NetworkFileError(f"{path} is not a masks file of version 1")  # noqa: TRY301
             weights: list[Any] = []
             biases: list[Bools | None] = []
             for index, layer in enumerate(header["layers"]):
-                rows, columns = (int(size) for size in layer["shape"])
+                shape = tuple(int(size) for size in layer["shape"])
+                if len(shape) not in (2, 4):
+                    raise NetworkFileError(f"{path} has a mask of shape {shape}")  # noqa: TRY301
                 packed = stored[f"weight{index}"]
                 weights.append(
-                    _sparse_mask(packed, (rows, columns))
+                    _sparse_mask(packed, (shape[0], shape[1]))
                     if layer["sparse"]
-                    else _unpacked(packed, rows * columns).reshape(rows, columns)
+                    else _unpacked(packed, math.prod(shape)).reshape(shape)
                 )
-                biases.append(_unpacked(stored[f"bias{index}"], rows) if layer["bias"] else None)
+                units = shape[0] if len(shape) == 2 else shape[3]
+                biases.append(_unpacked(stored[f"bias{index}"], units) if layer["bias"] else None)
         except FileNotFoundError:
             raise
         except Exception as error:  # zip and array headers fail in a dozen ways, which mean the same here
@@ -172,6 +181,11 @@ def random_counts(random: ReluNetwork, masks: NetworkMasks, recipe: RandomRecipe
     if recipe is None:
         return random.parameters, masks.kept
     return recipe.random_parameters, masks.kept_in(recipe.random_layers)
+
+
+def _masked(layer: Dense | Conv2d) -> Any:
+    """Return the array of a layer that its mask has the shape of."""
+    return layer.kernel if isinstance(layer, Conv2d) else layer.weight
 
 
 def _unpacked(packed: NDArray[Any], count: int) -> Bools:

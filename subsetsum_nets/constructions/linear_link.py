@@ -57,7 +57,7 @@ class LinearLink(Construction):
     def candidates_in(self, target: ReluNetwork, random: ReluNetwork) -> int:
         """Return n of a network of linear links."""
         count = len(target.layers)
-        found = set()
+        found: set[int] = set()
         for index, layer in enumerate(target.layers if len(random.layers) == 2 * count else ()):
             units = random.layers[2 * index].d_out
             found.add(max(1, units // self._weights(layer)))

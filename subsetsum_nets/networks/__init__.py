@@ -3,6 +3,7 @@
 First room of the flow. It knows nothing of subset sums, graphs or proofs.
 """
 
+from subsetsum_nets.networks.convolution import Conv2d, ConvolutionMatrix
 from subsetsum_nets.networks.digests import array_digest, network_digest
 from subsetsum_nets.networks.distributions import Normal, Uniform, keyed_words
 from subsetsum_nets.networks.domains import Ball, Box, Domain, domain_from_json
@@ -22,6 +23,8 @@ from subsetsum_nets.networks.shipped import load_test_split, shipped_network, sh
 __all__ = [
     "Ball",
     "Box",
+    "Conv2d",
+    "ConvolutionMatrix",
     "Dense",
     "DenseDraw",
     "Domain",

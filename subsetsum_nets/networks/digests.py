@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from subsetsum_nets.networks.convolution import Conv2d
 from subsetsum_nets.networks.relu_network import is_sparse
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ def network_digest(network: ReluNetwork) -> str:
     """Return the SHA-256 of a network's function as it is stored: layers, weights, biases, ReLUs.
 
     The hashed bytes are self-delimiting and the same on every machine: weights are little-endian float64
-    in row-major order, sparse ones compressed rows with int64 indices. The domain is not part of them.
+    in row-major order, sparse ones compressed rows with int64 indices, kernels arrays of four axes. The
+    size of the images that a convolutional network takes is part of them, the domain is not.
     Digests tell *stored* networks apart: 0.0 and -0.0, a sparse weight and the same weight dense, or a stored
     zero and none, have different digests although the function is the same.
 
@@ -44,10 +46,12 @@ def network_digest(network: ReluNetwork) -> str:
     digest = hashlib.sha256(_NETWORK_TAG)
     _add_numbers(digest, len(network.layers), *network.relu_after)
     for layer in network.layers:
-        _add_array(digest, layer.weight, "<f8")
+        _add_array(digest, layer.kernel if isinstance(layer, Conv2d) else layer.weight, "<f8")
         _add_numbers(digest, layer.bias is not None)
         if layer.bias is not None:
             _add_array(digest, layer.bias, "<f8")
+    if network.input_shape is not None:
+        _add_numbers(digest, *network.input_shape)
     return digest.hexdigest()
 
 

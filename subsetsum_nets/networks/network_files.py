@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import warnings
-import zipfile
-from io import BytesIO
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from subsetsum_nets.networks.atomic_files import atomic_write
+from subsetsum_nets.networks.convolution import Conv2d
 from subsetsum_nets.networks.domains import domain_from_json
 from subsetsum_nets.networks.errors import InvalidNetworkError, NetworkFileError
+from subsetsum_nets.networks.npz_files import read_npz, write_npz
 from subsetsum_nets.networks.relu_network import Dense, ReluNetwork, is_sparse
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     Tensors = dict[str, NDArray[Any]]
 
 _FORMAT = "subsetsum-nets network"
-_VERSION = 1
+_VERSION = 2  # 2: convolutional layers and the size of their images; networks without are stored as 1
 _HEADER = "subsetsum-nets"  # where the header stands: a safetensors metadata key, an array of an .npz file
 _SUFFIXES = (".npz", ".safetensors")
 
@@ -80,9 +79,12 @@ def save_network(
     layers: list[dict[str, Any]] = []
     tensors: Tensors = {}
     for index, layer in enumerate(network.layers):
-        weight: Any = layer.weight
         name = f"layers.{index}"
-        if is_sparse(weight):
+        weight: Any = layer.kernel if isinstance(layer, Conv2d) else layer.weight
+        if isinstance(layer, Conv2d):
+            layers.append({"kind": "conv", "bias": layer.bias is not None})
+            tensors[f"{name}.kernel"] = _narrowed(weight)
+        elif is_sparse(weight):
             layers.append({"kind": "sparse", "shape": list(weight.shape), "bias": layer.bias is not None})
             tensors[f"{name}.weight.data"] = _narrowed(weight.data)
             tensors[f"{name}.weight.indices"] = weight.indices
@@ -92,17 +94,20 @@ def save_network(
             tensors[f"{name}.weight"] = _narrowed(weight)
         if layer.bias is not None:
             tensors[f"{name}.bias"] = _narrowed(layer.bias)
-    header = {
+    header: dict[str, Any] = {
         "format": _FORMAT,
-        "version": _VERSION,
+        "version": 2 if network.convolutional else 1,
         "relu_after": list(network.relu_after),
         "domain": None if network.domain is None else network.domain.to_json(),
         "layers": layers,
     }
+    if network.convolutional:
+        header["input_shape"] = network.input_shape
     contents = TensorFile({_HEADER: json.dumps(header), **notes}, tensors)
     with atomic_write(path) as file:
         if suffix == ".npz":
-            _write_npz(file, contents)
+            text = json.dumps(contents.metadata).encode()
+            write_npz(file, {_HEADER: np.frombuffer(text, dtype=np.uint8), **tensors})
         else:
             write_safetensors(file, contents)
 
@@ -154,6 +159,7 @@ def load_network(path: str | os.PathLike[str]) -> ReluNetwork:
             final_relu=final_relu,
             linear_after=[index for index, relu in enumerate(hidden) if not relu],
             domain=domain,
+            input_shape=header.get("input_shape"),
         )
     except InvalidNetworkError as error:
         raise InvalidNetworkError(f"{Path(path)}: {error}") from error
@@ -236,24 +242,11 @@ def _narrowed(numbers: NDArray[np.float64]) -> NDArray[Any]:
     return single if np.array_equal(single, numbers) else numbers
 
 
-def _write_npz(file: IO[bytes], contents: TensorFile) -> None:
-    text = json.dumps(contents.metadata).encode()
-    arrays = {_HEADER: np.frombuffer(text, dtype=np.uint8), **contents.tensors}
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        for name, array in arrays.items():
-            # A fixed date, so that the same network gives the same bytes.
-            member = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
-            with archive.open(member, "w", force_zip64=True) as entry:
-                np.lib.format.write_array(entry, array, allow_pickle=False)
-
-
 def _read_npz(path: str | os.PathLike[str]) -> TensorFile:
     try:
-        with Path(path).open("rb") as file, zipfile.ZipFile(file) as archive:
-            tensors = {
-                name.removesuffix(".npy"): _npy(name, archive.read(name)) for name in archive.namelist()
-            }
-    except (OSError, NetworkFileError):
+        with Path(path).open("rb") as file:
+            tensors = read_npz(file)
+    except OSError:
         raise
     except Exception as error:  # zip and array headers fail in a dozen ways, all of which mean the same here
         raise _unreadable(path, f"it is not a complete .npz file ({error})") from error
@@ -264,24 +257,6 @@ def _read_npz(path: str | os.PathLike[str]) -> TensorFile:
     if not isinstance(metadata, dict) or not all(isinstance(note, str) for note in metadata.values()):
         raise _unreadable(path, "its header is not a table of texts")
     return TensorFile(metadata, tensors)
-
-
-def _npy(name: str, raw: bytes) -> NDArray[Any]:
-    """Read the bytes of an .npy file; its array is a view of them, so a lying header allocates nothing."""
-    stream = BytesIO(raw)
-    version = np.lib.format.read_magic(stream)
-    if version not in {(1, 0), (2, 0)}:
-        raise ValueError(f"{name} is of .npy version {version}")
-    read_header = (
-        np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")  # numpy repairs odd headers with a warning; nothing we wrote needs it
-        shape, by_column, dtype = read_header(stream)
-    if dtype.hasobject:
-        raise ValueError(f"{name} holds pickled Python objects, which are never loaded")
-    entries = np.frombuffer(raw, dtype=dtype, offset=stream.tell())
-    return entries.reshape(shape, order="F" if by_column else "C")
 
 
 def _read(path: str | os.PathLike[str]) -> TensorFile:
@@ -307,7 +282,7 @@ def _header(path: str | os.PathLike[str], contents: TensorFile) -> dict[str, Any
             f"its version is {version}, and this release reads up to {_VERSION}; use a newer subsetsum-nets",
         )
     layers, relu_after = header.get("layers"), header.get("relu_after")
-    if not isinstance(layers, list) or not all(_is_layer(layer) for layer in layers):
+    if not isinstance(layers, list) or not all(_is_layer(layer, version) for layer in layers):
         raise _unreadable(path, "its header has no proper list of layers")
     if (
         not isinstance(relu_after, list)
@@ -318,13 +293,24 @@ def _header(path: str | os.PathLike[str], contents: TensorFile) -> dict[str, Any
         raise _unreadable(path, "its header does not say for every layer whether a ReLU follows")
     if "domain" not in header or not isinstance(header["domain"], dict | None):
         raise _unreadable(path, "its header has no proper domain")
+    if not _is_input_shape(header, version):
+        raise _unreadable(path, "its header does not properly say what size its images have")
     return header
 
 
-def _is_layer(description: Any) -> bool:
+def _is_input_shape(header: dict[str, Any], version: int) -> bool:
+    if version == 1:
+        return "input_shape" not in header
+    shape = header.get("input_shape", "missing")
+    return shape is None or (
+        isinstance(shape, list) and len(shape) == 3 and all(type(size) is int for size in shape)
+    )
+
+
+def _is_layer(description: Any, version: int) -> bool:
     if not isinstance(description, dict) or not isinstance(description.get("bias"), bool):
         return False
-    if description.get("kind") == "dense":
+    if description.get("kind") == "dense" or (description.get("kind") == "conv" and version >= 2):
         return set(description) == {"kind", "bias"}
     shape = description.get("shape")
     return (
@@ -338,7 +324,7 @@ def _is_layer(description: Any) -> bool:
 
 def _layer(
     path: str | os.PathLike[str], name: str, description: Mapping[str, Any], tensors: Tensors
-) -> Dense:
+) -> Dense | Conv2d:
     """Take the arrays of one layer out of ``tensors``."""
 
     def take(field: str, dimensions: int, kinds: str) -> NDArray[Any]:
@@ -354,6 +340,9 @@ def _layer(
         return tensor
 
     weight: Any
+    if description["kind"] == "conv":
+        kernel = take("kernel", 4, "f2 f4 f8")
+        return Conv2d(kernel, take("bias", 1, "f2 f4 f8") if description["bias"] else None)
     if description["kind"] == "dense":
         weight = take("weight", 2, "f2 f4 f8")
     else:

@@ -1,4 +1,4 @@
-"""ReluNetwork: dense layers with ReLU between them, evaluated in float64.
+"""ReluNetwork: dense and convolutional layers with ReLU between them, evaluated in float64.
 
 The stored float64 weights *are* the network: every proof in this package speaks of the real-arithmetic
 function with exactly these weights, and evaluation in floating point is only for looking.
@@ -6,11 +6,14 @@ function with exactly these weights, and evaluation in floating point is only fo
 
 from __future__ import annotations
 
+import math
+import operator
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
 from subsetsum_nets.networks.arrays import FloatArray, exact_float64
+from subsetsum_nets.networks.convolution import Conv2d
 from subsetsum_nets.networks.domains import Ball, Box
 from subsetsum_nets.networks.errors import InvalidNetworkError
 
@@ -20,14 +23,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy.sparse import csr_array
 
+    from subsetsum_nets.networks.convolution import AffineConvolution
     from subsetsum_nets.networks.domains import Domain
 
     Weight = FloatArray | csr_array[Any, Any]
+    ImageShape = tuple[int, int, int]
 
 
 def is_sparse(weight: object) -> TypeGuard[csr_array[Any, Any]]:
-    """Tell whether ``weight`` is a scipy.sparse array or matrix, without importing scipy to find out."""
-    return hasattr(weight, "tocsr")
+    """Tell whether ``weight`` is a scipy.sparse array or matrix, without importing scipy to find out.
+
+    A :class:`~subsetsum_nets.networks.convolution.ConvolutionMatrix` is none.
+    """
+    return hasattr(weight, "tocoo")
 
 
 def _frozen(indices: NDArray[Any]) -> NDArray[Any]:
@@ -123,12 +131,13 @@ class Dense:
 
 
 class ReluNetwork:
-    """A feed-forward network of :class:`Dense` layers with ReLU between them.
+    """A feed-forward network of :class:`Dense` and :class:`Conv2d` layers with ReLU between them.
 
     Parameters
     ----------
-    layers : sequence of Dense
-        In the order of evaluation.
+    layers : sequence of Dense and Conv2d
+        In the order of evaluation. Convolutional layers come first; a dense layer after one takes its images
+        flattened in row-major order (rows, columns, channels).
     final_relu : bool
         Whether a ReLU follows the last layer too.
     linear_after : iterable of int
@@ -136,12 +145,16 @@ class ReluNetwork:
         toy in Pensia et al. 2020, section 3.1. Empty for an ordinary ReLU network.
     domain : Box or Ball, optional
         The inputs this network is meant for; stored with it in files and used by default where a bound
-        is asked.
+        is asked. Bounds of single coordinates stand in the order of the flattened input.
+    input_shape : (h, w, c), optional
+        The size of the images that a network starting with Conv2d takes. Without it such a network can be
+        evaluated on images of every size that its dense layers take, but not verified or compiled.
 
     Raises
     ------
     InvalidNetworkError
-        For an empty list, something that is not a layer, or shapes that do not follow one another.
+        For an empty list, something that is not a layer, shapes that do not follow one another, or an
+        ``input_shape`` that does not fit.
 
     Examples
     --------
@@ -151,35 +164,42 @@ class ReluNetwork:
     >>> net([[-3.0], [2.0]])
     array([[3.],
            [2.]])
+    >>> mean = Dense(np.full((1, 4), 0.25))
+    >>> images = ReluNetwork([Conv2d(np.full((1, 1, 1, 1), 2.0)), mean], input_shape=(2, 2, 1))
+    >>> images
+    ReluNetwork(2x2x1-2x2x1-1, 5 parameters)
+    >>> images(np.ones((2, 2, 1))), images([1.0, -1.0, 3.0, -1.0])
+    (array([2.]), array([2.]))
 
     """
 
-    __slots__ = ("domain", "layers", "relu_after")
+    __slots__ = ("domain", "input_shape", "layers", "relu_after")
 
-    layers: tuple[Dense, ...]
+    layers: tuple[Any, ...]  # of Dense | Conv2d: what compiles networks admits dense ones only
     relu_after: tuple[bool, ...]
     domain: Domain | None
+    input_shape: ImageShape | None
 
     def __init__(
         self,
-        layers: Sequence[Dense],
+        layers: Sequence[Dense | Conv2d],
         *,
         final_relu: bool = False,
         linear_after: Iterable[int] = (),
         domain: Domain | None = None,
+        input_shape: Sequence[int] | None = None,
     ) -> None:
         self.layers = tuple(layers)
         if not self.layers:
             raise InvalidNetworkError("a network needs at least one layer")
         for index, layer in enumerate(self.layers):
-            if not isinstance(layer, Dense):
-                raise InvalidNetworkError(f"layer {index} is a {type(layer).__name__}, not a Dense layer")
-        for index in range(1, len(self.layers)):
-            before, after = self.layers[index - 1], self.layers[index]
-            if before.d_out != after.d_in:
+            if not isinstance(layer, Dense | Conv2d):
                 raise InvalidNetworkError(
-                    f"layer {index - 1} gives {before.d_out} values, but layer {index} takes {after.d_in}"
+                    f"layer {index} is a {type(layer).__name__}, not a Dense or Conv2d layer"
                 )
+        self.input_shape = None if input_shape is None else _checked_shape(input_shape, self.layers[0])
+        for index in range(1, len(self.layers)):
+            _check_neighbours(index, self.layers[index - 1], self.layers[index], self.input_shape)
         linear = set(linear_after)
         if not linear <= set(range(len(self.layers) - 1)):
             raise InvalidNetworkError(
@@ -190,7 +210,12 @@ class ReluNetwork:
         if domain is not None:
             if not isinstance(domain, Box | Ball):
                 raise InvalidNetworkError(f"the domain must be a Box or a Ball, got {domain!r}")
-            domain.bounds(self.layers[0].d_in)  # raises when the dimensions differ
+            limits = (domain.low, domain.high) if isinstance(domain, Box) else (domain.center,)
+            if self.convolutional and self.input_shape is None:
+                if any(limit.ndim for limit in limits):
+                    raise _needs_input_shape("a domain with bounds for single coordinates")
+            else:
+                domain.bounds(self.widths[0])  # raises when the dimensions differ
         self.domain = domain
 
     @property
@@ -204,9 +229,45 @@ class ReluNetwork:
         return tuple(index for index, relu in enumerate(self.relu_after[:-1]) if not relu)
 
     @property
+    def convolutional(self) -> bool:
+        """Whether the network starts with Conv2d, and so takes images."""
+        return isinstance(self.layers[0], Conv2d)
+
+    @property
+    def affine_layers(self) -> tuple[Dense | AffineConvolution, ...]:
+        """The layers as affine maps of flattened values, for images of ``input_shape``.
+
+        Each has ``weight`` (d_out, d_in), ``bias`` (d_out,) or None, ``d_in`` and ``d_out``. A dense layer is
+        itself; the weight of a convolutional one is a
+        :class:`~subsetsum_nets.networks.convolution.ConvolutionMatrix`.
+
+        Raises
+        ------
+        InvalidNetworkError
+            If the network starts with Conv2d and has no ``input_shape``.
+
+        """
+        if self.convolutional and self.input_shape is None:
+            raise _needs_input_shape("seeing the layers as matrices")
+        image = self.input_shape[:2] if self.input_shape else (1, 1)
+        return tuple(layer.on(image) if isinstance(layer, Conv2d) else layer for layer in self.layers)
+
+    @property
     def widths(self) -> tuple[int, ...]:
-        """(d_0, d_1, ..., d_l): the number of inputs and of units of each layer."""
-        return (self.layers[0].d_in, *(layer.d_out for layer in self.layers))
+        """(d_0, d_1, ..., d_l): the number of inputs and of units of each layer.
+
+        Raises
+        ------
+        InvalidNetworkError
+            If the network starts with Conv2d and has no ``input_shape``.
+
+        """
+        if not self.convolutional:
+            return (_size_in(self.layers[0], 1), *(_size_out(layer, 1) for layer in self.layers))
+        if self.input_shape is None:
+            raise _needs_input_shape("the number of units")
+        pixels = math.prod(self.input_shape[:2])
+        return (math.prod(self.input_shape), *(_size_out(layer, pixels) for layer in self.layers))
 
     @property
     def parameters(self) -> int:
@@ -219,10 +280,14 @@ class ReluNetwork:
         Parameters
         ----------
         x : array_like, shape (d_0,) or (batch, d_0)
+            A network that starts with Conv2d also takes images, (h, w, c) or (batch, h, w, c); their values
+            alone only when its ``input_shape`` is known.
 
         Returns
         -------
         array, shape (d_l,) or (batch, d_l)
+            Images (h, w, c_out) or (batch, h, w, c_out) when images were given and the last layer is a
+            Conv2d.
 
         Raises
         ------
@@ -231,20 +296,127 @@ class ReluNetwork:
 
         """
         points = exact_float64(x, "the input")
+        values = self._images(points) if self.convolutional else self._vectors(points)
+        for index, (layer, relu) in enumerate(zip(self.layers, self.relu_after, strict=True)):
+            if isinstance(layer, Dense) and values.ndim == 4:
+                values = _flat(values)
+                if values.shape[1] != layer.d_in:
+                    raise InvalidNetworkError(
+                        f"images of shape {points.shape} give layer {index} {values.shape[1]} values, "
+                        f"but it takes {layer.d_in}"
+                    )
+            values = layer(values)
+            if relu:
+                values = np.maximum(values, 0.0)
+        if points.ndim < 3:
+            values = _flat(values)
+        return values if points.ndim in (2, 4) else values[0]
+
+    def _vectors(self, points: FloatArray) -> FloatArray:
+        """Return the input of a dense network as a batch (batch, d_0)."""
         if points.ndim not in (1, 2) or points.shape[-1] != self.widths[0]:
             raise InvalidNetworkError(
                 f"the network takes inputs of shape ({self.widths[0]},) or (batch, {self.widths[0]}), "
                 f"got {points.shape}"
             )
-        values = np.atleast_2d(points)
-        for layer, relu in zip(self.layers, self.relu_after, strict=True):
-            values = layer(values)
-            if relu:
-                values = np.maximum(values, 0.0)
-        return values if points.ndim == 2 else values[0]
+        return np.atleast_2d(points)
+
+    def _images(self, points: FloatArray) -> FloatArray:
+        """Return the input of a convolutional network as a batch of images (batch, h, w, c)."""
+        shape = self.input_shape
+        if points.ndim in (1, 2):
+            if shape is None:
+                raise _needs_input_shape(f"an input of shape {points.shape}, which is no image")
+            if points.shape[-1] == math.prod(shape):
+                return points.reshape(-1 if points.size else 0, *shape)
+        elif points.ndim in (3, 4) and 0 not in points.shape[-3:]:
+            channels = _size_in(self.layers[0], 1)
+            if points.shape[-3:] == shape or (shape is None and points.shape[-1] == channels):
+                return points if points.ndim == 4 else points[np.newaxis]
+        wanted = f"(h, w, {_size_in(self.layers[0], 1)})" if shape is None else str(shape)
+        flat = "" if shape is None else f", or {math.prod(shape)} values an image"
+        raise InvalidNetworkError(
+            f"the network takes images of shape {wanted}, alone or in a batch{flat}; got {points.shape}"
+        )
 
     def __repr__(self) -> str:
-        shape = "-".join(map(str, self.widths))
+        if self.convolutional:
+            h, w = self.input_shape[:2] if self.input_shape else ("?", "?")
+            names = [
+                f"{h}x{w}x{layer.c_out}" if isinstance(layer, Conv2d) else str(layer.d_out)
+                for layer in self.layers
+            ]
+            shape = "-".join([f"{h}x{w}x{_size_in(self.layers[0], 1)}", *names])
+        else:
+            shape = "-".join(map(str, self.widths))
         return (
             f"ReluNetwork({shape}{', final ReLU' if self.final_relu else ''}, {self.parameters} parameters)"
         )
+
+
+def _size_in(layer: Dense | Conv2d, pixels: int) -> int:
+    return pixels * layer.c_in if isinstance(layer, Conv2d) else layer.d_in
+
+
+def _size_out(layer: Dense | Conv2d, pixels: int) -> int:
+    return pixels * layer.c_out if isinstance(layer, Conv2d) else layer.d_out
+
+
+def _flat(values: FloatArray) -> FloatArray:
+    """Return every entry of a batch as a vector in row-major order."""
+    return values.reshape(len(values), math.prod(values.shape[1:]))
+
+
+def _checked_shape(input_shape: Sequence[int], first: Dense | Conv2d) -> ImageShape:
+    """Return the size of the images that a network takes, of the channels of its first layer."""
+    if isinstance(first, Dense):
+        raise InvalidNetworkError(
+            f"input_shape {input_shape!r} is for networks that start with Conv2d; layer 0 is {first!r}"
+        )
+    try:
+        h, w, channels = (operator.index(size) for size in input_shape)
+    except (TypeError, ValueError):
+        h = w = channels = 0
+    if min(h, w, channels) < 1:
+        raise InvalidNetworkError(
+            f"input_shape must be three integers (h, w, c) of at least 1, got {input_shape!r}"
+        )
+    if channels != first.c_in:
+        raise InvalidNetworkError(
+            f"input_shape {(h, w, channels)} has {channels} channels, but layer 0 takes {first.c_in}"
+        )
+    return h, w, channels
+
+
+def _check_neighbours(
+    index: int, before: Dense | Conv2d, after: Dense | Conv2d, input_shape: ImageShape | None
+) -> None:
+    """Raise InvalidNetworkError unless layer ``index`` takes what the one before it gives."""
+    if isinstance(after, Conv2d):
+        if isinstance(before, Dense):
+            raise InvalidNetworkError(
+                f"layer {index} is a Conv2d after the Dense layer {index - 1}; values have no place in an "
+                "image, so convolutional layers come first"
+            )
+        if before.c_out != after.c_in:
+            raise InvalidNetworkError(
+                f"layer {index - 1} gives {before.c_out} channels, but layer {index} takes {after.c_in}"
+            )
+        return
+    given = _size_out(before, 1 if input_shape is None else math.prod(input_shape[:2]))
+    if isinstance(before, Conv2d) and input_shape is None:
+        if after.d_in % given:
+            raise InvalidNetworkError(
+                f"layer {index - 1} gives images of {given} channels, but layer {index} takes {after.d_in} "
+                f"values, which is no multiple of {given}"
+            )
+    elif given != after.d_in:
+        raise InvalidNetworkError(
+            f"layer {index - 1} gives {given} values, but layer {index} takes {after.d_in}"
+        )
+
+
+def _needs_input_shape(what: str) -> InvalidNetworkError:
+    return InvalidNetworkError(
+        f"{what} depends on the size of the images: give the network its input_shape=(h, w, c)"
+    )

@@ -1,9 +1,13 @@
 """Network files: exact round trips, and one kind of error for every kind of bad file."""
 
+import hashlib
+import io
+import itertools
 import json
 import os
 import subprocess
 import sys
+import tracemalloc
 import warnings
 import zipfile
 from pathlib import Path
@@ -16,9 +20,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from subsetsum_nets.masks import NetworkMasks
 from subsetsum_nets.networks import (
     Ball,
     Box,
+    Conv2d,
     Dense,
     InvalidNetworkError,
     LinkDraw,
@@ -243,7 +249,23 @@ dense, sparse = good()[0]["layers"]
 bad_headers = {
     "no format": {"format": None},
     "foreign format": {"format": "other"},
-    "newer version": {"version": 2},
+    "newer version": {"version": 3},
+    "version 2 without a word on images": {"version": 2},
+    "images of two sizes": {"version": 2, "input_shape": [3, 1]},
+    "images of text": {"version": 2, "input_shape": ["3", 1, 1]},
+    "images of logic": {"version": 2, "input_shape": [True, 1, 1]},
+    "image size in version 1": {"input_shape": [3, 1, 1]},
+    "convolution in version 1": {"layers": [{"kind": "conv", "bias": True}, sparse]},
+    "convolution of dense arrays": {
+        "version": 2,
+        "input_shape": [3, 1, 1],
+        "layers": [{"kind": "conv", "bias": True}, sparse],
+    },
+    "convolution with a shape": {
+        "version": 2,
+        "input_shape": None,
+        "layers": [dense, {"kind": "conv", "bias": False, "shape": [1, 1]}],
+    },
     "text version": {"version": "1"},
     "boolean version": {"version": True},
     "version 0": {"version": 0},
@@ -294,7 +316,7 @@ def test_headers_that_are_no_table_are_refused(tmp_path, suffix, text):
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_newer_versions_ask_for_a_newer_release(tmp_path, suffix):
     write(tmp_path / f"net{suffix}", {**good()[0], "version": 7}, good()[1])
-    with pytest.raises(NetworkFileError, match=r"version is 7.*reads up to 1.*newer subsetsum-nets"):
+    with pytest.raises(NetworkFileError, match=r"version is 7.*reads up to 2.*newer subsetsum-nets"):
         load_network(tmp_path / f"net{suffix}")
 
 
@@ -560,3 +582,160 @@ def test_importing_networks_is_light():
     )
     found = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     assert found.stdout.strip() == "[]"
+
+
+# ---------------------------------------------------------------- convolutional networks
+
+
+@st.composite
+def image_networks(draw):
+    channels = draw(st.lists(st.integers(1, 3), min_size=2, max_size=3))
+    layers = []
+    for c_in, c_out in itertools.pairwise(channels):
+        shape = (draw(st.integers(1, 3)), draw(st.integers(1, 3)), c_in, c_out)
+        kernel = draw(hnp.arrays(np.float64, shape, elements=numbers))
+        layers.append(Conv2d(kernel, draw(st.none() | hnp.arrays(np.float64, c_out, elements=numbers))))
+    if draw(st.booleans()):
+        weight = draw(hnp.arrays(np.float64, (2, 6 * channels[-1]), elements=numbers))
+        layers.append(Dense(sp.csr_array(weight) if draw(st.booleans()) else weight))
+    return ReluNetwork(
+        layers,
+        final_relu=draw(st.booleans()),
+        domain=draw(st.sampled_from([None, Box(0, 1), Ball(0.7)])),
+        input_shape=draw(st.sampled_from([None, (2, 3, channels[0]), (6, 1, channels[0])])),
+    )
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@given(image_networks())
+@in_folder
+def test_round_trips_of_convolutional_networks_are_exact(tmp_path, suffix, network):
+    path = tmp_path / f"net{suffix}"
+    save_network(network, path)
+    again = load_network(path)
+    assert network_digest(again) == network_digest(network)
+    assert again.input_shape == network.input_shape
+    assert again.domain == network.domain
+    assert repr(again) == repr(network)
+
+
+def test_networks_without_convolutions_keep_the_bytes_of_version_1(tmp_path):
+    digests = {
+        ".npz": "79bdf98a8fdefa89ace2af4e049879113ceff639ead5f69bac9c6f551c616b20",
+        ".safetensors": "e8861401ae320d1cebbf9a6797801d022c31e6f126d31dcb91571033115f72ed",
+    }
+    for suffix, digest in digests.items():
+        save_network(example_network(), tmp_path / f"net{suffix}", extra={"source": "here"})
+        assert hashlib.sha256((tmp_path / f"net{suffix}").read_bytes()).hexdigest() == digest
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_images_that_do_not_fit_the_layers_are_refused(tmp_path, suffix):
+    path = tmp_path / f"net{suffix}"
+    header = {
+        **good()[0],
+        "version": 2,
+        "relu_after": [False],
+        "layers": [{"kind": "conv", "bias": False}],
+    }
+    kernel = {"layers.0.kernel": np.ones((3, 3, 2, 1))}
+    for shape in ([0, 1, 2], [4, 4, 3], [-1, 4, 2]):
+        write(path, {**header, "input_shape": shape}, kernel)
+        with pytest.raises(InvalidNetworkError, match="input_shape"):
+            load_network(path)
+    for bad in (np.ones((3, 3, 2)), np.full((3, 3, 2, 1), np.nan), np.ones((3, 0, 2, 1))):
+        write(path, {**header, "input_shape": None}, {"layers.0.kernel": bad})
+        with pytest.raises(InvalidNetworkError, match=f"net{suffix}"):
+            load_network(path)
+    write(path, {**header, "input_shape": None}, kernel)
+    assert load_network(path)(np.ones((1, 1, 2))).item() == 2.0
+
+
+# ---------------------------------------------------------------- what a file may unpack to
+
+
+def archive_of(path, member, size, *, method=zipfile.ZIP_DEFLATED, name="layers.0.weight.npy"):
+    """Write the good file, compressed, with one more member of ``size`` zeros after an .npy header."""
+    header, tensors = good()
+    meta = np.frombuffer(json.dumps({HEADER: json.dumps(header)}).encode(), dtype=np.uint8)
+    np.savez_compressed(path, **{HEADER: meta}, **tensors)
+    with zipfile.ZipFile(path, "a", method) as archive, archive.open(name, "w", force_zip64=True) as entry:
+        entry.write(member)
+        piece = bytes(2**20)
+        for _ in range(size // 2**20):
+            entry.write(piece)
+
+
+def npy_header(count):
+    stream = io.BytesIO()
+    np.lib.format.write_array_header_1_0(stream, {"descr": "|u1", "fortran_order": False, "shape": (count,)})
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("call", [load_network, NetworkMasks.load])
+def test_files_that_unpack_to_far_more_than_their_size_are_refused_unread(tmp_path, call):
+    path = tmp_path / "net.npz"
+    size = 2**28
+    archive_of(path, npy_header(size), size, name="bomb.npy")
+    assert path.stat().st_size < 2**20
+    tracemalloc.start()
+    try:
+        with pytest.raises(NetworkFileError, match=r"bytes unpack to \d+, more than the \d+"):
+            call(path)
+        assert tracemalloc.get_traced_memory()[1] < 2**22
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_member_that_unpacks_to_more_than_it_says_is_refused_in_bounded_memory(tmp_path):
+    path = tmp_path / "net.npz"
+    archive_of(path, npy_header(2**28), 2**28, name="bomb.npy")
+    raw = bytearray(path.read_bytes())
+    declared = (2**28 + len(npy_header(2**28))).to_bytes(8, "little")
+    # The sizes stand in 64 bits beside the member and, as they fit, in 32 bits in the directory at the end.
+    places = [i for i in range(len(raw) - 4) if raw[i : i + 4] == declared[:4]]
+    assert places
+    for place in places:
+        raw[place : place + 4] = (1000).to_bytes(4, "little")
+    path.write_bytes(raw)
+    tracemalloc.start()
+    try:
+        with pytest.raises(NetworkFileError, match="not a complete"):
+            load_network(path)
+        assert tracemalloc.get_traced_memory()[1] < 2**24
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_member_that_unpacks_to_less_than_it_says_is_refused(tmp_path):
+    path = tmp_path / "net.npz"
+    write(path, *good())
+    raw = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        first = archive.infolist()[0]
+    size = first.file_size.to_bytes(4, "little")
+    directory = raw.rindex(first.filename.encode()) - 46
+    assert raw[directory : directory + 4] == b"PK\x01\x02"
+    assert raw[directory + 24 : directory + 28] == size
+    raw[directory + 24 : directory + 28] = (first.file_size + 10_000).to_bytes(4, "little")
+    path.write_bytes(raw)
+    with pytest.raises(NetworkFileError, match="not a complete"):
+        load_network(path)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_other_compression_is_refused(tmp_path, method):
+    path = tmp_path / "net.npz"
+    archive_of(path, npy_header(0), 0, method=method, name="other.npy")
+    with pytest.raises(NetworkFileError, match=f"other.npy is compressed by method {method}"):
+        load_network(path)
+
+
+def test_compressed_files_of_pruned_networks_are_read(tmp_path):
+    header = {**good()[0], "layers": [{"kind": "dense", "bias": False}], "relu_after": [False]}
+    meta = np.frombuffer(json.dumps({HEADER: json.dumps(header)}).encode(), dtype=np.uint8)
+    weight = np.zeros((2000, 2000))
+    weight[::50, ::50] = 1.5
+    np.savez_compressed(tmp_path / "net.npz", **{HEADER: meta, "layers.0.weight": weight})
+    assert (tmp_path / "net.npz").stat().st_size < weight.nbytes / 100
+    assert np.array_equal(load_network(tmp_path / "net.npz").layers[0].weight, weight)

@@ -1,0 +1,95 @@
+"""Arrays in .npz files: the same bytes for the same arrays, and bounded memory whatever a file holds."""
+
+from __future__ import annotations
+
+import warnings
+import zipfile
+from io import BytesIO
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+# What a file may unpack to. Stored members are no longer than the file; numbers that were trained or drawn
+# hardly compress, and pruned ones by the share of zeros.
+_MOST_EXPANSION = 32
+_ALWAYS_ALLOWED = 2**26
+_PIECE = 2**20  # bytes unpacked at a time
+
+
+def write_npz(file: IO[bytes], arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write arrays to an open file, uncompressed; the same arrays give the same bytes."""
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in arrays.items():
+            member = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
+            with archive.open(member, "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, array, allow_pickle=False)
+
+
+def read_npz(file: IO[bytes]) -> dict[str, NDArray[Any]]:
+    """Read the arrays of an open .npz file, compressed or not; nothing in it is ever run.
+
+    A file that says it unpacks to more than 32 times its size plus 64 MiB is refused before anything is
+    unpacked, and of no member more is unpacked than it says.
+
+    Returns
+    -------
+    dict of str to array
+        By name, without ".npy".
+
+    Raises
+    ------
+    Exception
+        Of many kinds, for a file that is no complete .npz file of arrays of numbers.
+
+    """
+    size = file.seek(0, 2)
+    with zipfile.ZipFile(file) as archive:
+        members = archive.infolist()
+        for member in members:
+            # Other methods cannot be unpacked a piece at a time.
+            if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise ValueError(f"{member.filename} is compressed by method {member.compress_type}")
+        unpacked = sum(member.file_size for member in members)
+        limit = _MOST_EXPANSION * size + _ALWAYS_ALLOWED
+        if unpacked > limit:
+            raise ValueError(f"its {size} bytes unpack to {unpacked}, more than the {limit} that are allowed")
+        return {
+            member.filename.removesuffix(".npy"): _npy(member.filename, _unpacked(archive, member))
+            for member in members
+        }
+
+
+def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytearray:
+    """Return the bytes of one member: as many as it declares, a piece at a time."""
+    raw = bytearray(member.file_size)
+    filled = 0
+    with archive.open(member) as entry:
+        while piece := entry.read(_PIECE):
+            raw[filled : filled + len(piece)] = piece
+            filled += len(piece)
+    if filled != member.file_size:
+        raise ValueError(f"{member.filename} has {filled} of its {member.file_size} bytes")
+    return raw
+
+
+def _npy(name: str, raw: bytearray) -> NDArray[Any]:
+    """Read the bytes of an .npy file; its array is a view of them, so a lying header allocates nothing."""
+    stream = BytesIO(raw[:_PIECE])  # headers are far shorter
+    version = np.lib.format.read_magic(stream)
+    if version not in {(1, 0), (2, 0)}:
+        raise ValueError(f"{name} is of .npy version {version}")
+    read_header = (
+        np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # numpy repairs odd headers with a warning; nothing we wrote needs it
+        shape, by_column, dtype = read_header(stream)
+    if dtype.hasobject:
+        raise ValueError(f"{name} holds pickled Python objects, which are never loaded")
+    entries = np.frombuffer(raw, dtype=dtype, offset=stream.tell())
+    return entries.reshape(shape, order="F" if by_column else "C")
