@@ -35,15 +35,18 @@ if TYPE_CHECKING:
 
 _MOST_UNROLLED = 2**20  # entries of a matrix whose norm is bounded unrolled, and how many rows or columns
 _MOST_UNROLLED_SIDE = 512
-_MOST_WORK = 2**28  # multiplications of one step of the Gram iteration
+# Multiplications of one step of the Gram iteration; to call a small matrix product costs as many as _CALL.
+_MOST_WORK = 2**30
+_CALL = 2**12
+_MOST_SLICES = 512
 
 
 def convolution_norm_up(matrix: ConvolutionMidRad) -> float:
     """Return an upper bound of the spectral norm of every convolution in a set.
 
-    ``||M|| <= ||mid|| + ||rad||``. For the midpoint the least of: sqrt(||.||_1 ||.||_inf) and the Frobenius
-    norm of the matrix, the bound by Gram iteration of the operator on the whole grid and, where the image is
-    small, :func:`~subsetsum_nets.verification.spectral.spectral_norm_up` of the matrix unrolled.
+    ``||M|| <= ||mid|| + ||rad||``. For a small image the midpoint is unrolled, see
+    :func:`~subsetsum_nets.verification.spectral.spectral_norm_up`; else it is the least of sqrt(||.||_1
+    ||.||_inf), the Frobenius norm and the bound by Gram iteration of the operator on the whole grid.
 
     Parameters
     ----------
@@ -65,11 +68,11 @@ def convolution_norm_up(matrix: ConvolutionMidRad) -> float:
     """
     centre = 0.0
     if matrix.mid.kernel.any():
-        bounds = [_simple_bound(matrix.mid), _grid_bound(matrix.mid.kernel)]
         rows, columns = matrix.shape
         if rows * columns <= _MOST_UNROLLED and min(rows, columns) <= _MOST_UNROLLED_SIDE:
-            bounds.append(spectral_norm_up(MidRad.point(matrix.mid.toarray())))
-        centre = min(bounds)
+            centre = spectral_norm_up(MidRad.point(matrix.mid.toarray()))
+        else:
+            centre = min(_simple_bound(matrix.mid), _grid_bound(matrix.mid.kernel))
     return float(inflate(np.array(centre + _simple_bound(matrix.rad)), 1))
 
 
@@ -77,8 +80,8 @@ def _simple_bound(matrix: ConvolutionMatrix) -> float:
     """Return min(Frobenius, sqrt(||.||_1 ||.||_inf)) of the matrix, rounded up."""
     magnitude = abs(matrix)
     frobenius = norm_up(row_norms_up(magnitude), "l2")
-    rows = product_up(magnitude, np.ones(matrix.shape[1])).max()
-    columns = product_up(magnitude.T, np.ones(matrix.shape[0])).max()
+    rows = product_up(magnitude, np.ones(matrix.shape[1])).max(initial=0.0)
+    columns = product_up(magnitude.T, np.ones(matrix.shape[0])).max(initial=0.0)
     hoelder = times_up(inflate(np.sqrt(rows), 1), inflate(np.sqrt(columns), 1))
     return min(frobenius, float(hoelder))
 
@@ -92,7 +95,7 @@ def _grid_bound(kernel: FloatArray) -> float:
     magnitude, exponent = unit_scaled(np.abs(kernel))
     scaled = np.copysign(magnitude, kernel)
     rows, columns, c_in, c_out = kernel.shape
-    work = (rows * columns) ** 2 * c_in * c_out * min(c_in, c_out)
+    work = (rows * columns) ** 2 * (c_in * c_out * min(c_in, c_out) + _CALL)
     if rows * columns == 1 or work > _MOST_WORK:
         bound = _offsets_bound(scaled)
     else:
@@ -112,7 +115,7 @@ def _offsets_bound(kernel: FloatArray) -> float:
     The operator is a sum over the offsets of a shift, of norm 1, times the slice.
     """
     hoelder = _hoelder(kernel)
-    if kernel.shape[0] * kernel.shape[1] > _MOST_UNROLLED_SIDE:
+    if kernel.shape[0] * kernel.shape[1] > _MOST_SLICES:
         return hoelder
     slices = kernel.reshape(-1, *kernel.shape[2:])
     norms = np.array([spectral_norm_up(MidRad.point(part)) for part in slices])

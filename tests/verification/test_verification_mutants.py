@@ -186,7 +186,8 @@ def plant(monkeypatch, function, formula, broken):
     scope = {}
     code = "from __future__ import annotations\n" + source.replace(formula, broken)
     exec(code, dict(inner.__globals__), scope)  # noqa: S102 - our own source
-    mutant = inspect.unwrap(scope[inner.__name__])
+    mutant = scope[inner.__name__]
+    mutant = inspect.unwrap(mutant.fget if isinstance(mutant, property) else mutant)
     monkeypatch.setattr(inner, "__code__", mutant.__code__)
 
 
