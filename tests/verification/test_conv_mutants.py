@@ -156,7 +156,12 @@ MUTANTS = [
     # the check that must catch it, function, formula, broken formula
     (primitives, ConvolutionMatrix.convolve, "@ self.kernel[place]", "@ self.kernel[::-1][place]"),
     (primitives, ConvolutionMatrix.convolve, "@ self.kernel[place]", "@ self.kernel[:, ::-1][place]"),
-    (primitives, ConvolutionMatrix.convolve, "images[:, *source] @", "0.5 * images[:, *source] @"),
+    (
+        primitives,
+        ConvolutionMatrix.convolve,
+        "images[:, *source] @ self.kernel[place]",
+        "images[:, *source][..., :1] @ self.kernel[place][:1]",
+    ),
     (primitives, ConvolutionMatrix.offsets, "max(0, centre - size + 1)", "max(1, centre - size + 1)"),
     (primitives, ConvolutionMatrix.__init__, "(rows - 1) // 2", "rows // 2"),
     (primitives, ConvolutionMatrix.__init__, "(columns - 1) // 2", "columns // 2"),
