@@ -70,7 +70,16 @@ class ConvolutionMidRad:
         return MidRad(self.mid.kernel, self.rad.kernel)
 
     def minus(self, other: ConvolutionMidRad) -> ConvolutionMidRad:
-        """Return an enclosure of M - M' for M in this set and M' in ``other``, for the same images."""
+        """Return an enclosure of M - M' for M in this set and M' in ``other``.
+
+        Raises
+        ------
+        ValueError
+            If the two are for images of unlike sizes.
+
+        """
+        if self.mid.image != other.mid.image or self.shape != other.shape:
+            raise ValueError(f"{self.mid!r} and {other.mid!r} are for images of unlike sizes")
         ours, theirs = _aligned(self, other)
         return ConvolutionMidRad.of_kernel(ours.kernel.minus(theirs.kernel), ours.mid.image, ours.mid.centre)
 

@@ -132,6 +132,11 @@ class DifferentialRecursion:
             given = (error.positive.shape, error.negative.shape, error.bias.shape)
             if given != (shape, shape, shape[:1]):
                 raise ValueError(f"the errors of layer {index} have shapes {given}, its weight has {shape}")
+            if _geometry(error.positive) != _geometry(error.negative):
+                raise ValueError(
+                    f"the errors of layer {index} are of two kinds; kernels must have one shape, one centre "
+                    f"and one size of images, got {error.positive!r} and {error.negative!r}"
+                )
             for values in (entries(error.positive), entries(error.negative), error.bias):
                 if not (np.isfinite(values).all() and (values >= 0.0).all()):
                     raise ValueError(f"the errors of layer {index} must be finite numbers >= 0")
@@ -177,6 +182,13 @@ def ball_error(error: LayerErrors, inputs: Range, ball: Ball) -> FloatArray:
     counted = _counted(error, inputs.high > 0.0, inputs.low < 0.0)
     center = np.abs(np.broadcast_to(ball.center, inputs.low.shape))
     return inflate(product_up(counted, center) + times_up(row_norms_up(counted), np.array(ball.radius)), 1)
+
+
+def _geometry(matrix: Matrix) -> tuple[object, ...] | None:
+    """Return what makes the entries of two kernels stand for the same entries of a matrix."""
+    if not isinstance(matrix, ConvolutionMatrix):
+        return None
+    return matrix.image, matrix.centre, matrix.kernel.shape
 
 
 def _counted(error: LayerErrors, may_be_positive: BoolArray, may_be_negative: BoolArray) -> Matrix:

@@ -195,9 +195,10 @@ def weight_point(layer: AffineLayer) -> MatrixSet:
 
 
 def _difference(weight: MatrixSet, layer: AffineLayer) -> MatrixSet:
-    """Enclose the weight less that of a layer; as matrices unless both are convolutions."""
+    """Enclose the weight less that of a layer: unrolled unless both are for images of one size."""
     other = weight_point(layer)
-    if isinstance(weight, ConvolutionMidRad) and isinstance(other, ConvolutionMidRad):
+    both = isinstance(weight, ConvolutionMidRad) and isinstance(other, ConvolutionMidRad)
+    if both and weight.mid.image == other.mid.image:
         return weight.minus(other)
     ours, theirs = (
         part.toarray() if isinstance(part, ConvolutionMidRad) else part for part in (weight, other)

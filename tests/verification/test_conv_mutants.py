@@ -140,6 +140,9 @@ def traps():
     yield constant, ReluNetwork([first, second], input_shape=(3, 1, 1)), Box(-1, 1)
     zero = ReluNetwork([Conv2d(np.zeros((1, 1, 1, 1)))], input_shape=(3, 1, 1))
     yield zero, ReluNetwork([first, second], input_shape=(3, 1, 1)), Box(-1, 1)
+    # The same kernel on the same number of pixels, in a row and in a column.
+    blur = Conv2d(np.ones((1, 3, 1, 1)))
+    yield (*(ReluNetwork([blur], input_shape=shape) for shape in ((1, 4, 1), (4, 1, 1))), Box(-1, 1))
     # The pixel below only.
     shift = Conv2d(np.array([1.0, 0.0, 0.0]).reshape(3, 1, 1, 1))
     yield zero, ReluNetwork([shift, Conv2d(np.ones((1, 1, 1, 1)))], input_shape=(3, 1, 1)), Box(-1, 1)

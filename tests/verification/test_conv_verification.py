@@ -194,6 +194,17 @@ def test_errors_of_kernels_must_fit_and_be_numbers():
         bad = matrix.with_kernel(kernel)
         with pytest.raises(ValueError, match=message):
             recursion.bound([LayerErrors(bad, bad, np.zeros(4))])
+    others = (
+        ConvolutionMatrix(np.ones((3, 3, 1, 1)), (2, 2)),
+        ConvolutionMatrix(np.ones((1, 1, 1, 1)), (1, 4)),
+        np.ones((4, 4)),
+    )
+    for other in others:
+        with pytest.raises(ValueError, match="of two kinds"):
+            recursion.bound([LayerErrors(matrix, other, np.zeros(4))])
+    point = ConvolutionMidRad.point(matrix)
+    with pytest.raises(ValueError, match="unlike sizes"):
+        point.minus(ConvolutionMidRad.point(others[1]))
 
 
 def test_dense_and_convolutional_layers_are_compared_with_one_another():
