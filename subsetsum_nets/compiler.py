@@ -180,7 +180,7 @@ def _check(
         for index, layer in enumerate(() if network is None else network.layers):
             if isinstance(layer, Conv2d):
                 raise InvalidNetworkError(
-                    f"layer {index} of {role} is a {layer!r}; the constructions there are work on Dense layers"
+                    f"layer {index} of {role} is a {layer!r}; constructions are there for Dense layers"
                 )
     if not (epsilon > 0 and math.isfinite(epsilon)):
         raise ValueError(f"epsilon must be a positive number, got {epsilon!r}")

@@ -248,8 +248,9 @@ class ConvolutionMatrix:
             raise ValueError(
                 f"a matrix of shape {self.shape} cannot be multiplied by an array of shape {x.shape}"
             )
-        images = np.ascontiguousarray(x.T).reshape(-1, *self.image, self.kernel.shape[2])
-        values = self.convolve(images).reshape(len(images), self.shape[0])
+        count = 1 if x.ndim == 1 else x.shape[1]
+        images = np.ascontiguousarray(x.T).reshape(count, *self.image, self.kernel.shape[2])
+        values = self.convolve(images).reshape(count, self.shape[0])
         return values[0] if x.ndim == 1 else values.T
 
     def __rmatmul__(self, x: FloatArray) -> FloatArray:

@@ -7,7 +7,6 @@ function with exactly these weights, and evaluation in floating point is only fo
 from __future__ import annotations
 
 import math
-import operator
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
@@ -16,6 +15,13 @@ from subsetsum_nets.networks.arrays import FloatArray, exact_float64
 from subsetsum_nets.networks.convolution import Conv2d
 from subsetsum_nets.networks.domains import Ball, Box
 from subsetsum_nets.networks.errors import InvalidNetworkError
+from subsetsum_nets.networks.layer_shapes import (
+    check_neighbours,
+    checked_shape,
+    needs_input_shape,
+    size_in,
+    size_out,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -25,9 +31,9 @@ if TYPE_CHECKING:
 
     from subsetsum_nets.networks.convolution import AffineConvolution
     from subsetsum_nets.networks.domains import Domain
+    from subsetsum_nets.networks.layer_shapes import ImageShape
 
     Weight = FloatArray | csr_array[Any, Any]
-    ImageShape = tuple[int, int, int]
 
 
 def is_sparse(weight: object) -> TypeGuard[csr_array[Any, Any]]:
@@ -197,9 +203,9 @@ class ReluNetwork:
                 raise InvalidNetworkError(
                     f"layer {index} is a {type(layer).__name__}, not a Dense or Conv2d layer"
                 )
-        self.input_shape = None if input_shape is None else _checked_shape(input_shape, self.layers[0])
+        self.input_shape = None if input_shape is None else checked_shape(input_shape, self.layers[0])
         for index in range(1, len(self.layers)):
-            _check_neighbours(index, self.layers[index - 1], self.layers[index], self.input_shape)
+            check_neighbours(index, self.layers[index - 1], self.layers[index], self.input_shape)
         linear = set(linear_after)
         if not linear <= set(range(len(self.layers) - 1)):
             raise InvalidNetworkError(
@@ -211,10 +217,7 @@ class ReluNetwork:
             if not isinstance(domain, Box | Ball):
                 raise InvalidNetworkError(f"the domain must be a Box or a Ball, got {domain!r}")
             limits = (domain.low, domain.high) if isinstance(domain, Box) else (domain.center,)
-            if self.convolutional and self.input_shape is None:
-                if any(limit.ndim for limit in limits):
-                    raise _needs_input_shape("a domain with bounds for single coordinates")
-            else:
+            if any(limit.ndim for limit in limits):
                 domain.bounds(self.widths[0])  # raises when the dimensions differ
         self.domain = domain
 
@@ -248,7 +251,7 @@ class ReluNetwork:
 
         """
         if self.convolutional and self.input_shape is None:
-            raise _needs_input_shape("seeing the layers as matrices")
+            raise needs_input_shape("seeing the layers as matrices")
         image = self.input_shape[:2] if self.input_shape else (1, 1)
         return tuple(layer.on(image) if isinstance(layer, Conv2d) else layer for layer in self.layers)
 
@@ -263,11 +266,11 @@ class ReluNetwork:
 
         """
         if not self.convolutional:
-            return (_size_in(self.layers[0], 1), *(_size_out(layer, 1) for layer in self.layers))
+            return (size_in(self.layers[0], 1), *(size_out(layer, 1) for layer in self.layers))
         if self.input_shape is None:
-            raise _needs_input_shape("the number of units")
+            raise needs_input_shape("the number of units")
         pixels = math.prod(self.input_shape[:2])
-        return (math.prod(self.input_shape), *(_size_out(layer, pixels) for layer in self.layers))
+        return (math.prod(self.input_shape), *(size_out(layer, pixels) for layer in self.layers))
 
     @property
     def parameters(self) -> int:
@@ -326,14 +329,14 @@ class ReluNetwork:
         shape = self.input_shape
         if points.ndim in (1, 2):
             if shape is None:
-                raise _needs_input_shape(f"an input of shape {points.shape}, which is no image")
+                raise needs_input_shape(f"an input of shape {points.shape}, which is no image")
             if points.shape[-1] == math.prod(shape):
                 return points.reshape(-1 if points.size else 0, *shape)
         elif points.ndim in (3, 4) and 0 not in points.shape[-3:]:
-            channels = _size_in(self.layers[0], 1)
+            channels = size_in(self.layers[0], 1)
             if points.shape[-3:] == shape or (shape is None and points.shape[-1] == channels):
                 return points if points.ndim == 4 else points[np.newaxis]
-        wanted = f"(h, w, {_size_in(self.layers[0], 1)})" if shape is None else str(shape)
+        wanted = f"(h, w, {size_in(self.layers[0], 1)})" if shape is None else str(shape)
         flat = "" if shape is None else f", or {math.prod(shape)} values an image"
         raise InvalidNetworkError(
             f"the network takes images of shape {wanted}, alone or in a batch{flat}; got {points.shape}"
@@ -346,7 +349,7 @@ class ReluNetwork:
                 f"{h}x{w}x{layer.c_out}" if isinstance(layer, Conv2d) else str(layer.d_out)
                 for layer in self.layers
             ]
-            shape = "-".join([f"{h}x{w}x{_size_in(self.layers[0], 1)}", *names])
+            shape = "-".join([f"{h}x{w}x{size_in(self.layers[0], 1)}", *names])
         else:
             shape = "-".join(map(str, self.widths))
         return (
@@ -354,69 +357,6 @@ class ReluNetwork:
         )
 
 
-def _size_in(layer: Dense | Conv2d, pixels: int) -> int:
-    return pixels * layer.c_in if isinstance(layer, Conv2d) else layer.d_in
-
-
-def _size_out(layer: Dense | Conv2d, pixels: int) -> int:
-    return pixels * layer.c_out if isinstance(layer, Conv2d) else layer.d_out
-
-
 def _flat(values: FloatArray) -> FloatArray:
     """Return every entry of a batch as a vector in row-major order."""
     return values.reshape(len(values), math.prod(values.shape[1:]))
-
-
-def _checked_shape(input_shape: Sequence[int], first: Dense | Conv2d) -> ImageShape:
-    """Return the size of the images that a network takes, of the channels of its first layer."""
-    if isinstance(first, Dense):
-        raise InvalidNetworkError(
-            f"input_shape {input_shape!r} is for networks that start with Conv2d; layer 0 is {first!r}"
-        )
-    try:
-        h, w, channels = (operator.index(size) for size in input_shape)
-    except (TypeError, ValueError):
-        h = w = channels = 0
-    if min(h, w, channels) < 1:
-        raise InvalidNetworkError(
-            f"input_shape must be three integers (h, w, c) of at least 1, got {input_shape!r}"
-        )
-    if channels != first.c_in:
-        raise InvalidNetworkError(
-            f"input_shape {(h, w, channels)} has {channels} channels, but layer 0 takes {first.c_in}"
-        )
-    return h, w, channels
-
-
-def _check_neighbours(
-    index: int, before: Dense | Conv2d, after: Dense | Conv2d, input_shape: ImageShape | None
-) -> None:
-    """Raise InvalidNetworkError unless layer ``index`` takes what the one before it gives."""
-    if isinstance(after, Conv2d):
-        if isinstance(before, Dense):
-            raise InvalidNetworkError(
-                f"layer {index} is a Conv2d after the Dense layer {index - 1}; values have no place in an "
-                "image, so convolutional layers come first"
-            )
-        if before.c_out != after.c_in:
-            raise InvalidNetworkError(
-                f"layer {index - 1} gives {before.c_out} channels, but layer {index} takes {after.c_in}"
-            )
-        return
-    given = _size_out(before, 1 if input_shape is None else math.prod(input_shape[:2]))
-    if isinstance(before, Conv2d) and input_shape is None:
-        if after.d_in % given:
-            raise InvalidNetworkError(
-                f"layer {index - 1} gives images of {given} channels, but layer {index} takes {after.d_in} "
-                f"values, which is no multiple of {given}"
-            )
-    elif given != after.d_in:
-        raise InvalidNetworkError(
-            f"layer {index - 1} gives {given} values, but layer {index} takes {after.d_in}"
-        )
-
-
-def _needs_input_shape(what: str) -> InvalidNetworkError:
-    return InvalidNetworkError(
-        f"{what} depends on the size of the images: give the network its input_shape=(h, w, c)"
-    )

@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from subsetsum_nets.networks.convolution import ConvolutionMatrix
 from subsetsum_nets.networks.domains import Ball
+from subsetsum_nets.verification.convolutions import channels_where, larger_products_up
 from subsetsum_nets.verification.midrad import (
     check_norm,
+    entries,
     inflate,
     norm_up,
     product_up,
@@ -31,11 +34,16 @@ from subsetsum_nets.verification.results import LayerBound, MethodBound
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.networks.relu_network import ReluNetwork
     from subsetsum_nets.verification.effective import LayerErrors
+    from subsetsum_nets.verification.midrad import Matrix
     from subsetsum_nets.verification.ranges import Range
+
+    BoolArray = NDArray[np.bool_]
 
 
 class DifferentialRecursion:
@@ -70,7 +78,7 @@ class DifferentialRecursion:
         self._domain = domain
         self._inputs = domain_range(domain, target.widths[0])
         self._ranges = network_ranges(target, domain)
-        self._magnitudes = [abs(layer.weight) for layer in target.layers]
+        self._magnitudes = [abs(layer.weight) for layer in target.affine_layers]
 
     def bound(self, errors: Sequence[LayerErrors], norm: str = "l2") -> MethodBound:
         """Bound sup ||f - g|| for every g whose layers have at most these errors.
@@ -119,12 +127,17 @@ class DifferentialRecursion:
             raise ValueError(
                 f"got errors for {len(errors)} layers, the target has {len(self._target.layers)}"
             )
-        for index, (layer, error) in enumerate(zip(self._target.layers, errors, strict=True)):
+        for index, (layer, error) in enumerate(zip(self._target.affine_layers, errors, strict=True)):
             shape = (layer.d_out, layer.d_in)
             given = (error.positive.shape, error.negative.shape, error.bias.shape)
             if given != (shape, shape, shape[:1]):
                 raise ValueError(f"the errors of layer {index} have shapes {given}, its weight has {shape}")
-            for values in (error.positive, error.negative, error.bias):
+            if _geometry(error.positive) != _geometry(error.negative):
+                raise ValueError(
+                    f"the errors of layer {index} are of two kinds; kernels must have one shape, one centre "
+                    f"and one size of images, got {error.positive!r} and {error.negative!r}"
+                )
+            for values in (entries(error.positive), entries(error.negative), error.bias):
                 if not (np.isfinite(values).all() and (values >= 0.0).all()):
                     raise ValueError(f"the errors of layer {index} must be finite numbers >= 0")
 
@@ -155,6 +168,8 @@ def box_error(error: LayerErrors, inputs: Range) -> FloatArray:
         return product_up(error.positive, above)
     if not above.any():
         return product_up(error.negative, below)
+    if isinstance(error.positive, ConvolutionMatrix):
+        return larger_products_up(error.positive, error.negative, above, below)
     return sum_up(np.maximum(times_up(error.positive, above), times_up(error.negative, below)))
 
 
@@ -164,9 +179,26 @@ def ball_error(error: LayerErrors, inputs: Range, ball: Ball) -> FloatArray:
     With e_ij the larger of the two errors that some input makes count, ``|error_i| <= sum_j e_ij |x_j|
     <= sum_j e_ij |center_j| + radius ||e_i||_2``.
     """
-    counted = np.maximum(error.positive * (inputs.high > 0.0), error.negative * (inputs.low < 0.0))
+    counted = _counted(error, inputs.high > 0.0, inputs.low < 0.0)
     center = np.abs(np.broadcast_to(ball.center, inputs.low.shape))
     return inflate(product_up(counted, center) + times_up(row_norms_up(counted), np.array(ball.radius)), 1)
+
+
+def _geometry(matrix: Matrix) -> tuple[object, ...] | None:
+    """Return what makes the entries of two kernels stand for the same entries of a matrix."""
+    if not isinstance(matrix, ConvolutionMatrix):
+        return None
+    return matrix.image, matrix.centre, matrix.kernel.shape
+
+
+def _counted(error: LayerErrors, may_be_positive: BoolArray, may_be_negative: BoolArray) -> Matrix:
+    """Return the larger of the two errors that some input makes count; for images, at some pixel."""
+    positive, negative = error.positive, error.negative
+    if isinstance(positive, ConvolutionMatrix):
+        up, down = (channels_where(positive, seen) for seen in (may_be_positive, may_be_negative))
+        larger = np.maximum(positive.kernel * up[:, np.newaxis], negative.kernel * down[:, np.newaxis])
+        return positive.with_kernel(larger)
+    return np.maximum(positive * may_be_positive, negative * may_be_negative)
 
 
 def relu_deviation(deviation: FloatArray, before: Range) -> FloatArray:

@@ -20,13 +20,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from subsetsum_nets.networks.convolution import ConvolutionMatrix
 from subsetsum_nets.networks.relu_network import is_sparse
 from subsetsum_nets.verification.errors import BoundOverflowError, SoundnessError
 
 if TYPE_CHECKING:
     from subsetsum_nets.networks.arrays import FloatArray
 
-Matrix = Any  # FloatArray or scipy.sparse.csr_array: is_sparse tells them apart, but not to a type checker
+# FloatArray, scipy.sparse.csr_array (which is_sparse tells apart, but not to a type checker) or
+# ConvolutionMatrix.
+Matrix = Any
 UNIT = 2.0**-53
 TINY = 2.0**-1022
 MAX_TERMS = 2**33  # k * u < 2**-20, so that (1 + u)**k - 1 <= k * u * (1 + 2**-19)
@@ -64,6 +67,16 @@ def finite(values: FloatArray) -> FloatArray:
     return values
 
 
+def entries(matrix: Matrix) -> FloatArray:
+    """Return every stored entry of a matrix: those of the kernel of a convolution."""
+    values: FloatArray
+    if isinstance(matrix, ConvolutionMatrix):
+        values = matrix.kernel
+    else:
+        values = matrix.data if is_sparse(matrix) else matrix
+    return values
+
+
 def terms(weight: Matrix) -> int:
     """Return the largest number of products that are summed in a row of ``weight @ x``.
 
@@ -73,7 +86,10 @@ def terms(weight: Matrix) -> int:
         If there are 2**33 or more: the rounding bounds assume fewer.
 
     """
-    count = int(np.diff(weight.indptr).max()) if is_sparse(weight) else int(weight.shape[1])
+    if isinstance(weight, ConvolutionMatrix):
+        count = weight.row_terms
+    else:
+        count = int(np.diff(weight.indptr).max()) if is_sparse(weight) else int(weight.shape[1])
     if count >= MAX_TERMS:
         raise BoundOverflowError(f"a sum of {count} products is too long for the rounding bounds (2**33)")
     return max(count, 1)
@@ -129,7 +145,7 @@ def times_up(a: FloatArray, b: FloatArray) -> FloatArray:
 def product_up(a: Matrix, b: FloatArray) -> FloatArray:
     """Return an upper bound of the product of a nonnegative matrix and a nonnegative array.
 
-    ``a`` has shape (m, k) and may be sparse, ``b`` has shape (k,) or (k, n).
+    ``a`` has shape (m, k) and may be sparse or a convolution, ``b`` has shape (k,) or (k, n).
 
     Examples
     --------
@@ -140,9 +156,12 @@ def product_up(a: Matrix, b: FloatArray) -> FloatArray:
 
     """
     count = terms(a)
-    rows = np.diff(a.indptr) > 0 if is_sparse(a) else a.any(axis=1)
-    columns = (b != 0.0).any(axis=0)
-    touched = np.logical_and.outer(rows, columns)
+    if isinstance(a, ConvolutionMatrix):
+        touched = _pattern(a) @ (b != 0.0).astype(np.float64) > 0.0
+    else:
+        rows = np.diff(a.indptr) > 0 if is_sparse(a) else a.any(axis=1)
+        columns = (b != 0.0).any(axis=0)
+        touched = np.logical_and.outer(rows, columns)
     return inflate(a @ b + (count * TINY) * touched, count + 1)
 
 
@@ -218,7 +237,7 @@ def affine(weight: Matrix, x: MidRad, bias: FloatArray | None = None) -> MidRad:
 
     Parameters
     ----------
-    weight : array or scipy.sparse array, shape (m, k)
+    weight : array, scipy.sparse array or ConvolutionMatrix, shape (m, k)
     x : MidRad, shape (k,) or (k, n)
     bias : array, shape (m,), optional
         Only for an x of shape (k,).
@@ -249,7 +268,9 @@ def affine(weight: Matrix, x: MidRad, bias: FloatArray | None = None) -> MidRad:
 
 @np.errstate(over="ignore", invalid="ignore")
 def matmul(a: Matrix, b: Matrix) -> MidRad:
-    """Enclose the product of two exact matrices, (m, k) and (k, n), each dense or sparse.
+    """Enclose the product of two exact matrices, (m, k) and (k, n), each dense, sparse or a convolution.
+
+    The enclosure is dense. Of two convolutions, or one and a sparse matrix, both are unrolled.
 
     Examples
     --------
@@ -258,6 +279,12 @@ def matmul(a: Matrix, b: Matrix) -> MidRad:
     True
 
     """
+    if isinstance(a, ConvolutionMatrix) and isinstance(b, np.ndarray):
+        return affine(a, MidRad.point(b))
+    if isinstance(b, ConvolutionMatrix) and isinstance(a, np.ndarray):
+        product = affine(b.T, MidRad.point(a.T))
+        return MidRad(product.mid.T, product.rad.T)
+    a, b = (part.tocsr() if isinstance(part, ConvolutionMatrix) else part for part in (a, b))
     count = min(
         terms(a), terms(b.T.tocsr() if is_sparse(b) else b.T)
     )  # a product with a zero factor is exact
@@ -285,15 +312,22 @@ def _touched(a: Matrix, b: Matrix) -> FloatArray:
     return touched
 
 
+def _pattern(matrix: ConvolutionMatrix) -> ConvolutionMatrix:
+    """Return the convolution with a one wherever the kernel is not 0; its products are exact counts."""
+    return matrix.with_kernel((matrix.kernel != 0.0).astype(np.float64))
+
+
 def unit_scaled(magnitude: Matrix) -> tuple[Matrix, int]:
     """Return (scaled, e) with ``scaled * 2**e`` the nonnegative input, scaled to a maximum in [1/2, 1).
 
     Squares of scaled entries don't overflow. Scaled entries that underflow are rounded, by less than
     2**-1073. The input must not be all zero.
     """
-    values = magnitude.data if is_sparse(magnitude) else magnitude
+    values = entries(magnitude)
     exponent = int(np.frexp(values.max())[1])
     scaled = np.ldexp(values, -exponent)
+    if isinstance(magnitude, ConvolutionMatrix):
+        return magnitude.with_kernel(scaled), exponent
     if is_sparse(magnitude):
         matrix = magnitude.copy()
         matrix.data = scaled
@@ -308,7 +342,7 @@ def unscaled_up(values: FloatArray, exponent: int) -> FloatArray:
 
 
 def row_norms_up(matrix: Matrix) -> FloatArray:
-    """Return an upper bound of the l2 norm of every row of a matrix (m, n), dense or sparse; shape (m,).
+    """Return an upper bound of the l2 norm of every row of a matrix (m, n) of any kind; shape (m,).
 
     Examples
     --------
@@ -319,11 +353,16 @@ def row_norms_up(matrix: Matrix) -> FloatArray:
     count = terms(matrix)
     magnitude = abs(matrix)
     result = np.zeros(matrix.shape[0])
-    if not (magnitude.data if is_sparse(magnitude) else magnitude).any():
+    if not entries(magnitude).any():
         return result
-    nonzero = np.diff(magnitude.indptr) > 0 if is_sparse(magnitude) else magnitude.any(axis=1)
     scaled, exponent = unit_scaled(magnitude)
-    squares = scaled.multiply(scaled).sum(axis=1) if is_sparse(scaled) else np.square(scaled).sum(axis=1)
+    if isinstance(magnitude, ConvolutionMatrix):
+        ones = np.ones(matrix.shape[1])
+        nonzero = _pattern(magnitude) @ ones > 0.0
+        squares = scaled.with_kernel(np.square(scaled.kernel)) @ ones
+    else:
+        nonzero = np.diff(magnitude.indptr) > 0 if is_sparse(magnitude) else magnitude.any(axis=1)
+        squares = scaled.multiply(scaled).sum(axis=1) if is_sparse(scaled) else np.square(scaled).sum(axis=1)
     # TINY covers the underflow of the squares and of the scaling, each below 2**-1073 a term.
     squares = inflate(np.asarray(squares).ravel() + count * TINY, count + 1)
     roots = unscaled_up(inflate(np.sqrt(squares), 1), exponent)

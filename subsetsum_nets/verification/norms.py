@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from subsetsum_nets.networks.domains import Ball
-from subsetsum_nets.verification.effective import dense_weight, effective_layers
+from subsetsum_nets.verification.convolution_norms import convolution_norm_up
+from subsetsum_nets.verification.convolutions import ConvolutionMidRad, channels_where
+from subsetsum_nets.verification.effective import effective_layers, weight_point
 from subsetsum_nets.verification.midrad import (
     MidRad,
     check_norm,
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
     from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.networks.relu_network import ReluNetwork
+    from subsetsum_nets.verification.convolutions import MatrixSet
     from subsetsum_nets.verification.effective import TwoSlope
     from subsetsum_nets.verification.ranges import Range
 
@@ -81,10 +84,10 @@ def norms_bound(
     may_be_positive, may_be_negative = inputs.high > 0.0, inputs.low < 0.0
     size, deviation = _largest_norm(domain, inputs), 0.0
     layers = []
-    for index, (layer, two_slope) in enumerate(zip(target.layers, effective, strict=True)):
+    for index, (layer, two_slope) in enumerate(zip(target.affine_layers, effective, strict=True)):
         error = two_slope.minus(layer)
-        weight_norm = spectral_norm_up(MidRad.point(dense_weight(layer)))
-        error_norm = spectral_norm_up(_visible(error, may_be_positive, may_be_negative))
+        weight_norm = _operator_norm_up(weight_point(layer))
+        error_norm = _operator_norm_up(_visible(error, may_be_positive, may_be_negative))
         size_of_g = float(inflate(np.array(size + deviation), 1))
         deviation = _sum_of_products_up(
             (weight_norm, error_norm), (deviation, size_of_g), norm_up(error.bias.magnitude(), "l2")
@@ -111,11 +114,24 @@ def _largest_norm(domain: Domain, inputs: Range) -> float:
     return min(box, float(inflate(np.array(center + domain.radius), 1)))
 
 
-def _visible(error: TwoSlope, may_be_positive: BoolArray, may_be_negative: BoolArray) -> MidRad:
+def _operator_norm_up(matrix: MatrixSet) -> float:
+    if isinstance(matrix, ConvolutionMidRad):
+        return convolution_norm_up(matrix)
+    return spectral_norm_up(matrix)
+
+
+def _visible(error: TwoSlope, may_be_positive: BoolArray, may_be_negative: BoolArray) -> MatrixSet:
     """Return the columns of [E+ E-] that some input makes count; just E where E+ = E-."""
     if error.negative is error.positive:
         return error.positive
     parts = ((error.positive, may_be_positive), (error.negative, may_be_negative))
+    if isinstance(error.positive, ConvolutionMidRad):
+        # The order of columns does not change a norm: the channels of E- come after those of E+ at a pixel.
+        first = error.positive.mid
+        channels = [(part.kernel, channels_where(first, seen)) for part, seen in parts]
+        mid = np.concatenate([kernel.mid[:, :, seen] for kernel, seen in channels], axis=2)
+        rad = np.concatenate([kernel.rad[:, :, seen] for kernel, seen in channels], axis=2)
+        return ConvolutionMidRad.of_kernel(MidRad(mid, rad), first.image, first.centre)
     mid = np.concatenate([part.mid[:, seen] for part, seen in parts], axis=1)
     rad = np.concatenate([part.rad[:, seen] for part, seen in parts], axis=1)
     return MidRad(mid, rad)

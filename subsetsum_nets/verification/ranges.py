@@ -12,6 +12,7 @@ from subsetsum_nets.verification.midrad import MidRad, affine, finite, inflate, 
 
 if TYPE_CHECKING:
     from subsetsum_nets.networks.arrays import FloatArray
+    from subsetsum_nets.networks.convolution import AffineConvolution
     from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.networks.relu_network import Dense, ReluNetwork
 
@@ -54,12 +55,12 @@ def domain_range(domain: Domain, dimension: int) -> Range:
     return Range(finite(low), finite(high))
 
 
-def layer_range(layer: Dense, x: Range) -> Range:
+def layer_range(layer: Dense | AffineConvolution, x: Range) -> Range:
     """Return the range of ``layer`` over a box."""
     return Range(*affine(layer.weight, MidRad.from_bounds(x.low, x.high), layer.bias).bounds())
 
 
-def first_layer_range(layer: Dense, domain: Domain) -> Range:
+def first_layer_range(layer: Dense | AffineConvolution, domain: Domain) -> Range:
     """Return the range of ``layer`` over a domain.
 
     Over a ball also by Cauchy-Schwarz, ``|w x - w center| <= radius ||w||_2``, row by row.
@@ -80,7 +81,8 @@ def network_ranges(network: ReluNetwork, domain: Domain) -> list[Range]:
     Raises
     ------
     InvalidNetworkError
-        If the domain has another dimension than the network's input.
+        If the domain has another dimension than the network's input, or that of a convolutional network is
+        not known.
     BoundOverflowError
         If a range exceeds the range of float64.
 
@@ -92,8 +94,9 @@ def network_ranges(network: ReluNetwork, domain: Domain) -> list[Range]:
     (True, True)
 
     """
-    ranges = [first_layer_range(network.layers[0], domain)]
-    for index, layer in enumerate(network.layers[1:]):
+    first, *others = network.affine_layers
+    ranges = [first_layer_range(first, domain)]
+    for index, layer in enumerate(others):
         before = ranges[index]
         ranges.append(layer_range(layer, before.relu() if network.relu_after[index] else before))
     return ranges

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from by_definition import unrolled
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,22 +20,11 @@ def matrices(draw):
     return matrix.T if draw(st.booleans()) else matrix
 
 
-def by_impulses(matrix):
-    """Return the unrolled matrix, column by column, from the definition alone."""
-    (rows, columns, c_in, c_out), (h, w) = matrix.kernel.shape, matrix.image
-    dense = np.zeros((h, w, c_out, h, w, c_in))
-    for i, j, p, q in np.ndindex(h, w, rows, columns):
-        a, b = i + matrix.centre[0] - p, j + matrix.centre[1] - q
-        if 0 <= a < h and 0 <= b < w:
-            dense[i, j, :, a, b, :] += matrix.kernel[p, q].T
-    return dense.reshape(h * w * c_out, h * w * c_in)
-
-
 @given(matrices(), st.integers(0, 3), st.integers(0, 99))
 @settings(deadline=None)
 def test_it_is_its_unrolled_self(matrix, count, seed):
     rng = np.random.default_rng(seed)
-    dense = by_impulses(matrix)
+    dense = unrolled(matrix.kernel, matrix.image, matrix.centre)
     assert matrix.shape == dense.shape
     assert matrix.ndim == 2
     assert np.array_equal(matrix.toarray(), dense)
@@ -51,7 +41,7 @@ def test_it_is_its_unrolled_self(matrix, count, seed):
         np.testing.assert_allclose(matrix @ column, dense @ column, atol=1e-13)
     for row in y:
         np.testing.assert_allclose(row @ matrix, row @ dense, atol=1e-13)
-    full = by_impulses(matrix.with_kernel(np.ones_like(matrix.kernel)))
+    full = unrolled(np.ones_like(matrix.kernel), matrix.image, matrix.centre)
     assert int((full != 0.0).sum(axis=1).max()) <= matrix.row_terms
     assert matrix.row_terms <= min(matrix.shape[1], matrix.kernel[..., 0].size)
 

@@ -647,6 +647,9 @@ def test_images_that_do_not_fit_the_layers_are_refused(tmp_path, suffix):
         write(path, {**header, "input_shape": None}, {"layers.0.kernel": bad})
         with pytest.raises(InvalidNetworkError, match=f"net{suffix}"):
             load_network(path)
+    for domain in (None, {"kind": "box", "low": 0, "high": 1}):  # sizes alone take no memory
+        write(path, {**header, "input_shape": [2**31, 2**31, 2], "domain": domain}, kernel)
+        assert load_network(path).widths[0] == 2**63
     write(path, {**header, "input_shape": None}, kernel)
     assert load_network(path)(np.ones((1, 1, 2))).item() == 2.0
 

@@ -87,7 +87,7 @@ MUTANTS = [
     (differential.box_error, "error.positive, above)\n", "error.positive[:, :1], above[:1])\n"),
     (differential.ball_error, "row_norms_up(counted)", "counted.max(axis=1)"),
     (differential.ball_error, "product_up(counted, center)", "0.0 * product_up(counted, center)"),
-    (differential.ball_error, "error.positive * (inputs.high > 0.0)", "0.0 * error.positive"),
+    (differential._counted, "positive * may_be_positive, negative", "0.0 * positive, negative"),
     (
         differential.relu_deviation,
         "np.minimum(deviation, before.widened(deviation).relu().high)",
@@ -100,14 +100,14 @@ MUTANTS = [
         "np.concatenate([values, bias[constants]])",
         "np.concatenate([values, -bias[constants]])",
     ),
-    (effective._relu_pair, "constant.plus(_bias(second))", "constant"),
+    (effective._relu_matrices, "constant.plus(_bias(second))", "constant"),
     (
         effective.effective_layers,
         "affine(second.weight, MidRad.point(_bias(first)), _bias(second))",
         "MidRad.point(_bias(second))",
     ),
     (effective.TwoSlope.minus, "self.bias.minus(MidRad.point(_bias(layer)))", "self.bias.minus(self.bias)"),
-    (effective.TwoSlope.minus, "else self.negative.minus(weight)", "else positive"),
+    (effective.TwoSlope.minus, "else _difference(self.negative, layer)", "else positive"),
     (effective.TwoSlope.image, "slopes.append(self.negative)", "slopes.append(self.positive)"),
     (effective.TwoSlope.image, "(low < 0.0).any()", "False"),
     (interval.difference_up, "np.maximum(f.high - g.low, g.high - f.low)", "f.high - g.low"),
@@ -186,7 +186,8 @@ def plant(monkeypatch, function, formula, broken):
     scope = {}
     code = "from __future__ import annotations\n" + source.replace(formula, broken)
     exec(code, dict(inner.__globals__), scope)  # noqa: S102 - our own source
-    mutant = inspect.unwrap(scope[inner.__name__])
+    mutant = scope[inner.__name__]
+    mutant = inspect.unwrap(mutant.fget if isinstance(mutant, property) else mutant)
     monkeypatch.setattr(inner, "__code__", mutant.__code__)
 
 

@@ -7,6 +7,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
+from by_definition import flat_layers
 
 from subsetsum_nets.networks import Ball, Box, Dense, ReluNetwork
 from subsetsum_nets.verification import verify
@@ -42,11 +43,11 @@ def integers(values):
 def exact_values(network, points):
     """Return the exact real-arithmetic values at points (n, d), as (ints, s)."""
     x, scale = integers(points)
-    for layer, relu in zip(network.layers, network.relu_after, strict=True):
-        weight, weight_scale = integers(layer.weight)
+    for (stored, offset), relu in zip(flat_layers(network), network.relu_after, strict=True):
+        weight, weight_scale = integers(stored)
         x, scale = x.dot(weight.T), scale + weight_scale
-        if layer.bias is not None:
-            bias, bias_scale = integers(layer.bias)
+        if offset is not None:
+            bias, bias_scale = integers(offset)
             common = max(scale, bias_scale)
             x = x * (1 << (common - scale)) + bias * (1 << (common - bias_scale))
             scale = common

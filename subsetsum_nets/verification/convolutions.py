@@ -1,0 +1,230 @@
+"""Sets of convolutions: midpoint-radius arithmetic on kernels, so that no large image is unrolled.
+
+The same kernel stands at every pixel, so that an enclosure of the kernel encloses the whole matrix; what the
+zero padding cuts off at the borders, it cuts off in every matrix of the set.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from subsetsum_nets.networks.convolution import ConvolutionMatrix
+from subsetsum_nets.verification.midrad import MidRad, inflate, matmul, times_up
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from subsetsum_nets.networks.arrays import FloatArray
+    from subsetsum_nets.verification.midrad import Matrix
+
+    BoolArray = NDArray[np.bool_]
+
+# MidRad or ConvolutionMidRad: what Matrix is for single matrices.
+MatrixSet = Any
+
+
+@dataclass(frozen=True, eq=False)
+class ConvolutionMidRad:
+    """All convolutions whose kernel K has ``|K - mid.kernel| <= rad.kernel``: a MidRad of matrices.
+
+    Parameters
+    ----------
+    mid, rad : ConvolutionMatrix
+        For one size of images and with one centre; ``rad.kernel >= 0``.
+
+    Examples
+    --------
+    >>> weight = ConvolutionMatrix(np.full((1, 3, 1, 1), 2.0), (1, 5))
+    >>> half = ConvolutionMatrix(np.full((1, 1, 1, 1), 0.5), (1, 5))
+    >>> difference = ConvolutionMidRad.point(weight).minus(ConvolutionMidRad.point(half))
+    >>> difference.mid.kernel.ravel()
+    array([2. , 1.5, 2. ])
+
+    """
+
+    mid: ConvolutionMatrix
+    rad: ConvolutionMatrix
+
+    @classmethod
+    def point(cls, matrix: ConvolutionMatrix) -> ConvolutionMidRad:
+        """Return the set that holds ``matrix`` alone."""
+        return cls(matrix, matrix.with_kernel(np.zeros_like(matrix.kernel)))
+
+    @classmethod
+    def of_kernel(cls, kernel: MidRad, image: tuple[int, int], centre: tuple[int, int]) -> ConvolutionMidRad:
+        """Return the set with the kernels in ``kernel``, shape (rows, columns, c_in, c_out)."""
+        mid, rad = (ConvolutionMatrix(part, image, centre) for part in (kernel.mid, kernel.rad))
+        return cls(mid, rad)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(d_out, d_in)."""
+        return self.mid.shape
+
+    @property
+    def kernel(self) -> MidRad:
+        """The set of kernels."""
+        return MidRad(self.mid.kernel, self.rad.kernel)
+
+    def minus(self, other: ConvolutionMidRad) -> ConvolutionMidRad:
+        """Return an enclosure of M - M' for M in this set and M' in ``other``.
+
+        Raises
+        ------
+        ValueError
+            If the two are for images of unlike sizes.
+
+        """
+        if self.mid.image != other.mid.image or self.shape != other.shape:
+            raise ValueError(f"{self.mid!r} and {other.mid!r} are for images of unlike sizes")
+        ours, theirs = _aligned(self, other)
+        return ConvolutionMidRad.of_kernel(ours.kernel.minus(theirs.kernel), ours.mid.image, ours.mid.centre)
+
+    def magnitude(self) -> ConvolutionMatrix:
+        """Return an upper bound of ``|M|`` over the set, entry by entry."""
+        return self.mid.with_kernel(self.kernel.magnitude())
+
+    def toarray(self) -> MidRad:
+        """Return the set unrolled, as a MidRad of dense matrices (d_out, d_in)."""
+        return MidRad(self.mid.toarray(), self.rad.toarray())
+
+
+def _aligned(a: ConvolutionMidRad, b: ConvolutionMidRad) -> tuple[ConvolutionMidRad, ConvolutionMidRad]:
+    """Return the two with kernels padded to the same size about the same centre."""
+    if a.mid.kernel.shape == b.mid.kernel.shape and a.mid.centre == b.mid.centre:
+        return a, b
+    before = [max(s, t) for s, t in zip(a.mid.centre, b.mid.centre, strict=True)]
+    after = [max(m.mid.kernel.shape[axis] - m.mid.centre[axis] for m in (a, b)) for axis in (0, 1)]
+
+    def padded(matrix: ConvolutionMatrix) -> ConvolutionMatrix:
+        margins = [
+            (
+                before[axis] - matrix.centre[axis],
+                after[axis] - matrix.kernel.shape[axis] + matrix.centre[axis],
+            )
+            for axis in (0, 1)
+        ]
+        kernel = np.pad(matrix.kernel, [*margins, (0, 0), (0, 0)])
+        return ConvolutionMatrix(kernel, matrix.image, (before[0], before[1]))
+
+    first, second = (ConvolutionMidRad(padded(m.mid), padded(m.rad)) for m in (a, b))
+    return first, second
+
+
+def side_by_side(parts: list[Matrix]) -> Matrix:
+    """Return the matrix [A B ...] whose columns act on the inputs put together by :func:`interleaved`."""
+    first = parts[0]
+    if not isinstance(first, ConvolutionMatrix):
+        return np.concatenate(parts, axis=1)
+    return first.with_kernel(np.concatenate([part.kernel for part in parts], axis=2))
+
+
+def interleaved(matrix: Matrix, inputs: list[FloatArray]) -> FloatArray:
+    """Return the inputs, (d_in,) each, as one input of as many matrices like ``matrix`` side by side.
+
+    Vectors follow one another, the channels of images do so pixel by pixel.
+    """
+    if not isinstance(matrix, ConvolutionMatrix):
+        return np.concatenate(inputs)
+    return np.concatenate([_by_channel(matrix, values) for values in inputs], axis=1).ravel()
+
+
+def channels_where(matrix: ConvolutionMatrix, inputs: BoolArray) -> BoolArray:
+    """Return which input channels hold some pixel where ``inputs``, shape (d_in,), is True."""
+    found: BoolArray = np.any(_by_channel(matrix, inputs), axis=0)
+    return found
+
+
+def larger_products_up(
+    a: ConvolutionMatrix, b: ConvolutionMatrix, x: FloatArray, y: FloatArray
+) -> FloatArray:
+    """Return upper bounds of ``sum_j max(a_ij x_j, b_ij y_j)``, shape (d_out,), all of it nonnegative.
+
+    ``a`` and ``b`` have kernels of one shape about one centre.
+    """
+    left, right = (values.reshape(*a.image, -1) for values in (x, y))
+    total = np.zeros((*a.image, a.kernel.shape[3]))
+    for place, target, source in a.offsets():
+        for channel in range(a.kernel.shape[2]):
+            total[target] += np.maximum(
+                times_up(left[source][..., channel, np.newaxis], a.kernel[place][channel]),
+                times_up(right[source][..., channel, np.newaxis], b.kernel[place][channel]),
+            )
+    return inflate(total.ravel(), a.row_terms)
+
+
+def at_one_place(matrix: ConvolutionMatrix) -> ConvolutionMatrix | None:
+    """Return the same matrix with a 1x1 kernel, or None if one pixel's value depends on other pixels."""
+    s, t = matrix.centre
+    rows, columns = matrix.kernel.shape[:2]
+    if not (0 <= s < rows and 0 <= t < columns):
+        return None
+    elsewhere: BoolArray = np.any(matrix.kernel != 0.0, axis=(2, 3))
+    elsewhere[s, t] = False
+    if elsewhere.any():
+        return None
+    return ConvolutionMatrix(matrix.kernel[s : s + 1, t : t + 1], matrix.image)
+
+
+def composable(
+    first: ConvolutionMatrix, second: ConvolutionMatrix
+) -> tuple[ConvolutionMatrix, ConvolutionMatrix] | None:
+    """Return the two, one of them with a 1x1 kernel, if their product is a convolution; None if it is not.
+
+    A product of two larger convolutions is none: a hidden pixel outside the image is 0 although it would
+    look at pixels inside.
+    """
+    if (small := at_one_place(first)) is not None:
+        return small, second
+    if (small := at_one_place(second)) is not None:
+        return first, small
+    return None
+
+
+def hidden_rows(first: ConvolutionMatrix) -> FloatArray:
+    """Return the weights of the hidden channels on all (row, column, c_in) of the kernel, shape (h, n)."""
+    return first.kernel.reshape(-1, first.kernel.shape[3]).T
+
+
+def composed(first: ConvolutionMatrix, second: ConvolutionMatrix, rows: Matrix) -> list[ConvolutionMidRad]:
+    """Enclose ``second`` after a hidden layer of other weights, for a pair from :func:`composable`.
+
+    Parameters
+    ----------
+    first, second : ConvolutionMatrix
+    rows : array or scipy.sparse array, shape (h, k n)
+        k matrices side by side, each like ``hidden_rows(first)``, shape (h, n).
+
+    Returns
+    -------
+    list of ConvolutionMidRad
+        The k products.
+
+    """
+    (r1, s1, c_in, hidden), (r2, s2, _, c_out) = first.kernel.shape, second.kernel.shape
+    outgoing = second.kernel.transpose(0, 1, 3, 2).reshape(-1, hidden)
+    product = matmul(outgoing, rows)
+    count = r1 * s1 * c_in
+    centre = first.centre[0] + second.centre[0], first.centre[1] + second.centre[1]
+
+    def kernel(part: FloatArray) -> FloatArray:
+        # One of the two kernels is 1x1, so that each pair of axes merges into the larger of the two.
+        apart = part.reshape(r2, s2, c_out, r1, s1, c_in)
+        return apart.transpose(0, 3, 1, 4, 5, 2).reshape(r2 * r1, s2 * s1, c_in, c_out)
+
+    return [
+        ConvolutionMidRad.of_kernel(
+            MidRad(*(kernel(values[:, start : start + count]) for values in (product.mid, product.rad))),
+            first.image,
+            centre,
+        )
+        for start in range(0, rows.shape[1], count)
+    ]
+
+
+def _by_channel(matrix: ConvolutionMatrix, values: NDArray[Any]) -> NDArray[Any]:
+    """Return inputs (d_in,) as (pixels, c_in)."""
+    return values.reshape(-1, matrix.kernel.shape[2])
