@@ -25,9 +25,9 @@ static int subset_sums(const int32_t *items, int count, int sign, int32_t start,
   return size;
 }
 
-static int bits_for(int64_t count) {
+static int bits_for(int64_t cells) {
   int bits = 6;
-  while ((1 << bits) < 32 * count && (1 << bits) < LARGEST_TABLE) bits++;
+  while ((1 << bits) < cells && (1 << bits) < LARGEST_TABLE) bits++;
   return bits;
 }
 
@@ -48,6 +48,28 @@ static int look_all_up(const int32_t *numbers, int count, int shift, int bits, i
   for (int i = 0; i < count; i++) {
     hits[found] = i;
     found += table[(uint32_t)(numbers[i] >> shift) & mask];
+  }
+  return found;
+}
+
+static uint32_t folded(int64_t cell, uint32_t mask) { return (uint32_t)(cell ^ (cell >> 12)) & mask; }
+
+static void mark_hits(const int32_t *numbers, const int32_t *hits, int count, int64_t reach, int shift, int bits) {
+  uint32_t mask = (1u << bits) - 1;
+  memset(table, 0, mask + 1);
+  for (int i = 0; i < count; i++) {
+    int64_t cell = (numbers[hits[i]] - reach) >> shift;
+    table[folded(cell, mask)] = 1;
+    table[folded(cell + 1, mask)] = 1;
+  }
+}
+
+static int look_back(const int32_t *numbers, int count, int shift, int bits, int32_t *restrict hits) {
+  uint32_t mask = (1u << bits) - 1;
+  int found = 0;
+  for (int i = 0; i < count; i++) {
+    hits[found] = i;
+    found += table[folded(numbers[i] >> shift, mask)];
   }
   return found;
 }
@@ -76,24 +98,29 @@ static int look_up(const int32_t *numbers, int32_t *some, int count, int shift, 
 
 static int filtered(int lefts, int rights, int64_t reach, int *found_left, int *found_right) {
   int64_t nl = lefts, nr = rights;
-  for (int i = 0; i < lefts; i++) left_places[i] = i;
   if (nl * nr <= FEW_PAIRS) {
+    for (int i = 0; i < lefts; i++) left_places[i] = i;
     for (int j = 0; j < rights; j++) right_places[j] = j;
   } else {
     int shift = 1;
     while ((1LL << shift) <= 2 * reach) shift++;
     if (shift > 28) return 0;
-    mark_all(left, lefts, reach, shift, bits_for(lefts));
-    nr = look_all_up(right, rights, shift, bits_for(lefts), right_places);
+    int bits = bits_for(32LL * lefts);
+    mark_all(left, lefts, reach, shift, bits);
+    nr = look_all_up(right, rights, shift, bits, right_places);
+    bits = bits_for(128 * nr);
+    mark_hits(right, right_places, nr, reach, shift, bits);
+    nl = look_back(left, lefts, shift, bits, left_places);
     for (int64_t turn = 0; turn < 4 && nl * nr > FEW_PAIRS; turn++) {
-      int64_t scatter = 0x9E3779B1LL ^ (turn << 20);
-      int bits = bits_for(nr);
-      mark(right, right_places, nr, reach, shift, bits, scatter);
-      nl = look_up(left, left_places, nl, shift, bits, scatter);
-      if (nl * nr <= FEW_PAIRS) break;
-      bits = bits_for(nl);
+      int64_t pairs = nl * nr, scatter = 0x9E3779B1LL ^ (turn << 20);
+      bits = bits_for(32 * nl);
       mark(left, left_places, nl, reach, shift, bits, scatter);
       nr = look_up(right, right_places, nr, shift, bits, scatter);
+      if (nl * nr <= FEW_PAIRS) break;
+      bits = bits_for(32 * nr);
+      mark(right, right_places, nr, reach, shift, bits, scatter);
+      nl = look_up(left, left_places, nl, shift, bits, scatter);
+      if (nl * nr > pairs / 2) break;
     }
     if (nl * nr > FEW_PAIRS && nl * nr > 128LL * (lefts + rights)) return 0;
   }

@@ -3,21 +3,30 @@
 Rows of n items U[-1, 1] and targets U[-1/2, 1/2]. Times are processor times, best of several runs. Run with
 
     python benchmarks/solve_many.py [--rows 20000]
+
+and, for what processes and Dask take more than threads, where the client has a core to spare, with
+
+    python benchmarks/solve_many.py --overhead [--workers 1]
 """
 
 import argparse
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from time import perf_counter, process_time
 
 import numpy as np
 
-from solvers import SubsetSum, solve, solve_many
+# Python puts the folder of a script first on its path. There solvers.py would hide the package of that name.
+FOLDER = Path(__file__).resolve().parent
+sys.path[:] = [str(FOLDER.parent), *(path for path in sys.path if Path(path).resolve() != FOLDER)]
+
+from solvers import SubsetSum, solve, solve_many  # noqa: E402
 
 SIZES = (12, 14, 16, 18, 20, 21, 22, 24, 26, 28, 30, 32)
-IN_C = Path(__file__).parent / "nearest_rows.c"
+IN_C = FOLDER / "nearest_rows.c"
 
 
 def ten_line_horowitz_sahni(items, target):
@@ -109,10 +118,64 @@ def others(n, rows):
         print(f"{name:40}{time:14.1f} us a row {time / ours:12.1f} x")
 
 
+def questions(folder):
+    """Yield (name, rows, arguments) of what workers are sent: numbers, or places in files."""
+    for n, rows in ((21, 400_000), (30, 20_000)):
+        rng = np.random.default_rng(n)
+        items, targets = rng.uniform(-1, 1, (rows, n)), rng.uniform(-0.5, 0.5, rows)
+        yield f"n = {n}, in memory", rows, (items, targets)
+        mapped = []
+        for name, array in (("items", items), ("targets", targets)):
+            np.save(Path(folder) / f"{name}{n}.npy", array)
+            mapped.append(np.load(Path(folder) / f"{name}{n}.npy", mmap_mode="r"))
+        yield f"n = {n}, mapped", rows, tuple(mapped)
+    rng, shape = np.random.default_rng(2), (5000, 16, 2)
+    yield "n = 16, two dimensions", 5000, (rng.uniform(-1, 1, shape), rng.uniform(-0.5, 0.5, (5000, 2)))
+
+
+def overhead(workers, runs=7):
+    """Print wall-clock seconds on executors of single-threaded workers, against as many threads here.
+
+    Overhead is the seconds that they take longer, over the seconds of the threads; minima of runs in turn.
+    """
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    from distributed import Client, LocalCluster
+
+    print(f"{workers} workers; seconds, best of {runs}\n")
+    print("| rows | threads | processes | more | Dask | more |\n|---|---|---|---|---|---|")
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as processes,
+        LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        ways = ({"threads": workers}, {"executor": processes}, {"executor": client.get_executor()})
+        for name, rows, question in questions(folder):
+            seconds = np.full((runs, len(ways)), np.inf)
+            masks = [solve_many(*question, **way).masks for way in ways]
+            assert all(np.array_equal(masks[0], other) for other in masks)  # noqa: S101
+            for run in range(runs):
+                for k, way in enumerate(ways):
+                    start = perf_counter()
+                    solve_many(*question, **way)
+                    seconds[run, k] = perf_counter() - start
+            here, *there = seconds.min(axis=0)
+            shown = " | ".join(f"{time:.3f} | {time / here - 1:+.1%}" for time in there)
+            print(f"| {rows:,} of {name} | {here:.3f} | {shown} |", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=20_000)
-    most = parser.parse_args().rows
+    parser.add_argument("--overhead", action="store_true", help="measure executors instead")
+    parser.add_argument("--workers", type=int, default=1, help="for --overhead")
+    arguments = parser.parse_args()
+    if arguments.overhead:
+        overhead(arguments.workers)
+        return
+    most = arguments.rows
     start = perf_counter()
     solve_many(np.ones((1, 2)), np.ones(1), threads=1)
     print(f"first call, from the cache or compiled: {perf_counter() - start:.2f} s")

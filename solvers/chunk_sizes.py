@@ -12,7 +12,7 @@ from solvers.chunks import is_compiled, row_problem
 if TYPE_CHECKING:
     from solvers.rows import Rows
 
-_HALF_SUMS = 1 << 27  # a chunk, in compiled code: some tenths of a second
+_HALF_SUMS = 1 << 28  # a chunk, in compiled code: some tenths of a second
 _SECONDS = 0.5  # a chunk, row by row
 _MOST_BYTES = 1 << 23  # a chunk: executors send it, Dask warns above 10 MB
 _LEAST_ROWS = 256  # a chunk, in compiled code, however many workers there are
@@ -39,7 +39,7 @@ def chunk_rows(rows: Rows, total: int | None, workers: int) -> int:
         return max(_LEAST_ROWS, min(max(share, _SHARED_ROWS // 8), _SHARED_ROWS))
     sample = np.atleast_2d(rows.valid).sum(axis=1)
     half_sums = 4 * float(np.exp2(np.minimum(sample, 32) / 2).mean())
-    bytes_a_row = 9 * rows.n + 16
+    bytes_a_row = 8 * rows.n + 16 + (rows.n if rows.valid.ndim == 2 else 0)
     return max(_LEAST_ROWS, min(share, int(_HALF_SUMS / half_sums), _MOST_BYTES // bytes_a_row))
 
 

@@ -25,12 +25,12 @@ from typing import TYPE_CHECKING, Self
 
 from solvers.chunks import solve_chunk
 from solvers.errors import InvalidProblemError
+from solvers.mapped_rows import solve_mapped
+from solvers.row_inputs import Piece
 from solvers.rows import Answers, Failure, Rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
-
-    from solvers.row_inputs import Piece
 
 _UNKNOWN_WORKERS = 64
 _MOST_DEATHS = 100  # in a row, without an answer in between; finding one guilty row takes fewer
@@ -65,6 +65,7 @@ class Workers:
         self.deadline = deadline
         self.leaving = threading.Event()
         self.deaths = 0
+        self.files_are_shared = True  # until a worker finds no file where this process has one
         self.make = executor if callable(executor) else None
         self.owned = self.make is not None
         self.local = executor is None
@@ -114,7 +115,7 @@ class Workers:
                     following = next(pieces, None)
                     if following is None:
                         break
-                    future, pool = self._submit(following.load())
+                    future, pool = self._submit(following)
                     under_way[future] = following, pool
                 if not under_way:
                     break
@@ -130,6 +131,10 @@ class Workers:
                     answers = self._outcome(future, pool)
                     if answers is None:
                         suspects.append(piece)
+                    elif not len(answers):  # its files are not there where the worker is
+                        self.files_are_shared = False
+                        again, pool = self._submit(piece)
+                        under_way[again] = piece, pool
                     else:
                         yield piece, answers
             for piece in suspects:
@@ -139,17 +144,20 @@ class Workers:
             for future in under_way:
                 future.cancel()
 
-    def _submit(self, rows: Rows) -> tuple[Future[Answers], Executor]:
+    def _submit(self, piece: Piece) -> tuple[Future[Answers], Executor]:
         pool = self.pool
         if pool is None:  # never: run() saw to it
             raise RuntimeError("there is no pool to submit to")
         try:
             if self.local:
-                return pool.submit(self._solve_here, rows), pool
-            return pool.submit(solve_chunk, replace(rows, seconds=self.remaining)), pool
+                return pool.submit(self._solve_here, piece.load()), pool
+            mapped = piece.mapped() if self.files_are_shared else None
+            if mapped is not None:
+                return pool.submit(solve_mapped, mapped.with_seconds(self.remaining)), pool
+            return pool.submit(solve_chunk, replace(piece.load(), seconds=self.remaining)), pool
         except BrokenExecutor as error:
             self._replace(pool, error)
-            return self._submit(rows)
+            return self._submit(piece)
 
     def _solve_here(self, rows: Rows) -> Answers:
         return solve_chunk(replace(rows, seconds=self.remaining), self.leaving.is_set)
@@ -175,7 +183,7 @@ class Workers:
         for _ in range(2 if len(rows) == 1 else 1):
             if self.late:
                 return Answers.unknown(len(rows), rows.n)
-            answers = self._outcome(*self._submit(rows))
+            answers = self._outcome(*self._submit(Piece(0, len(rows), lambda: rows)))
             if answers is not None:
                 return answers
             self._count_death()

@@ -10,12 +10,14 @@ import hashlib
 import mmap
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from solvers.errors import InvalidProblemError
 from solvers.exact import as_fraction, exact_array
+from solvers.mapped_rows import MappedRows
 from solvers.problem import SubsetSum
 from solvers.registry import backend_named
 from solvers.rows import Question, Rows
@@ -37,6 +39,7 @@ class Piece:
     first: int
     last: int
     load: Callable[[], Rows]
+    mapped: Callable[[], MappedRows | None] = lambda: None  # rows in files, to be sent as such
     fingerprint: str = ""  # of the rows of a stream, whose digest as a whole is not known before its end
 
 
@@ -95,7 +98,7 @@ class Table:
         total = len(self.rows)
         for first in range(0, total, size):
             last = min(first + size, total)
-            yield Piece(first, last, lambda first=first, last=last: self.load(first, last))  # type: ignore[misc]
+            yield Piece(first, last, partial(self.load, first, last), partial(self.mapped, first, last))
 
     def example(self) -> Rows:
         """Return some rows, the first ones, in plain arrays."""
@@ -114,6 +117,14 @@ class Table:
         )
         self.release()
         return plain
+
+    def mapped(self, first: int, last: int) -> MappedRows | None:
+        """Return rows as places in files; None if they are in none, or float64 would round them."""
+        if self.exact:
+            return None
+        found = MappedRows.of(self.rows.take(slice(first, last)))
+        self.release()
+        return found
 
     def release(self) -> None:
         """Let the system take back what was read of mapped files: it would count as this process's memory."""
@@ -189,7 +200,7 @@ class Stream:
                 held.append(more)
             whole = held[0] if len(held) == 1 else _joined(held)
             piece, rest = whole.take(slice(0, size)), whole.take(slice(size, None))
-            yield Piece(first, first + len(piece), lambda piece=piece: piece, _fingerprint(piece))  # type: ignore[misc]
+            yield Piece(first, first + len(piece), lambda piece=piece: piece, fingerprint=_fingerprint(piece))  # type: ignore[misc]
             first += len(piece)
             held = [rest] if len(rest) else []
             if not held and (more := next(self._tables, None)) is not None:

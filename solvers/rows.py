@@ -118,6 +118,11 @@ class Answers:
     def __len__(self) -> int:
         return len(self.status)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Send masks as bits: half of an answer's bytes."""
+        bits = np.packbits(self.masks, axis=1)
+        return _unpacked, (bits, self.masks.shape[1], self.errors, self.lower, self.status, self.failures)
+
     def put(self, rows: slice | NDArray[np.int64], answers: Answers) -> None:
         """Write the answers to some of the rows into these."""
         self.masks[rows], self.errors[rows] = answers.masks, answers.errors
@@ -135,3 +140,7 @@ class Answers:
             whole.put(slice(first, first + len(part)), part)
             first += len(part)
         return whole
+
+
+def _unpacked(bits: NDArray[np.uint8], n: int, *rest: Any) -> Answers:
+    return Answers(np.unpackbits(bits, axis=1, count=n).view(np.bool_), *rest)

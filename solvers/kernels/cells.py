@@ -2,9 +2,9 @@
 
 Numbers are int32 images. Left numbers mark the cells that lie within reach of them in a small table (cells of
 at least twice the reach: two neighbours each; cells wrap around the table), and right numbers look their own
-cell up. The few that hit, most of them by chance, mark the table in turn, scattered by a multiplication, and
-left numbers look theirs up; and so on to and fro until few enough are left to be compared pair by pair. No
-pair within reach is ever lost, so the nearest pair is proven to be that as soon as one within reach is found.
+cell up. The few that hit, most of them by chance, mark the table in turn, in other places, and left numbers
+look theirs up; and so on to and fro until few enough are left to be compared pair by pair. No pair within
+reach is ever lost, so the nearest pair is proven to be that as soon as one within reach is found.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ FEW_PAIRS = 1 << 13  # are compared one by one rather than filtered once more
 _MOST_PAIRS = 128  # for each number of both lists; more are not worth comparing one by one
 LARGEST_TABLE = 1 << 20
 VECTOR = 64  # numbers that a compiled loop takes at a time; what remains is slow
-_CELLS_PER_MARK = 32
+_CELLS_PER_NUMBER = 32
+_CELLS_PER_HIT = 128
+_FOLD = 12
 _SCATTER = 0x9E3779B1  # odd, near 2^32 divided by the golden ratio
 
 
@@ -48,8 +50,9 @@ def subset_sums(items: Images, first: int, last: int, sign: int, start: int, sum
 
 
 @compiled
-def _mark_all(numbers: Images, count: int, reach: int, shift: int, table: Table, size: int) -> None:
-    """Mark the cells of everything within reach of the numbers; cell c goes to place c modulo ``size``."""
+def _mark_all(numbers: Images, count: int, reach: int, shift: int, table: Table, bits: int) -> None:
+    """Mark the cells of all within reach of the numbers; cell c goes to place c modulo ``1 << bits``."""
+    size = 1 << bits
     for cell in range(size + 1):
         table[cell] = 0
     mask = size - 1
@@ -61,10 +64,10 @@ def _mark_all(numbers: Images, count: int, reach: int, shift: int, table: Table,
 
 
 @compiled
-def _look_all_up(numbers: Images, count: int, shift: int, table: Table, size: int, hits: Places) -> int:
+def _look_all_up(numbers: Images, count: int, shift: int, table: Table, bits: int, hits: Places) -> int:
     """List the places of the numbers whose cells are marked; returns how many."""
     found = 0
-    mask = size - 1
+    mask = (1 << bits) - 1
     for i in range(count):
         hits[found] = i
         found += int(np.int64(table[np.uint32((int(numbers[i]) >> shift) & mask)]))
@@ -72,9 +75,41 @@ def _look_all_up(numbers: Images, count: int, shift: int, table: Table, size: in
 
 
 @compiled
+def _folded(cell: int, mask: int) -> np.uint32:
+    """Return another place for a cell: the hits of :func:`_look_all_up` agree in low bits by chance."""
+    return np.uint32((cell ^ (cell >> _FOLD)) & mask)
+
+
+@compiled
+def _mark_hits(
+    numbers: Images, hits: Places, count: int, reach: int, shift: int, table: Table, bits: int
+) -> None:
+    """Mark the cells of everything within reach of some numbers, folded."""
+    for place in range(1 << bits):
+        table[place] = 0
+    mask = (1 << bits) - 1
+    for i in range(count):
+        cell = (int(numbers[hits[i]]) - reach) >> shift
+        table[_folded(cell, mask)] = 1
+        table[_folded(cell + 1, mask)] = 1
+
+
+@compiled
+def _look_back(numbers: Images, count: int, shift: int, table: Table, bits: int, hits: Places) -> int:
+    """List the places of the numbers whose folded cells are marked; returns how many."""
+    found = 0
+    mask = (1 << bits) - 1
+    for i in range(count):
+        hits[found] = i
+        found += int(np.int64(table[_folded(int(numbers[i]) >> shift, mask)]))
+    return found
+
+
+@compiled
 def _mark(
     numbers: Images, some: Places, count: int, reach: int, shift: int, table: Table, bits: int, scatter: int
 ) -> None:
+    """Mark the cells of everything within reach of some numbers, scattered by a multiplication."""
     for place in range(1 << bits):
         table[place] = 0
     mask = (1 << bits) - 1
@@ -100,9 +135,10 @@ def _look_up(
 
 
 @compiled
-def _bits_for(count: int) -> int:
+def _bits_for(cells: int) -> int:
+    """Return the bits of a place in a table of so many cells, as far as tables go."""
     bits = 6
-    while (1 << bits) < _CELLS_PER_MARK * count and (1 << bits) < LARGEST_TABLE:
+    while (1 << bits) < cells and (1 << bits) < LARGEST_TABLE:
         bits += 1
     return bits
 
@@ -135,24 +171,25 @@ def filtered(
         shift += 1
     if shift > 28:
         return -1, -1
-    _mark_all(left, lefts, reach, shift, table, 1 << _bits_for(lefts))
-    found_right = _look_all_up(right, rights, shift, table, 1 << _bits_for(lefts), right_places)
-    found_left = lefts
-    for i in range(lefts):
-        left_places[i] = i
+    bits = _bits_for(_CELLS_PER_NUMBER * lefts)
+    _mark_all(left, lefts, reach, shift, table, bits)
+    found_right = _look_all_up(right, rights, shift, table, bits, right_places)
+    bits = _bits_for(_CELLS_PER_HIT * found_right)
+    _mark_hits(right, right_places, found_right, reach, shift, table, bits)
+    found_left = _look_back(left, lefts, shift, table, bits, left_places)
     for turn in range(4):
         pairs = found_left * found_right
         if pairs <= few:
             break
         scatter = _SCATTER ^ (turn << 20)  # numbers that shared a cell by chance no longer do
-        bits = _bits_for(found_right)
-        _mark(right, right_places, found_right, reach, shift, table, bits, scatter)
-        found_left = _look_up(left, left_places, found_left, shift, table, bits, scatter, left_places)
-        if found_left * found_right <= few:
-            break
-        bits = _bits_for(found_left)
+        bits = _bits_for(_CELLS_PER_NUMBER * found_left)
         _mark(left, left_places, found_left, reach, shift, table, bits, scatter)
         found_right = _look_up(right, right_places, found_right, shift, table, bits, scatter, right_places)
+        if found_left * found_right <= few:
+            break
+        bits = _bits_for(_CELLS_PER_NUMBER * found_right)
+        _mark(right, right_places, found_right, reach, shift, table, bits, scatter)
+        found_left = _look_up(left, left_places, found_left, shift, table, bits, scatter, left_places)
         if found_left * found_right > pairs // 2:
             break
     if found_left * found_right > max(few, _MOST_PAIRS * (lefts + rights)):
