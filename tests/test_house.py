@@ -38,6 +38,7 @@ def test_import_loads_nothing_heavy(package):
         "matplotlib",
         "networkx",
         "pulp",
+        "onnx",
         "flint",
         "safetensors",
         "rich",

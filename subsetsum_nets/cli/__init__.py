@@ -1,13 +1,13 @@
-"""The command line: prune, verify, solve, info.
+"""The command line: prune, verify, solve, graph, info.
 
 Every command has a readable view and, with ``--json``, one for machines. Exit codes: 0 done and, where asked,
 verified; 1 not verified or infeasible; 2 bad input. One file a group of commands.
 """
 
-from subsetsum_nets.cli import info, instances, tickets
+from subsetsum_nets.cli import export, info, instances, tickets
 from subsetsum_nets.cli.app import app
 
-__all__ = ["app", "info", "instances", "main", "tickets"]
+__all__ = ["app", "export", "info", "instances", "main", "tickets"]
 
 
 def main() -> None:

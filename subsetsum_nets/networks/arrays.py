@@ -38,7 +38,7 @@ def exact_float64(values: Any, what: str) -> FloatArray:
         raise InvalidNetworkError(f"{what} is not a rectangular array of numbers: {error}") from error
     if given.dtype.kind not in "fiu":
         raise InvalidNetworkError(f"{what} has dtype {given.dtype}; give real numbers (float64)")
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):  # a signalling NaN is refused below
         exact = given.astype(np.float64, copy=False)
     if given.dtype.itemsize >= 8 and given.dtype != np.float64:
         changed = _rounded(given, exact)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from subsetsum_nets.networks.arrays import FloatArray, exact_float64
 from subsetsum_nets.networks.errors import InvalidNetworkError
@@ -139,10 +140,9 @@ class Ball:
             )
         center = np.broadcast_to(self.center, (dimension,))
         low, high = center - self.radius, center + self.radius
-        exact = (self.radius == 0.0) | (center == 0.0)
         return (
-            np.where(exact, low, np.nextafter(low, -np.inf)),
-            np.where(exact, high, np.nextafter(high, np.inf)),
+            np.where(_is_sum(low, center, -self.radius), low, np.nextafter(low, -np.inf)),
+            np.where(_is_sum(high, center, self.radius), high, np.nextafter(high, np.inf)),
         )
 
     def project(self, points: FloatArray) -> FloatArray:
@@ -189,6 +189,12 @@ class Ball:
 
     def __repr__(self) -> str:
         return f"Ball({self.radius}, {self.center.tolist()})"
+
+
+def _is_sum(total: FloatArray, a: FloatArray, b: float) -> NDArray[np.bool_]:
+    """Tell where the float64 sum ``total`` of a and b is exact: its error, found as Knuth's TwoSum, is 0."""
+    from_b = total - a
+    return np.asarray((a - (total - from_b)) + (b - from_b) == 0.0)
 
 
 Domain = Box | Ball

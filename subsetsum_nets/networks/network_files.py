@@ -1,4 +1,4 @@
-"""Reading and writing networks as .npz and .safetensors files, exactly; nothing in a file is ever run."""
+"""Reading and writing networks as files, exactly; nothing in a file is ever run. ONNX is in `onnx_files`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _FORMAT = "subsetsum-nets network"
 _VERSION = 2  # 2: convolutional layers and the size of their images; networks without are stored as 1
 _HEADER = "subsetsum-nets"  # where the header stands: a safetensors metadata key, an array of an .npz file
-_SUFFIXES = (".npz", ".safetensors")
+_SUFFIXES = (".npz", ".safetensors", ".onnx")
 
 
 class TensorFile(NamedTuple):
@@ -49,7 +49,7 @@ def save_network(
     network : ReluNetwork
         Stored with its domain. Sparse weights stay sparse.
     path : path
-        Ends in .npz or .safetensors.
+        Ends in .npz, .safetensors or .onnx (which has no sparse weights; needs the extra ``onnx``).
     extra : mapping of str to str, optional
         Notes to keep in the file, such as where the network is from; :func:`read_extra` reads them.
 
@@ -72,6 +72,11 @@ def save_network(
 
     """
     suffix = _suffix(path)
+    if suffix == ".onnx":
+        from subsetsum_nets.networks.onnx_files import write_onnx
+
+        write_onnx(network, path, extra=extra)
+        return
     notes: dict[Any, Any] = dict(extra or {})
     for key, note in notes.items():
         if not isinstance(key, str) or not isinstance(note, str) or key == _HEADER:
@@ -120,7 +125,7 @@ def load_network(path: str | os.PathLike[str]) -> ReluNetwork:
     Parameters
     ----------
     path : path
-        Ends in .npz or .safetensors.
+        Ends in .npz, .safetensors or .onnx; see :func:`~subsetsum_nets.networks.onnx_files.read_onnx`.
 
     Returns
     -------
@@ -139,6 +144,10 @@ def load_network(path: str | os.PathLike[str]) -> ReluNetwork:
         If the file holds NaN, infinite weights, or shapes that do not make a network.
 
     """
+    if _suffix(path) == ".onnx":
+        from subsetsum_nets.networks.onnx_files import read_onnx
+
+        return read_onnx(path)
     contents = _read(path)
     header = _header(path, contents)
     tensors = dict(contents.tensors)
@@ -171,13 +180,17 @@ def read_extra(path: str | os.PathLike[str]) -> dict[str, str]:
     Raises
     ------
     ValueError
-        For a suffix other than .npz or .safetensors.
+        For a suffix other than .npz, .safetensors or .onnx.
     FileNotFoundError
         If there is no such file.
     NetworkFileError
         If it is not the file of a network.
 
     """
+    if _suffix(path) == ".onnx":
+        from subsetsum_nets.networks.onnx_files import read_onnx_notes
+
+        return read_onnx_notes(path)
     contents = _read(path)
     _header(path, contents)
     return {key: note for key, note in sorted(contents.metadata.items()) if key != _HEADER}
@@ -371,7 +384,9 @@ def _json(path: str | os.PathLike[str], text: bytes) -> Any:
 def _suffix(path: str | os.PathLike[str]) -> str:
     suffix = Path(path).suffix.lower()
     if suffix not in _SUFFIXES:
-        raise ValueError(f"networks live in .npz and .safetensors files; {str(path)!r} is neither")
+        raise ValueError(
+            f"networks live in .npz, .safetensors and .onnx files; {str(path)!r} is none of them"
+        )
     return suffix
 
 

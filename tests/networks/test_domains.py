@@ -1,6 +1,7 @@
 """Box and Ball: exact descriptions of bounded sets."""
 
 import json
+import math
 from fractions import Fraction
 
 import numpy as np
@@ -190,3 +191,23 @@ def test_domains_do_not_change():
     assert box.low.tolist() == [0.0, 0.0]
     with pytest.raises(AttributeError):
         box.low = 3
+
+
+@pytest.mark.parametrize(
+    ("radius", "center", "low", "high"),
+    [
+        (0.5, 0.5, 0.0, 1.0),
+        (0.25, [-1.0, 3.0], [-1.25, 2.75], [-0.75, 3.25]),
+        (2.0**-60, 1.0, math.nextafter(1.0, 0.0), math.nextafter(1.0, 2.0)),
+        (0.1, 0.3, math.nextafter(0.3 - 0.1, -1.0), math.nextafter(0.3 + 0.1, 1.0)),
+    ],
+)
+def test_the_box_around_a_ball_is_rounded_only_where_it_must_be(radius, center, low, high):
+    ball = Ball(radius, center)
+    dimension = np.size(center)
+    found = ball.bounds(dimension)
+    assert np.array_equal(found[0], np.broadcast_to(low, (dimension,)))
+    assert np.array_equal(found[1], np.broadcast_to(high, (dimension,)))
+    for index, middle in enumerate(np.broadcast_to(center, (dimension,))):
+        assert Fraction(float(found[0][index])) <= Fraction(float(middle)) - Fraction(radius)
+        assert Fraction(float(found[1][index])) >= Fraction(float(middle)) + Fraction(radius)

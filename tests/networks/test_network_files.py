@@ -175,10 +175,10 @@ def test_files_are_readable_by_other_programs(tmp_path):
         assert file.metadata()["source"] == "here"
 
 
-@pytest.mark.parametrize("name", ["net.onnx", "net", "net.npy", "net.npz.gz", ".npz", "net.pt"])
+@pytest.mark.parametrize("name", ["net", "net.npy", "net.npz.gz", ".npz", "net.pt"])
 def test_other_suffixes_are_refused_by_name(tmp_path, name):
     for call in (lambda p: save_network(example_network(), p), load_network, read_extra):
-        with pytest.raises(ValueError, match=r"\.npz and \.safetensors"):
+        with pytest.raises(ValueError, match=r"\.npz, \.safetensors and \.onnx"):
             call(tmp_path / name)
     assert not list(tmp_path.iterdir())
 
@@ -186,6 +186,15 @@ def test_other_suffixes_are_refused_by_name(tmp_path, name):
 def test_suffixes_may_be_upper_case_and_paths_text(tmp_path):
     save_network(example_network(), str(tmp_path / "NET.NPZ"))
     assert load_network(str(tmp_path / "NET.NPZ")).widths == (2, 2, 1)
+
+
+def test_onnx_files_are_read_and_written_by_their_suffix(tmp_path):
+    pytest.importorskip("onnx")
+    net = ReluNetwork([Dense([[0.1, -2.0]], [1.0])], domain=Box(0, 1))
+    save_network(net, tmp_path / "net.ONNX", extra={"source": "here"})
+    again = load_network(tmp_path / "net.ONNX")
+    assert (network_digest(again), again.domain) == (network_digest(net), net.domain)
+    assert read_extra(tmp_path / "net.ONNX") == {"source": "here"}
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

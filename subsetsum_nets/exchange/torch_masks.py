@@ -1,0 +1,309 @@
+"""PyTorch's weights, masks and scores, by way of .safetensors files; nothing is ever unpickled.
+
+In PyTorch: ``safetensors.torch.save_file(model.state_dict(), path)`` and ``load_file(path)``. Masks follow
+``torch.nn.utils.prune``: a pruned parameter ``weight`` is kept as ``weight_orig`` and ``weight_mask``, whose
+product it is. PyTorch orders images and kernels channels first and does not turn kernels; that is translated.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from subsetsum_nets.exchange.torch_tensors import (
+    dense_images,
+    dense_weight,
+    layers_from_torch,
+    module_names,
+    narrowed,
+    natural_order,
+    to_torch,
+)
+from subsetsum_nets.masks import NetworkMasks
+from subsetsum_nets.networks.atomic_files import atomic_write
+from subsetsum_nets.networks.convolution import Conv2d
+from subsetsum_nets.networks.errors import InvalidNetworkError, NetworkFileError
+from subsetsum_nets.networks.network_files import TensorFile, read_safetensors, write_safetensors
+from subsetsum_nets.networks.relu_network import Dense, ReluNetwork, is_sparse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from os import PathLike
+
+    from numpy.typing import NDArray
+
+    from subsetsum_nets.networks.domains import Domain
+
+    Array = NDArray[Any]
+    Image = tuple[int, int, int]
+
+
+def read_state_dict(
+    path: str | PathLike[str],
+    *,
+    names: Sequence[str] | None = None,
+    final_relu: bool = False,
+    linear_after: Iterable[int] = (),
+    domain: Domain | None = None,
+    input_shape: Image | None = None,
+) -> ReluNetwork:
+    """Read a network from a PyTorch ``state_dict`` in a .safetensors file.
+
+    A state dict holds no activations: a ReLU is taken to stand between the layers, but where
+    ``linear_after`` says otherwise.
+
+    Parameters
+    ----------
+    path : path
+    names : sequence of str, optional
+        The layers' modules in the order of evaluation, such as ``["fc1", "fc2"]``; whatever else the file
+        holds is ignored then. By default all that it has, in natural order: ``2.weight`` before
+        ``10.weight``.
+    final_relu, linear_after, domain, input_shape
+        As for :class:`~subsetsum_nets.networks.ReluNetwork`; dense layers behind convolutional ones need the
+        size of the images.
+
+    Returns
+    -------
+    ReluNetwork
+        Of the ``weight`` and ``bias`` of every module, or ``weight_orig * weight_mask`` where it is pruned:
+        exactly the file's numbers.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    NetworkFileError
+        If it is not a .safetensors file, or holds anything else than layers.
+    InvalidNetworkError
+        If shapes do not follow one another, or weights are not finite.
+
+    """
+    random, masks = _read(
+        path, names, final_relu=final_relu, linear_after=linear_after, domain=domain, input_shape=input_shape
+    )
+    return random if masks is None else masks.apply(random)
+
+
+def write_state_dict(
+    network: ReluNetwork, path: str | PathLike[str], *, names: Sequence[str] | None = None
+) -> None:
+    """Write a network as a PyTorch ``state_dict`` in a .safetensors file.
+
+    Parameters
+    ----------
+    network : ReluNetwork
+        Sparse weights are written dense.
+    path : path
+    names : sequence of str, optional
+        The module of each layer. By default its place in a ``torch.nn.Sequential`` of layers, ReLUs and,
+        between convolutional and dense layers, a Flatten.
+
+    Raises
+    ------
+    ValueError
+        If there are not as many names as layers.
+    InvalidNetworkError
+        If a network with dense layers behind convolutional ones has no ``input_shape``.
+    OSError
+        If the file cannot be written.
+
+    Notes
+    -----
+    Each tensor is float32 where that changes none of its numbers, else float64; PyTorch's ``load_state_dict``
+    casts to the type of the module.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "net.safetensors"
+    >>> write_state_dict(ReluNetwork([Dense([[1.0, 2.0]]), Dense([[0.1]], [3.0])]), path)
+    >>> sorted(read_safetensors(path).tensors)
+    ['0.weight', '2.bias', '2.weight']
+    >>> read_state_dict(path)
+    ReluNetwork(2-1-1, 4 parameters)
+
+    """
+    tensors = {}
+    for name, layer, image in zip(
+        module_names(network, names), network.layers, dense_images(network), strict=True
+    ):
+        tensors[f"{name}.weight"] = narrowed(to_torch(dense_weight(layer), image))
+        if layer.bias is not None:
+            tensors[f"{name}.bias"] = narrowed(layer.bias)
+    _write(path, tensors)
+
+
+def write_masks(
+    random: ReluNetwork, masks: NetworkMasks, path: str | PathLike[str], *, names: Sequence[str] | None = None
+) -> None:
+    """Write a random network and its masks as ``torch.nn.utils.prune`` keeps them.
+
+    For a layer called ``0``: ``0.weight_orig``, ``0.weight_mask``, and ``0.bias_orig``, ``0.bias_mask`` where
+    it has a bias. The masks are 0 and 1 in the type of the weight; in PyTorch
+    ``prune.custom_from_mask(module, "weight", mask=tensors["0.weight_mask"])`` takes them.
+
+    Parameters
+    ----------
+    random : ReluNetwork
+        Before pruning.
+    masks : NetworkMasks
+    path, names
+        As for :func:`write_state_dict`.
+
+    Raises
+    ------
+    ValueError, InvalidNetworkError, OSError
+        As :func:`write_state_dict`, and if the masks do not have the shapes of the network's weights.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "masks.safetensors"
+    >>> masks = NetworkMasks([np.array([[True, False]])], [None])
+    >>> write_masks(ReluNetwork([Dense([[1.0, 2.0]])]), masks, path)
+    >>> read_safetensors(path).tensors["0.weight_mask"]
+    array([[1., 0.]], dtype=float32)
+    >>> read_masks(path)[1].weights
+    [array([[ True, False]])]
+
+    """
+    masks.check(random)
+    tensors = {}
+    layers = zip(
+        module_names(random, names),
+        random.layers,
+        masks.weights,
+        masks.biases,
+        dense_images(random),
+        strict=True,
+    )
+    for name, layer, mask, bias_mask, image in layers:
+        weight = narrowed(to_torch(dense_weight(layer), image))
+        kept = to_torch(mask.toarray() if is_sparse(mask) else mask, image)
+        tensors[f"{name}.weight_orig"] = weight
+        tensors[f"{name}.weight_mask"] = kept.astype(weight.dtype)
+        if layer.bias is not None and bias_mask is not None:
+            bias = narrowed(layer.bias)
+            tensors[f"{name}.bias_orig"] = bias
+            tensors[f"{name}.bias_mask"] = bias_mask.astype(bias.dtype)
+    _write(path, tensors)
+
+
+def read_masks(
+    path: str | PathLike[str],
+    *,
+    names: Sequence[str] | None = None,
+    final_relu: bool = False,
+    linear_after: Iterable[int] = (),
+    domain: Domain | None = None,
+    input_shape: Image | None = None,
+) -> tuple[ReluNetwork, NetworkMasks]:
+    """Read a random network and its masks, as :func:`write_masks` or a pruned PyTorch model wrote them.
+
+    Parameters
+    ----------
+    path, names, final_relu, linear_after, domain, input_shape
+        As for :func:`read_state_dict`.
+
+    Returns
+    -------
+    random : ReluNetwork
+    masks : NetworkMasks
+        A parameter without mask is kept whole.
+
+    Raises
+    ------
+    FileNotFoundError, NetworkFileError, InvalidNetworkError
+        As :func:`read_state_dict`, and for masks that hold anything but 0 and 1.
+
+    """
+    random, masks = _read(
+        path, names, final_relu=final_relu, linear_after=linear_after, domain=domain, input_shape=input_shape
+    )
+    if masks is None:
+        raise NetworkFileError(
+            f"{Path(path)} holds no masks (weight_orig and weight_mask); read_state_dict reads it"
+        )
+    return random, masks
+
+
+# -- reading -----------------------------------------------------------------------------------------
+
+
+def _read(
+    path: str | PathLike[str],
+    names: Sequence[str] | None,
+    *,
+    input_shape: Image | None,
+    **settings: Any,
+) -> tuple[ReluNetwork, NetworkMasks | None]:
+    """Return the network before pruning, and the masks when there are any."""
+    tensors = dict(read_safetensors(path).tensors)
+    modules = natural_order({name.rpartition(".")[0] for name in tensors}) if names is None else list(names)
+    weights = [_parameter(path, tensors, module, "weight") for module in modules]
+    biases = [_parameter(path, tensors, module, "bias") for module in modules]
+    present = [weight for weight, _ in weights if weight is not None]
+    if len(present) < len(weights) or not modules:
+        absent = [module for module, (weight, _) in zip(modules, weights, strict=True) if weight is None]
+        missing = f"{absent[0]}.weight, nor {absent[0]}.weight_orig" if absent else "of a layer"
+        raise NetworkFileError(f"{Path(path)} has no tensor {missing}")
+    if tensors and names is None:
+        raise NetworkFileError(
+            f"{Path(path)} holds {min(tensors)!r} of shape {tensors[min(tensors)].shape}, which is no weight "
+            "or bias of a linear or convolutional layer; names=[...] reads only the modules that it lists"
+        )
+    masked = any(mask is not None for _, mask in (*weights, *biases))
+    try:
+        layers = [
+            Conv2d(weight, bias) if weight.ndim == 4 else Dense(weight, bias)
+            for weight, (bias, _) in zip(
+                layers_from_torch(modules, present, input_shape),
+                biases,
+                strict=True,
+            )
+        ]
+        network = ReluNetwork(layers, input_shape=input_shape, **settings)
+    except InvalidNetworkError as error:
+        raise InvalidNetworkError(f"{Path(path)}: {error}") from error
+    if not masked:
+        return network, None
+    kept = [_all_kept(weight) if mask is None else mask for weight, mask in weights]
+    return network, NetworkMasks(
+        layers_from_torch(modules, kept, input_shape),
+        [None if bias is None else _all_kept(bias) if mask is None else mask for bias, mask in biases],
+    )
+
+
+def _all_kept(parameter: Any) -> NDArray[np.bool_]:
+    return np.ones(parameter.shape, dtype=bool)
+
+
+def _parameter(
+    path: str | PathLike[str], tensors: dict[str, Array], module: str, name: str
+) -> tuple[Array | None, NDArray[np.bool_] | None]:
+    """Take a parameter, and its mask if it is pruned, out of ``tensors``."""
+    prefix = f"{module}.{name}" if module else name
+    plain = tensors.pop(prefix, None)
+    original, mask = tensors.pop(f"{prefix}_orig", None), tensors.pop(f"{prefix}_mask", None)
+    if (original is None) != (mask is None) or (plain is not None and original is not None):
+        raise NetworkFileError(
+            f"{Path(path)}: {prefix} must be there alone, or as {prefix}_orig and {prefix}_mask"
+        )
+    values = plain if original is None else original
+    if values is not None and values.dtype.kind != "f":
+        raise NetworkFileError(f"{Path(path)}: {prefix} has dtype {values.dtype}; weights must be floats")
+    if mask is None or values is None:
+        return values, None
+    if mask.shape != values.shape or not np.isin(mask, (0, 1)).all():
+        raise NetworkFileError(
+            f"{Path(path)}: {prefix}_mask must hold only 0 and 1, in the shape {values.shape} of the weight"
+        )
+    return values, mask.astype(bool)
+
+
+def _write(path: str | PathLike[str], tensors: Mapping[str, Array]) -> None:
+    with atomic_write(path) as file:
+        write_safetensors(file, TensorFile({"format": "pt"}, dict(tensors)))

@@ -1,0 +1,150 @@
+"""Weights of PyTorch modules in our order and back, and the names modules go by."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from subsetsum_nets.networks.convolution import Conv2d
+from subsetsum_nets.networks.errors import InvalidNetworkError
+from subsetsum_nets.networks.onnx_layouts import (
+    columns_from_channels_first,
+    columns_to_channels_first,
+    kernel_from_channels_first,
+    kernel_to_channels_first,
+)
+from subsetsum_nets.networks.relu_network import Dense, ReluNetwork, is_sparse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+    Image = tuple[int, int, int]
+
+
+def natural_order(modules: Iterable[str]) -> list[str]:
+    """Return names in natural order: numbers in them by their value.
+
+    >>> natural_order(["fc10.0", "fc9.1", "fc9"])
+    ['fc9', 'fc9.1', 'fc10.0']
+    """
+    return sorted(modules, key=_natural_key)
+
+
+def _natural_key(name: str) -> list[tuple[int, str]]:
+    parts = re.split(
+        r"([0-9]+)", name
+    )  # text and numbers in turn; a number's digits count before their values
+    values = [part.lstrip("0") if index % 2 else part for index, part in enumerate(parts)]
+    return [(len(value) if index % 2 else 0, value) for index, value in enumerate(values)]
+
+
+def layers_from_torch(modules: Sequence[str], tensors: Sequence[Array], image: Image | None) -> list[Array]:
+    """Return the weights of successive layers, or masks or scores of their shapes, in our order.
+
+    Parameters
+    ----------
+    modules : sequence of str
+        What messages call them.
+    tensors : sequence of arrays, shape (d_out, d_in) or (c_out, c_in, rows, columns)
+    image : (h, w, c), optional
+        The size of the images that the first layer gets, if it is convolutional.
+
+    Raises
+    ------
+    InvalidNetworkError
+        For other shapes, or a dense layer behind images of unknown or another size.
+
+    """
+    weights = []
+    images = False
+    for module, tensor in zip(modules, tensors, strict=True):
+        if tensor.ndim not in (2, 4) or 0 in tensor.shape:
+            raise InvalidNetworkError(
+                f"the weight of {module!r} has shape {tensor.shape}; layers have 2 or 4 axes"
+            )
+        if tensor.ndim == 4:
+            images = True
+            image = None if image is None else (image[0], image[1], tensor.shape[0])
+            weights.append(np.ascontiguousarray(kernel_from_channels_first(tensor)))
+            continue
+        if not images:
+            weights.append(tensor)
+            continue
+        if image is None or tensor.shape[1] != math.prod(image):
+            raise InvalidNetworkError(
+                f"{module!r} takes {tensor.shape[1]} values behind images of "
+                f"{'unknown size' if image is None else image}: give input_shape=(h, w, c)"
+            )
+        weights.append(columns_from_channels_first(tensor, image))
+        images = False
+    return weights
+
+
+def module_names(network: ReluNetwork, names: Sequence[str] | None) -> list[str]:
+    """Return the names of the layers' modules: those given, or their places in a ``torch.nn.Sequential``.
+
+    Raises
+    ------
+    ValueError
+        If there are not as many different names as layers.
+
+    Examples
+    --------
+    >>> module_names(ReluNetwork([Dense([[1.0]]), Dense([[1.0]])]), None)
+    ['0', '2']
+
+    """
+    if names is not None:
+        if not len(set(names)) == len(names) == len(network.layers):
+            raise ValueError(f"{len(network.layers)} layers need as many different names, got {list(names)}")
+        return list(names)
+    places, place = [], 0
+    for index, (layer, relu) in enumerate(zip(network.layers, network.relu_after, strict=True)):
+        if isinstance(layer, Dense) and index and isinstance(network.layers[index - 1], Conv2d):
+            place += 1  # the Flatten
+        places.append(str(place))
+        place += 2 if relu else 1
+    return places
+
+
+def dense_images(network: ReluNetwork) -> list[Image | None]:
+    """Return for each layer the image that it gets when it is the first dense one behind images."""
+    images: list[Image | None] = [None]
+    for before, after in zip(network.layers, network.layers[1:], strict=False):
+        if not (isinstance(before, Conv2d) and isinstance(after, Dense)):
+            images.append(None)
+        elif network.input_shape is None:
+            raise InvalidNetworkError(
+                "the order of a dense layer's inputs behind images depends on their size: give the network "
+                "its input_shape=(h, w, c)"
+            )
+        else:
+            images.append((network.input_shape[0], network.input_shape[1], before.c_out))
+    return images
+
+
+def dense_weight(layer: Dense | Conv2d) -> Array:
+    """Return the weight or kernel of a layer as a dense array."""
+    weight: Any = layer.kernel if isinstance(layer, Conv2d) else layer.weight
+    dense: Array = weight.toarray() if is_sparse(weight) else weight
+    return dense
+
+
+def to_torch(weight: Array, image: Image | None) -> Array:
+    """Undo :func:`layers_from_torch` for one layer; ``image`` is one of :func:`dense_images`."""
+    if weight.ndim == 4:
+        return np.ascontiguousarray(kernel_to_channels_first(weight))
+    return weight if image is None else columns_to_channels_first(weight, image)
+
+
+def narrowed(numbers: Array) -> Array:
+    """Return ``numbers`` as float32 where that changes none of them."""
+    with np.errstate(over="ignore", under="ignore"):
+        single = numbers.astype(np.float32)
+    return single if np.array_equal(single, numbers) else numbers

@@ -1,0 +1,348 @@
+"""Networks as ONNX files: what PyTorch and scikit-learn exporters write is read, ours are read by everybody.
+
+Files hold weights as float64, or as float32 where that changes none of them, so that a network comes back
+with exactly its numbers. Nothing in a file is run, and no other file is opened on its word. Needs the extra
+``onnx``.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from subsetsum_nets.networks.atomic_files import atomic_write
+from subsetsum_nets.networks.domains import domain_from_json
+from subsetsum_nets.networks.errors import InvalidNetworkError, NetworkFileError
+from subsetsum_nets.networks.onnx_layouts import (
+    columns_to_channels_first,
+    kernel_to_channels_first,
+    same_padding,
+)
+from subsetsum_nets.networks.relu_network import Dense, is_sparse
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping
+
+    from onnx import ModelProto, NodeProto, TensorProto
+
+    from subsetsum_nets.networks.arrays import FloatArray
+    from subsetsum_nets.networks.convolution import Conv2d
+    from subsetsum_nets.networks.domains import Domain
+    from subsetsum_nets.networks.relu_network import ReluNetwork
+
+    Precision = Literal["float32", "float64"]
+
+_FORMAT = "subsetsum-nets network"
+_VERSION = 1
+_HEADER = "subsetsum-nets"  # the metadata entry that tells what the graph cannot
+_OPSET, _IR_VERSION = 13, 8  # old enough for every verifier that is still maintained
+_LARGEST = 2**31 - 2**16  # a protobuf message ends at 2 GiB
+
+
+def read_onnx(path: str | os.PathLike[str], *, output: str | None = None) -> ReluNetwork:
+    """Read a network from an ONNX file.
+
+    Read are chains of Gemm, MatMul, Add, Relu, Flatten, Reshape and Conv (stride 1, same padding), as PyTorch
+    and scikit-learn exporters write them, with weights of float16, float32 or float64, exactly. Constants
+    that act on the input before the first layer (Add, Sub, Mul, Div, Scaler) become linear layers; of these
+    only dividing rounds, namely the reciprocals.
+
+    A network that starts with a convolution takes images (h, w, c) here, and (c, h, w) in the file.
+
+    Parameters
+    ----------
+    path : path
+    output : str, optional
+        Read up to this tensor only, such as the logits before a softmax. The one output by default.
+
+    Returns
+    -------
+    ReluNetwork
+        With the domain, when :func:`write_onnx` stored one.
+
+    Raises
+    ------
+    ImportError
+        If the package ``onnx`` is missing.
+    FileNotFoundError
+        If there is no such file.
+    NetworkFileError
+        If it is not an ONNX file, or holds anything else than such a chain; the message names the node.
+    InvalidNetworkError
+        If weights are not finite, or the layers do not fit together.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from subsetsum_nets.networks import ReluNetwork
+    >>> path = Path(tempfile.mkdtemp()) / "net.onnx"
+    >>> write_onnx(ReluNetwork([Dense([[0.1, -2.0]], [1.0]), Dense([[3.0]])]), path)
+    >>> read_onnx(path)
+    ReluNetwork(2-1-1, 4 parameters)
+    >>> read_onnx(path).layers[0].weight
+    array([[ 0.1, -2. ]])
+
+    """
+    from subsetsum_nets.networks.onnx_graphs import read_graph
+
+    model = _model(path)
+    try:
+        return read_graph(
+            model, file_size=Path(path).stat().st_size, output=output, domain=_domain(path, model)
+        )
+    except NetworkFileError as error:
+        raise _unreadable(path, str(error)) from error
+    except InvalidNetworkError as error:
+        raise InvalidNetworkError(f"{Path(path)}: {error}") from error
+
+
+def read_onnx_notes(path: str | os.PathLike[str]) -> dict[str, str]:
+    """Return the metadata of an ONNX file, without what :func:`write_onnx` keeps there for itself.
+
+    Raises
+    ------
+    ImportError, FileNotFoundError, NetworkFileError
+        As :func:`read_onnx`.
+
+    """
+    notes = {entry.key: entry.value for entry in _model(path).metadata_props if entry.key != _HEADER}
+    return dict(sorted(notes.items()))
+
+
+def write_onnx(
+    network: ReluNetwork,
+    path: str | os.PathLike[str],
+    *,
+    dtype: Precision | None = None,
+    batch: int | None = None,
+    extra: Mapping[str, str] | None = None,
+) -> None:
+    """Write a network to an ONNX file, complete or not at all; :func:`read_onnx` reads it back.
+
+    Parameters
+    ----------
+    network : ReluNetwork
+        Sparse weights are written dense. One that starts with Conv2d needs its ``input_shape``.
+    path : path
+    dtype : "float32" or "float64", optional
+        What weights are stored and computed in. By default float32 where that changes no weight, else
+        float64; reading gives exactly the same weights then. An explicit "float32" rounds them, and the file
+        says so.
+    batch : int, optional
+        A fixed batch size, which most verifiers want to be 1; free by default.
+    extra : mapping of str to str, optional
+        Notes to keep as metadata.
+
+    Raises
+    ------
+    ImportError
+        If the package ``onnx`` is missing.
+    ValueError
+        If float32 overflows, the file would exceed 2 GiB, or the notes are not text.
+    OSError
+        If the file cannot be written.
+
+    """
+    contents = onnx_bytes(network, dtype=dtype, batch=batch, extra=extra)
+    with atomic_write(path) as file:
+        file.write(contents)
+
+
+def onnx_bytes(
+    network: ReluNetwork,
+    *,
+    dtype: Precision | None = None,
+    batch: int | None = None,
+    extra: Mapping[str, str] | None = None,
+) -> bytes:
+    """Return the ONNX file that :func:`write_onnx` writes; the same network gives the same bytes."""
+    _import_onnx()
+    from onnx import TensorProto, helper
+
+    if dtype not in (None, "float32", "float64"):
+        raise ValueError(f"dtype must be 'float32', 'float64' or None, got {dtype!r}")
+    stored = np.dtype(dtype or ("float32" if fits_float32(network) else "float64"))
+    image = network.input_shape
+    if image is None and network.convolutional:
+        raise ValueError("an ONNX file of a network that takes images needs its input_shape=(h, w, c)")
+    size = sum(
+        layer.d_in * layer.d_out if isinstance(layer, Dense) else layer.kernel.size
+        for layer in network.layers
+    )
+    if size * stored.itemsize > _LARGEST:
+        raise ValueError(
+            f"{size} weights of {stored} do not fit an ONNX file, which ends at 2 GiB; write .safetensors"
+        )
+    nodes, tensors = _nodes(network, stored, image)
+    header = {
+        "format": _FORMAT,
+        "version": _VERSION,
+        "domain": None if network.domain is None else network.domain.to_json(),
+        "rounded": dtype == "float32" and not fits_float32(network),
+    }
+    element = TensorProto.FLOAT if stored == np.float32 else TensorProto.DOUBLE
+    axis = "batch" if batch is None else batch
+    graph = helper.make_graph(
+        nodes,
+        "subsetsum_nets",
+        [helper.make_tensor_value_info("input", element, [axis, *input_sizes(network)])],
+        [helper.make_tensor_value_info("output", element, [axis, *output_sizes(network)])],
+        tensors,
+    )
+    model = helper.make_model(
+        graph,
+        opset_imports=[helper.make_opsetid("", _OPSET)],
+        ir_version=_IR_VERSION,
+        producer_name="subsetsum-nets",
+    )
+    helper.set_model_props(model, _metadata(header, extra))
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+def input_sizes(network: ReluNetwork) -> tuple[int, ...]:
+    """Return the shape of one sample in the ONNX file of a network: (d_0,), or (c, h, w) for images.
+
+    >>> from subsetsum_nets.networks import ReluNetwork
+    >>> input_sizes(ReluNetwork([Dense([[0.1, -2.0]])]))
+    (2,)
+    """
+    image = network.input_shape
+    return (network.widths[0],) if image is None else (image[2], image[0], image[1])
+
+
+def output_sizes(network: ReluNetwork) -> tuple[int, ...]:
+    """Return the shape of one output in the ONNX file of a network: (d_l,), or (c, h, w) behind Conv2d.
+
+    >>> from subsetsum_nets.networks import ReluNetwork
+    >>> output_sizes(ReluNetwork([Dense([[0.1, -2.0]])]))
+    (1,)
+    """
+    last = network.layers[-1]
+    return (last.d_out,) if isinstance(last, Dense) else (last.c_out, *input_sizes(network)[1:])
+
+
+def fits_float32(network: ReluNetwork) -> bool:
+    """Tell whether float32 holds every weight and bias of a network exactly.
+
+    >>> from subsetsum_nets.networks import ReluNetwork
+    >>> fits_float32(ReluNetwork([Dense([[0.5]])])), fits_float32(ReluNetwork([Dense([[0.1]])]))
+    (True, False)
+    """
+    with np.errstate(over="ignore", under="ignore"):
+        return all(
+            np.array_equal(numbers.astype(np.float32), numbers)
+            for layer in network.layers
+            for numbers in (_numbers(layer), layer.bias)
+            if numbers is not None
+        )
+
+
+def _numbers(layer: Dense | Conv2d) -> FloatArray:
+    """Return the stored weights of a layer, in any shape."""
+    weight: Any = layer.weight if isinstance(layer, Dense) else layer.kernel
+    numbers: FloatArray = weight.data if is_sparse(weight) else weight
+    return numbers
+
+
+def _nodes(
+    network: ReluNetwork, stored: np.dtype[Any], image: tuple[int, int, int] | None
+) -> tuple[list[NodeProto], list[TensorProto]]:
+    """Return the nodes and initializers of a network's graph, which leads from "input" to "output"."""
+    from onnx import helper, numpy_helper
+
+    steps: list[tuple[str, str, list[str], dict[str, Any]]] = []
+    tensors = []
+    gemm: dict[str, Any] = {"transB": 1}
+    channels: int | None = None  # of the image that the next layer gets, behind a convolution
+    for index, layer in enumerate(network.layers):
+        name = f"layers.{index}"
+        if isinstance(layer, Dense):
+            weight: Any = layer.weight.toarray() if is_sparse(layer.weight) else layer.weight
+            if channels is not None and image is not None:
+                steps.append((f"{name}.flatten", "Flatten", [], {"axis": 1}))
+                weight = columns_to_channels_first(weight, (*image[:2], channels))
+                channels = None
+            operator, attributes = "Gemm", gemm
+        else:
+            weight, channels = kernel_to_channels_first(layer.kernel), layer.c_out
+            (top, bottom), (left, right) = map(same_padding, layer.kernel.shape[:2])
+            operator = "Conv"
+            attributes = {"kernel_shape": list(weight.shape[2:]), "pads": [top, left, bottom, right]}
+        parts = {f"{name}.weight": weight} | ({} if layer.bias is None else {f"{name}.bias": layer.bias})
+        tensors += [numpy_helper.from_array(_stored(part, stored, key), key) for key, part in parts.items()]
+        steps.append((name, operator, list(parts), attributes))
+        if network.relu_after[index]:
+            steps.append((f"{name}.relu", "Relu", [], {}))
+    nodes = []
+    tensor = "input"
+    for place, (name, operator, constants, attributes) in enumerate(steps):
+        result = "output" if place == len(steps) - 1 else name
+        nodes.append(helper.make_node(operator, [tensor, *constants], [result], name=name, **attributes))
+        tensor = result
+    return nodes, tensors
+
+
+def _stored(numbers: FloatArray, stored: np.dtype[Any], name: str) -> Any:
+    with np.errstate(over="ignore", under="ignore"):
+        converted = np.ascontiguousarray(numbers, dtype=stored)
+    if not np.all(np.isfinite(converted)):
+        raise ValueError(f"{name} holds a number beyond the range of float32; write dtype='float64'")
+    return converted
+
+
+def _metadata(header: dict[str, Any], extra: Mapping[str, str] | None) -> dict[str, str]:
+    notes: dict[Any, Any] = dict(extra or {})
+    for key, note in notes.items():
+        if not isinstance(key, str) or not isinstance(note, str) or key == _HEADER:
+            raise ValueError(f"extra must map names (but not {_HEADER!r}) to text, got {key!r}: {note!r}")
+    return {_HEADER: json.dumps(header), **dict(sorted(notes.items()))}
+
+
+def _model(path: str | os.PathLike[str]) -> ModelProto:
+    place = Path(path)
+    if not place.exists():
+        raise FileNotFoundError(f"there is no file {place}")
+    _import_onnx()
+    from onnx import ModelProto
+
+    if place.stat().st_size > _LARGEST:
+        raise _unreadable(path, "it is larger than 2 GiB, where ONNX files end")
+    contents = place.read_bytes()
+    try:
+        model: ModelProto = ModelProto.FromString(contents)
+    except Exception as error:  # whatever a parser makes of foreign bytes means the same here
+        raise _unreadable(path, f"it is not a complete ONNX file ({error})") from error
+    if not model.HasField("graph"):
+        raise _unreadable(path, "it is not an ONNX file: it holds no graph")
+    return model
+
+
+def _domain(path: str | os.PathLike[str], model: ModelProto) -> Domain | None:
+    """Return the domain that :func:`write_onnx` stored; files of others have none."""
+    headers = [entry.value for entry in model.metadata_props if entry.key == _HEADER]
+    if not headers:
+        return None
+    try:
+        header = json.loads(headers[0])
+        if len(headers) > 1 or header["format"] != _FORMAT or header["version"] != _VERSION:
+            raise _unreadable(path, f"its metadata {_HEADER!r} is not of version {_VERSION}")
+        return None if header["domain"] is None else domain_from_json(header["domain"])
+    except NetworkFileError:
+        raise
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise _unreadable(path, f"its metadata {_HEADER!r} has no proper domain ({error})") from error
+
+
+def _import_onnx() -> None:
+    try:
+        import onnx  # noqa: F401
+    except ImportError as error:
+        raise ImportError("ONNX files need the extra 'onnx': pip install 'subsetsum-nets[onnx]'") from error
+
+
+def _unreadable(path: str | os.PathLike[str], reason: str) -> NetworkFileError:
+    return NetworkFileError(f"{Path(path)} cannot be read as a network: {reason}")

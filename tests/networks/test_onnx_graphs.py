@@ -1,0 +1,395 @@
+"""What ONNX graphs mean: the reference evaluator of the format agrees, and others are refused by the node."""
+
+import numpy as np
+import pytest
+
+from subsetsum_nets.networks import NetworkFileError
+
+onnx = pytest.importorskip("onnx")
+from networks.onnx_graphs_by_hand import C3, C4, IMAGE, K_EVEN, A, B, K, graph, read_model, rng, tensor  # noqa: E402
+from onnx import TensorProto, helper, numpy_helper  # noqa: E402
+from onnx.reference import ReferenceEvaluator  # noqa: E402
+
+READ = {
+    "transposes, factors": (
+        [("Gemm", ["x", "A", "b"], "y", {"alpha": 0.3, "beta": -2.0})],
+        {"A": A, "b": C4},
+    ),
+    "transB": ([("Gemm", ["x", "A"], "y", {"transB": 1})], {"A": B}),
+    "no bias given": ([("Gemm", ["x", "A", ""], "y", {})], {"A": A}),
+    "bias of one number": ([("Gemm", ["x", "A", "b"], "y", {})], {"A": A, "b": [[2.0]]}),
+    "bias of rank 0": ([("Gemm", ["x", "A", "b"], "y", {})], {"A": A, "b": 2.0}),
+    "float64 and a power of two": (
+        [("Gemm", ["x", "A"], "y", {"alpha": 0.25})],
+        {"A": tensor("A", A, np.float64)},
+    ),
+    "bias before the data": (
+        [("MatMul", ["x", "A"], "a", {}), ("Add", ["b", "a"], "y", {})],
+        {"A": A, "b": C4},
+    ),
+    "bias subtracted": (
+        [("MatMul", ["x", "A"], "a", {}), ("Sub", ["a", "b"], "c", {}), ("Relu", ["c"], "y", {})],
+        {"A": A, "b": [C4]},
+    ),
+    "two ReLUs, linear layers": (
+        [
+            ("MatMul", ["x", "A"], "a", {}),
+            ("MatMul", ["a", "B"], "b", {}),
+            ("Relu", ["b"], "c", {}),
+            ("Relu", ["c"], "d", {}),
+            ("Identity", ["d"], "e", {}),
+            ("Cast", ["e"], "y", {"to": TensorProto.FLOAT}),
+        ],
+        {"A": A, "B": B},
+    ),
+    "constants folded": (
+        [
+            ("Constant", [], "k", {"value": tensor("k", B)}),
+            ("Transpose", ["k"], "t", {"perm": [1, 0]}),
+            ("Cast", ["t"], "f", {"to": TensorProto.FLOAT}),
+            ("Identity", ["f"], "w", {}),
+            ("Constant", [], "b", {"value_floats": [1.5, 2.5, -1.0, 0.25]}),
+            ("Reshape", ["b", "s"], "r", {}),
+            ("Gemm", ["x", "w", "r"], "y", {}),
+        ],
+        {"s": tensor("s", [1, 4], np.int64)},
+    ),
+    "half precision": ([("Gemm", ["x", "h"], "y", {})], {"h": tensor("h", A, np.float16)}),
+    "input maps": (
+        [
+            ("Sub", ["x", "m"], "a", {}),
+            ("Div", ["a", "s"], "b", {}),
+            ("Mul", ["k", "b"], "c", {}),
+            ("Add", ["c", "m"], "d", {}),
+            ("MatMul", ["d", "A"], "y", {}),
+        ],
+        {"m": C3, "s": [[2.0, 4.0, 3.0]], "k": 0.7, "A": A},
+    ),
+    "two shifts": (
+        [("Sub", ["x", "m"], "a", {}), ("Add", ["a", "m2"], "b", {}), ("MatMul", ["b", "A"], "y", {})],
+        {"m": C3, "m2": C3 * 3, "A": A},
+    ),
+    "scaler": (
+        [
+            ("ml:Scaler", ["x"], "a", {"offset": [1.0, 2.0, 3.0], "scale": [0.5]}),
+            ("MatMul", ["a", "A"], "y", {}),
+        ],
+        {"A": A},
+    ),
+    "flatten and reshape": (
+        [
+            ("Flatten", ["x"], "a", {"axis": -1}),
+            ("Reshape", ["a", "s"], "b", {}),
+            ("MatMul", ["b", "A"], "c", {}),
+            ("Reshape", ["c", "t"], "y", {}),
+        ],
+        {"A": A, "s": tensor("s", [0, -1], np.int64), "t": tensor("t", [-1, 4], np.int64)},
+    ),
+}
+READ_IMAGES = {
+    "flat image, no convolution": (
+        [("Sub", ["x", "m"], "a", {}), ("Flatten", ["a"], "b", {}), ("MatMul", ["b", "W"], "y", {})],
+        {"m": rng.normal(size=(1, 3, 4, 5)), "W": rng.normal(size=(60, 2))},
+    ),
+    "same padding, bias": (
+        [("Conv", ["x", "K", "b"], "a", {"pads": [1, 1, 1, 1]}), ("Relu", ["a"], "y", {})],
+        {"K": K, "b": [1.0, -1.0]},
+    ),
+    "even kernel": ([("Conv", ["x", "K"], "y", {"pads": [1, 2, 0, 1]})], {"K": K_EVEN}),
+    "auto padding": (
+        [
+            (
+                "Conv",
+                ["x", "K"],
+                "a",
+                {"auto_pad": "SAME_UPPER", "strides": [1, 1], "dilations": [1, 1], "group": 1},
+            ),
+            ("Flatten", ["a"], "f", {}),
+            ("MatMul", ["f", "W"], "y", {}),
+        ],
+        {"K": K, "W": rng.normal(size=(40, 2))},
+    ),
+    "auto padding, even": ([("Conv", ["x", "K"], "y", {"auto_pad": "SAME_LOWER"})], {"K": K_EVEN}),
+    "bias added, channels scaled": (
+        [
+            ("Sub", ["x", "m"], "a", {}),
+            ("Mul", ["a", "s"], "b", {}),
+            ("Conv", ["b", "K"], "c", {"pads": [1] * 4}),
+            ("Add", ["c", "b2"], "d", {}),
+            ("Relu", ["d"], "y", {}),
+        ],
+        {"m": C3.reshape(3, 1, 1), "s": C3.reshape(1, 3, 1, 1) + 2, "K": K, "b2": np.ones((1, 2, 1, 1))},
+    ),
+    "pointwise, valid": ([("Conv", ["x", "K"], "y", {"auto_pad": "VALID"})], {"K": K[:, :, :1, :1]}),
+}
+
+
+@pytest.mark.parametrize("case", READ)
+def test_graphs_mean_what_the_reference_evaluator_says(tmp_path, case):
+    nodes, constants = READ[case]
+    model = graph(nodes, constants)
+    x = np.random.default_rng(1).normal(size=(5, 3))
+    network = read_model(tmp_path, model)
+    known = ReferenceEvaluator(_in_double(model)).run(None, {"x": x})[0]
+    assert np.abs(network(x) - known).max() < 1e-12
+
+
+@pytest.mark.parametrize("case", READ_IMAGES)
+def test_graphs_of_images_mean_what_the_reference_evaluator_says(tmp_path, case):
+    nodes, constants = READ_IMAGES[case]
+    model = graph(nodes, constants, IMAGE)
+    x = np.random.default_rng(1).normal(size=(5, 3, 4, 5))
+    network = read_model(tmp_path, model)
+    known = ReferenceEvaluator(_in_double(model)).run(None, {"x": x})[0]
+    mine = network(x.transpose(0, 2, 3, 1)) if network.input_shape else network(x.reshape(5, 60))
+    if known.ndim == 4:
+        known = known.transpose(0, 2, 3, 1)
+    assert np.abs(mine - known).max() < 1e-12
+
+
+def _in_double(model):
+    """Return the model with every float tensor as float64, holding the same numbers."""
+    model = onnx.ModelProto.FromString(model.SerializeToString())
+
+    def double(array):
+        if array.data_type in (TensorProto.FLOAT, TensorProto.FLOAT16):
+            array.CopyFrom(tensor(array.name, numpy_helper.to_array(array), np.float64))
+
+    for array in model.graph.initializer:
+        double(array)
+    for node in model.graph.node:
+        for attribute in node.attribute:
+            if attribute.name == "value":
+                double(attribute.t)
+            elif attribute.name == "value_floats":
+                attribute.CopyFrom(
+                    helper.make_attribute("value", tensor("c", list(attribute.floats), np.float64))
+                )
+            elif attribute.name == "to":
+                attribute.i = TensorProto.DOUBLE
+    return model
+
+
+def test_weights_are_read_exactly_whatever_they_are_stored_in(tmp_path):
+    for kind, element in (
+        (np.float16, TensorProto.FLOAT16),
+        (np.float32, TensorProto.FLOAT),
+        (np.float64, TensorProto.DOUBLE),
+    ):
+        values = np.array([[0.1, -0.0, np.finfo(kind).tiny / 8, np.finfo(kind).max]] * 3, kind)
+        for raw in (True, False):
+            if raw:
+                stored = helper.make_tensor("A", element, values.shape, values.tobytes(), raw=True)
+            else:
+                stored = helper.make_tensor("A", element, values.shape, values.ravel())
+            network = read_model(tmp_path, graph([("MatMul", ["x", "A"], "y", {})], {"A": stored}))
+            assert network.layers[0].weight.T.tobytes() == values.astype(np.float64).tobytes()
+
+
+def test_an_older_input_list_with_the_weights_among_it_is_read(tmp_path):
+    model = graph([("MatMul", ["x", "A"], "y", {})], {"A": A})
+    model.graph.input.append(helper.make_tensor_value_info("A", TensorProto.FLOAT, A.shape))
+    assert read_model(tmp_path, model).widths == (3, 4)
+
+
+def test_an_input_of_unknown_size_is_read(tmp_path):
+    for shape in (None, ("n", None), ("n", "d")):
+        model = graph(
+            [("Sub", ["x", "m"], "a", {}), ("MatMul", ["a", "A"], "y", {})], {"A": A, "m": [C3]}, shape
+        )
+        assert read_model(tmp_path, model).widths == (3, 3, 4)
+
+
+# ---------------------------------------------------------------- refusals
+
+
+def two(first, second, **constants):
+    return [first, second], {"A": A, "B": B, **constants}
+
+
+MM = ("MatMul", ["x", "A"], "a", {})
+CONV = ("Conv", ["x", "K"], "y")
+REFUSED = {
+    "data times transposed": ([("Gemm", ["x", "A"], "y", {"transA": 1})], {"A": A}, "n0.*transA=0"),
+    "matrix times data": ([("MatMul", ["A", "x"], "y", {})], {"A": B}, "n0.*data times matrix"),
+    "rounding alpha": (
+        [("Gemm", ["x", "A"], "y", {"alpha": 0.3})],
+        {"A": tensor("A", A, np.float64)},
+        "n0.*alpha=.*rounds them",
+    ),
+    "two biases": (
+        *two(("Gemm", ["x", "A", "b"], "a", {}), ("Add", ["a", "b"], "y", {}), b=C4),
+        r"n1.*\(Add\).*one bias",
+    ),
+    "bias behind a ReLU": (
+        [MM, ("Relu", ["a"], "r", {}), ("Add", ["r", "b"], "y", {})],
+        {"A": A, "b": C4},
+        "n2.*one bias",
+    ),
+    "bias by sample": (*two(MM, ("Add", ["a", "b"], "y", {}), b=np.ones((2, 4))), r"n1.*shape \(2, 4\)"),
+    "bias of another length": (
+        *two(MM, ("Add", ["a", "b"], "y", {}), b=np.ones(3)),
+        r"n1.*\(3,\) to 4 values",
+    ),
+    "scaling behind a layer": (
+        *two(MM, ("Mul", ["a", "b"], "y", {}), b=C4),
+        "n1.*supported is scaling the input",
+    ),
+    "constant minus data": (
+        *two(("Sub", ["b", "x"], "a", {}), ("MatMul", ["a", "A"], "y", {}), b=C3),
+        "n0.*data minus",
+    ),
+    "constant over data": (
+        *two(("Div", ["b", "x"], "a", {}), ("MatMul", ["a", "A"], "y", {}), b=C3),
+        "n0.*by the data",
+    ),
+    "ReLU first": (*two(("Relu", ["x"], "a", {}), ("MatMul", ["a", "A"], "y", {})), "n0.*before any layer"),
+    "skip connection": (
+        [MM, ("MatMul", ["a", "B"], "b", {}), ("Add", ["b", "x"], "y", {})],
+        {"A": A, "B": B},
+        "n2.*skip connections",
+    ),
+    "product of data": (*two(MM, ("Mul", ["a", "a"], "y", {})), "n1.*one chain"),
+    "cycle": (*two(("Add", ["x", "b"], "a", {}), ("Relu", ["a"], "b", {})), "nothing in its graph makes"),
+    "cycle on the way": (
+        [("Add", ["x", "r"], "a", {}), ("Relu", ["a"], "r", {}), ("MatMul", ["r", "A"], "y", {})],
+        {"A": A},
+        "n0.*nothing before it makes: the graph has a cycle",
+    ),
+    "cycle of constants": (
+        [("Identity", ["q"], "p", {}), ("Identity", ["p"], "q", {}), ("MatMul", ["x", "q"], "y", {})],
+        {},
+        "n0.*the graph has a cycle",
+    ),
+    "out of order": (
+        [("Relu", ["a"], "y", {}), ("MatMul", ["x", "A"], "a", {})],
+        {"A": A},
+        "n0.*out of order",
+    ),
+    "disconnected": ([("Identity", ["A"], "y", {})], {"A": A}, "does not depend on its input"),
+    "tensor made twice": ([MM, ("MatMul", ["x", "A"], "a", {})], {"A": A}, "n1.*'a', which is there already"),
+    "input made again": ([("MatMul", ["x", "A"], "x", {})], {"A": A}, "n0.*'x', which is there already"),
+    "output missing": ([MM], {"A": A}, "nothing in its graph makes the output 'y'"),
+    "no layer": ([("Identity", ["x"], "y", {})], {}, "it holds no layer"),
+    "unknown operator": (
+        [("Sigmoid", ["x"], "y", {})],
+        {},
+        r"n0' \(Sigmoid\) is of an operator that is not read",
+    ),
+    "foreign domain": ([("ml:Normalizer", ["x"], "y", {})], {}, r"\(ai.onnx.ml.Normalizer\)"),
+    "unknown attribute": ([("MatMul", ["x", "A"], "y", {"extra": 1})], {"A": A}, "n0.*attribute 'extra'"),
+    "attribute of a wrong type": (
+        [("Gemm", ["x", "A"], "y", {"alpha": "a"})],
+        {"A": A},
+        "n0.*attribute 'alpha'",
+    ),
+    "cast to int": (
+        *two(MM, ("Cast", ["a"], "y", {"to": TensorProto.INT64})),
+        "n1.*casts to the ONNX data type 7",
+    ),
+    "flatten everything": (*two(MM, ("Flatten", ["a"], "y", {"axis": 0})), "n1.*axis 0"),
+    "reshape over samples": (
+        [MM, ("Reshape", ["a", "s"], "y", {})],
+        {"A": A, "s": tensor("s", [-1, 2], np.int64)},
+        r"n1.*to \[-1, 2\]",
+    ),
+    "reshape to nothing": ([MM, ("Reshape", ["a"], "y", {})], {"A": A}, "n1.*a shape that is computed"),
+    "reshape away": (
+        [MM, ("Reshape", ["a", "s"], "y", {})],
+        {"A": A, "s": tensor("s", [], np.int64)},
+        r"n1.*to \[\]",
+    ),
+    "weight of three axes": (
+        [("MatMul", ["x", "A"], "y", {})],
+        {"A": np.ones((1, 3, 4))},
+        r"n0.*not by a matrix",
+    ),
+    "weight of no entries": (
+        [("MatMul", ["x", "A"], "y", {})],
+        {"A": np.ones((3, 0))},
+        r"n0.*not by a matrix",
+    ),
+    "weight of integers": (
+        [("MatMul", ["x", "A"], "y", {})],
+        {"A": tensor("A", A, np.int64)},
+        "n0.*dtype int64",
+    ),
+    "weight of texts": (
+        [("MatMul", ["x", "A"], "y", {})],
+        {"A": helper.make_tensor("A", TensorProto.STRING, [1], [b"a"])},
+        "'A' has the ONNX data type 8",
+    ),
+    "computed constant": (
+        [("Add", ["A", "A"], "w", {}), ("MatMul", ["x", "w"], "y", {})],
+        {"A": A},
+        r"n0' \(Add\) computes the constant",
+    ),
+    "bad fold": (
+        [("Transpose", ["A"], "w", {"perm": [0, 2]}), ("MatMul", ["x", "w"], "y", {})],
+        {"A": A},
+        "n0.*cannot be folded",
+    ),
+    "layers that do not fit": (
+        [MM, ("MatMul", ["a", "A"], "y", {})],
+        {"A": A},
+        "n1.*takes 3 values, but gets 4",
+    ),
+    "convolution of rows": ([("Conv", ["x", "K"], "y", {})], {"K": K}, "n0.*state the shape"),
+}
+REFUSED_IMAGES = {
+    "stride": ([(*CONV, {"pads": [1] * 4, "strides": [2, 1]})], {"K": K}, r"strides \[2, 1\]"),
+    "dilation": ([(*CONV, {"pads": [2] * 4, "dilations": [2, 2]})], {"K": K}, "dilations"),
+    "groups": ([(*CONV, {"group": 3})], {"K": np.ones((3, 1, 1, 1))}, "takes 1 channels|group 3"),
+    "no padding": ([(*CONV, {})], {"K": K}, r"pads \[0, 0, 0, 0\].*here \[1, 1, 1, 1\]"),
+    "other end padded": ([(*CONV, {"pads": [0, 1, 1, 2]})], {"K": K_EVEN}, r"here \[1, 2, 0, 1\]"),
+    "even, upper": ([(*CONV, {"auto_pad": "SAME_UPPER"})], {"K": K_EVEN}, "SAME_UPPER"),
+    "valid": ([(*CONV, {"auto_pad": "VALID"})], {"K": K}, "VALID"),
+    "kernel computed": ([("Conv", ["x", "x"], "y", {})], {}, "one chain"),
+    "kernel of three axes": ([(*CONV, {})], {"K": np.ones((2, 3, 3))}, "2-D convolution"),
+    "channels": ([(*CONV, {"pads": [1] * 4})], {"K": np.ones((2, 2, 3, 3))}, "takes 2 channels"),
+    "matrix on an image": ([("MatMul", ["x", "W"], "y", {})], {"W": np.ones((5, 2))}, "flatten them first"),
+    "flattened at the end": (
+        [("Conv", ["x", "K"], "a", {"pads": [1] * 4}), ("Flatten", ["a"], "y", {})],
+        {"K": K},
+        "leave the Flatten out",
+    ),
+    "bias by column": (
+        [("Conv", ["x", "K"], "a", {"pads": [1] * 4}), ("Add", ["a", "b"], "y", {})],
+        {"K": K, "b": np.ones(5)},
+        r"shape \(5,\)",
+    ),
+    "bias by row of two": (
+        [("Conv", ["x", "K"], "a", {"pads": [1] * 4}), ("Add", ["a", "b"], "y", {})],
+        {"K": K, "b": np.ones((2, 4, 5))},
+        r"shape \(2, 4, 5\)",
+    ),
+    "scaled by pixel": (
+        [("Mul", ["x", "b"], "a", {}), ("Conv", ["a", "K"], "y", {"pads": [1] * 4})],
+        {"K": K, "b": np.ones((3, 4, 5))},
+        "takes 3 values, but 60 constants",
+    ),
+    "scaled by column": (
+        [("Mul", ["x", "b"], "a", {}), ("Conv", ["a", "K"], "y", {"pads": [1] * 4})],
+        {"K": K, "b": np.ones(5)},
+        r"constant of shape \(5,\)",
+    ),
+}
+
+
+def test_a_second_output_of_a_node_is_not_taken_for_its_first(tmp_path):
+    model = graph([MM, ("Relu", ["a"], "r", {}), ("Relu", ["s"], "y", {})], {"A": A})
+    model.graph.node[1].output.append("s")
+    with pytest.raises(NetworkFileError, match=r"n2.*uses 's' beside another path"):
+        read_model(tmp_path, model)
+
+
+@pytest.mark.parametrize(("nodes", "constants", "match"), REFUSED.values(), ids=REFUSED)
+def test_other_graphs_are_refused_naming_the_node(tmp_path, nodes, constants, match):
+    with pytest.raises(NetworkFileError, match=f"net.onnx cannot be read as a network: .*{match}"):
+        read_model(tmp_path, graph(nodes, constants))
+
+
+@pytest.mark.parametrize(("nodes", "constants", "match"), REFUSED_IMAGES.values(), ids=REFUSED_IMAGES)
+def test_other_graphs_of_images_are_refused_naming_the_node(tmp_path, nodes, constants, match):
+    with pytest.raises(NetworkFileError, match=f"net.onnx cannot be read as a network: .*{match}"):
+        read_model(tmp_path, graph(nodes, constants, IMAGE))
