@@ -1,0 +1,76 @@
+"""A graph with one node for each channel of a convolution: to look at, not to evaluate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from subsetsum_nets.graphs.conversion import affine_layers, network_parts
+from subsetsum_nets.graphs.edges import EdgeBlock
+from subsetsum_nets.graphs.errors import InvalidGraphError
+from subsetsum_nets.graphs.layered_dag import LayeredDag
+from subsetsum_nets.graphs.nodes import NodeLayer
+from subsetsum_nets.networks.relu_network import is_sparse
+
+if TYPE_CHECKING:
+    from subsetsum_nets.graphs.conversion import Pruned
+    from subsetsum_nets.networks.relu_network import ReluNetwork
+
+
+def channel_graph(network: ReluNetwork | Pruned) -> LayeredDag:
+    """Return the graph of a network with one node for each channel.
+
+    The weight of an edge between two channels is the Euclidean norm of the kernel's slice
+    ``kernel[:, :, c_in, c_out]``; into a dense layer it is the norm of the weights on all values of the
+    channel. It is kept where any of these weights is kept. Units of dense layers are nodes as ever, and an
+    edge between two of them has its weight, sign included.
+
+    Parameters
+    ----------
+    network : ReluNetwork or PrunedNetwork
+
+    Raises
+    ------
+    TypeError
+        For anything else.
+
+    """
+    parts = network_parts(network)
+    channels = _input_channels(parts.network)
+    layers, blocks = [NodeLayer.of(np.zeros(channels, dtype=bool))], {}
+    for number, layer in enumerate(parts.network.layers):
+        mask, bias_mask = parts.masks[number], parts.bias_masks[number]
+        kernel = getattr(layer, "kernel", None)
+        if kernel is None:
+            weight, kept = _dense_edges(layer, mask, channels)
+        else:
+            weight = np.linalg.norm(np.asarray(kernel), axis=(0, 1)).T
+            kept = None if mask is None else np.asarray(mask).any(axis=(0, 1)).T
+        blocks[number, number + 1] = EdgeBlock.of(weight, kept)
+        channels = weight.shape[0]
+        layers.append(
+            NodeLayer.of(np.full(channels, parts.network.relu_after[number]), layer.bias, bias_mask)
+        )
+    return LayeredDag(layers, blocks, summary=True)
+
+
+def _input_channels(network: ReluNetwork) -> int:
+    shape = getattr(network, "input_shape", None)
+    return int(shape[-1]) if shape is not None else int(affine_layers(network)[0].d_in)
+
+
+def _dense_edges(layer: Any, mask: Any, channels: int) -> tuple[Any, Any]:
+    """Return weights and mask of a dense layer by the channel of its input, the last axis of an image."""
+    weight = layer.weight
+    if weight.shape[1] == channels:
+        return weight, mask
+    if weight.shape[1] % channels:
+        raise InvalidGraphError(f"a layer of {weight.shape[1]} inputs does not read {channels} channels")
+    entries = weight.toarray() if is_sparse(weight) else np.asarray(weight)
+    by_channel = entries.reshape(len(entries), -1, channels)
+    kept = None
+    if mask is not None:
+        stored = mask.toarray() if is_sparse(mask) else np.asarray(mask)
+        kept = stored.reshape(len(entries), -1, channels).any(axis=1)
+    return np.linalg.norm(by_channel, axis=1), kept

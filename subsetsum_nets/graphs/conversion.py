@@ -1,0 +1,223 @@
+"""Networks and masks to graphs, and back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import numpy as np
+
+from subsetsum_nets.graphs.edges import EdgeBlock
+from subsetsum_nets.graphs.errors import InvalidGraphError
+from subsetsum_nets.graphs.layered_dag import LayeredDag
+from subsetsum_nets.graphs.nodes import NodeLayer
+from subsetsum_nets.graphs.origins import derived_origins
+from subsetsum_nets.masks import NetworkMasks
+from subsetsum_nets.networks.relu_network import Dense, ReluNetwork
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+
+class Pruned(Protocol):
+    """What a graph needs of a :class:`~subsetsum_nets.pruned_network.PrunedNetwork`."""
+
+    @property
+    def random(self) -> ReluNetwork:
+        """The network before pruning."""
+
+    @property
+    def masks(self) -> list[Any]:
+        """Masks of the weights, one per layer."""
+
+    @property
+    def bias_masks(self) -> list[NDArray[np.bool_] | None]:
+        """Masks of the biases, one per layer."""
+
+    @property
+    def target(self) -> ReluNetwork:
+        """The network that was approximated."""
+
+
+def affine_layers(network: ReluNetwork) -> Sequence[Any]:
+    """Return views of the layers as matrices on flattened values; convolutions are written out."""
+    layers: Sequence[Any] = getattr(network, "affine_layers", network.layers)
+    return layers
+
+
+class NetworkParts(NamedTuple):
+    """A network and its masks: None in place of every mask for a network that is not pruned."""
+
+    network: ReluNetwork
+    masks: Sequence[Any]
+    bias_masks: Sequence[Any]
+    target: ReluNetwork | None
+
+
+def network_parts(network: ReluNetwork | Pruned) -> NetworkParts:
+    """Return the network to draw the graph of, with its masks.
+
+    Raises
+    ------
+    TypeError
+        For anything else than a network.
+    InvalidGraphError
+        If there is not a mask for each layer.
+
+    """
+    if isinstance(network, ReluNetwork):
+        none = [None] * len(network.layers)
+        return NetworkParts(network, none, none, None)
+    if not isinstance(getattr(network, "random", None), ReluNetwork):
+        raise TypeError(f"a graph is made of a ReluNetwork or PrunedNetwork, got {type(network).__name__}")
+    parts = NetworkParts(network.random, network.masks, network.bias_masks, network.target)
+    if not len(parts.network.layers) == len(parts.masks) == len(parts.bias_masks):
+        raise InvalidGraphError(f"there are {len(parts.masks)} masks for {len(parts.network.layers)} layers")
+    return parts
+
+
+def network_graph(network: ReluNetwork | Pruned) -> LayeredDag:
+    """Return the graph of a network; a convolution is unrolled to a node for each value.
+
+    Parameters
+    ----------
+    network : ReluNetwork or PrunedNetwork
+        Every entry of a dense weight is an edge, zeros too; of a sparse weight or a convolution every stored
+        entry. Of a pruned network the graph is its random network, with the masks as ``kept`` and origins
+        where the structure says which target weight an edge serves
+        (:func:`~subsetsum_nets.graphs.origins.derived_origins`).
+
+    Returns
+    -------
+    LayeredDag
+        It shares the arrays of the weights.
+
+    Raises
+    ------
+    TypeError
+        For anything else than a network.
+    InvalidGraphError
+        If masks do not go with the weights.
+
+    Examples
+    --------
+    >>> net = ReluNetwork([Dense([[1.0, -2.0]], bias=[0.5])])
+    >>> graph = network_graph(net)
+    >>> graph.widths, graph.edges, graph.parameters
+    ((2, 1), 2, 3)
+
+    """
+    network, masks, bias_masks, target = network_parts(network)
+    matrices = affine_layers(network)
+    layers = [NodeLayer.of(np.zeros(matrices[0].d_in, dtype=bool))]
+    blocks = []
+    for matrix, mask, bias_mask, relu in zip(matrices, masks, bias_masks, network.relu_after, strict=True):
+        weight = matrix.weight
+        if hasattr(weight, "tocsr"):  # sparse, or the matrix of a convolution
+            if getattr(mask, "ndim", 2) == 4:  # of a convolution: unroll it like the kernel
+                mask, bias_mask = _unrolled(weight, mask), _tiled(bias_mask, matrix.d_out)  # noqa: PLW2901
+            weight = weight.tocsr()
+        blocks.append(EdgeBlock.of(weight, mask))
+        layers.append(NodeLayer.of(np.full(matrix.d_out, relu), matrix.bias, bias_mask))
+    origins, shapes = derived_origins(None if target is None else affine_layers(target), layers, blocks)
+    found = {
+        (a, a + 1): EdgeBlock(block.shape, block.weight, block.pattern, block.kept, origin)
+        for a, (block, origin) in enumerate(zip(blocks, origins, strict=True))
+    }
+    return LayeredDag(layers, found, domain=network.domain, target_shapes=shapes)
+
+
+def _unrolled(convolution: Any, mask: Any) -> Any:
+    """Return the mask of an unrolled convolution, of its nonzero entries only, as CSR."""
+    kept = np.where(mask & (convolution.kernel != 0.0), 1.0, 0.0)
+    return type(convolution)(kept, convolution.image).tocsr().astype(bool)
+
+
+def _tiled(bias_mask: Any, units: int) -> Any:
+    return None if bias_mask is None else np.tile(bias_mask, units // len(bias_mask))
+
+
+def graph_network(graph: LayeredDag) -> ReluNetwork:
+    """Return the network of a graph's kept edges: exactly the same real function.
+
+    Skip connections and linear nodes beside ReLU nodes go through pass-through nodes
+    (:func:`~subsetsum_nets.graphs.pass_through.uniform_layers`). Weights are dense where the graph has an
+    edge for every entry, else CSR.
+
+    Raises
+    ------
+    InvalidGraphError
+        For a graph of channels, or one without inputs.
+
+    """
+    from subsetsum_nets.graphs.pass_through import uniform_layers
+
+    graph.check_exact("made a network")
+    if not graph.widths[0]:
+        raise InvalidGraphError("a network needs inputs; this graph has only constants")
+    uniform = uniform_layers(graph)
+    return _network(uniform, [_matrix(uniform, number) for number in range(1, uniform.depth + 1)])
+
+
+def masked_network(graph: LayeredDag) -> tuple[ReluNetwork, NetworkMasks]:
+    """Return the network of all edges, and the masks of the kept ones, for a layered graph.
+
+    Raises
+    ------
+    InvalidGraphError
+        If there are skip connections, layers of mixed activation, or no inputs.
+
+    """
+    graph.check_exact("made a network")
+    mixed = [layer.relu.any() and not layer.relu.all() for layer in graph.layers]
+    if not graph.layered or any(mixed) or not graph.widths[0]:
+        raise InvalidGraphError(
+            "masks need a layered graph with one activation a layer; with_pass_through() "
+            "removes skip connections"
+        )
+    whole = graph.with_all_kept()
+    weights: list[Any] = []
+    for number in range(1, graph.depth + 1):
+        block = graph.blocks.get((number - 1, number))
+        if block is None or block.pattern is not None:
+            from scipy.sparse import csr_array
+
+            shape = (graph.widths[number], graph.widths[number - 1])
+            kept = csr_array(shape, dtype=bool) if block is None else _sparse_kept(block)
+            weights.append(kept)
+        else:
+            weights.append(np.ones(block.shape, dtype=bool) if block.kept is None else block.kept)
+    biases = [
+        None
+        if layer.bias is None
+        else np.ones(layer.size, dtype=bool)
+        if layer.bias_kept is None
+        else layer.bias_kept
+        for layer in graph.layers[1:]
+    ]
+    network = _network(whole, [_matrix(whole, number) for number in range(1, graph.depth + 1)])
+    return network, NetworkMasks(weights, biases)
+
+
+def _sparse_kept(block: EdgeBlock) -> Any:
+    matrix = block.matrix()
+    return type(matrix)((np.ones(matrix.nnz, dtype=bool), matrix.indices, matrix.indptr), shape=matrix.shape)
+
+
+def _matrix(graph: LayeredDag, number: int) -> Any:
+    block = graph.blocks.get((number - 1, number))
+    if block is not None:
+        return block.matrix()
+    from scipy.sparse import csr_array
+
+    return csr_array((graph.widths[number], graph.widths[number - 1]))
+
+
+def _network(graph: LayeredDag, matrices: Sequence[Any]) -> ReluNetwork:
+    layers = [
+        Dense(matrix, layer.kept_bias) for matrix, layer in zip(matrices, graph.layers[1:], strict=True)
+    ]
+    relu = [bool(layer.relu.all()) for layer in graph.layers[1:]]
+    linear = [index for index, active in enumerate(relu[:-1]) if not active]
+    return ReluNetwork(layers, final_relu=relu[-1], linear_after=linear, domain=graph.domain)

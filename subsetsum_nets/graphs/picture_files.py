@@ -1,0 +1,136 @@
+"""What all pictures of graphs share: colours, sizes of text, files whose bytes depend on the graph only."""
+
+from __future__ import annotations
+
+import io
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from os import PathLike
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's palette, told apart by people with any colour vision.
+INK, PAPER, MUTED, FAINT = "#1f2328", "#ffffff", "#59636e", "#c3cad2"
+POSITIVE, NEGATIVE, ZERO, PRUNED = "#0072b2", "#d55e00", "#1f2328", "#8b95a0"
+INPUT, HIDDEN, OUTPUT, CONSTANT = "#f0e442", "#86d0b9", "#dfb0cc", "#dde2e8"
+
+SUFFIXES = (".png", ".svg")
+EXPORTS = (".graphml", ".json", ".dot", ".safetensors")
+TITLE_SIZE, CAPTION_SIZE, SMALL_SIZE = 10.0, 8.0, 7.0  # points
+_STYLE: dict[str, Any] = {
+    "svg.fonttype": "path",  # looks the same where the font is missing
+    "svg.hashsalt": "subsetsum-nets",  # identifiers in the file are not random
+    "text.parse_math": False,
+    "font.size": CAPTION_SIZE,
+    "text.color": INK,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.8,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "legend.frameon": False,
+    "legend.fontsize": CAPTION_SIZE,
+}
+
+
+def checked_suffix(path: str | PathLike[str]) -> str:
+    """Return the suffix of a picture's file.
+
+    Raises
+    ------
+    ValueError
+        For another suffix than .png and .svg.
+
+    """
+    place = Path(path)
+    if place.suffix not in SUFFIXES:
+        raise ValueError(
+            f"a graph is drawn as {' or '.join(SUFFIXES)}; {place.name!r} ends in {place.suffix!r} "
+            f"(save() writes {', '.join(EXPORTS)})"
+        )
+    return place.suffix
+
+
+def write_picture(make: Callable[[], Figure], path: str | PathLike[str], dpi: float) -> None:
+    """Draw a figure in the style of this module and write it, atomically, the same bytes every time.
+
+    Raises
+    ------
+    ValueError
+        For another suffix than .png and .svg, or a resolution that is not in 20..1200 dots an inch.
+    OSError
+        If the file cannot be written.
+
+    """
+    from subsetsum_nets.networks.atomic_files import atomic_write
+
+    suffix = checked_suffix(path)
+    if not 20 <= dpi <= 1200:
+        raise ValueError(f"dpi must be from 20 to 1200, got {dpi!r}")
+    metadata = (
+        {"Software": None} if suffix == ".png" else dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    )
+    buffer = io.BytesIO()
+    with picture_style():
+        make().savefig(buffer, format=suffix[1:], dpi=dpi, metadata=metadata)
+    with atomic_write(path) as file:
+        file.write(buffer.getvalue())
+
+
+@contextmanager
+def picture_style() -> Iterator[None]:
+    """Set matplotlib's style for the block, whatever the user's own settings are."""
+    import matplotlib as mpl
+
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        settings: Any = mpl.rcParams
+        settings.update(_STYLE)
+        yield
+
+
+def text_width(text: str, size: float, *, bold: bool = False) -> float:
+    """Return the width of a line of text in inches."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import TextToPath
+
+    font = FontProperties(size=size, weight="bold" if bold else "normal")
+    width, _, _ = TextToPath().get_text_width_height_descent(text, font, ismath=False)
+    return float(width) / 72
+
+
+def canvas(width: float, height: float) -> tuple[Figure, Axes]:
+    """Return a figure and one axes all over it without frame, whose coordinates are inches."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height))
+    axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
+    axes.set_xlim(0.0, width)
+    axes.set_ylim(0.0, height)
+    axes.set_axis_off()
+    return figure, axes
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """Return a number and its noun: ``"1 unit"``, ``"2,000 units"``."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def share(part: int, whole: int) -> str:
+    """Return a share in per cent that is 0 % and 100 % only where that is exact."""
+    if part in (0, whole):
+        return "0 %" if part == 0 else "100 %"
+    per_cent = 100.0 * part / whole
+    if per_cent < 0.01:
+        return "< 0.01 %"
+    if per_cent > 99.99:
+        return "> 99.99 %"
+    digits = 2 if per_cent < 0.1 or per_cent > 99.9 else 1
+    return f"{per_cent:.{digits}f} %"

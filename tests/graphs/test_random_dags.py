@@ -1,0 +1,118 @@
+"""Random DAGs against per-node algorithms in exact arithmetic, and mistakes planted in ours."""
+
+import importlib
+import inspect
+import textwrap
+
+import pytest
+from graphs import graph_cases as cases
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from subsetsum_nets.graphs import LayeredDag
+
+SEEDS = st.integers(0, 2**32)
+
+
+CHECKS = {
+    "layering": (cases.check_layers,),
+    "exact_paths": (cases.check_evaluation, cases.check_linear_map),
+    "pass_through": (cases.check_network,),
+    "reachability": (cases.check_dead_units, cases.check_path_count),
+    "networkx_bridge": (cases.check_bridge,),
+}
+
+
+def check(seed, *modules):
+    graph = cases.random_dag(seed, relu=seed % 3 > 0)
+    dag = LayeredDag.from_networkx(graph)
+    for module in modules or CHECKS:
+        for compare in CHECKS[module]:
+            compare(dag, graph, seed)
+
+
+@settings(max_examples=40, deadline=None)
+@given(SEEDS)
+def test_random_dags(seed):
+    check(seed)
+
+
+@pytest.mark.slow
+@settings(max_examples=4000, deadline=None)
+@given(SEEDS)
+def test_many_random_dags(seed):
+    check(seed)
+
+
+def test_linear_maps_go_both_ways_of_multiplying(monkeypatch):
+    exact_paths = importlib.import_module("subsetsum_nets.graphs.exact_paths")
+    monkeypatch.setattr(exact_paths, "_PAIRS_OF_PYTHON", 0)  # FLINT for all that is dense
+    monkeypatch.setattr(exact_paths, "_DENSE", 0.0)
+    for seed in range(20):
+        check(seed, "exact_paths")
+    monkeypatch.setattr(exact_paths, "_PAIRS_OF_PYTHON", 10**9)
+    monkeypatch.setattr(exact_paths, "_PAIRS", 1)  # a row at a time
+    for seed in range(20):
+        check(seed, "exact_paths")
+
+
+# module, function, formula, broken formula
+MUTANTS = [
+    (
+        "reachability",
+        "live_units",
+        "carrying(start, stop), signal[a]",
+        "carrying(start, stop), signal[a] | True",
+    ),
+    ("reachability", "live_units", "[r & s for", "[r | s for"),
+    ("reachability", "live_units", "reversed(list(graph.blocks.items()))", "graph.blocks.items()"),
+    ("reachability", "_own", "bias > 0.0, bias != 0.0", "bias != 0.0, bias != 0.0"),
+    ("reachability", "_own", "bias > 0.0, bias != 0.0", "bias > 0.0, bias > 0.0"),
+    ("reachability", "_own", "layer.kept_bias", "layer.bias"),
+    ("reachability", "without_dead_units", "block.select(live[b], live[a])", "block"),
+    ("reachability", "path_count", "total + _paths", "_paths"),
+    ("reachability", "_paths", ".astype(np.float64) @", ".astype(np.float64) * 2 @"),
+    (
+        "pass_through",
+        "with_pass_through",
+        "reach[a][edges.columns] = b - 1",
+        "reach[a][edges.columns] = b - 2",
+    ),
+    ("pass_through", "with_pass_through", "place[c - 1][a][carried]", "carried"),
+    ("pass_through", "with_pass_through", "place[b - 1][a][edges.columns]", "edges.columns"),
+    ("pass_through", "uniform_layers", "graph.kept_only()", "graph"),
+    ("pass_through", "uniform_layers", "-layer.bias[split]", "layer.bias[split]"),
+    ("pass_through", "uniform_layers", "if _mixed(layers[-1])", "if False"),
+    ("pass_through", "uniform_layers", "np.flatnonzero(~nonnegative)", "np.flatnonzero(nonnegative)"),
+    ("pass_through", "_nonnegative", "negative |= layer.bias < 0.0", "pass"),
+    ("pass_through", "_nonnegative", "(edges.weight > 0.0) & ~before[edges.columns]", "False"),
+    ("pass_through", "_nonnegative", "(edges.weight < 0.0)", "False"),
+    ("pass_through", "_mirrored", "weight=-copied.weight", "weight=copied.weight"),
+    ("exact_paths", "linear_map", "on = ~layer.relu | _signs(active[number], layer)", "pass"),
+    ("exact_paths", "_step", "on & (bias != 0.0)", "bias != 0.0"),
+    ("exact_paths", "_step", "layer.kept_bias", "layer.bias"),
+    ("exact_paths", "_step", "exponent - part[2]", "0"),
+    ("exact_paths", "_products", "edges.kept & (edges.weight != 0.0) & on[edges.rows]", "on[edges.rows]"),
+    ("exact_paths", "_products", "exponent + before.exponent", "exponent"),
+    ("exact_paths", "_summed", "np.add.reduceat(numbers, starts)", "numbers[starts]"),
+    ("exact_paths", "_values", "layer.relu & ~positive[-1]", "~positive[-1]"),
+    ("exact_paths", "integers", "exponents - least, 0", "0, 0"),
+    ("layering", "_longest_paths", "layer[leaving[unset]] + 1", "1"),
+    ("layering", "_longest_paths", "layer[outputs & (given == UNKNOWN)] = last", "pass"),
+    ("networkx_bridge", "node_attributes", 'attributes["bias_kept"] = False', "pass"),
+    ("networkx_bridge", "node_attributes", "activations[relu]", "activations[1]"),
+    ("networkx_bridge", "to_networkx", '"kept": kept', '"kept": True'),
+]
+
+
+@pytest.mark.parametrize(("module", "function", "formula", "broken"), MUTANTS)
+def test_planted_mistakes_are_noticed(monkeypatch, module, function, formula, broken):
+    home = importlib.import_module(f"subsetsum_nets.graphs.{module}")
+    source = textwrap.dedent(inspect.getsource(getattr(home, function)))
+    assert source.count(formula) == 1, f"{formula!r} occurs {source.count(formula)} times in {function}"
+    copy = dict(home.__dict__)
+    exec("from __future__ import annotations\n" + source.replace(formula, broken), copy)  # noqa: S102 - our own source
+    monkeypatch.setattr(home, function, copy[function])
+    with pytest.raises(Exception):  # noqa: B017, PT012 - any complaint will do
+        for seed in range(400):
+            check(seed, module)
