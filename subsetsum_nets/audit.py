@@ -7,7 +7,7 @@ how the masks were found does not matter.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,8 +63,18 @@ class Audit:
         """Whether the bound that was computed anew is at most epsilon."""
         return self.result.verified
 
+    def certificate_anew(self) -> Certificate:
+        """Return the certificate with what was proven now in place of what it said."""
+        return replace(self.certificate, **Certificate.findings(self.result))
 
-def audit(folder: str | PathLike[str], *, method: str = "auto") -> Audit:
+
+def audit(
+    folder: str | PathLike[str],
+    *,
+    method: str = "auto",
+    time_limit: float | None = None,
+    exact: bool = False,
+) -> Audit:
     """Check a folder that :meth:`PrunedNetwork.save` or ``subsetsum-nets prune`` wrote.
 
     Parameters
@@ -72,6 +82,10 @@ def audit(folder: str | PathLike[str], *, method: str = "auto") -> Audit:
     folder : path
     method : str
         A verification method; the certificate's bound is compared when the method allows one as good.
+    time_limit : float, optional
+        Seconds for the new bound; with one, "auto" branches too.
+    exact : bool
+        Whether to compute the new bound once more in exact arithmetic.
 
     Raises
     ------
@@ -114,6 +128,8 @@ def audit(folder: str | PathLike[str], *, method: str = "auto") -> Audit:
         norm=certificate.norm,
         method=method,
         epsilon=certificate.epsilon,
+        time_limit=time_limit,
+        exact=exact,
     )
     if method in ("auto", certificate.method):
         _confirm(certificate, result)

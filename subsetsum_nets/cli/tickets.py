@@ -191,14 +191,26 @@ def _verdict(bound: float, epsilon: float, attack: float, certificate: Certifica
 @app.command()
 def verify(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that prune wrote.")],
-    method: Annotated[str, typer.Option(help="auto, differential, norms or interval.")] = "auto",
+    method: Annotated[
+        str,
+        typer.Option(help="auto, differential, norms, interval, propagated, zonotope, milp or splitting."),
+    ] = "auto",
+    time_limit: Annotated[
+        float | None, typer.Option(help="Seconds; with a limit, auto branches too until it is reached.")
+    ] = None,
+    exact: Annotated[bool, typer.Option("--exact", help="Replay the bound in exact arithmetic too.")] = False,
+    certificate_out: Annotated[
+        Path | None, typer.Option("--certificate", help="Write what is proven now as a new certificate.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Check a folder again, from its files alone; a tampered one is refused with exit code 2."""
     with refusing_bad_input(as_json):
         from subsetsum_nets.audit import audit
 
-        checked = audit(folder, method=method)
+        checked = audit(folder, method=method, time_limit=time_limit, exact=exact)
+        if certificate_out is not None:
+            checked.certificate_anew().save(certificate_out)
     result, certificate = checked.result, checked.certificate
     if as_json:
         page = {
@@ -206,6 +218,7 @@ def verify(
             "verified": checked.verified,
             "epsilon": certificate.epsilon,
             "bound": result.upper,
+            "bound_exact": result.replayed,
             "attack": result.lower,
             "method": result.method,
             "domain": certificate.domain,
@@ -225,6 +238,11 @@ def verify(
                 (
                     "proven bound",
                     f"{at_most(result.upper, certificate.epsilon)}  ({result.method}, computed anew)",
+                ),
+                *(
+                    []
+                    if result.replayed is None
+                    else [("in exact arithmetic", at_most(result.replayed, certificate.epsilon))]
                 ),
                 (
                     "certificate says",

@@ -7,8 +7,9 @@ compiler. Every bound speaks of the real-arithmetic functions with exactly the s
 from subsetsum_nets.verification.differential import DifferentialRecursion, differential_bound
 from subsetsum_nets.verification.effective import LayerErrors, TwoSlope, effective_layers
 from subsetsum_nets.verification.errors import BoundOverflowError, SoundnessError, UnsupportedStructureError
+from subsetsum_nets.verification.methods import METHODS
 from subsetsum_nets.verification.results import LayerBound, MethodBound, VerificationResult
-from subsetsum_nets.verification.verifier import METHODS, verify
+from subsetsum_nets.verification.verifier import verify
 
 __all__ = [
     "METHODS",

@@ -67,6 +67,9 @@ class VerificationResult:
         Wall time.
     domain, norm, epsilon
         As asked.
+    replayed : float or None
+        ``upper`` once more, computed in exact arithmetic and rounded up, where that was asked for; never
+        above ``upper``.
 
     """
 
@@ -81,3 +84,4 @@ class VerificationResult:
     domain: Domain
     norm: str
     epsilon: float | None
+    replayed: float | None = None

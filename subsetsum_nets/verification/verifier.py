@@ -8,27 +8,26 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from subsetsum_nets.networks.domains import Ball, Box
 from subsetsum_nets.networks.relu_network import ReluNetwork
-from subsetsum_nets.verification.differential import differential_bound
 from subsetsum_nets.verification.effective import effective_layers
 from subsetsum_nets.verification.errors import BoundOverflowError, SoundnessError, UnsupportedStructureError
 from subsetsum_nets.verification.falsifier import falsify
-from subsetsum_nets.verification.interval import interval_bound
+from subsetsum_nets.verification.methods import METHODS, TABLE, Question, to_ask
 from subsetsum_nets.verification.midrad import check_arithmetic, check_norm
-from subsetsum_nets.verification.norms import norms_bound
 from subsetsum_nets.verification.results import MethodBound, VerificationResult
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.verification.effective import TwoSlope
+    from subsetsum_nets.verification.falsifier import LowerBound
 
-METHODS = ("differential", "norms", "interval")  # of equal bounds, "auto" names the first
 _UNIT_BOX = Box(-1, 1)
+_ATTACK_SHARE = 0.2  # of the time limit, for the search for a lower bound
+_LITTLE_BETTER = 1 - 1e-9  # a bound that is only rounded less does not replace one of a cheaper method
 
 
 class HasNetwork(Protocol):
@@ -48,6 +47,7 @@ def verify(
     method: str = "auto",
     epsilon: float | None = None,
     time_limit: float | None = None,
+    exact: bool = False,
 ) -> VerificationResult:
     """Prove bounds on sup ||f(x) - g(x)|| over a domain.
 
@@ -64,12 +64,17 @@ def verify(
     norm : {"l2", "linf", "l1"}
         The norm of the output.
     method : str
-        "norms" and "differential" compare layer by layer, "interval" bounds each network alone;
-        "auto" returns the smallest bound of all that apply.
+        "norms", "differential", "propagated" and "zonotope" compare layer by layer, "interval" bounds each
+        network alone. "milp" and "splitting" branch, and go on until the bounds meet or the time is up.
+        "auto" asks the others, cheapest first, then those two where a time limit is given, and returns
+        the smallest bound.
     epsilon : float, optional
-        The bound to decide: see ``verified`` and ``falsified`` of the result.
+        The bound to decide: see ``verified`` and ``falsified`` of the result. With a time limit, no further
+        method is asked once it is decided.
     time_limit : float, optional
-        Seconds; the search for a lower bound stops then. The methods for the upper bound always finish.
+        Seconds. A method that has begun and cannot stop midway finishes; no further one begins.
+    exact : bool
+        Whether to compute the winning bound once more in exact arithmetic: ``replayed`` of the result.
 
     Returns
     -------
@@ -93,9 +98,9 @@ def verify(
     >>> from subsetsum_nets.networks import Dense
     >>> f = ReluNetwork([Dense([[1.0]])])
     >>> g = ReluNetwork([Dense([[0.5], [-0.5]]), Dense([[2.0, -2.5]])])
-    >>> result = verify(f, g, epsilon=0.3)
-    >>> result.verified, round(result.lower, 9), round(result.upper, 9), result.method
-    (True, 0.25, 0.25, 'differential')
+    >>> result = verify(f, g, epsilon=0.3, exact=True)
+    >>> result.verified, round(result.lower, 9), round(result.upper, 9), result.method, result.replayed
+    (True, 0.25, 0.25, 'differential', 0.25)
 
     """
     started = time.perf_counter()
@@ -110,28 +115,100 @@ def verify(
             raise ValueError(f"{name} must be > 0, got {value!r}")
     check_arithmetic()
 
+    deadline = math.inf if time_limit is None else started + time_limit
     effective = _effective(target, g, method)
-    winner, bound = _upper(target, g, domain, norm, method, effective)
-    left = None if time_limit is None else max(time_limit - (time.perf_counter() - started), 0.0)
-    found = falsify(target, g, domain, norm, effective=effective, time_limit=left)
-    if not found.lower <= bound.upper:
-        raise SoundnessError(
-            f"method {winner!r} proves ||f - g|| <= {bound.upper!r}, but it is at least {found.lower!r} "
-            f"at {found.witness!r}; please report this defect"
-        )
+    question = Question(target, g, domain, norm, effective, epsilon, deadline)
+    search = _Verification(question, method, None if time_limit is None else _ATTACK_SHARE * time_limit)
+    search.run()
+    found = search.found
     return VerificationResult(
-        upper=bound.upper,
+        upper=search.best.upper,
         lower=found.lower,
         witness=found.witness,
-        method=winner,
-        verified=epsilon is not None and bound.upper <= epsilon,
+        method=search.winner,
+        verified=epsilon is not None and search.best.upper <= epsilon,
         falsified=epsilon is not None and found.lower > epsilon,
-        layers=bound.layers,
+        layers=search.best.layers,
         seconds=time.perf_counter() - started,
         domain=domain,
         norm=norm,
         epsilon=epsilon,
+        replayed=_replayed(question, search.winner, search.best) if exact else None,
     )
+
+
+class _Verification:
+    """The methods asked one after the other; the best bound from above and from below so far."""
+
+    def __init__(self, question: Question, method: str, attack_seconds: float | None) -> None:
+        self._question = question
+        self._asked = to_ask(method, question)
+        self._attack_seconds = attack_seconds
+        self.winner = self._asked[0][0].name if len(self._asked) == 1 else "interval"
+        self.best = MethodBound(math.inf, ())
+        self.found: LowerBound
+
+    def run(self) -> None:
+        attacked = False
+        for number, (method, share) in enumerate(self._asked):
+            if method.anytime and not attacked:
+                self._attack()
+                attacked = True
+            if number and (self._out_of_time() or (attacked and self._decided())):
+                break
+            if method.by_layers and self._question.effective is None:
+                continue  # the effective weights leave the range of float64
+            left = self._question.seconds_left
+            deadline = math.inf if left is None else time.perf_counter() + share * left
+            try:
+                bound, found = method.answer(replace(self._question, deadline=deadline))
+            except BoundOverflowError:
+                continue
+            if found is not None and found.lower > self.found.lower:
+                self.found = found
+            if bound.upper < self.best.upper * _LITTLE_BETTER:
+                self.winner, self.best = method.name, bound
+            if attacked:
+                self._check(method.name)
+        if not attacked:
+            self._attack()
+
+    def _attack(self) -> None:
+        q = self._question
+        self.found = falsify(
+            q.target, q.pruned, q.domain, q.norm, effective=q.effective, time_limit=self._attack_seconds
+        )
+        self._check(self.winner)
+
+    def _check(self, name: str) -> None:
+        if not self.found.lower <= self.best.upper:
+            raise SoundnessError(
+                f"method {name!r} proves ||f - g|| <= {self.best.upper!r}, but it is at least "
+                f"{self.found.lower!r} at {self.found.witness!r}; please report this defect"
+            )
+
+    def _out_of_time(self) -> bool:
+        return time.perf_counter() >= self._question.deadline
+
+    def _decided(self) -> bool:
+        epsilon, upper, lower = self._question.epsilon, self.best.upper, self.found.lower
+        return upper <= lower or (epsilon is not None and (upper <= epsilon or lower > epsilon))
+
+
+def _replayed(question: Question, winner: str, best: MethodBound) -> float | None:
+    """Return the winning method's bound in exact arithmetic, rounded up; None where there is no bound."""
+    if math.isinf(best.upper):
+        return None
+    from subsetsum_nets.verification.exact_arithmetic import float_up
+    from subsetsum_nets.verification.replay import replayed_bound
+
+    bound = replayed_bound(winner, question.target, question.pruned, question.domain, question.norm)
+    if bound > best.upper:
+        raise SoundnessError(
+            f"method {winner!r} proves ||f - g|| <= {best.upper!r}, but only {float_up(bound)!r} in exact "
+            "arithmetic; please report this defect"
+        )
+    return float_up(bound)
 
 
 def _checked_network(target: ReluNetwork, pruned: ReluNetwork | HasNetwork) -> ReluNetwork:
@@ -154,39 +231,8 @@ def _effective(target: ReluNetwork, pruned: ReluNetwork, method: str) -> tuple[T
     try:
         return effective_layers(target, pruned)
     except UnsupportedStructureError:
-        if method in ("norms", "differential"):
+        if method != "auto" and TABLE[method].by_layers:
             raise
     except BoundOverflowError:
         pass
     return None
-
-
-def _upper(
-    target: ReluNetwork,
-    pruned: ReluNetwork,
-    domain: Domain,
-    norm: str,
-    method: str,
-    effective: Sequence[TwoSlope] | None,
-) -> tuple[str, MethodBound]:
-    """Return the smallest bound among the methods asked for that apply, and its method."""
-    winner, best = (METHODS[-1] if method == "auto" else method), MethodBound(math.inf, ())
-    for name in METHODS if method == "auto" else (method,):
-        try:
-            if name == "interval":
-                bound = interval_bound(target, pruned, domain, norm)
-            elif effective is None:  # unsupported under "auto", or out of the range of float64
-                continue
-            elif name == "norms":
-                bound = norms_bound(target, pruned, domain, norm, effective)
-            else:
-                errors = [
-                    two_slope.minus(layer).magnitudes()
-                    for two_slope, layer in zip(effective, target.layers, strict=True)
-                ]
-                bound = differential_bound(target, errors, domain, norm)
-        except BoundOverflowError:
-            continue
-        if bound.upper < best.upper:
-            winner, best = name, bound
-    return winner, best

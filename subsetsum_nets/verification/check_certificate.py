@@ -1,0 +1,300 @@
+"""A second opinion on a certificate: one file, exact integers, nothing but Python's standard library.
+
+    python check_certificate.py DIR [CERTIFICATE]
+
+reads DIR/target.safetensors (f), DIR/pruned.safetensors (g) and DIR/certificate.json (or the one named), and
+proves anew that ||f(x) - g(x)|| <= bound for every x of the domain. It shares no code with the package and
+runs without it. Exit code 0: CONFIRMED; 1: REFUSED, a claim is not proven here; 2: BAD INPUT.
+
+Every finite float64 is an integer times 2**-1074, so a *number* below is the integer X that stands for
+X * 2**-1074. A product of two numbers is an integer times 2**-2148; `up` and `root_up` make it a number
+again, rounded outward, and nothing else rounds. A bound that float64 rounded up is a number too, hence never
+below the one computed here. docs/checking.md has the mathematics on a page.
+"""
+
+import hashlib
+import itertools
+import json
+import math
+import struct
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+BITS = 1074
+ONE = 1 << BITS  # the number that stands for 1
+FLOATS, INDICES = {"F64": "d", "F32": "f", "F16": "e"}, {"I64": "q", "I32": "i"}
+Domain = tuple[list[int], list[int], tuple[list[int], int] | None]  # low, high; center, radius of a ball
+SEMANTICS = (
+    "f is the target and g the pruned random network, both as functions in real arithmetic with exactly the "
+    "stored float64 weights; for every x in the domain, ||f(x) - g(x)|| <= bound in the stated norm."
+)
+
+
+class BadFileError(RuntimeError):
+    """A file that is missing, damaged, foreign, or not the one that the certificate names."""
+
+
+class RefusedError(RuntimeError):
+    """A claim of the certificate that is not proven here."""
+
+
+class Layer(NamedTuple):
+    """x -> weight x + bias, then a ReLU or not; a row holds the (column, number) of its nonzero weights."""
+
+    rows: list[list[tuple[int, int]]]
+    bias: list[int]
+    inputs: int
+    relu: bool
+
+
+def need(condition: bool, message: str, error: type[RuntimeError] = BadFileError) -> None:
+    """Stop with a message unless the condition holds."""
+    if not condition:
+        raise error(message)
+
+
+def number(value: Any) -> int:
+    """Return the integer that stands for a float or int, exactly."""
+    need(type(value) in (int, float) and math.isfinite(value), f"{value!r} is not a finite number")
+    numerator, denominator = value.as_integer_ratio()  # exact; the denominator is a power of two
+    return int(numerator * ONE // denominator)  # nothing is left over
+
+
+def up(product: int) -> int:
+    """Return the least number that is not below a product of two, or a sum of such; -up(-x): not above."""
+    return -(-product >> BITS)
+
+
+def root_up(product: int) -> int:
+    """Return the least number that is not below the square root of it."""
+    root = math.isqrt(product)
+    return root if root * root == product else root + 1
+
+
+def read_network(path: Path, stated: str) -> list[Layer]:
+    """Read the layers of a network; the SHA-256 of all that they were made of must be as stated."""
+    tensors, page = read_tensors(path)
+    relu_after, kinds = page["relu_after"], page["layers"]
+    need({type(relu) for relu in relu_after} == {bool}, f"{path.name} does not say where a ReLU follows")
+    layers: list[Layer] = []
+    digest = hashlib.sha256(b"subsetsum-nets network digest 1\0")
+
+    def add(code: str, *values: Any) -> None:
+        digest.update(struct.pack(f"<{len(values)}{code}", *values))
+
+    def take(name: str, shape: list[int], codes: dict[str, str] = FLOATS) -> list[Any]:
+        code, found, values = tensors.pop(name)
+        need(code in codes and found == shape, f"{path.name}: {name} is {code} of shape {found}")
+        return values
+
+    add("q", len(kinds), *relu_after)
+    for index, (relu, kind) in enumerate(zip(relu_after, kinds, strict=True)):
+        name = f"layers.{index}.weight"
+        if kind["kind"] == "dense":
+            outputs, inputs = tensors[name][1]
+            values = take(name, [outputs, inputs])
+            starts = list(range(0, inputs * outputs + 1, inputs))
+            columns = list(range(inputs)) * outputs
+            add("q", 0, 2, outputs, inputs)
+        else:
+            need(kind["kind"] == "sparse", f"{path.name}: {name} is {kind['kind']!r}; only dense is checked")
+            outputs, inputs = kind["shape"]
+            (count,) = tensors[f"{name}.data"][1]
+            values = take(f"{name}.data", [count])
+            starts = take(f"{name}.indptr", [outputs + 1], INDICES)
+            columns = take(f"{name}.indices", [count], INDICES)
+            add("q", 1, 2, outputs, inputs, count, *starts, *columns)
+        add("d", *values)
+        need(starts[0] == 0 and starts[-1] == len(values), f"{path.name}: {name} has other rows")
+        need(not layers or inputs == len(layers[-1].rows), f"{path.name}: {name} does not fit what is before")
+        rows = []
+        for start, end in itertools.pairwise(starts):
+            row = columns[start:end]
+            proper = start <= end and row == sorted(set(row)) and all(0 <= j < inputs for j in row)
+            need(proper, f"{path.name}: {name} is not a sparse array")
+            rows.append([(j, number(w)) for j, w in zip(row, values[start:end], strict=True) if w != 0])
+        bias = take(f"layers.{index}.bias", [outputs]) if kind["bias"] else []
+        add("q", *((1, 0, 1, outputs) if kind["bias"] else (0,)))
+        add("d", *bias)
+        layers.append(Layer(rows, [number(b) for b in bias] or [0] * outputs, inputs, relu))
+    need(not tensors, f"{path.name} has arrays that its header does not mention")
+    need(digest.hexdigest() == stated, f"{path.name} is not the network that was certified (SHA-256)")
+    return layers
+
+
+def read_tensors(path: Path) -> tuple[dict[str, tuple[str, list[int], list[Any]]], dict[str, Any]]:
+    """Return (type, shape, entries) of every array of a .safetensors file, and our own header in it."""
+    raw = path.read_bytes()
+    size = int.from_bytes(raw[:8], "little")
+    header, body = json.loads(raw[8 : 8 + size]), raw[8 + size :]
+    page = json.loads(header.pop("__metadata__")["subsetsum-nets"])
+    known = (page["format"], page["version"]) == ("subsetsum-nets network", 1)
+    need(known, f"{path.name} is not a subsetsum-nets network of version 1")
+    tensors, end = {}, 0
+    for name, array in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
+        layout = f"<{math.prod(array['shape'])}{(FLOATS | INDICES)[array['dtype']]}"
+        start, end = end, end + struct.calcsize(layout)
+        need(array["data_offsets"] == [start, end], f"{path.name}: {name} does not fill its place")
+        tensors[name] = (array["dtype"], array["shape"], list(struct.unpack(layout, body[start:end])))
+    need(end == len(body), f"{path.name} is longer than its arrays")
+    return tensors, page
+
+
+def read_certificate(path: Path) -> dict[str, Any]:
+    """Read a certificate of the claim that is checked here, unedited."""
+    page: dict[str, Any] = json.loads(path.read_bytes())
+    claim = page["format"], page["version"], page["semantics"]
+    need(claim == ("subsetsum-nets certificate", 1, SEMANTICS), f"{path.name} makes another claim")
+    stated, text = page.pop("digest"), json.dumps(page, sort_keys=True, separators=(",", ":"))
+    edited = stated != hashlib.sha256(text.encode()).hexdigest()
+    need(not edited, f"{path.name} was edited: its own digest does not match")
+    return page
+
+
+def read_domain(page: dict[str, Any], inputs: int) -> Domain:
+    """Read the domain of a certificate; one number stands for all coordinates."""
+
+    def vector(value: Any) -> list[int]:
+        values = [number(v) for v in (value if isinstance(value, list) else [value] * inputs)]
+        need(len(values) == inputs, f"the domain has {len(values)} coordinates, the target {inputs} inputs")
+        return values
+
+    if page["kind"] == "box":
+        return vector(page["low"]), vector(page["high"]), None
+    need(page["kind"] == "ball", f"{page['kind']!r} is neither a box nor a ball")
+    center, radius = vector(page["center"]), number(page["radius"])
+    return [c - radius for c in center], [c + radius for c in center], (center, radius)
+
+
+def layer_errors(layer: Layer, first: Layer, second: Layer) -> list[tuple[list[int], list[int], int]]:
+    """Return |P - W|, |N - W| and |c - b|, rounded up, row by row, where the pair stands for ``layer``.
+
+    A hidden unit with the one weight u on input j gives u max(x_j, 0) where u > 0, u min(x_j, 0) where u < 0;
+    one without any weight gives a constant. Without a ReLU inside, a hidden unit is any affine function.
+    """
+    same = (first.inputs, len(second.rows), second.relu) == (layer.inputs, len(layer.rows), layer.relu)
+    need(same, "the layers of g do not stand for those of f one by one", RefusedError)
+    for row, bias in zip(first.rows, first.bias, strict=True):
+        simple = not first.relu or not row or (len(row) == 1 and bias == 0)
+        need(simple, "a hidden unit of g has more than one input, or an input and a bias", RefusedError)
+    errors = []
+    for i, row in enumerate(layer.rows):
+        positive, negative = [0] * layer.inputs, [0] * layer.inputs
+        constant = (second.bias[i] - layer.bias[i]) * ONE
+        for j, w in row:
+            positive[j] = negative[j] = -w * ONE
+        for unit, v in second.rows[i]:
+            for j, u in first.rows[unit]:
+                if u > 0 or not first.relu:
+                    positive[j] += v * u
+                if u < 0 or not first.relu:
+                    negative[j] += v * u
+            constant += v * (max(first.bias[unit], 0) if first.relu else first.bias[unit])
+        errors.append(([up(abs(e)) for e in positive], [up(abs(e)) for e in negative], up(abs(constant))))
+    return errors
+
+
+def deviations(f: list[Layer], g: list[Layer], domain: Domain) -> list[int]:
+    """Return a bound of |g - f| over the domain for every output: the recursion of method differential."""
+    need(len(g) in (len(f), 2 * len(f)), f"g has {len(g)} layers, f has {len(f)}", RefusedError)
+    if len(g) == len(f):  # a single layer is a pair whose first one is the identity
+        sizes = [layer.inputs for layer in g]
+        firsts = [Layer([[(j, ONE)] for j in range(n)], [0] * n, n, relu=False) for n in sizes]
+        g = [layer for pair in zip(firsts, g, strict=True) for layer in pair]
+    (low, high, ball), before = domain, [0] * f[0].inputs  # before: the deviation of the inputs
+    for index, layer in enumerate(f):
+        # How far the inputs of g reach above and below zero; behind a ReLU they are never below.
+        above = [max(h + d, 0) for h, d in zip(high, before, strict=True)]
+        signed = index == 0 or not f[index - 1].relu
+        below = [max(d - lo, 0) if signed else 0 for lo, d in zip(low, before, strict=True)]
+        after = []
+        errors = layer_errors(layer, g[2 * index], g[2 * index + 1])
+        for row, bias, (positive, negative, constant) in zip(layer.rows, layer.bias, errors, strict=True):
+            least = -up(-sum(w * (low if w > 0 else high)[j] for j, w in row)) + bias
+            most = up(sum(w * (high if w > 0 else low)[j] for j, w in row)) + bias
+            sides = list(zip(positive, above, negative, below, strict=True))
+            fresh = sum(max(p * a, n * b) for p, a, n, b in sides)
+            if index == 0 and ball:  # Cauchy-Schwarz: |w x - w center| <= radius ||w||
+                center, radius = ball
+                middle = sum(w * center[j] for j, w in row)
+                reach = radius * root_up(sum(w * w for _, w in row))
+                least, most = max(least, bias - up(reach - middle)), min(most, bias + up(middle + reach))
+                counted = [max(p if a else 0, n if b else 0) for p, a, n, b in sides]
+                reach = radius * root_up(sum(e * e for e in counted))
+                fresh = min(fresh, sum(e * abs(c) for e, c in zip(counted, center, strict=True)) + reach)
+            deviation = up(sum(abs(w) * before[j] for j, w in row) + fresh) + constant
+            if layer.relu:  # it is 1-Lipschitz, and both units end in [0, most + deviation]
+                deviation = min(deviation, max(most + deviation, 0))
+                least, most = max(least, 0), max(most, 0)
+            after.append((least, most, deviation))
+        low, high, before = (list(column) for column in zip(*after, strict=True))
+    return before
+
+
+def norm(vector: list[int], kind: str, root: Callable[[int], int]) -> int:
+    """Return the norm of a vector of integers >= 0, rounded as ``root`` rounds."""
+    return {"l2": root(sum(v * v for v in vector)), "linf": max(vector), "l1": sum(vector)}[kind]
+
+
+def exact_value(network: list[Layer], x: list[int]) -> list[int]:
+    """Return the network's value at x without any rounding, in units of 2**(-BITS (1 + its layers))."""
+    for depth, layer in enumerate(network, 1):
+        rows = zip(layer.rows, layer.bias, strict=True)
+        x = [sum(w * x[j] for j, w in row) + (bias << BITS * depth) for row, bias in rows]
+        x = [max(v, 0) for v in x] if layer.relu else x
+    return x
+
+
+def check_witness(page: dict[str, Any], f: list[Layer], g: list[Layer], domain: Domain) -> None:
+    """See that f and g differ as much as the certificate says, at the point of the domain it names."""
+    x, attack = [number(v) for v in page["witness"]], number(page["attack"]) << BITS * len(g)
+    lows, highs, ball = domain
+    inside = all(low <= v <= high for low, v, high in zip(lows, x, highs, strict=True))
+    if ball:
+        inside = inside and sum((v - c) ** 2 for v, c in zip(x, ball[0], strict=True)) <= ball[1] ** 2
+    need(inside, "the witness is not a point of the domain", RefusedError)
+    finer = BITS * (len(g) - len(f))  # everything in the units of g(x)
+    pairs = zip(exact_value(f, x), exact_value(g, x), strict=True)
+    reached = norm([abs((a << finer) - b) for a, b in pairs], page["norm"], math.isqrt)
+    need(reached >= attack, f"f and g differ by less than {page['attack']!r} at the witness", RefusedError)
+
+
+def check(folder: str | Path, certificate: str | Path | None = None) -> int:
+    """Return the bound that is proven here, times 2**1074; or raise BadFileError or RefusedError."""
+    place = Path(folder)
+    try:
+        page = read_certificate(Path(certificate or place / "certificate.json"))
+        f = read_network(place / "target.safetensors", page["target_digest"])
+        g = read_network(place / "pruned.safetensors", page["pruned_digest"])
+        domain = read_domain(page["domain"], f[0].inputs)
+        exact = norm(deviations(f, g, domain), page["norm"], root_up)
+        check_witness(page, f, g, domain)
+        need(page["verified"] is (page["bound"] <= page["epsilon"]), "'verified' is not bound <= epsilon")
+        need(page["bound"] < math.inf, "the certificate proves nothing: its bound is infinite", RefusedError)
+        found = f"exact integers prove {min(exact, ONE << 1023) / ONE!r} by method 'differential'"
+        claimed = f"the certificate claims {page['bound']!r} by {page['method']!r}"
+        refusal = f"{found}, {claimed}; only bounds by 'differential' can always be confirmed"
+        need(exact <= number(page["bound"]), refusal, RefusedError)
+    except (BadFileError, RefusedError):
+        raise
+    except Exception as bad:  # whatever else foreign or damaged files lead to means the same
+        raise BadFileError(f"a file is missing or damaged: {bad!r}") from bad
+    return exact
+
+
+def main(arguments: list[str]) -> int:
+    """Check what the command line names; print the verdict and return the exit code."""
+    try:
+        need(len(arguments) in (1, 2), "usage: python check_certificate.py DIR [CERTIFICATE]")
+        sys.stdout.write(f"CONFIRMED: exact integers prove {check(*arguments) / ONE!r}, which is enough\n")
+    except (BadFileError, RefusedError) as error:
+        bad = isinstance(error, BadFileError)
+        sys.stdout.write(f"{'BAD INPUT' if bad else 'REFUSED'}: {error}\n")
+        return 2 if bad else 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

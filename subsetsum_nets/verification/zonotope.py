@@ -1,0 +1,367 @@
+"""Method "zonotope": f, g and their deviation as affine forms over the same inputs and error symbols.
+
+With z = W x + b in f and z' = P max(x', 0) + N min(x', 0) + c in g, the deviation D = x' - x obeys
+
+    z' - z = W D + E+ max(x', 0) + E- min(x', 0) + e_b,    E+ = P - W, E- = N - W, e_b = c - b.
+
+The forms of x' and D are carried through this equation, f's units are x' - D, and each ReLU is relaxed for
+the pair of units (:mod:`.relu_relaxations`), so that whatever cancels between inputs, units and
+layers cancels in the bound. Every range is also intersected with what interval arithmetic proves from
+the ranges before, so that the bound is never worse than those of "interval" and "differential".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from subsetsum_nets.verification.affine_forms import (
+    AffineForms,
+    first_forms,
+    linear_map,
+    scaled_sum,
+    with_errors,
+)
+from subsetsum_nets.verification.effective import TwoSlope, effective_layers
+from subsetsum_nets.verification.input_features import InputFeatures
+from subsetsum_nets.verification.midrad import MidRad, affine, check_norm
+from subsetsum_nets.verification.ranges import Range, domain_range, first_layer_range
+from subsetsum_nets.verification.relu_relaxations import (
+    PairRanges,
+    ReluSlopes,
+    choose_slopes,
+    chord_slope,
+    deviation_error,
+    relu_error,
+)
+from subsetsum_nets.verification.results import LayerBound, MethodBound
+from subsetsum_nets.verification.zonotope_norms import forms_norm_up
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from subsetsum_nets.networks.arrays import FloatArray
+    from subsetsum_nets.networks.domains import Domain
+    from subsetsum_nets.networks.relu_network import ReluNetwork
+
+_MAX_ENTRIES = 2**27  # float64 entries of one array of generators: 1 GiB
+
+
+@dataclass(frozen=True, eq=False)
+class Phases:
+    """Units of one layer that a case analysis holds on (+1) or off (-1); 0 leaves both open.
+
+    Parameters
+    ----------
+    g, f : int8 array, shape (units,)
+
+    """
+
+    g: NDArray[np.int8]
+    f: NDArray[np.int8]
+
+
+@dataclass(frozen=True, eq=False)
+class Enclosure:
+    """What the zonotope proves about the outputs, and how.
+
+    Parameters
+    ----------
+    deviation : AffineForms
+        Of g - f at the outputs.
+    outputs : PairRanges
+        Ranges of the outputs.
+    layers : tuple of LayerBound
+    before : tuple of PairRanges
+        The ranges before each layer's ReLU (of the values, where none follows).
+    slopes : tuple of ReluSlopes or None
+        The slopes chosen at each layer's ReLU; None where none follows.
+
+    """
+
+    deviation: AffineForms
+    outputs: PairRanges
+    layers: tuple[LayerBound, ...]
+    before: tuple[PairRanges, ...]
+    slopes: tuple[ReluSlopes | None, ...]
+
+    def norm_up(self, norm: str) -> float:
+        """Return an upper bound of the norm of g - f."""
+        return forms_norm_up(self.deviation, self.outputs.deviation, norm)
+
+
+class DifferentialZonotope:
+    """The zonotope for one pair of networks; domains, phases and slopes may vary from call to call.
+
+    Parameters
+    ----------
+    target : ReluNetwork
+        f.
+    effective : sequence of TwoSlope
+        g's effective layers.
+    max_entries : int
+        How many entries an array of generators may have. Beyond it the largest errors of each layer get
+        symbols and the others are carried as intervals: sound, less memory, a weaker bound.
+
+    Examples
+    --------
+    >>> from subsetsum_nets.networks import Box, Dense, ReluNetwork
+    >>> f, g = ReluNetwork([Dense([[1.0, 1.0]])]), ReluNetwork([Dense([[1.5, 0.5]])])
+    >>> zonotope = DifferentialZonotope(f, effective_layers(f, g))
+    >>> enclosure = zonotope.enclose(Box(-1, 1))
+    >>> round(enclosure.norm_up("linf"), 12)
+    1.0
+
+    """
+
+    def __init__(
+        self, target: ReluNetwork, effective: Sequence[TwoSlope], *, max_entries: int = _MAX_ENTRIES
+    ) -> None:
+        self._layers = target.affine_layers
+        self._relu_after = target.relu_after
+        self._effective = tuple(effective)
+        self._errors = tuple(
+            two_slope.minus(layer) for two_slope, layer in zip(effective, target.affine_layers, strict=True)
+        )
+        self._max_entries = max_entries
+
+    @property
+    def depth(self) -> int:
+        """Number of layers of the target."""
+        return len(self._layers)
+
+    @property
+    def errors(self) -> tuple[TwoSlope, ...]:
+        """``effective - target``, layer by layer."""
+        return self._errors
+
+    def enclose(
+        self,
+        domain: Domain,
+        *,
+        phases: Sequence[Phases | None] | None = None,
+        slopes: Sequence[ReluSlopes | None] | None = None,
+        known: Sequence[PairRanges] | None = None,
+    ) -> Enclosure | None:
+        """Enclose g - f over a domain, or over the part of it where units are in given phases.
+
+        Parameters
+        ----------
+        domain : Box or Ball
+        phases : sequence of Phases or None, optional
+            For each layer, the units whose phase is given.
+        slopes : sequence of ReluSlopes or None, optional
+            For each layer, slopes to use in place of those that leave the narrowest errors.
+        known : sequence of PairRanges, optional
+            Ranges before each layer's ReLU that were proven otherwise.
+
+        Returns
+        -------
+        Enclosure or None
+            None if no input of the domain has these phases.
+
+        Raises
+        ------
+        InvalidNetworkError
+            If the domain has another dimension than the input.
+        BoundOverflowError
+            If a bound exceeds the range of float64.
+
+        """
+        linear = self._effective[0].negative is self._effective[0].positive
+        features = InputFeatures.of(domain, self._layers[0].d_in, linear=linear)
+        y, d = (
+            first_forms(features, features.coefficients(layer), layer.bias)
+            for layer in (self._effective[0], self._errors[0])
+        )
+        inputs = domain_range(domain, self._layers[0].d_in)
+        still = np.zeros(inputs.low.size)
+        after = PairRanges(inputs, inputs, Range(still, still))
+        layers, befores, chosen = [], [], []
+        for index in range(self.depth):
+            if index:
+                y, d = self._linear_layer(index, y, d, after)
+            before = self._ranges(index, domain, after, y, d)
+            if known is not None:
+                before = before.meet(known[index]).tightened()
+            given = phases[index] if phases is not None else None
+            if given is not None:
+                before = _with_phases(before, given).tightened()
+                if before.empty():
+                    return None
+            slope = None
+            after = before
+            if self._relu_after[index]:
+                slope = slopes[index] if slopes is not None else None
+                slope = choose_slopes(before) if slope is None else slope.on_grid()
+                y, d = self._relu(y, d, before, slope)
+                after = before.relu()
+                if index == self.depth - 1:
+                    after = replace(after, deviation=_meet(after.deviation, d.range()))
+            layers.append(self._layer_bound(index, inputs, before, after))
+            befores.append(before)
+            chosen.append(slope)
+            inputs = after.g
+        return Enclosure(d, after, tuple(layers), tuple(befores), tuple(chosen))
+
+    def _linear_layer(
+        self, index: int, y: AffineForms, d: AffineForms, inputs: PairRanges
+    ) -> tuple[AffineForms, AffineForms]:
+        """Return the forms of g and of the deviation before the ReLU of a layer after the first."""
+        two_slope, error = self._effective[index], self._errors[index]
+        weight = self._layers[index].weight
+        if two_slope.negative is two_slope.positive or not (inputs.g.low < 0.0).any():
+            parts = [(two_slope.positive, error.positive, y)]
+        else:
+            above, below, d = _signed_parts(y, d, inputs.g)
+            parts = [
+                (two_slope.positive, error.positive, above),
+                (two_slope.negative, error.negative, below),
+            ]
+        of_g = [(slope.mid, slope.rad, forms) for slope, _, forms in parts]
+        of_error = [(slope.mid, slope.rad, forms) for _, slope, forms in parts]
+        return linear_map(of_g, two_slope.bias), linear_map([(weight, None, d), *of_error], error.bias)
+
+    def _ranges(
+        self, index: int, domain: Domain, inputs: PairRanges, y: AffineForms, d: AffineForms
+    ) -> PairRanges:
+        """Return the ranges before a ReLU, from the forms and from the ranges of the layer's inputs."""
+        layer = self._layers[index]
+        from_forms = PairRanges(y.range(), y.minus(d).range(), d.range())
+        f = affine(layer.weight, MidRad.from_bounds(inputs.f.low, inputs.f.high), layer.bias)
+        x = MidRad.from_bounds(inputs.g.low, inputs.g.high)
+        carried = affine(layer.weight, MidRad.from_bounds(inputs.deviation.low, inputs.deviation.high))
+        fresh = self._errors[index].image(x)
+        # A sum of two enclosures is the difference to the negated one.
+        moved = carried.minus(MidRad(-fresh.mid, fresh.rad))
+        from_inputs = PairRanges(
+            Range(*self._effective[index].image(x).bounds()), Range(*f.bounds()), Range(*moved.bounds())
+        )
+        ranges = from_forms.meet(from_inputs)
+        if index == 0:
+            ranges = replace(ranges, f=_meet(ranges.f, first_layer_range(layer, domain)))
+        return ranges.tightened()
+
+    def _relu(
+        self, y: AffineForms, d: AffineForms, before: PairRanges, slopes: ReluSlopes
+    ) -> tuple[AffineForms, AffineForms]:
+        """Return the forms of g and of the deviation after a ReLU."""
+        error_g, error_f = relu_error(before.g, slopes.g), relu_error(before.f, slopes.f)
+        together = deviation_error(before, slopes.deviation)
+        apart = slopes.apart
+        # Apart: max(z, 0) - max(z - D, 0) = (s_g - s_f) z + s_f D + e_g - e_f.
+        scale = np.where(apart, slopes.f, slopes.deviation)
+        scale_y = np.where(apart, slopes.g - slopes.f, 0.0)
+        own = MidRad(np.where(apart, -error_f.mid, together.mid), np.where(apart, error_f.rad, together.rad))
+        shared = MidRad(np.where(apart, error_g.mid, 0.0), np.where(apart, error_g.rad, 0.0))
+        zero = np.zeros_like(scale)
+        nothing = MidRad(zero, zero)
+        room = self._max_entries // max(y.centre.size, 1)
+        carriers = _largest(error_g.rad, room - y.joint.shape[1])
+        owners = _largest(own.rad, room - d.joint.shape[1] - d.own.shape[1] - carriers.size)
+        none = np.zeros(0, np.intp)
+        return (
+            with_errors(scaled_sum(slopes.g, y, zero, y), nothing, error_g, carriers, none),
+            with_errors(scaled_sum(scale, d, scale_y, y), own, shared, carriers, owners),
+        )
+
+    def _layer_bound(self, index: int, inputs: Range, before: PairRanges, after: PairRanges) -> LayerBound:
+        worst = self._errors[index].magnitudes().worst_counted(inputs.high > 0.0, inputs.low < 0.0)
+        return LayerBound(index, worst, _largest_size(before.deviation), _largest_size(after.deviation))
+
+
+def zonotope_bound(
+    target: ReluNetwork,
+    pruned: ReluNetwork,
+    domain: Domain,
+    norm: str,
+    effective: Sequence[TwoSlope] | None = None,
+) -> MethodBound:
+    """Bound sup ||f - g|| over a domain by the differential zonotope.
+
+    Parameters
+    ----------
+    target, pruned : ReluNetwork
+        f and g.
+    domain : Box or Ball
+    norm : {"l2", "linf", "l1"}
+    effective : sequence of TwoSlope, optional
+        ``effective_layers(target, pruned)``, where already known.
+
+    Raises
+    ------
+    ValueError
+        For another norm.
+    UnsupportedStructureError
+        If g does not follow f layer by layer.
+    InvalidNetworkError
+        If the domain has another dimension than the input.
+    BoundOverflowError
+        If a bound exceeds the range of float64.
+
+    Examples
+    --------
+    >>> from subsetsum_nets.networks import Box, Dense, ReluNetwork
+    >>> f = ReluNetwork([Dense([[1.0], [-1.0]]), Dense([[1.0, -1.0]])])        # x
+    >>> g = ReluNetwork([Dense([[1.5], [-1.5]]), Dense([[1.0, -1.0]])])
+    >>> round(zonotope_bound(f, g, Box(0, 1), "linf").upper, 6)
+    0.5
+
+    """
+    check_norm(norm)
+    layers = effective_layers(target, pruned) if effective is None else effective
+    enclosure = DifferentialZonotope(target, layers).enclose(domain)
+    if enclosure is None:
+        raise ValueError("without phases the whole domain is enclosed, so that nothing can be empty")
+    return MethodBound(enclosure.norm_up(norm), enclosure.layers)
+
+
+def _signed_parts(
+    y: AffineForms, d: AffineForms, ranges: Range
+) -> tuple[AffineForms, AffineForms, AffineForms]:
+    """Return forms of max(y, 0) and min(y, 0), and ``d`` with as many joint columns.
+
+    Where no ReLU stands before a two-slope layer, its inputs have both signs: with max(y, 0) = s y + e,
+    min(y, 0) = (1 - s) y - e.
+    """
+    slope = chord_slope(ranges)
+    error = relu_error(ranges, slope)
+    carriers = np.flatnonzero(error.rad > 0.0)
+    zero = np.zeros_like(slope)
+    nothing, none = MidRad(zero, zero), np.zeros(0, np.intp)
+    above = with_errors(scaled_sum(slope, y, zero, y), nothing, error, carriers, none)
+    opposite = MidRad(-error.mid, -error.rad)
+    below = with_errors(scaled_sum(1.0 - slope, y, zero, y), nothing, opposite, carriers, none)
+    return above, below, with_errors(d, nothing, nothing, carriers, none)
+
+
+def _with_phases(ranges: PairRanges, phases: Phases) -> PairRanges:
+    g, f = (
+        Range(
+            np.where(phase > 0, np.maximum(r.low, 0.0), r.low),
+            np.where(phase < 0, np.minimum(r.high, 0.0), r.high),
+        )
+        for r, phase in ((ranges.g, phases.g), (ranges.f, phases.f))
+    )
+    return PairRanges(g, f, ranges.deviation)
+
+
+def _largest(sizes: FloatArray, count: int) -> NDArray[np.intp]:
+    """Return the indices of the positive sizes, of the ``count`` largest at most, in order."""
+    positive = np.flatnonzero(sizes > 0.0)
+    if positive.size <= count:
+        return positive
+    ranked = positive[np.argsort(-sizes[positive], kind="stable")]
+    return np.sort(ranked[: max(count, 0)])
+
+
+def _largest_size(deviation: Range) -> float:
+    return float(np.maximum(deviation.high, -deviation.low).max())
+
+
+def _meet(one: Range, other: Range) -> Range:
+    return Range(np.maximum(one.low, other.low), np.minimum(one.high, other.high))
