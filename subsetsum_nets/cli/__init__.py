@@ -4,10 +4,21 @@ Every command has a readable view and, with ``--json``, one for machines. Exit c
 verified; 1 not verified or infeasible; 2 bad input. One file a group of commands.
 """
 
-from subsetsum_nets.cli import export, info, instances, tickets
+from subsetsum_nets.cli import bounds, export, graph, info, instances, packing, random_subset_sum, tickets
 from subsetsum_nets.cli.app import app
 
-__all__ = ["app", "export", "info", "instances", "main", "tickets"]
+__all__ = [
+    "app",
+    "bounds",
+    "export",
+    "graph",
+    "info",
+    "instances",
+    "main",
+    "packing",
+    "random_subset_sum",
+    "tickets",
+]
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from os import PathLike
 
     from matplotlib.axes import Axes
@@ -104,6 +104,11 @@ def text_width(text: str, size: float, *, bold: bool = False) -> float:
     font = FontProperties(size=size, weight="bold" if bold else "normal")
     width, _, _ = TextToPath().get_text_width_height_descent(text, font, ismath=False)
     return float(width) / 72
+
+
+def caption_width(lines: Sequence[str]) -> float:
+    """Return the width in inches of a caption, whose first line is bold."""
+    return max(text_width(line, CAPTION_SIZE, bold=not place) for place, line in enumerate(lines))
 
 
 def canvas(width: float, height: float) -> tuple[Figure, Axes]:
