@@ -32,13 +32,17 @@ if TYPE_CHECKING:
 # Ever smaller steps, then three jumps to the far end of the domain in the direction of ascent.
 _STEPS = (*np.geomspace(1.0, 0.01, 24), 1e9, 1e9, 1e9)
 _FINE_STEPS = np.geomspace(0.1, 1e-4, 24)
-_RESTARTS = (64, 192)  # at least, at most
-_TRIES = (1, 16)  # random steps of one length around one point
-_WORK = 6e6  # weights times restarts, and 16 times weights times tries, in between
-_KEPT = 12  # points from which the search goes on
+_WORK = 6e6  # products to spend: the smaller the networks, the more of everything, within these limits
+_RESTARTS = (64, 512)
+_KEPT = (12, 48)  # points from which the search goes on after the first climb
+_TRIES = (1, 32)  # random steps of one length around one point
 _RADII = np.geomspace(0.5, 1e-5, 28)
 _SWEEPS = 12
-_CHUNK = 512
+_CHUNK = 512  # points at a time, fewer where they are long
+_CHUNK_NUMBERS = 2**22
+_MOST_WORK = 2e8  # products in one evaluation of all starts: large networks get fewer of them
+_LEAST_RESTARTS = 8
+_MOST_SWEEP_WORK = 2e10  # products in one sweep over the coordinates; beyond it there is none
 
 Trace = list[tuple["FloatArray", "NDArray[np.bool_]"]]
 
@@ -135,13 +139,15 @@ class Search:
     def run(self, rng: np.random.Generator) -> FloatArray:
         """Return the best point found, not quite in the domain perhaps."""
         work = sum(layer.work for network in self._networks for layer in network)
-        restarts = int(np.clip(_WORK / work, *_RESTARTS))
+        affordable = max(_LEAST_RESTARTS, int(_MOST_WORK / work))
+        restarts = min(int(np.clip(_WORK / work, *_RESTARTS)), affordable)
+        keep = int(np.clip(_WORK / (6 * work), *_KEPT))
         points = self._starts(restarts, rng)
         self._note(points[:1], self._evaluate(points[:1])[0])
         outputs = self._networks[0][-1].bias.size
         aims = self._aims(restarts, outputs, rng)
         points, sizes = self._climb(points, aims, _STEPS)
-        kept = np.argsort(-np.nan_to_num(sizes, nan=-math.inf), kind="stable")[:_KEPT]
+        kept = np.argsort(-np.nan_to_num(sizes, nan=-math.inf), kind="stable")[:keep]
         fine, fine_sizes = self._climb(points[kept], np.zeros((kept.size, outputs)), _FINE_STEPS)
         better = fine_sizes > sizes[kept]
         self._wander(
@@ -150,7 +156,7 @@ class Search:
             int(np.clip(_WORK / (16 * work), *_TRIES)),
             rng,
         )
-        if isinstance(self._domain, Box):
+        if isinstance(self._domain, Box) and 2.0 * self._center.size * work <= _MOST_SWEEP_WORK:
             self._flip_coordinates()
         return self._best
 
@@ -192,7 +198,10 @@ class Search:
     def _aims(self, restarts: int, outputs: int, rng: np.random.Generator) -> FloatArray:
         """Return the direction in which each start moves the output; zeros: that of the norm itself."""
         if self._norm == "linf":
-            aims = np.tile(np.concatenate([np.eye(outputs), -np.eye(outputs)]), (restarts, 1))[:restarts]
+            starts = np.arange(restarts)
+            number = starts % (2 * outputs)
+            aims = np.zeros((restarts, outputs))
+            aims[starts, number % outputs] = np.where(number < outputs, 1.0, -1.0)
         elif self._norm == "l1":
             aims = rng.choice([-1.0, 1.0], (restarts, outputs))
         else:
@@ -241,10 +250,11 @@ class Search:
         for _ in range(_SWEEPS):
             origin, size_before = self._best, self._best_size
             gains = np.full(2 * d, -math.inf)
-            for start in range(0, 2 * d, _CHUNK):
+            chunk = max(1, min(_CHUNK, _CHUNK_NUMBERS // d))
+            for start in range(0, 2 * d, chunk):
                 if self._late():
                     return
-                moves = np.arange(start, min(start + _CHUNK, 2 * d))
+                moves = np.arange(start, min(start + chunk, 2 * d))
                 points = np.repeat(origin[np.newaxis], moves.size, axis=0)
                 points[np.arange(moves.size), moves // 2] = self._ends(moves)
                 sizes = self._evaluate(points)[0]

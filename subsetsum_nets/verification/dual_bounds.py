@@ -17,6 +17,8 @@ for phases, Wang et al. (beta-CROWN, NeurIPS 2021); the pair of networks and the
 
 from __future__ import annotations
 
+import math
+import time
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,6 +33,7 @@ from subsetsum_nets.verification.midrad import (
     rounding_error,
     sum_up,
 )
+from subsetsum_nets.verification.proofs import LineChoices
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,6 +111,7 @@ class DualBounds:
         region: Region,
         steps: int,
         start: Sequence[Multipliers] | None = None,
+        deadline: float = math.inf,
     ) -> tuple[FloatArray, list[Multipliers]]:
         """Return approximate upper bounds of ``p . z + q . D`` and the multipliers that gave them.
 
@@ -122,6 +126,8 @@ class DualBounds:
             How many steps to tune; 0 takes the multipliers to start from.
         start : sequence of Multipliers, optional
             Multipliers to start from, one for each layer before; they are not changed.
+        deadline : float
+            On ``time.perf_counter()``; tuning ends there with the best so far.
 
         """
         lines = self._lines(layer, region)
@@ -139,7 +145,7 @@ class DualBounds:
             best_value[better] = value[better]
             for kept, multipliers in zip(best, current, strict=True):
                 kept.put(better, multipliers)
-            if step == steps:
+            if step == steps or time.perf_counter() > deadline:
                 break
             rate = _STEP * (_LAST_STEP / _STEP) ** (step / max(steps - 1, 1))
             gradients = self._gradients(layer, lines, region, current, passes, coefficients)
@@ -211,6 +217,13 @@ class DualBounds:
         total = constant + peak
         slack = rounding_error(inflate(magnitude + np.abs(constant) + np.abs(peak), 2), roundings) + underflow
         return finite(np.nextafter(total + inflate(slack + loose, 4 * (layer + 2)), np.inf))
+
+    def choices(
+        self, layer: int, region: Region, multipliers: Sequence[Multipliers], rows: slice
+    ) -> list[LineChoices]:
+        """Return what the bounds of some rows, all of the same part, were proven with."""
+        lines = self._lines(layer, region)
+        return [LineChoices.of(line, m, rows) for line, m in zip(lines, multipliers, strict=True)]
 
     @np.errstate(over="ignore", invalid="ignore")
     def losses(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from subsetsum_nets.networks.domains import Box
+from subsetsum_nets.verification.proofs import BoxProof, ChosenSlopes
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -29,6 +30,7 @@ class _Part:
     low: FloatArray = field(compare=False)
     high: FloatArray = field(compare=False)
     influence: FloatArray = field(compare=False)
+    proof: BoxProof | None = field(compare=False)
 
 
 class InputSplitting:
@@ -42,18 +44,34 @@ class InputSplitting:
     whole : Enclosure
         Of the whole domain.
     pool : Executor
+    record : bool
+        Whether to keep ``proof``.
+
+    Attributes
+    ----------
+    proof : BoxProof or None
+        Of the whole domain.
 
     """
 
     def __init__(
-        self, zonotope: DifferentialZonotope, domain: Box, norm: str, whole: Enclosure, pool: Executor
+        self,
+        zonotope: DifferentialZonotope,
+        domain: Box,
+        norm: str,
+        whole: Enclosure,
+        pool: Executor,
+        *,
+        record: bool = False,
     ) -> None:
-        self._zonotope, self._norm, self._pool = zonotope, norm, pool
+        self._zonotope, self._norm, self._pool, self._record = zonotope, norm, pool, record
         low, high = domain.bounds(whole.deviation.features.box.low.size)
         self._made = 0
         self._settled = 0.0  # the largest bound of a box that cannot be halved
         self._open: list[_Part] = []
-        self._add(low, high, whole.norm_up(norm), _influence(whole))
+        bound = whole.norm_up(norm)
+        self.proof = BoxProof(bound, ChosenSlopes.of(whole)) if record else None
+        self._add(low, high, bound, _influence(whole), self.proof)
 
     def upper(self) -> float:
         """Return a bound of all boxes but those that were dropped for being below the lower bound."""
@@ -64,7 +82,7 @@ class InputSplitting:
 
         Boxes whose bound is at most ``lower`` are dropped.
         """
-        halves: list[tuple[FloatArray, FloatArray, float]] = []
+        halves: list[tuple[FloatArray, FloatArray, float, BoxProof | None]] = []
         while self._open and len(halves) < 2 * _BATCH:
             part = heapq.heappop(self._open)
             middle = 0.5 * part.low + 0.5 * part.high
@@ -73,25 +91,40 @@ class InputSplitting:
                 self._settled = max(self._settled, -part.negated)
                 continue
             axis = int(np.where(inside, part.influence, -1.0).argmax())
+            if part.proof is not None:
+                part.proof.axis, part.proof.at = axis, float(middle[axis])
             for side in (0, 1):
                 low, high = part.low.copy(), part.high.copy()
                 (high if side == 0 else low)[axis] = middle[axis]
-                halves.append((low, high, -part.negated))
-        for (low, high, bound), (own, influence) in zip(
-            halves, self._pool.map(self._bounded, halves), strict=True
+                halves.append((low, high, -part.negated, part.proof))
+        boxes = [(low, high) for low, high, _, _ in halves]
+        for (low, high, bound, parent), (own, influence, slopes) in zip(
+            halves, self._pool.map(self._bounded, boxes), strict=True
         ):
+            proof = None
+            if parent is not None and slopes is not None:
+                proof = BoxProof(own, slopes)
+                parent.halves.append(proof)
             if min(own, bound) > lower:
-                self._add(low, high, min(own, bound), influence)
+                self._add(low, high, min(own, bound), influence, proof)
         return len(halves)
 
-    def _bounded(self, part: tuple[FloatArray, FloatArray, float]) -> tuple[float, FloatArray]:
-        enclosure = self._zonotope.enclose(Box(part[0], part[1]))
+    def _bounded(self, box: tuple[FloatArray, FloatArray]) -> tuple[float, FloatArray, ChosenSlopes | None]:
+        enclosure = self._zonotope.enclose(Box(*box))
         if enclosure is None:
-            return -math.inf, np.zeros(part[0].size)
-        return enclosure.norm_up(self._norm), _influence(enclosure)
+            return -math.inf, np.zeros(box[0].size), None
+        slopes = ChosenSlopes.of(enclosure) if self._record else None
+        return enclosure.norm_up(self._norm), _influence(enclosure), slopes
 
-    def _add(self, low: FloatArray, high: FloatArray, bound: float, influence: FloatArray) -> None:
-        heapq.heappush(self._open, _Part(-bound, self._made, low, high, influence))
+    def _add(
+        self,
+        low: FloatArray,
+        high: FloatArray,
+        bound: float,
+        influence: FloatArray,
+        proof: BoxProof | None,
+    ) -> None:
+        heapq.heappush(self._open, _Part(-bound, self._made, low, high, influence, proof))
         self._made += 1
 
 

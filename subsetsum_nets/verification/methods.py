@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from subsetsum_nets.verification.effective import TwoSlope
     from subsetsum_nets.verification.falsifier import LowerBound
 
-NODES_WITHOUT_LIMIT = 2_000  # parts that "splitting" bounds where no time limit is given
+# Parts that "splitting" bounds where no time limit is given, or each is to be bounded once more exactly.
+NODES_WITHOUT_LIMIT = 2_000
 _FEW_KINKS = 48  # up to which "auto" tries "milp" before "splitting"
 _MILP_SHARE = 0.5  # of the time left, where "splitting" may still follow
 
@@ -45,6 +46,8 @@ class Question:
         Anytime methods may stop once it is decided.
     deadline : float
         On ``time.perf_counter()``; inf for none.
+    exact : bool
+        Whether the bound is to be replayed in exact arithmetic.
 
     """
 
@@ -55,6 +58,7 @@ class Question:
     effective: Sequence[TwoSlope] | None
     epsilon: float | None
     deadline: float
+    exact: bool = False
 
     @property
     def seconds_left(self) -> float | None:
@@ -77,6 +81,9 @@ class Method:
         Whether it needs g's effective layers.
     anytime : bool
         Whether it goes on until a time limit: "auto" asks it only when one is given.
+    replayed : bool
+        Whether its bound can be computed once more in exact arithmetic; "auto" leaves the others out where
+        that is asked for.
 
     """
 
@@ -84,6 +91,7 @@ class Method:
     answer: Answer
     by_layers: bool = True
     anytime: bool = False
+    replayed: bool = True
 
 
 def _norms(q: Question) -> tuple[MethodBound, LowerBound | None]:
@@ -132,11 +140,12 @@ def _splitting(q: Question) -> tuple[MethodBound, LowerBound | None]:
         q.domain,
         q.norm,
         time_limit=q.seconds_left,
-        node_limit=NODES_WITHOUT_LIMIT if q.seconds_left is None else None,
+        node_limit=NODES_WITHOUT_LIMIT if q.exact or q.seconds_left is None else None,
         epsilon=q.epsilon,
         effective=q.effective,
+        record=q.exact,
     )
-    return MethodBound(found.upper, found.layers), LowerBound(found.lower, found.witness)
+    return MethodBound(found.upper, found.layers, found.proof), LowerBound(found.lower, found.witness)
 
 
 # Of equal bounds, "auto" names the first.
@@ -148,7 +157,7 @@ TABLE = {
         Method("interval", _interval, by_layers=False),
         Method("propagated", _propagated),
         Method("zonotope", _zonotope),
-        Method("milp", _milp, by_layers=False, anytime=True),
+        Method("milp", _milp, by_layers=False, anytime=True, replayed=False),
         Method("splitting", _splitting, anytime=True),
     )
 }
@@ -167,8 +176,9 @@ def to_ask(method: str, question: Question) -> list[tuple[Method, float]]:
     if question.seconds_left is None:
         return asked
     kinks = sum(question.target.widths[1:])
+    milp = kinks <= _FEW_KINKS and (TABLE["milp"].replayed or not question.exact)
     if question.effective is None:
-        return [*asked, (TABLE["milp"], 1.0)] if kinks <= _FEW_KINKS else asked
-    if kinks <= _FEW_KINKS:
+        return [*asked, (TABLE["milp"], 1.0)] if milp else asked
+    if milp:
         asked.append((TABLE["milp"], _MILP_SHARE))
     return [*asked, (TABLE["splitting"], 1.0)]

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from subsetsum_nets.verification.midrad import Matrix
 
 WIDEST = 4096  # hidden layers with more units are bounded by the recursion of "differential" only
+WIDEST_OUTPUT = 1024  # as is a last layer with more
 _BLOCK = 2**22  # entries of a matrix M that are kept at a time
 _GRID = 1024.0  # T is a multiple of 1 / _GRID: an exact replay has small numbers then
 
@@ -109,6 +110,11 @@ def chosen_slopes(
     return tuple(state.slopes)
 
 
+def followed_back(units: int, *, last: bool) -> bool:
+    """Tell whether the errors of all earlier layers are followed to a layer of so many units."""
+    return units <= (WIDEST_OUTPUT if last else WIDEST)
+
+
 class _Propagation:
     """What is known after some layers: errors, inputs and ReLU slopes of each, and the last deviation."""
 
@@ -131,7 +137,7 @@ class _Propagation:
         carried = product_up(abs(self._target.affine_layers[index].weight), self.deviation)
         radius = inflate(carried + fresh + magnitudes.bias, 2)
         change = Range(-radius, radius)
-        if index == len(self._effective) - 1 or of_f.low.size <= WIDEST:
+        if followed_back(of_f.low.size, last=index == len(self._effective) - 1):
             change = intersection(change, self._propagated(index))
         image = self._effective[index].image(MidRad.from_bounds(inputs.low, inputs.high))
         of_g = intersection(range_sum(of_f, change), Range(*image.bounds()))

@@ -33,28 +33,41 @@ from subsetsum_nets.verification.exact_ranges import (
 )
 from subsetsum_nets.verification.exact_spectral import spectral_norm_up
 from subsetsum_nets.verification.midrad import check_norm
+from subsetsum_nets.verification.proofs import ChosenSlopes
 from subsetsum_nets.verification.propagated import chosen_slopes
 from subsetsum_nets.verification.replay_propagated import propagated_deviation
+from subsetsum_nets.verification.replay_splitting import replayed_splitting
+from subsetsum_nets.verification.replay_zonotope import ReplayedZonotope
+from subsetsum_nets.verification.zonotope import DifferentialZonotope
 
 if TYPE_CHECKING:
     from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.networks.relu_network import ReluNetwork
+    from subsetsum_nets.verification.proofs import SplitProof
+    from subsetsum_nets.verification.zonotope import Enclosure
 
-REPLAYED_METHODS = ("norms", "interval", "differential", "propagated")
+REPLAYED_METHODS = ("norms", "interval", "differential", "propagated", "zonotope", "splitting")
 
 
 def replayed_bound(
-    method: str, target: ReluNetwork, pruned: ReluNetwork, domain: Domain, norm: str = "l2"
+    method: str,
+    target: ReluNetwork,
+    pruned: ReluNetwork,
+    domain: Domain,
+    norm: str = "l2",
+    proof: SplitProof | None = None,
 ) -> Fraction:
     """Bound sup ||f - g|| as a method does, in exact arithmetic.
 
     Parameters
     ----------
-    method : {"norms", "interval", "differential", "propagated"}
+    method : {"norms", "interval", "differential", "propagated", "zonotope", "splitting"}
     target, pruned : ReluNetwork
         f and g.
     domain : Box or Ball
     norm : {"l2", "linf", "l1"}
+    proof : SplitProof, optional
+        For "splitting": how its search went, from ``splitting_bound(..., record=True)``.
 
     Returns
     -------
@@ -64,11 +77,12 @@ def replayed_bound(
     Raises
     ------
     ValueError
-        For another method or norm.
+        For another method or norm, or "splitting" without a proof.
     UnsupportedStructureError
         If the method compares layer by layer and the networks do not allow it.
     BoundOverflowError
-        By "propagated", if the floating method, whose slopes are used, leaves the range of float64.
+        By "propagated" and "zonotope", if the floating method, whose slopes are used, leaves the range of
+        float64.
 
     Examples
     --------
@@ -90,10 +104,25 @@ def replayed_bound(
         return _norms_bound(layers, errors, target.relu_after, domain, norm)
     if method == "differential":
         return norm_up(_differential_deviation(layers, errors, target.relu_after, domain), norm)
+    if method == "splitting":
+        if proof is None:
+            raise ValueError("method 'splitting' is replayed from the proof of its search: pass it as proof")
+        return replayed_splitting(layers, effective, target.relu_after, domain, norm, proof)
+    if method == "zonotope":
+        chosen = ChosenSlopes.of(_zonotope(target, pruned, domain))
+        return ReplayedZonotope(layers, effective, target.relu_after).bound(domain, norm, chosen)
     slopes = [
         ExactMatrix.from_floats(t) for t in chosen_slopes(target, effective_layers(target, pruned), domain)
     ]
     return norm_up(propagated_deviation(layers, effective, target.relu_after, domain, slopes), norm)
+
+
+def _zonotope(target: ReluNetwork, pruned: ReluNetwork, domain: Domain) -> Enclosure:
+    """Return the floating zonotope, for its slopes."""
+    enclosure = DifferentialZonotope(target, effective_layers(target, pruned)).enclose(domain)
+    if enclosure is None:
+        raise ValueError("without phases the whole domain is enclosed, so that nothing can be empty")
+    return enclosure
 
 
 def _interval_deviation(

@@ -29,7 +29,7 @@ from subsetsum_nets.verification.exact_ranges import (
     symmetric,
     two_slope_image,
 )
-from subsetsum_nets.verification.propagated import WIDEST
+from subsetsum_nets.verification.propagated import followed_back
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,7 +70,7 @@ def propagated_deviation(
     for index, (layer, of_f) in enumerate(zip(layers, of_f_all, strict=True)):
         fresh = error_size(errors[index], inputs[index], domain if index == 0 else None)
         change = symmetric(abs(layer.positive) @ deviation + fresh)
-        if index == len(layers) - 1 or layer.positive.shape[0] <= WIDEST:
+        if followed_back(layer.positive.shape[0], last=index == len(layers) - 1):
             change = change.intersected(
                 _propagated(layers[: index + 1], errors, inputs, domain, middles, residuals)
             )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.domains import Domain
+    from subsetsum_nets.verification.proofs import SplitProof
 
 
 @dataclass(frozen=True)
@@ -35,10 +36,14 @@ class LayerBound:
 
 @dataclass(frozen=True)
 class MethodBound:
-    """What a method proves: ``upper``, rounded up, and one :class:`LayerBound` per layer examined."""
+    """What a method proves: ``upper``, rounded up, and one :class:`LayerBound` per layer examined.
+
+    A search that is to be replayed adds its ``proof``.
+    """
 
     upper: float
     layers: tuple[LayerBound, ...]
+    proof: SplitProof | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,6 +21,7 @@ from subsetsum_nets.verification.errors import BoundOverflowError, UnsupportedSt
 from subsetsum_nets.verification.falsifier import falsify
 from subsetsum_nets.verification.input_splitting import InputSplitting
 from subsetsum_nets.verification.midrad import check_norm
+from subsetsum_nets.verification.proofs import ChosenSlopes, SplitProof
 from subsetsum_nets.verification.unit_splitting import UnitSplitting
 from subsetsum_nets.verification.zonotope import DifferentialZonotope, Enclosure
 
@@ -53,6 +54,8 @@ class SplitResult:
     history : tuple of (seconds, upper)
         How the bound fell.
     seconds : float
+    proof : SplitProof or None
+        For the replay, where it was asked for.
 
     """
 
@@ -63,6 +66,7 @@ class SplitResult:
     layers: tuple[LayerBound, ...]
     history: tuple[tuple[float, float], ...]
     seconds: float
+    proof: SplitProof | None = None
 
 
 def splitting_bound(
@@ -76,6 +80,7 @@ def splitting_bound(
     epsilon: float | None = None,
     effective: Sequence[TwoSlope] | None = None,
     threads: int | None = None,
+    record: bool = False,
 ) -> SplitResult:
     """Bracket sup ||f - g|| over a domain by branch and bound.
 
@@ -97,6 +102,8 @@ def splitting_bound(
         ``effective_layers(target, pruned)``, where already known.
     threads : int, optional
         All cores by default.
+    record : bool
+        Whether to keep what a replay needs: memory for every part.
 
     Raises
     ------
@@ -145,11 +152,13 @@ def splitting_bound(
         return not decided and upper > found.lower * (1.0 + 1e-9)
 
     nodes = 1
+    proof_of_search = None
     with ThreadPoolExecutor(max_workers=threads or os.cpu_count() or 1) as pool:
         search: InputSplitting | UnitSplitting | None = None
         try:
             if open_question() and (node_limit is None or node_limit > 1):
-                search = _search(target, layers, zonotope, domain, norm, whole, pool, deadline)
+                search = _search(target, layers, zonotope, domain, norm, whole, pool, deadline, record=record)
+                proof_of_search = None if search is None else search.proof
             while search is not None:
                 upper = min(upper, max(search.upper(), found.lower))
                 history.append((time.perf_counter() - started, upper))
@@ -170,6 +179,7 @@ def splitting_bound(
         layers=whole.layers,
         history=tuple(history),
         seconds=time.perf_counter() - started,
+        proof=SplitProof(upper, ChosenSlopes.of(whole), proof_of_search) if record else None,
     )
 
 
@@ -182,11 +192,17 @@ def _search(
     whole: Enclosure,
     pool: ThreadPoolExecutor,
     deadline: float,
+    *,
+    record: bool,
 ) -> InputSplitting | UnitSplitting | None:
     """Return the kind of search that suits the domain and the networks; None if neither does."""
     if not (isinstance(domain, Box) and target.widths[0] <= _FEW_INPUTS):
         try:
-            return UnitSplitting(target, effective, zonotope, domain, norm, whole, pool, deadline)
+            return UnitSplitting(
+                target, effective, zonotope, domain, norm, whole, pool, deadline, record=record
+            )
         except UnsupportedStructureError:
             pass
-    return InputSplitting(zonotope, domain, norm, whole, pool) if isinstance(domain, Box) else None
+    if isinstance(domain, Box):
+        return InputSplitting(zonotope, domain, norm, whole, pool, record=record)
+    return None

@@ -18,6 +18,7 @@ import numpy as np
 from subsetsum_nets.verification.dual_bounds import DualBounds
 from subsetsum_nets.verification.dual_lines import Multipliers, Region
 from subsetsum_nets.verification.midrad import norm_up
+from subsetsum_nets.verification.proofs import ChosenSlopes, RowsProof, UnitProof
 from subsetsum_nets.verification.ranges import Range
 from subsetsum_nets.verification.relu_relaxations import PairRanges
 
@@ -72,6 +73,12 @@ class UnitSplitting:
     pool : Executor
     deadline : float
         On the clock of ``time.perf_counter``; the narrowing of ranges stops well before it.
+    record : bool
+        Whether to keep ``proof``.
+
+    Attributes
+    ----------
+    proof : UnitProof or None
 
     Raises
     ------
@@ -90,7 +97,10 @@ class UnitSplitting:
         whole: Enclosure,
         pool: Executor,
         deadline: float,
+        *,
+        record: bool = False,
     ) -> None:
+        self.proof = UnitProof() if record else None
         self._target, self._effective, self._zonotope = target, effective, zonotope
         self._norm, self._pool, self._deadline = norm, pool, deadline
         self._relu_after = target.relu_after
@@ -107,6 +117,8 @@ class UnitSplitting:
         self._made, self._settled = 0, 0.0
         self._open: list[_Part] = []
         self._objectives = _objectives(target.widths[-1], norm)
+        if self.proof is not None:
+            self.proof.whole, self.proof.objectives = ChosenSlopes.of(self._whole), self._objectives
         known = self._whole.norm_up(norm)
         nothing = [(index, ()) for index in range(len(self._objectives))]
         for part in self._bounded([(k, phases, None) for k, phases in nothing], _STEPS_OF_OUTPUTS):
@@ -128,6 +140,8 @@ class UnitSplitting:
             if part.cut is None:
                 self._settled = max(self._settled, -part.negated)
                 continue
+            if self.proof is not None:
+                self.proof.cuts[part.objective, part.phases] = part.cut
             layer, unit, network = part.cut
             for sign in (1, -1):
                 phases = (*part.phases, (layer, unit, network, sign))
@@ -154,8 +168,12 @@ class UnitSplitting:
             region = self._region(index, [()])
             # The deviation first: it matters most where time is short.
             for name, p, q in (("deviation", none, one), ("g", one, none), ("f", one, -one)):
-                high = self._all_bounds(index, p, q, region, stop)
-                low = -self._all_bounds(index, -p, -q, region, stop)
+                high, proof_of_high = self._all_bounds(index, p, q, region, stop)
+                low, proof_of_low = self._all_bounds(index, -p, -q, region, stop)
+                low = -low
+                if self.proof is not None:
+                    ends = proof_of_high, proof_of_low
+                    self.proof.narrowed.append((index, name, units.tolist(), ends))
                 narrowed = Range(getattr(ranges, name).low.copy(), getattr(ranges, name).high.copy())
                 narrowed.low[units] = np.maximum(narrowed.low[units], low)
                 narrowed.high[units] = np.minimum(narrowed.high[units], high)
@@ -166,17 +184,24 @@ class UnitSplitting:
 
     def _all_bounds(
         self, layer: int, p: FloatArray, q: FloatArray, region: Region, stop: float
-    ) -> FloatArray:
-        """Return proven bounds of the rows; inf for those that time did not suffice for."""
+    ) -> tuple[FloatArray, list[tuple[int, RowsProof]]]:
+        """Return proven bounds of the rows, inf for those that time did not suffice for, and their proofs."""
+        proofs: list[tuple[int, RowsProof]] = []
 
         def bound(start: int) -> FloatArray:
             rows = slice(start, start + _ROWS)
             if time.perf_counter() > stop:
                 return np.full(p[rows].shape[0], np.inf)
-            _, multipliers = self._dual.tuned(layer, p[rows], q[rows], region, _STEPS_OF_RANGES)
+            _, multipliers = self._dual.tuned(
+                layer, p[rows], q[rows], region, _STEPS_OF_RANGES, deadline=stop
+            )
+            if self.proof is not None:
+                choices = self._dual.choices(layer, region, multipliers, slice(0, None))
+                proofs.append((start, RowsProof(p[rows], q[rows], choices)))
             return self._dual.certified(layer, p[rows], q[rows], region, multipliers)
 
-        return np.concatenate([np.zeros(0), *self._pool.map(bound, range(0, p.shape[0], _ROWS))])
+        bounds = [np.zeros(0), *self._pool.map(bound, range(0, p.shape[0], _ROWS))]
+        return np.concatenate(bounds), proofs
 
     def _bounded(
         self, children: Sequence[tuple[int, tuple[Phase, ...], _Part | None]], steps: int
@@ -211,7 +236,7 @@ class UnitSplitting:
         if kept[0][2] is not None and kept[0][2].multipliers:
             parents = [parent.multipliers for _, _, parent in kept if parent is not None]
             start = [_stacked([m[index] for m in parents]) for index in range(self._last)]
-        _, tuned = self._dual.tuned(self._last, p, q, region, steps, start)
+        _, tuned = self._dual.tuned(self._last, p, q, region, steps, start, self._deadline)
         proven = self._dual.certified(self._last, p, q, region, tuned)
         losses = self._dual.losses(self._last, p, q, region, tuned)
         parts = []
@@ -222,6 +247,10 @@ class UnitSplitting:
             if parent is not None:
                 value = min(value, -parent.negated)
             cut = self._cut(losses, mine, region, phases)
+            if self.proof is not None:
+                of_part = slice(int(np.flatnonzero(mine)[0]), int(np.flatnonzero(mine)[-1]) + 1)
+                choices = self._dual.choices(self._last, region, tuned, of_part)
+                self.proof.parts[objective, phases] = RowsProof(p[mine], q[mine], choices)
             # Any multipliers do to start from: half the memory is enough for the many open parts.
             multipliers = [Multipliers(*(a[mine].astype(np.float32) for a in m.arrays())) for m in tuned]
             parts.append(_Part(-value, 0, objective, phases, bounds, multipliers, cut))

@@ -25,6 +25,7 @@ from subsetsum_nets.verification.affine_forms import (
     with_errors,
 )
 from subsetsum_nets.verification.effective import TwoSlope, effective_layers
+from subsetsum_nets.verification.errors import UnsupportedStructureError
 from subsetsum_nets.verification.input_features import InputFeatures
 from subsetsum_nets.verification.midrad import MidRad, affine, check_norm
 from subsetsum_nets.verification.ranges import Range, domain_range, first_layer_range
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from subsetsum_nets.networks.relu_network import ReluNetwork
 
 _MAX_ENTRIES = 2**27  # float64 entries of one array of generators: 1 GiB
+_MOST_INPUT_ENTRIES = 2**28  # symbols of the inputs times units; cannot be left out
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +109,11 @@ class DifferentialZonotope:
         How many entries an array of generators may have. Beyond it the largest errors of each layer get
         symbols and the others are carried as intervals: sound, less memory, a weaker bound.
 
+    Raises
+    ------
+    UnsupportedStructureError
+        If the symbols of the inputs alone, which cannot be left out, would take gigabytes.
+
     Examples
     --------
     >>> from subsetsum_nets.networks import Box, Dense, ReluNetwork
@@ -128,6 +135,12 @@ class DifferentialZonotope:
             two_slope.minus(layer) for two_slope, layer in zip(effective, target.affine_layers, strict=True)
         )
         self._max_entries = max_entries
+        entries = 2 * target.widths[0] * max(target.widths)
+        if entries > _MOST_INPUT_ENTRIES:
+            raise UnsupportedStructureError(
+                f"a zonotope over {target.widths[0]} inputs with layers of up to {max(target.widths)} units "
+                f"needs arrays of {entries} entries, more than {_MOST_INPUT_ENTRIES}; use 'differential'"
+            )
 
     @property
     def depth(self) -> int:
@@ -297,7 +310,7 @@ def zonotope_bound(
     ValueError
         For another norm.
     UnsupportedStructureError
-        If g does not follow f layer by layer.
+        If g does not follow f layer by layer, or a layer of inputs' symbols would not fit in memory.
     InvalidNetworkError
         If the domain has another dimension than the input.
     BoundOverflowError

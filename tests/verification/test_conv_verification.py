@@ -30,6 +30,7 @@ from subsetsum_nets.verification import (
     LayerErrors,
     UnsupportedStructureError,
     effective_layers,
+    verify,
 )
 from subsetsum_nets.verification.convolution_norms import autocorrelation, convolution_norm_up
 from subsetsum_nets.verification.convolutions import ConvolutionMidRad
@@ -216,3 +217,39 @@ def test_dense_and_convolutional_layers_are_compared_with_one_another():
         for norm in NORMS:
             check_sound(f, g, Box(-1, 1), norm)
         assert bound_of(f, g, Box(-1, 1), "linf", "differential").upper == pytest.approx(0.125 * 6)
+
+
+@pytest.mark.parametrize("norm", ["l2", "linf", "l1"])
+@pytest.mark.parametrize("seed", range(4))
+def test_verify_is_sound_end_to_end(seed, norm):
+    rng = np.random.default_rng(seed)
+    f, g = image_pair(rng)
+    result = verify(f, g, norm=norm, exact=True)
+    points = rng.uniform(-1, 1, (200, f.widths[0]))
+    order = {"l2": 2, "linf": np.inf, "l1": 1}[norm]
+    assert np.linalg.norm(f(points) - g(points), order, axis=1).max() <= result.upper * (1 + 1e-12)
+    assert 0.0 < result.lower <= result.replayed <= result.upper
+
+
+def test_a_large_image_is_verified_without_unrolling(monkeypatch):
+    monkeypatch.setattr(ConvolutionMatrix, "tocsr", None)
+    monkeypatch.setattr(ConvolutionMatrix, "toarray", None)
+    f, g = image_pair(np.random.default_rng(0), image=(64, 64, 4))
+    result = verify(f, g, norm="linf", epsilon=0.2)
+    assert result.verified
+    assert 0.0 < result.lower <= result.upper
+
+
+def image_pair(rng, image=(3, 4, 2)):
+    """A convolutional layer and a pair of layers with nearly the same effective kernel."""
+    channels = image[-1]
+    kernel = rng.uniform(-0.3, 0.3, (3, 3, channels, 2))
+    split = np.zeros((1, 1, channels, 2 * channels))
+    for channel in range(channels):
+        split[0, 0, channel, 2 * channel : 2 * channel + 2] = [1.0, -1.0]
+    halves = np.stack([kernel, -kernel], axis=3).reshape(3, 3, 2 * channels, 2)
+    halves += rng.uniform(-1e-3, 1e-3, halves.shape)
+    return (
+        ReluNetwork([Conv2d(kernel)], input_shape=image),
+        ReluNetwork([Conv2d(split), Conv2d(halves)], input_shape=image),
+    )

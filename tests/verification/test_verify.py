@@ -93,7 +93,7 @@ def test_unsupported_structure():
     [
         (
             {"method": "simplex"},
-            "unknown method 'simplex'; available are auto, differential, norms, interval, propagated, zonotope",
+            "unknown method 'simplex'; available are auto, differential, norms, interval, propagated",
         ),
         ({"norm": "l3"}, "unknown norm 'l3'"),
         ({"epsilon": 0.0}, "epsilon must be > 0"),
@@ -162,10 +162,19 @@ def test_time_limit():
     assert hurried.upper == pytest.approx(verify(F, G).upper)
 
 
-@pytest.mark.parametrize("method", [m for m in METHODS if m not in ("milp", "splitting")])
+@pytest.mark.parametrize("method", [m for m in METHODS if m != "milp"])
 def test_exact_replay_agrees_from_below(method):
     f, g = random_pair(3, (2, 4, 2))
     result = verify(f, g, method=method, exact=True)
+    assert result.lower <= result.replayed <= result.upper
+
+
+def test_milp_cannot_be_replayed_and_auto_knows():
+    f, g = random_pair(1, (2, 3, 2), error=0.3)
+    with pytest.raises(UnsupportedStructureError, match="'milp' cannot be replayed in exact arithmetic"):
+        verify(f, g, method="milp", exact=True)
+    result = verify(f, g, time_limit=3.0, exact=True)
+    assert result.method == "splitting"
     assert result.lower <= result.replayed <= result.upper
 
 

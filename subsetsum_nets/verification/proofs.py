@@ -1,0 +1,173 @@
+"""What a search records, so that its result can be proven once more: every free choice, and nothing else.
+
+Any choices prove some bound; these are those for which the replay reaches the bound of the search.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from subsetsum_nets.verification.relu_relaxations import chord_slope
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from subsetsum_nets.networks.arrays import FloatArray
+    from subsetsum_nets.verification.dual_lines import Lines, Multipliers
+    from subsetsum_nets.verification.relu_relaxations import ReluSlopes
+    from subsetsum_nets.verification.zonotope import Enclosure
+
+PHASES_OF_PART = tuple[tuple[int, int, int, int], ...]  # layer, unit, 0 for g or 1 for f, +1 or -1
+
+
+@dataclass(frozen=True, eq=False)
+class ChosenSlopes:
+    """The slopes of a differential zonotope.
+
+    Parameters
+    ----------
+    relus : tuple of ReluSlopes or None
+        At each layer's ReLU; None where none follows.
+    signs : tuple of arrays or None
+        For max(x, 0) of each layer's inputs x in g where no ReLU stands before it; None elsewhere.
+    inputs : array, shape (d_0,)
+        For max(x, 0) of the inputs, in the norm "l2".
+
+    """
+
+    relus: tuple[ReluSlopes | None, ...]
+    signs: tuple[FloatArray | None, ...]
+    inputs: FloatArray
+
+    @classmethod
+    def of(cls, enclosure: Enclosure) -> ChosenSlopes:
+        """Return the slopes that an enclosure was computed with."""
+        signs: list[FloatArray | None] = [None]
+        for before, slopes in zip(enclosure.before[:-1], enclosure.slopes[:-1], strict=True):
+            signs.append(chord_slope(before.g) if slopes is None else None)
+        return cls(enclosure.slopes, tuple(signs), chord_slope(enclosure.deviation.features.box))
+
+
+@dataclass(eq=False)
+class BoxProof:
+    """A box of inputs, bounded by a zonotope, and the halves it was cut into.
+
+    Parameters
+    ----------
+    bound : float
+        Of this box alone.
+    slopes : ChosenSlopes
+    axis : int
+        The input that was cut; -1 for none.
+    at : float
+        Where: the halves hold the inputs up to there and from there on.
+    halves : list of BoxProof
+        Two of them, or none.
+
+    """
+
+    bound: float
+    slopes: ChosenSlopes
+    axis: int = -1
+    at: float = 0.0
+    halves: list[BoxProof] = field(default_factory=list)
+
+
+@dataclass(frozen=True, eq=False)
+class LineChoices:
+    """The multipliers and lines of one layer's ReLU in a dual bound; see :mod:`.dual_bounds`.
+
+    Parameters
+    ----------
+    split, phase_g, phase_f, g_below, f_below : array, shape (rows, units)
+        Multipliers of ``0 = y - x - d`` and of given phases, and slopes of the lines below g's and f's units.
+    g_above, f_above, d_above, d_below : array, shape (units,)
+        Slopes of the other lines.
+
+    """
+
+    split: FloatArray
+    phase_g: FloatArray
+    phase_f: FloatArray
+    g_below: FloatArray
+    f_below: FloatArray
+    g_above: FloatArray
+    f_above: FloatArray
+    d_above: FloatArray
+    d_below: FloatArray
+
+    @classmethod
+    def of(cls, lines: Lines, multipliers: Multipliers, rows: slice) -> LineChoices:
+        """Return the choices for some rows, all of the same lines."""
+        below = [
+            np.where(free > 0.0, slope, line)[rows].copy()
+            for free, slope, line in (
+                (lines.g_free, multipliers.g, lines.g_slope),
+                (lines.f_free, multipliers.f, lines.f_slope),
+            )
+        ]
+        held = [m[rows].copy() for m in (multipliers.split, multipliers.phase_g, multipliers.phase_f)]
+        of_part = (lines.g_slope, lines.f_slope, lines.d_high_slope, lines.d_low_slope)
+        first = [np.broadcast_to(line, multipliers.split.shape)[rows.start].copy() for line in of_part]
+        return cls(*held, *below, *first)
+
+
+@dataclass(frozen=True, eq=False)
+class RowsProof:
+    """Dual bounds of some rows: the linear functions of one layer and the choices of the layers before."""
+
+    p: FloatArray
+    q: FloatArray
+    choices: Sequence[LineChoices]
+
+
+@dataclass(eq=False)
+class UnitProof:
+    """What unit splitting did.
+
+    Parameters
+    ----------
+    narrowed : list of (layer, name, units, ends)
+        The ranges that were narrowed, one after the other. The name is "g", "f" or "deviation"; the ends are
+        the proofs of upper bounds of the units and of their negatives, each a list of (first unit, proof).
+    whole : ChosenSlopes or None
+        Of the zonotope with these ranges; None until there is one.
+    objectives : list of arrays
+        The linear functions of g - f that were bounded, a matrix for each separate search.
+    parts : dict
+        From (objective, phases) to the proof of its rows' bounds.
+    cuts : dict
+        From (objective, phases) to the (layer, unit, network) that was cut into its two phases.
+
+    """
+
+    narrowed: list[tuple[int, str, list[int], tuple[list[tuple[int, RowsProof]], ...]]] = field(
+        default_factory=list
+    )
+    whole: ChosenSlopes | None = None
+    objectives: list[FloatArray] = field(default_factory=list)
+    parts: dict[tuple[int, PHASES_OF_PART], RowsProof] = field(default_factory=dict)
+    cuts: dict[tuple[int, PHASES_OF_PART], tuple[int, int, int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class SplitProof:
+    """What branch and bound did.
+
+    Parameters
+    ----------
+    upper : float
+        What it proved.
+    whole : ChosenSlopes
+        Of the zonotope over the whole domain.
+    search : BoxProof, UnitProof or None
+        None where the zonotope was enough, or nothing could be split.
+
+    """
+
+    upper: float
+    whole: ChosenSlopes
+    search: BoxProof | UnitProof | None
