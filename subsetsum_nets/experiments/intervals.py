@@ -1,0 +1,34 @@
+"""How sure a fitted number is: intervals from resampled data (Efron 1979)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def resampled_interval(estimates: NDArray[np.float64], confidence: float = 0.95) -> tuple[float, float]:
+    """Return the percentile interval of estimates from resampled data; NaNs (no estimate) are left out.
+
+    Examples
+    --------
+    >>> resampled_interval(np.arange(1025.0), 0.75)
+    (128.0, 896.0)
+
+    """
+    tail = (1 - checked_confidence(confidence)) / 2
+    known = estimates[np.isfinite(estimates)]
+    if not known.size:
+        return float("nan"), float("nan")
+    low, high = np.quantile(known, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def checked_confidence(confidence: float) -> float:
+    """Return ``confidence`` if it lies in (0, 1), or raise ValueError."""
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must lie between 0 and 1, got {confidence!r}")
+    return confidence

@@ -1,0 +1,232 @@
+"""The random subset-sum experiment: how many random items serve every target of an interval.
+
+Lueker's theorem (Pensia et al. 2020, Theorem 3 and Corollary 2) measured: the exact covering radius of many
+random problems gives the probability that *all* targets are served within epsilon; nearest errors to random
+targets give how fast one target is approached. ``subsetsum-nets rssp`` runs it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from subsetsum_nets.experiments.covering_samples import Question, covering_radii, nearest_errors
+from subsetsum_nets.experiments.item_counts import (
+    error_slope,
+    error_table,
+    fitted_constant,
+    least_items,
+    served_table,
+)
+from subsetsum_nets.experiments.records import write_figure, write_provenance, write_table
+from subsetsum_nets.networks.atomic_files import atomic_write
+from subsetsum_nets.theory.random_subset_sum import predicted_served
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from os import PathLike
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from subsetsum_nets.experiments.item_counts import Errors, Fit, LeastItems, Served
+    from subsetsum_nets.theory.random_subset_sum import ItemLaw, Sampler
+
+    Floats = NDArray[np.float64]
+
+FIGURE = "random_subset_sum"
+CHECKPOINT = "checkpoint"
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What the experiment found.
+
+    Attributes
+    ----------
+    question : Question
+    epsilon, delta : float
+        What ``least`` is for.
+    confidence : float
+        Of all intervals.
+    radii, errors : mapping of int to float64 array, shape (samples,)
+        The covering radii and the nearest errors, rounded up, for each n.
+    served : list of Served
+        For every n and every epsilon asked for.
+    least : LeastItems
+    constant : Fit or None
+        C of n = C log2(1 / min(epsilon, delta)); None where too few n were measured.
+    table : list of Errors
+    slope : Fit or None
+        Of log2 of the median nearest error against n.
+
+    """
+
+    question: Question
+    epsilon: float
+    delta: float
+    confidence: float
+    radii: dict[int, Floats]
+    errors: dict[int, Floats]
+    served: list[Served]
+    least: LeastItems
+    constant: Fit | None
+    table: list[Errors]
+    slope: Fit | None
+
+    def predicted(self, n: int, epsilon: float) -> float | None:
+        """Return the predicted probability of serving all targets; None for a law of unknown moments."""
+        law, q = self.question.law, self.question
+        if law.second_moment is None:
+            return None
+        return predicted_served(n, epsilon, law.second_moment, zeros=law.zeros, low=q.low, high=q.high)
+
+    def summary(self) -> dict[str, Any]:
+        """Return the findings but for the samples, JSON-able."""
+        return {
+            **self.question.to_json(),
+            "uniform_component": self.question.law.component,
+            "confidence": self.confidence,
+            "served": [
+                {**asdict(row), "estimate": row.estimate, "predicted": self.predicted(row.n, row.epsilon)}
+                for row in self.served
+            ],
+            "least_items": asdict(self.least),
+            "constant": None if self.constant is None else asdict(self.constant),
+            "nearest": [asdict(row) for row in self.table],
+            "slope": None if self.slope is None else asdict(self.slope),
+        }
+
+    def save(self, folder: str | PathLike[str], command: Sequence[str] | None = None) -> None:
+        """Write covering.csv, served.csv, nearest.csv, summary.json, provenance.json and the figure."""
+        from subsetsum_nets.experiments.random_subset_sum_figure import draw
+
+        place = Path(folder)
+        place.mkdir(parents=True, exist_ok=True)
+        samples = (
+            (n, sample, radius, error)
+            for n in self.question.sizes
+            for sample, (radius, error) in enumerate(
+                zip(self.radii[n].tolist(), self.errors[n].tolist(), strict=True)
+            )
+        )
+        write_table(
+            place / "samples.csv", ("n", "sample", "covering_radius_at_most", "error_at_most"), samples
+        )
+        write_table(
+            place / "served.csv",
+            ("epsilon", "n", "samples", "served", "share", "low", "high", "predicted"),
+            (
+                (
+                    r.epsilon,
+                    r.n,
+                    r.samples,
+                    r.served,
+                    r.estimate,
+                    r.low,
+                    r.high,
+                    self.predicted(r.n, r.epsilon),
+                )
+                for r in self.served
+            ),
+        )
+        write_table(
+            place / "nearest.csv",
+            ("n", "mean", "q05", "q25", "median", "q75", "q95", "largest"),
+            ((row.n, row.mean, *row.quantiles, row.largest) for row in self.table),
+        )
+        with atomic_write(place / "summary.json") as file:
+            file.write((json.dumps(self.summary(), indent=1) + "\n").encode())
+        parameters = {
+            **self.question.to_json(),
+            "epsilon": self.epsilon,
+            "delta": self.delta,
+            "confidence": self.confidence,
+        }
+        write_provenance(place, "random subset sum", parameters, command)
+        write_figure(place, FIGURE, lambda: draw(self))
+
+
+def run_random_subset_sum(
+    law: str | Sampler | ItemLaw = "uniform",
+    sizes: Iterable[int] = range(4, 21),
+    samples: int = 1000,
+    *,
+    epsilon: float = 0.01,
+    delta: float = 0.01,
+    seed: int = 0,
+    low: float = -0.5,
+    high: float = 0.5,
+    confidence: float = 0.95,
+    epsilons: Iterable[float] | None = None,
+    folder: str | PathLike[str] | None = None,
+    processes: int | None = 1,
+    progress: bool | Callable[[int, Any], object] = False,
+) -> Findings:
+    """Sample random subset-sum problems of several sizes and find out how many items are enough.
+
+    Parameters
+    ----------
+    law : {"uniform", "normal", "product", "product-or-zero"} or callable(rng, size)
+        Of the items; see :data:`subsetsum_nets.theory.random_subset_sum.LAWS`.
+    sizes : iterable of int
+        The numbers n of items, up to 40 (time doubles with each from about 16 on).
+    samples : int
+        Problems of each size.
+    epsilon, delta : float
+        For which the least n is sought.
+    seed : int
+    low, high : float
+        The interval of targets.
+    confidence : float
+        Of the intervals.
+    epsilons : iterable of float, optional
+        For which the share served is listed, besides ``epsilon``; None takes 2^-2, 2^-4, ..., 2^-12.
+    folder : path, optional
+        Keeps what is finished in its folder ``checkpoint``; the same call goes on from there.
+    processes : int or None
+        For the covering radii; None takes one a core. See :func:`.covering_samples.covering_radii`.
+    progress : bool or callable(done, total)
+
+    Returns
+    -------
+    Findings
+
+    Raises
+    ------
+    ValueError
+        If a number is out of range, there is no such law, or the folder belongs to another question.
+
+    Examples
+    --------
+    >>> found = run_random_subset_sum(sizes=range(4, 13), samples=40, epsilon=0.25, delta=0.25)
+    >>> found.least.low <= found.least.estimate <= found.least.high
+    True
+
+    """
+    question = Question.checked(law, sizes, samples, seed, low, high)
+    for name, value in (("epsilon", epsilon), ("delta", delta)):
+        if not 0 < value < 1:
+            raise ValueError(f"{name} must lie between 0 and 1, got {value!r}")
+    listed = [2.0**-k for k in range(2, 13, 2)] if epsilons is None else [float(e) for e in epsilons]
+    if not all(e > 0 for e in listed):
+        raise ValueError(f"epsilons must be positive numbers, got {listed!r}")
+    place = None if folder is None else Path(folder) / CHECKPOINT
+    radii = covering_radii(question, folder=place, processes=processes, progress=progress)
+    errors = nearest_errors(question, folder=place, threads=processes, progress=progress)
+    rows = served_table(radii, sorted({*listed, float(epsilon)}, reverse=True), confidence)
+    return Findings(
+        question=question,
+        epsilon=float(epsilon),
+        delta=float(delta),
+        confidence=confidence,
+        radii=radii,
+        errors=errors,
+        served=rows,
+        least=least_items(rows, float(epsilon), delta),
+        constant=fitted_constant(radii, seed, confidence),
+        table=error_table(errors),
+        slope=error_slope(errors, seed, confidence),
+    )

@@ -1,0 +1,7 @@
+"""Theory in numbers: what the theorems on strong lottery tickets require, to call from scripts.
+
+One module a topic: :mod:`.bounds` (how large a random network must be), :mod:`.structured_bounds` (the same
+for structured pruning), :mod:`.random_subset_sum` (how many random items a subset sum needs),
+:mod:`.subset_sizes` (how many items a nearest subset keeps). Every function names its theorem;
+docs/theory.md is the formula sheet.
+"""
