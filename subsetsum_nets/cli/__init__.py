@@ -1,4 +1,4 @@
-"""The command line: prune, verify, solve, graph, info.
+"""The command line: prune, verify, solve, graph, export, bounds, packing, rssp, per-weight, info.
 
 Every command has a readable view and, with ``--json``, one for machines. Exit codes: 0 done and, where asked,
 verified; 1 not verified or infeasible; 2 bad input. One file a group of commands.
