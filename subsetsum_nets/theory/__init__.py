@@ -2,6 +2,8 @@
 
 One module a topic: :mod:`.bounds` (how large a random network must be), :mod:`.structured_bounds` (the same
 for structured pruning), :mod:`.random_subset_sum` (how many random items a subset sum needs),
-:mod:`.subset_sizes` (how many items a nearest subset keeps). Every function names its theorem;
+:mod:`.subset_sizes` (how many items a nearest subset keeps), :mod:`.packings`, :mod:`.prunings` and
+:mod:`.exhaustion` (the lower bound: separated sets, and whether any pruning serves a member). Every function
+names its theorem;
 docs/theory.md is the formula sheet.
 """

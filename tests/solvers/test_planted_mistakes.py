@@ -404,7 +404,14 @@ CELL_MISTAKES = {
         "cell = int(numbers[i]) >> shift",
     ),
     "hits are overwritten": ("        hits[found] = place\n", "        hits[max(0, found - 1)] = place\n"),
-    "first hits are overwritten": ("        hits[found] = i\n", "        hits[max(0, found - 1)] = i\n"),
+    "first hits are overwritten": (
+        "        hits[found] = i\n        found += int(np.int64(table[np.uint32(",
+        "        hits[max(0, found - 1)] = i\n        found += int(np.int64(table[np.uint32(",
+    ),
+    "hits of the look back are overwritten": (
+        "        hits[found] = i\n        found += int(np.int64(table[_folded(",
+        "        hits[max(0, found - 1)] = i\n        found += int(np.int64(table[_folded(",
+    ),
 }
 
 

@@ -492,7 +492,7 @@ def test_chunks_are_short_and_go_round():
         return chunk_rows(Table(items, targets, None, 0.0, question).example(), total, workers)
 
     wide, narrow = (np.ones((10, 32)), np.ones(10)), (np.ones((10, 21)), np.ones(10))
-    assert size(*wide, 10**7, 2) * 2**18 <= 2**27
+    assert size(*wide, 10**7, 2) * 2**18 <= 2**28, "some tenths of a second"
     assert 10_000 <= size(*narrow, 10**7, 2) <= 50_000
     assert size(*narrow, 100_000, 8) * 8 <= 100_000, "every worker has something to do"
     assert size(*narrow, 10, 8) >= 256
