@@ -35,16 +35,17 @@ _FORMAT = "subsetsum-nets pruned network"
 
 @dataclass(frozen=True)
 class Shortfall:
-    """Weights for which the random network offers no subset within their tolerance.
+    """Weights for which the random network offers no subset within their tolerance, or too little in all.
 
     Attributes
     ----------
     rows : int
-        How many subset sums missed.
+        How many subset sums missed; 0 where all met their tolerance and still too little was proven.
     worst_excess : float
         The largest error beyond its tolerance.
     worst_ratio : float
-        The largest error as a multiple of its tolerance.
+        The largest error as a multiple of its tolerance; where no row missed, the bound proven as a multiple
+        of epsilon.
     enough_candidates : int or None
         A number of candidates that is predicted to do; None when epsilon is too small for any.
 
@@ -56,10 +57,15 @@ class Shortfall:
     enough_candidates: int | None
 
     def __str__(self) -> str:
-        missed = (
-            f"{self.rows} subset sums missed their tolerance, the worst by {self.worst_excess:.3g} "
-            f"({self.worst_ratio:.3g} times the tolerance)"
-        )
+        if not self.rows:
+            missed = (
+                f"all subset sums met their tolerance, but {self.worst_ratio:.3g} epsilon is what was proven"
+            )
+        else:
+            missed = (
+                f"{self.rows} subset sums missed their tolerance, the worst by {self.worst_excess:.3g} "
+                f"({self.worst_ratio:.3g} times the tolerance)"
+            )
         if self.enough_candidates is None:
             return f"{missed}; epsilon is too small for any number of candidates"
         return f"{missed}; candidates={self.enough_candidates} should do"
@@ -92,7 +98,8 @@ class PrunedNetwork:
         The subset sums, one row for each target weight and sign that needs one.
     certificate : Certificate or None
     shortfall : Shortfall or None
-        None when every row met its tolerance.
+        None when nothing was missed: with allocation "tight" when epsilon was proven, with "recursion" when
+        every row met its tolerance.
 
     """
 

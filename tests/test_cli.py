@@ -143,6 +143,7 @@ BAD = {
     "delta 1": lambda d, t: ["prune", t, "--delta", 1, "--out", d / "o"],
     "negative seed": lambda d, t: ["prune", t, "--seed", -1, "--out", d / "o"],
     "unknown construction": lambda d, t: ["prune", t, "--construction", "magic", "--out", d / "o"],
+    "unknown allocation": lambda d, t: ["prune", t, "--allocation", "loose", "--out", d / "o"],
     "unknown objective": lambda d, t: ["prune", t, "--objective", "best", "--out", d / "o"],
     "an into of the wrong shape": lambda d, t: ["prune", t, "--into", t, "--out", d / "o"],
     "an output that is a file": lambda d, t: ["prune", t, "--out", write(d / "file", b"x")],

@@ -165,7 +165,7 @@ def block_rows(
     valid = np.empty(places.shape, dtype=bool)
     for output in range(layer.d_out):  # one output at a time bounds the memory
         products = outgoing[output, columns] * slopes[columns]
-        places[output], valid[output] = _choose_items(products, serving, targets[output], most)
+        places[output], valid[output] = choose_items(products, serving, targets[output], most)
         items[output] = np.take_along_axis(products, places[output], axis=1)
     return RowGroup(
         index,
@@ -178,7 +178,7 @@ def block_rows(
     )
 
 
-def _choose_items(
+def choose_items(
     products: FloatArray, serving: Bools, targets: FloatArray, most: int
 ) -> tuple[NDArray[np.int64], Bools]:
     """Choose which ``most`` units to offer to each of J rows; returns places (J, most) and validity.

@@ -25,9 +25,9 @@ so by Cantelli's inequality their average stays below
     E[q(m)] + sqrt(Var[q(m)] (2/delta - 1) / B)
 
 with probability 1 - delta/2. In the linear construction m is fixed; there the share of the worst row, 1/N
-of its error at z = Z, is added to the mean instead. The number chosen is the least for which this is at most
-the weight error that the required epsilon allows. It is a prediction; what is claimed in the end is only what
-verification proves.
+of its error at z = Z, is added to the mean instead. The number chosen by allocation "recursion" is the least
+for which this is at most the weight error that the required epsilon allows; "tight" puts the same q through
+the methods of the verifier. It is a prediction; what is claimed in the end is only what verification proves.
 """
 
 from __future__ import annotations
@@ -43,16 +43,18 @@ from subsetsum_nets.constructions.plan import covering_scale, weight_with_bias
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from subsetsum_nets.constructions.plan import Construction, RowGroup
+    from numpy.typing import NDArray
+
+    from subsetsum_nets.constructions.plan import Construction, ItemLaw, RowGroup
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.relu_network import ReluNetwork
 
 MOST_ITEMS = 44  # offered to one row: beyond it meet in the middle takes seconds a row
-_MOST_CANDIDATES = 1024
+MOST_CANDIDATES = 1024
 _BLOCK = 1 << 14  # rows whose densities are computed at a time
 _NEWTON_STEPS = 12
 _FREE_ITEMS = 16  # offered to any row that has them: solved in microseconds
-_SPARE_ITEMS = 2  # offered beyond the need, so that blocks with few units can borrow from the others
+SPARE_ITEMS = 2  # offered beyond the need, so that blocks with few units can borrow from the others
 
 
 @dataclass(frozen=True)
@@ -93,20 +95,20 @@ def size_network(
 
     """
     counts = range(MOST_ITEMS + 1)
-    drawn = np.array([_worst_layer(construction, target, m, rows, delta, _mean_over_rows) for m in counts])
+    drawn = np.array([_worst_layer(construction, target, m, rows, delta, mean_over_rows) for m in counts])
     law = construction.law
     if law.usable == 1.0:
-        worst = np.array([_worst_layer(construction, target, m, rows, delta, _worst_row) for m in counts])
+        worst = np.array([_worst_layer(construction, target, m, rows, delta, worst_row) for m in counts])
         reached = drawn + worst / rows <= weight_error
         candidates = max(1, int(np.argmax(reached)) if reached.any() else MOST_ITEMS)
         return Sizing(candidates, MOST_ITEMS, enough=bool(reached.any()))
-    chosen = np.array([_worst_layer(construction, target, m, rows, delta, _centred) for m in counts])
+    chosen = np.array([_worst_layer(construction, target, m, rows, delta, centred) for m in counts])
     needed = int(np.argmax(chosen <= weight_error)) if (chosen <= weight_error).any() else MOST_ITEMS
-    items = min(MOST_ITEMS, max(_FREE_ITEMS, needed + _SPARE_ITEMS))
+    items = min(MOST_ITEMS, max(_FREE_ITEMS, needed + SPARE_ITEMS))
     errors = np.append(drawn[:items], chosen[items])
     blocks = min(weight_with_bias(layer).shape[1] for layer in target.layers)
-    for candidates in range(1, _MOST_CANDIDATES + 1):
-        chances = _binomial(candidates * law.share, law.usable, items)
+    for candidates in range(1, MOST_CANDIDATES + 1):
+        chances = binomial(candidates * law.share, law.usable, items)
         mean = float(chances @ errors)
         variance = max(0.0, float(chances @ errors**2) - mean * mean)
         if mean + math.sqrt(variance * (2 / delta - 1) / blocks) <= weight_error:
@@ -114,7 +116,7 @@ def size_network(
     return Sizing(math.ceil(2 * items / (law.share * law.usable)), items, enough=False)
 
 
-def _binomial(trials: int, chance: float, top: int) -> FloatArray:
+def binomial(trials: int, chance: float, top: int) -> FloatArray:
     """Return the probabilities of 0..top successes, the last one of ``top`` or more."""
     from scipy.stats import binom
 
@@ -131,7 +133,7 @@ def _worst_layer(
     delta: float,
     inverse_density: Callable[[FloatArray, float], FloatArray],
 ) -> float:
-    """Return the mean over a layer's weights of the error with m items; of the layer where it is largest.
+    """Return the mean over a layer's weights of the error with m items; where it is largest.
 
     ``inverse_density(u, Z - u)`` gives the 1/phi(z) that counts for weights at u deviations.
     """
@@ -139,32 +141,50 @@ def _worst_layer(
     for layer in target.layers:
         weights = np.abs(weight_with_bias(layer)).ravel()
         scale = covering_scale(layer, least=construction.least_scale)
-        spread = scale * math.sqrt(m * construction.law.second_moment / 4)
-        errors = weights
-        if m:
-            from scipy.special import ndtri
-
-            beyond = -float(ndtri(delta / (4 * rows)))
-            base = math.log(2 * rows / delta) * math.ldexp(spread, -m - 1)
-            errors = np.minimum(base * inverse_density(weights / spread, beyond), weights)
+        errors = errors_with(construction.law, weights, scale, m, rows, delta, inverse_density)
         worst = max(worst, float(errors.mean()))
     return worst
 
 
-def _mean_over_rows(u: FloatArray, beyond: float) -> FloatArray:
+def errors_with(
+    law: ItemLaw,
+    weights: FloatArray,
+    scale: float,
+    m: int,
+    rows: int,
+    delta: float,
+    inverse_density: Callable[[FloatArray, float], FloatArray],
+) -> FloatArray:
+    """Return q for absolute weights (k,) with m items of a scale; the rest as above."""
+    if not m:
+        return weights
+    from scipy.special import ndtri
+
+    spread = scale * math.sqrt(m * law.second_moment / 4)
+    beyond = -float(ndtri(delta / (4 * rows)))
+    base = level(rows, delta) * math.ldexp(spread, -m - 1)
+    return np.minimum(base * inverse_density(weights / spread, beyond), weights)
+
+
+def level(rows: int, delta: float) -> float:
+    """Return L: but with probability delta/2, none of N errors exceeds L times its mean."""
+    return math.log(2 * rows / delta)
+
+
+def mean_over_rows(u: FloatArray, beyond: float) -> FloatArray:
     """Return the mean of 1/phi(z) over normal z around u, cut at |z| = u + beyond."""
     z, u = u + beyond, np.maximum(u, 1e-6)
     mean: FloatArray = np.exp(np.minimum(z * u - u**2 / 2, 700.0)) * -np.expm1(-2 * z * u) / u
     return mean
 
 
-def _worst_row(u: FloatArray, beyond: float) -> FloatArray:
+def worst_row(u: FloatArray, beyond: float) -> FloatArray:
     """Return 1/phi(z) at that cut."""
     worst: FloatArray = math.sqrt(2 * math.pi) * np.exp(np.minimum((u + beyond) ** 2 / 2, 700.0))
     return worst
 
 
-def _centred(u: FloatArray, beyond: float) -> FloatArray:  # noqa: ARG001 - one of three alike
+def centred(u: FloatArray, beyond: float) -> FloatArray:  # noqa: ARG001 - one of three alike
     """Return 1/phi(0)."""
     return np.full(u.shape, math.sqrt(2 * math.pi))
 
@@ -178,16 +198,23 @@ def predicted_errors(group: RowGroup, rows: int, delta: float) -> FloatArray:
     """
     m = group.items.shape[2]
     items, targets = group.items.reshape(-1, m), group.targets.reshape(-1)
-    counts = group.valid.reshape(-1, m).sum(axis=1)
+    error = level(rows, delta) * expected_errors(items, group.valid.reshape(-1, m).sum(axis=1), targets)
+    return np.asarray(np.minimum(error, np.abs(targets)).reshape(group.targets.shape))
+
+
+def expected_errors(items: FloatArray, counts: NDArray[np.int64], targets: FloatArray) -> FloatArray:
+    """Return the mean error of the nearest subset, 1 / (2^(m+1) p), for rows of items (N, m).
+
+    ``counts`` of the items of each row are valid, the others 0. Out of reach it is huge.
+    """
     log_density = np.concatenate(
         [
             _log_density(items[first : first + _BLOCK], targets[first : first + _BLOCK])
             for first in range(0, len(items), _BLOCK)
         ]
     )
-    exponent = np.minimum(-log_density - (counts + 1) * math.log(2), 700.0)
-    error = math.log(2 * rows / delta) * np.exp(exponent)
-    return np.asarray(np.minimum(error, np.abs(targets)).reshape(group.targets.shape))
+    errors: FloatArray = np.exp(np.minimum(-log_density - (counts + 1) * math.log(2), 700.0))
+    return errors
 
 
 def _log_density(items: FloatArray, targets: FloatArray) -> FloatArray:

@@ -118,6 +118,11 @@ class ItemLaw:
     share: int
     usable: float
 
+    @property
+    def factors(self) -> int:
+        """How many U[-1, 1] an item is a product of: E[X^2] = 3^-factors."""
+        return round(-math.log(self.second_moment, 3))
+
 
 class Construction(Protocol):
     """A theorem made to work: how a target weight becomes subset sums of a random network's weights."""

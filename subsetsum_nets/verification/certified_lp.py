@@ -47,10 +47,11 @@ class Equalities:
 
 @dataclass(frozen=True, eq=False)
 class Inequalities:
-    """Rows ``matrix @ v <= upper``, exactly as stored."""
+    """Rows ``matrix @ v <= upper``, exactly as stored; ``slopes`` are those of a model's lines, on record."""
 
     matrix: csr_array[Any, Any]
     upper: FloatArray
+    slopes: FloatArray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,8 +141,23 @@ class Program:
             residual, fixed = self._residual(objective, proposal)
         return total_up([fixed, *_box_terms_up(residual, self.box)]), residual.mid
 
-    def proven_empty(self, time_limit: float | None = None) -> bool:
-        """Tell whether multipliers prove that no v meets all rows and the box; False proves nothing."""
+    def direction(self, proposal: Proposal) -> FloatArray | None:
+        """Return the part of the objective that the ball bounds: any vector is sound; None without a cut."""
+        if self.cuts is None or not self.cuts.upper.size:
+            return None
+        direction: FloatArray = np.maximum(proposal.cuts, 0.0) @ self.cuts.normals
+        return direction
+
+    def proven_empty(self, proposal: Proposal | None = None) -> bool:
+        """Tell whether multipliers prove that no v meets all rows and the box; False proves nothing.
+
+        Those of :meth:`propose_empty` are asked for where none are given.
+        """
+        proposal = self.propose_empty() if proposal is None else proposal
+        return proposal is not None and self.bound_up(np.zeros(self.box.low.size), proposal)[0] < 0.0
+
+    def propose_empty(self, time_limit: float | None = None) -> Proposal | None:
+        """Ask HiGHS by how much all rows must give to be met; None without an answer."""
         from scipy.sparse import csr_array, hstack, vstack
 
         matrix, upper = self._rows()
@@ -155,12 +171,11 @@ class Program:
             time_limit=time_limit,
         )
         if answer.status != 0 or answer.x is None:
-            return False
+            return None
         multipliers = np.maximum(-np.nan_to_num(answer.ineqlin.marginals), 0.0)
         ends = np.cumsum([b.size, b.size, self.inequalities.upper.size])
         above, below, rows, cuts = np.split(multipliers, ends)
-        proposal = Proposal(answer.x[:-1], above - below, rows, cuts)
-        return self.bound_up(np.zeros(a.shape[1]), proposal)[0] < 0.0
+        return Proposal(answer.x[:-1], above - below, rows, cuts)
 
     def _rows(self) -> tuple[csr_array[Any, Any], FloatArray]:
         """Return the inequalities with the cuts below them."""
@@ -186,9 +201,9 @@ class Program:
             *times_up(np.abs(free), rhs.rad),
             *products_up(signed, self.inequalities.upper),
         ]
-        if self.cuts is not None and self.cuts.upper.size:
+        direction = self.direction(proposal)
+        if self.cuts is not None and direction is not None:
             d = self.cuts.center.size
-            direction = np.maximum(proposal.cuts, 0.0) @ self.cuts.normals  # any vector is sound
             parts.append(
                 float(ball_support_up(direction[np.newaxis], self.cuts.center, self.cuts.ball.radius)[0])
             )

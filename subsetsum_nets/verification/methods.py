@@ -126,8 +126,16 @@ def _milp(q: Question) -> tuple[MethodBound, LowerBound | None]:
     from subsetsum_nets.verification.falsifier import LowerBound
     from subsetsum_nets.verification.milp import milp_bound
 
-    found = milp_bound(q.target, q.pruned, q.domain, q.norm, time_limit=q.seconds_left, effective=q.effective)
-    return MethodBound(found.upper, ()), LowerBound(found.lower, found.witness)
+    found = milp_bound(
+        q.target,
+        q.pruned,
+        q.domain,
+        q.norm,
+        time_limit=q.seconds_left,
+        effective=q.effective,
+        record=q.exact,
+    )
+    return MethodBound(found.upper, (), found.proof), LowerBound(found.lower, found.witness)
 
 
 def _splitting(q: Question) -> tuple[MethodBound, LowerBound | None]:
@@ -157,7 +165,7 @@ TABLE = {
         Method("interval", _interval, by_layers=False),
         Method("propagated", _propagated),
         Method("zonotope", _zonotope),
-        Method("milp", _milp, by_layers=False, anytime=True, replayed=False),
+        Method("milp", _milp, by_layers=False, anytime=True),
         Method("splitting", _splitting, anytime=True),
     )
 }

@@ -25,6 +25,7 @@ from subsetsum_nets.verification.falsifier import falsify, lower_bound_near
 from subsetsum_nets.verification.midrad import check_norm
 from subsetsum_nets.verification.output_norm import Aim, OutputNorm, chord_of_magnitude_up
 from subsetsum_nets.verification.pair_model import Definition, EmptyBoxError, pair_model
+from subsetsum_nets.verification.proofs import MilpNode, MilpProof, ProgramProof
 from subsetsum_nets.verification.ranges import Range
 
 if TYPE_CHECKING:
@@ -67,6 +68,8 @@ class MilpResult:
         Whether the bracket is closed to six digits: ``upper <= lower (1 + 1e-6)``.
     nodes : int
         Linear programs solved.
+    proof : MilpProof or None
+        How the search went, where it was recorded.
 
     """
 
@@ -75,6 +78,7 @@ class MilpResult:
     witness: FloatArray
     proven: bool
     nodes: int
+    proof: MilpProof | None = None
 
 
 def milp_bound(
@@ -85,6 +89,7 @@ def milp_bound(
     *,
     time_limit: float | None = None,
     effective: Sequence[TwoSlope] | None = None,
+    record: bool = False,
 ) -> MilpResult:
     """Bracket sup ||f - g|| by branch and bound over the phases of the units.
 
@@ -98,6 +103,8 @@ def milp_bound(
         Seconds, after which the bracket reached so far is returned.
     effective : sequence of TwoSlope, optional
         ``effective_layers(target, pruned)``: far fewer phases than those of ``pruned`` itself.
+    record : bool
+        Whether to keep every multiplier, for the replay in exact arithmetic (:mod:`.replay_milp`).
 
     Raises
     ------
@@ -122,10 +129,14 @@ def milp_bound(
     deadline = math.inf if time_limit is None else time.perf_counter() + time_limit
     model = pair_model(target, pruned, domain, effective)
     found = falsify(target, pruned, domain, norm, effective=effective, time_limit=time_limit)
-    search = _BranchAndBound(target, pruned, domain, norm, effective, model, found, deadline)
+    proof = MilpProof(math.inf, effective is not None, model.scales, model.halved) if record else None
+    search = _BranchAndBound(target, pruned, domain, norm, effective, model, found, deadline, proof)
     upper = max(search.run(), search.found.lower)
     lower = search.found.lower
-    return MilpResult(upper, lower, search.found.witness, upper <= lower * (1.0 + GAP), search.programs)
+    if proof is not None:
+        proof.upper = upper
+    proven = upper <= lower * (1.0 + GAP)
+    return MilpResult(upper, lower, search.found.witness, proven, search.programs, proof)
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,12 +144,13 @@ class _Node:
     """A box and an aim whose bound is proven, and what to branch on.
 
     ``variable`` is cut at zero, or the aim falls into ``aims``; -1 and none mean that nothing is left to
-    branch on.
+    branch on. ``record`` is filled in where there is a proof to keep.
     """
 
     bound: float
     box: Range
     aim: Aim
+    record: MilpNode
     variable: int = -1
     aims: tuple[Aim, ...] = ()
 
@@ -163,6 +175,7 @@ class _BranchAndBound:
         model: PairModel,
         found: LowerBound,
         deadline: float,
+        proof: MilpProof | None = None,
     ) -> None:
         self._networks = target, pruned
         self._domain = domain
@@ -171,6 +184,7 @@ class _BranchAndBound:
         self._model = model
         self._norm = OutputNorm(norm, model.outputs.size, model.scale)
         self._deadline = deadline
+        self._proof = proof
         self._cuts = BallCuts.none(domain, model.dimension) if isinstance(domain, Ball) else None
         self._settled = 0.0  # the largest bound of a node that is finished
         self._order = itertools.count()
@@ -184,19 +198,23 @@ class _BranchAndBound:
             self._climb(root)
             heap: list[tuple[float, int, _Node]] = []
             for aim in self._norm.aims():
-                self._push(heap, root, aim, math.inf)
+                record = MilpNode()
+                if self._proof is not None:
+                    self._proof.aims.append(record)
+                self._push(heap, root, aim, math.inf, record)
             if heap:
                 root = self._tight_root(root)
                 rough, heap = heap, []
                 for _, _, node in rough:
-                    self._push(heap, root, node.aim, node.bound)
+                    self._push(heap, root, node.aim, node.bound, self._child(node))
         except EmptyBoxError:  # the domain is not empty, so that only a defect leads here
             raise SoundnessError("the model of the two networks has no solution") from None
         while heap and -heap[0][0] > self._cutoff() and time.perf_counter() < self._deadline:
             _, _, node = heapq.heappop(heap)
             before = self.found.lower
+            self._record_cut(node)
             for box, aim in node.children():
-                self._push(heap, box, aim, node.bound)
+                self._push(heap, box, aim, node.bound, self._child(node))
             if self.found.lower > before:
                 self._climb(root)
         still_open = -heap[0][0] if heap else 0.0
@@ -206,9 +224,40 @@ class _BranchAndBound:
         """Return the norm, in the model's scale, that needs no further proof: nodes below are finished."""
         return self.found.lower * (1.0 + _TARGET_GAP) / self._norm.scale
 
-    def _push(self, heap: list[tuple[float, int, _Node]], box: Range, aim: Aim, inherited: float) -> None:
+    def _child(self, node: _Node) -> MilpNode:
+        """Return the record of one more child of a node; nothing hangs on it without a proof to keep."""
+        child = MilpNode()
+        if self._proof is not None:
+            node.record.children.append(child)
+        return child
+
+    def _kept(self, program: Program, proposal: Proposal | None) -> ProgramProof | None:
+        """Return what a proof says of a program; None where it used no multipliers, or none is kept."""
+        if self._proof is None or proposal is None:
+            return None
+        return ProgramProof.of(program, proposal)
+
+    @staticmethod
+    def _record_cut(node: _Node) -> None:
+        record = node.record
+        if node.aims:
+            first, whole = node.aims[0].high, node.aim.high
+            if first is not None and whole is not None:
+                record.ratio = int((first != whole).argmax())
+                record.at = float(first[record.ratio])
+        else:
+            record.variable = node.variable
+
+    def _push(
+        self,
+        heap: list[tuple[float, int, _Node]],
+        box: Range,
+        aim: Aim,
+        inherited: float,
+        record: MilpNode,
+    ) -> None:
         """Bound a node and keep it if it needs branching and can be branched on."""
-        node = self._bounded(box, aim, inherited)
+        node = self._bounded(box, aim, inherited, record)
         if node is None:
             return
         if node.bound <= self._cutoff() or (node.variable < 0 and not node.aims):
@@ -216,7 +265,7 @@ class _BranchAndBound:
         else:
             heapq.heappush(heap, (-node.bound, next(self._order), node))
 
-    def _bounded(self, box: Range, aim: Aim, inherited: float) -> _Node | None:
+    def _bounded(self, box: Range, aim: Aim, inherited: float, record: MilpNode) -> _Node | None:
         """Return the node of a box with its bound and how to branch; None if it is proven empty."""
         outputs = self._model.outputs
         try:
@@ -227,23 +276,28 @@ class _BranchAndBound:
         except EmptyBoxError:
             return None
         slope, constant = self._norm.linear(aim, box.low[outputs], box.high[outputs])
+        record.slope = slope
         linear = np.zeros(box.low.size)
         linear[outputs] = slope
         program = Program(self._model.equalities, self._model.inequalities(box), box, self._cuts)
         from_box = total_up([program.bound_up(linear, None)[0], constant])
-        node = _Node(min(inherited, from_box), box, aim, *self._widest(box))
+        node = _Node(min(inherited, from_box), box, aim, record, *self._widest(box))
         if node.bound <= self._cutoff():
             return node
         for _ in range(_CUT_ROUNDS):
             program = Program(self._model.equalities, self._model.inequalities(box), box, self._cuts)
             proposal, infeasible = self._propose(program, linear)
-            if infeasible and program.proven_empty():
-                return None
+            if infeasible:
+                emptiness = program.propose_empty()
+                if emptiness is not None and program.proven_empty(emptiness):
+                    record.empty = self._kept(program, emptiness)
+                    return None
             bound, residual = program.bound_up(linear, proposal)
             bound = total_up([bound, constant])
             progress = node.bound - bound
             if bound < node.bound:
                 node = replace(node, bound=bound)
+                record.program = self._kept(program, proposal)
             if proposal is None:
                 return node
             self._note(proposal.point)
@@ -323,25 +377,33 @@ class _BranchAndBound:
                     return root
                 root = self._tight_variable(root, int(variable))
             root = model.tightened(root)
+            if self._proof is not None:
+                self._proof.tightened.append(None)
         return root
 
     def _tight_variable(self, box: Range, variable: int) -> Range:
         ends = []
+        proofs: list[ProgramProof | None] = []
         for sign in (-1.0, 1.0):
             linear = np.zeros(box.low.size)
             linear[variable] = sign
             end = math.inf
+            proofs.append(None)
             for _ in range(_ROOT_CUT_ROUNDS):
                 program = Program(self._model.equalities, self._model.inequalities(box), box, self._cuts)
                 proposal, _ = self._propose(program, linear)
                 bound, residual = program.bound_up(linear, proposal)
-                end = min(end, bound)
+                if bound < end:
+                    end = bound
+                    proofs[-1] = self._kept(program, proposal)
                 if proposal is None:
                     break
                 self._note(proposal.point)
                 if not self._add_cuts(proposal, residual):
                     break
             ends.append(end)
+        if self._proof is not None:
+            self._proof.tightened.append((variable, proofs[0], proofs[1]))
         return _cut_at(box, variable, -ends[0], ends[1])
 
     def _add_cuts(self, proposal: Proposal, residual: FloatArray) -> bool:

@@ -132,6 +132,10 @@ class PairModel:
         A power of two.
     equalities : Equalities
         The definitions as rows.
+    scales : tuple of float
+        Powers of two that the differences are divided by: of each layer, or of the outputs.
+    halved : tuple of bool
+        Whether the inputs of each layer in g were cut into positive and negative parts.
 
     """
 
@@ -143,6 +147,8 @@ class PairModel:
     outputs: Indices
     scale: float
     equalities: Equalities
+    scales: tuple[float, ...]
+    halved: tuple[bool, ...]
 
     def tightened(self, box: Range) -> Range:
         """Return the box cut down to what interval arithmetic makes of it.
@@ -192,7 +198,8 @@ class PairModel:
         counts = np.cumsum([0, unit.pre.size, unit.pre.size, pair.d.size, pair.d.size])
         rows = [np.arange(a, b) for a, b in pairwise(counts)]
         matrix = sparse_rows([*rows, *rows], columns, values, (int(counts[-1]), low.size))
-        return Inequalities(matrix, np.concatenate([np.zeros(unit.pre.size), top, most, least]))
+        upper = np.concatenate([np.zeros(unit.pre.size), top, most, least])
+        return Inequalities(matrix, upper, np.concatenate([chord, above, below]))
 
 
 def cut(low: FloatArray, high: FloatArray, where: Indices, least: FloatArray, most: FloatArray) -> None:
@@ -228,6 +235,8 @@ class _Builder:
     def __init__(self, low: FloatArray, high: FloatArray) -> None:
         self.low, self.high = low, high
         self.steps: list[Step] = []
+        self.scales: list[float] = []
+        self.halved: list[bool] = []
 
     def add(self, step: Step) -> None:
         step.tighten(self.low, self.high)
@@ -293,7 +302,8 @@ class _Builder:
             if difference.size:
                 blocks.append((MidRad.point(weight), difference, scale))
             nonnegative = bool((self.low[of_g] >= 0.0).all())
-            if nonnegative or error.negative is error.positive:
+            self.halved.append(not nonnegative and error.negative is not error.positive)
+            if not self.halved[-1]:
                 blocks.append((_unrolled(error.positive), of_g, 1.0))
             else:
                 positive, negative = self.halves(of_g)
@@ -307,6 +317,7 @@ class _Builder:
                 _scaled(error.bias, 1.0 / new_scale),
             )
             scale = new_scale
+            self.scales.append(scale)
             y = self.plus(z, d, scale)
             if target.relu_after[index]:
                 of_f, of_g, e = self.relu(z), self.relu(y), self.fresh(d.size)
@@ -371,6 +382,7 @@ def pair_model(
         f, g = builder.network(target, inputs), builder.network(pruned, inputs)
         largest = np.maximum(builder.high[g] - builder.low[f], builder.high[f] - builder.low[g])
         scale = _power_of_two(float(finite(largest).max()))
+        builder.scales.append(scale)
         outputs = builder.affine(
             [
                 (MidRad.point(np.eye(f.size) / scale), g),
@@ -395,6 +407,8 @@ def pair_model(
         outputs,
         scale,
         _equalities([s for s in builder.steps if isinstance(s, Definition)], builder.low.size),
+        tuple(builder.scales),
+        tuple(builder.halved),
     )
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from subsetsum_nets.networks.arrays import FloatArray
+    from subsetsum_nets.verification.certified_lp import Program, Proposal
     from subsetsum_nets.verification.dual_lines import Lines, Multipliers
     from subsetsum_nets.verification.relu_relaxations import ReluSlopes
     from subsetsum_nets.verification.zonotope import Enclosure
@@ -171,3 +172,94 @@ class SplitProof:
     upper: float
     whole: ChosenSlopes
     search: BoxProof | UnitProof | None
+
+
+@dataclass(frozen=True, eq=False)
+class ProgramProof:
+    """The multipliers of a linear program over a box of a pair of networks; see :mod:`.certified_lp`.
+
+    Parameters
+    ----------
+    slopes : array, shape (units + 2 pairs,)
+        Of the lines above every unit, and above and below every pair's ``e``.
+    equalities : array, shape (defined variables,)
+    inequalities : array, shape (2 units + 2 pairs,)
+        Negative ones count as 0.
+    direction : array, shape (d_0,), or None
+        The part of the objective that the ball of inputs bounds.
+
+    """
+
+    slopes: FloatArray
+    equalities: FloatArray
+    inequalities: FloatArray
+    direction: FloatArray | None
+
+    @classmethod
+    def of(cls, program: Program, proposal: Proposal) -> ProgramProof:
+        """Return what a solver proposed for a program of a :class:`~.pair_model.PairModel`."""
+        slopes = program.inequalities.slopes
+        if slopes is None:
+            raise ValueError("only a program whose inequalities know their slopes can be recorded")
+        direction = program.direction(proposal)
+        return cls(slopes, proposal.equalities, proposal.inequalities, direction)
+
+
+@dataclass(eq=False)
+class MilpNode:
+    """A node of the branch and bound "milp".
+
+    Parameters
+    ----------
+    slope : array, shape (outputs,), or None
+        Of the linear function that bounds the norm here; None where the node is empty by its box.
+    program : ProgramProof or None
+        That bounds it; None where the box is enough.
+    empty : ProgramProof or None
+        That the objective 0 is below 0: there is no such point.
+    variable : int
+        That was cut at zero into two children, below and above; -1 for none.
+    ratio, at : int, float
+        The output whose ratio was cut into two children, and where; -1 for none.
+    children : list of MilpNode
+        Two, or without a cut the same node once more within the root's tightened box, or none.
+
+    """
+
+    slope: FloatArray | None = None
+    program: ProgramProof | None = None
+    empty: ProgramProof | None = None
+    variable: int = -1
+    ratio: int = -1
+    at: float = 0.0
+    children: list[MilpNode] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class MilpProof:
+    """What the branch and bound "milp" did.
+
+    Parameters
+    ----------
+    upper : float
+        What it proved.
+    layer_by_layer : bool
+        Whether g was read as effective layers; else the two networks meet at their outputs only.
+    scales : tuple of float
+        Powers of two that the differences are divided by: of each layer, or of the outputs.
+    halved : tuple of bool
+        Whether the inputs of each layer in g were cut into positive and negative parts.
+    tightened : list of (variable, below, above) or None
+        The root's box: programs for the least and the largest value of a variable, and None where interval
+        arithmetic went through all layers once more.
+    aims : list of MilpNode
+        One for every aim of the norm.
+
+    """
+
+    upper: float
+    layer_by_layer: bool
+    scales: tuple[float, ...]
+    halved: tuple[bool, ...]
+    tightened: list[tuple[int, ProgramProof | None, ProgramProof | None] | None] = field(default_factory=list)
+    aims: list[MilpNode] = field(default_factory=list)

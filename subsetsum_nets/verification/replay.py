@@ -33,8 +33,9 @@ from subsetsum_nets.verification.exact_ranges import (
 )
 from subsetsum_nets.verification.exact_spectral import spectral_norm_up
 from subsetsum_nets.verification.midrad import check_norm
-from subsetsum_nets.verification.proofs import ChosenSlopes
+from subsetsum_nets.verification.proofs import ChosenSlopes, MilpProof, SplitProof
 from subsetsum_nets.verification.propagated import chosen_slopes
+from subsetsum_nets.verification.replay_milp import replayed_milp
 from subsetsum_nets.verification.replay_propagated import propagated_deviation
 from subsetsum_nets.verification.replay_splitting import replayed_splitting
 from subsetsum_nets.verification.replay_zonotope import ReplayedZonotope
@@ -43,10 +44,9 @@ from subsetsum_nets.verification.zonotope import DifferentialZonotope
 if TYPE_CHECKING:
     from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.networks.relu_network import ReluNetwork
-    from subsetsum_nets.verification.proofs import SplitProof
     from subsetsum_nets.verification.zonotope import Enclosure
 
-REPLAYED_METHODS = ("norms", "interval", "differential", "propagated", "zonotope", "splitting")
+REPLAYED_METHODS = ("norms", "interval", "differential", "propagated", "zonotope", "splitting", "milp")
 
 
 def replayed_bound(
@@ -55,19 +55,20 @@ def replayed_bound(
     pruned: ReluNetwork,
     domain: Domain,
     norm: str = "l2",
-    proof: SplitProof | None = None,
+    proof: SplitProof | MilpProof | None = None,
 ) -> Fraction:
     """Bound sup ||f - g|| as a method does, in exact arithmetic.
 
     Parameters
     ----------
-    method : {"norms", "interval", "differential", "propagated", "zonotope", "splitting"}
+    method : {"norms", "interval", "differential", "propagated", "zonotope", "splitting", "milp"}
     target, pruned : ReluNetwork
         f and g.
     domain : Box or Ball
     norm : {"l2", "linf", "l1"}
-    proof : SplitProof, optional
-        For "splitting": how its search went, from ``splitting_bound(..., record=True)``.
+    proof : SplitProof or MilpProof, optional
+        For "splitting" and "milp": how the search went, from ``splitting_bound(..., record=True)`` and
+        ``milp_bound(..., record=True)``.
 
     Returns
     -------
@@ -77,7 +78,7 @@ def replayed_bound(
     Raises
     ------
     ValueError
-        For another method or norm, or "splitting" without a proof.
+        For another method or norm, or "splitting" or "milp" without a proof of its own.
     UnsupportedStructureError
         If the method compares layer by layer and the networks do not allow it.
     BoundOverflowError
@@ -95,6 +96,10 @@ def replayed_bound(
     check_norm(norm)
     if method not in REPLAYED_METHODS:
         raise ValueError(f"cannot replay method {method!r}; available are {', '.join(REPLAYED_METHODS)}")
+    if method == "milp":
+        if not isinstance(proof, MilpProof):
+            raise ValueError("method 'milp' is replayed from the proof of its search: pass it as proof")
+        return replayed_milp(target, pruned, domain, norm, proof)
     layers = exact_layers(target)
     if method == "interval":
         return norm_up(_interval_deviation(target, pruned, layers, domain), norm)
@@ -105,7 +110,7 @@ def replayed_bound(
     if method == "differential":
         return norm_up(_differential_deviation(layers, errors, target.relu_after, domain), norm)
     if method == "splitting":
-        if proof is None:
+        if not isinstance(proof, SplitProof):
             raise ValueError("method 'splitting' is replayed from the proof of its search: pass it as proof")
         return replayed_splitting(layers, effective, target.relu_after, domain, norm, proof)
     if method == "zonotope":

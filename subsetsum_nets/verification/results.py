@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.domains import Domain
-    from subsetsum_nets.verification.proofs import SplitProof
+    from subsetsum_nets.verification.proofs import MilpProof, SplitProof
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class MethodBound:
 
     upper: float
     layers: tuple[LayerBound, ...]
-    proof: SplitProof | None = None
+    proof: SplitProof | MilpProof | None = None
 
 
 @dataclass(frozen=True, eq=False)

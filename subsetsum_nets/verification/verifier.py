@@ -75,8 +75,7 @@ def verify(
         Seconds. A method that has begun and cannot stop midway finishes; no further one begins.
     exact : bool
         Whether to compute the winning bound once more in exact arithmetic: ``replayed`` of the result. This
-        takes its own time after the limit; "splitting" then stops at 2,000 parts, and "auto" leaves out
-        "milp", whose bound cannot be replayed.
+        takes its own time after the limit; "splitting" then stops at 2,000 parts.
 
     Returns
     -------

@@ -7,10 +7,12 @@ import pytest
 from constructions.tiny_targets import NAMES, target
 
 from solvers import solve_many
-from subsetsum_nets.compiler import _Compilation, prune
+from subsetsum_nets.compiler import prune
 from subsetsum_nets.constructions import construction_named
 from subsetsum_nets.constructions.candidates import predicted_errors
 from subsetsum_nets.constructions.plan import RowGroup
+from subsetsum_nets.constructions.questions import Question
+from subsetsum_nets.constructions.recursion_allocation import RecursionAllocation
 from subsetsum_nets.networks import Box, Dense, ReluNetwork
 
 SMALL = target((6, 5, 3), seed=1)
@@ -74,7 +76,8 @@ def test_predictions_scale_with_the_items():
 
 def sized(name, epsilon, delta, f=SMALL, domain=None):
     domain = domain or Box(-1, 1)
-    return _Compilation.prepare(construction_named(name), f, domain, epsilon, delta).sizing
+    question = Question.ask(construction_named(name), f, domain, epsilon, delta)
+    return RecursionAllocation(question).sizing
 
 
 @pytest.mark.parametrize("name", NAMES)

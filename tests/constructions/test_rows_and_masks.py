@@ -268,11 +268,11 @@ def test_the_errors_of_the_solution_are_those_of_the_effective_weights(name, dat
     method, random, _, groups = laid_out(name, f, domain, candidates=6, most=most)
     if not groups:
         return
-    from subsetsum_nets.compiler import _by_group, _solve
+    from subsetsum_nets.rounds import by_group, solve_groups
 
     tolerances = [np.full(group.targets.shape, 0.05) for group in groups]
-    solution = _solve(groups, tolerances, "nearest", 1, None, None, False)  # noqa: FBT003
-    pruned = method.masks(f, random, groups, _by_group(groups, solution.masks)).apply(random)
+    solution = solve_groups(groups, tolerances, objective="nearest", threads=1)
+    pruned = method.masks(f, random, groups, by_group(groups, solution.masks)).apply(random)
     row = 0
     for group in groups:
         layer = f.layers[group.layer]
@@ -294,13 +294,13 @@ def test_the_errors_of_the_solution_are_those_of_the_effective_weights(name, dat
 
 def test_no_gap_around_a_target_at_half_of_a_large_item():
     """With units to spare, a large first item must not crowd out all others but tiny ones."""
-    from subsetsum_nets.constructions.blocks import _choose_items
+    from subsetsum_nets.constructions.blocks import choose_items
 
     rng = np.random.default_rng(0)
     products = rng.uniform(-1, 1, (2000, 26)) * rng.uniform(0, 1, (2000, 26))
     goals = rng.uniform(-0.5, 0.5, 2000)
     goals[::2] = products[::2][np.arange(1000), np.abs(products[::2]).argmax(axis=1)] / 2
-    places, valid = _choose_items(products, np.ones(products.shape, dtype=bool), goals, 13)
+    places, valid = choose_items(products, np.ones(products.shape, dtype=bool), goals, 13)
     assert valid.all()
     items = np.take_along_axis(products, places, axis=1)
     from solvers import solve_many
@@ -313,11 +313,11 @@ def test_no_gap_around_a_target_at_half_of_a_large_item():
 
 @pytest.mark.parametrize("most", [1, 4, 30])
 def test_choosing_items_never_offers_a_unit_that_does_not_serve(most):
-    from subsetsum_nets.constructions.blocks import _choose_items
+    from subsetsum_nets.constructions.blocks import choose_items
 
     rng = np.random.default_rng(1)
     products, serving = rng.uniform(-1, 1, (300, 12)), rng.random((300, 12)) < 0.4
-    places, valid = _choose_items(products, serving, rng.uniform(-1, 1, 300), most)
+    places, valid = choose_items(products, serving, rng.uniform(-1, 1, 300), most)
     assert np.array_equal(valid.sum(axis=1), np.minimum(serving.sum(axis=1), most))
     for row in range(300):
         offered = places[row][valid[row]].tolist()

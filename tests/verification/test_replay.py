@@ -93,8 +93,8 @@ def test_sparse_and_convolutional_layers_are_read_as_they_are():
 
 def test_bad_input_is_refused():
     f, g = random_pair(2, (2, 3, 2))
-    with pytest.raises(ValueError, match="cannot replay method 'milp'; available are norms"):
-        replayed_bound("milp", f, g, Box(-1, 1))
+    with pytest.raises(ValueError, match="cannot replay method 'crown'; available are norms"):
+        replayed_bound("crown", f, g, Box(-1, 1))
     with pytest.raises(ValueError, match="unknown norm 'max'"):
         replayed_bound("norms", f, g, Box(-1, 1), "max")
     f = ReluNetwork([Dense([[1.0, 2.0]])])

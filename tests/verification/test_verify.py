@@ -162,20 +162,34 @@ def test_time_limit():
     assert hurried.upper == pytest.approx(verify(F, G).upper)
 
 
-@pytest.mark.parametrize("method", [m for m in METHODS if m != "milp"])
+@pytest.mark.parametrize("method", METHODS)
 def test_exact_replay_agrees_from_below(method):
     f, g = random_pair(3, (2, 4, 2))
     result = verify(f, g, method=method, exact=True)
     assert result.lower <= result.replayed <= result.upper
 
 
-def test_milp_cannot_be_replayed_and_auto_knows():
+def test_auto_replays_a_search():
     f, g = random_pair(1, (2, 3, 2), error=0.3)
-    with pytest.raises(UnsupportedStructureError, match="'milp' cannot be replayed in exact arithmetic"):
-        verify(f, g, method="milp", exact=True)
     result = verify(f, g, time_limit=3.0, exact=True)
-    assert result.method == "splitting"
+    assert result.method in ("milp", "splitting")
     assert result.lower <= result.replayed <= result.upper
+
+
+@pytest.mark.parametrize("norm", ["l2", "l1"])
+@pytest.mark.parametrize("domain", [Box(-1, 0.5), Ball(0.5, [0.25, 0.5])])
+def test_exact_replay_of_milp_in_every_norm(norm, domain):
+    f, g = random_pair(3, (2, 3, 2))
+    result = verify(f, g, domain=domain, norm=norm, method="milp", exact=True)
+    assert result.lower <= result.replayed <= result.upper
+    assert result.upper <= result.replayed * (1 + 1e-12)
+
+
+def test_a_method_that_cannot_be_replayed_says_so(monkeypatch):
+    module = importlib.import_module("subsetsum_nets.verification.methods")
+    monkeypatch.setitem(module.TABLE, "norms", dataclasses.replace(module.TABLE["norms"], replayed=False))
+    with pytest.raises(UnsupportedStructureError, match="'norms' cannot be replayed in exact arithmetic"):
+        verify(F, G, method="norms", exact=True)
 
 
 def test_a_replay_above_the_bound_is_an_error(monkeypatch):

@@ -1,0 +1,118 @@
+"""Allocation "recursion": tolerances that the simple recursion of "differential" bounds by epsilon.
+
+Every row met then means epsilon proven: the bound is monotone in the weight errors. It takes all errors to be
+as large as their tolerances and of the worst signs, which makes it many times too large for what a compile
+leaves; see :mod:`.tight_allocation`.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from subsetsum_nets.constructions.candidates import level, predicted_errors, size_network
+from subsetsum_nets.constructions.questions import ALLOWANCE, NORM, Allocation, Offer, arranged
+from subsetsum_nets.verification import DifferentialRecursion, LayerErrors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from subsetsum_nets.constructions.candidates import Sizing
+    from subsetsum_nets.constructions.questions import Place, Question
+    from subsetsum_nets.networks.arrays import FloatArray
+    from subsetsum_nets.networks.relu_network import Dense, ReluNetwork
+
+
+class RecursionAllocation(Allocation):
+    """Tolerances in proportion to the errors predicted, up to what the recursion bounds by epsilon."""
+
+    met_is_proven = True
+
+    def __init__(self, question: Question) -> None:
+        self._question = question
+        self.recursion = DifferentialRecursion(question.target, question.domain)
+
+    @cached_property
+    def sizing(self) -> Sizing:
+        """Return the least network for the uniform weight error that epsilon allows."""
+        q = self._question
+        uniform = [_unit_errors(layer) for layer in q.target.layers]
+        weight_error = largest_scale(self.recursion, uniform, q.epsilon)
+        with np.errstate(over="ignore", invalid="ignore"):  # weights near the ends of float64
+            return size_network(q.method, q.target, weight_error, q.rows, q.delta)
+
+    def sizes(self) -> Iterator[int]:
+        """Yield one number."""
+        yield self.sizing.candidates
+
+    def offer(self, random: ReluNetwork) -> Offer:
+        """Return rows with tolerances such that all together give epsilon.
+
+        Tolerances are in proportion to the errors predicted from each row's own items, so that a block with
+        few usable units borrows from the others; the factor is solved for through the recursion.
+        """
+        q = self._question
+        groups = q.method.rows(q.target, random, q.signs, self.sizing.items)
+        predicted = [predicted_errors(group, q.rows, q.delta) for group in groups]
+        scale = largest_scale(self.recursion, layer_errors(q.target, groups, predicted), q.epsilon)
+        tolerances = [scale * error for error in predicted]
+        expected = [error / level(q.rows, q.delta) for error in predicted]
+        return Offer(groups, tolerances, expected, self.sizing.items, enough=True)
+
+    def tightened(self, random: ReluNetwork, offer: Offer, bound: float) -> Offer | None:  # noqa: ARG002
+        """Return None: where all rows are met there is nothing to tighten."""
+        return None
+
+    def wider(self, candidates: int, bound: float) -> int | None:  # noqa: ARG002
+        """Return None: a failure within delta is reported."""
+        return None
+
+
+def largest_scale(recursion: DifferentialRecursion, errors: Sequence[LayerErrors], epsilon: float) -> float:
+    """Return nearly the largest factor on all errors that keeps the differential bound within epsilon."""
+
+    def bound(scale: float) -> float:
+        if not scale * worst < 1e300:
+            return math.inf
+        scaled = [LayerErrors(scale * e.positive, scale * e.negative, scale * e.bias) for e in errors]
+        try:
+            return recursion.bound(scaled, NORM).upper
+        except OverflowError:
+            return math.inf
+
+    allowed = epsilon * ALLOWANCE
+    worst = max((e.worst for e in errors), default=0.0)
+    if worst == 0.0:
+        return 1.0
+    most = 1e299 / worst
+    if bound(most) <= allowed:  # no error counts, as over a domain of zeros
+        return most
+    high = min(allowed / worst, most)
+    while bound(high) <= allowed:  # few steps: the bound is nearly linear
+        high *= 2
+    low = high / 2
+    while low > 0 and bound(low) > allowed:
+        high, low = low, low / 2
+    for _ in range(30):
+        middle = math.sqrt(low * high) if low > 0 else high / 2
+        if bound(middle) <= allowed:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def layer_errors(
+    target: ReluNetwork, places: Sequence[Place], errors: Sequence[FloatArray]
+) -> list[LayerErrors]:
+    """Arrange row errors as errors of effective weights; where no row is needed no error counts."""
+    return [LayerErrors(*parts) for parts in arranged(target, places, errors)]
+
+
+def _unit_errors(layer: Dense) -> LayerErrors:
+    """Return an error of 1 for every weight, and for every bias if the layer has any."""
+    ones = np.ones(layer.weight.shape)
+    return LayerErrors(ones, ones, np.full(layer.d_out, 0.0 if layer.bias is None else 1.0))

@@ -1,0 +1,204 @@
+"""The bound that verification will prove, predicted by drawing the weight errors that solving will leave.
+
+A subset sum that is solved for its nearest subset leaves an error of either sign whose size is nearly
+exponential; one that is solved within a tolerance leaves nearly any error within it. Such errors are drawn
+for every effective weight and the methods of the verifier asked about them: it sees signs and sizes as they
+will be, not the worst of both. The sizes drawn are those of an ideal sample: the means of the law between its
+k/N-quantiles, shuffled. So one draw's average is exact.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from subsetsum_nets.constructions.candidates import level
+from subsetsum_nets.constructions.plan import weight_with_bias
+from subsetsum_nets.constructions.questions import NORM, arranged
+from subsetsum_nets.verification import BoundOverflowError, DifferentialRecursion, LayerErrors, TwoSlope
+from subsetsum_nets.verification.methods import TABLE
+from subsetsum_nets.verification.methods import Question as Comparison
+from subsetsum_nets.verification.midrad import MidRad
+from subsetsum_nets.verification.ranges import domain_range, network_ranges
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from subsetsum_nets.constructions.plan import Side
+    from subsetsum_nets.constructions.questions import Question
+    from subsetsum_nets.networks.arrays import FloatArray
+
+_FEW_ROWS = 200  # up to which errors are not drawn but taken to have the worst signs
+_STREAM = 0x7167687  # of the draws: candidates depend on no seed of the user's
+_LEAST_SHARE = 2.0**-10  # of a layer's largest sensitivity that every unit is given
+_METHODS = ("differential", "norms", "propagated", "zonotope")
+
+
+@dataclass(frozen=True)
+class ErrorLaw:
+    """The law of a row's error as a fraction of q, the error that no row is predicted to exceed.
+
+    Attributes
+    ----------
+    mean : float
+    spread : float
+        Variance over the square of the mean.
+
+    """
+
+    mean: float
+    spread: float
+
+    @classmethod
+    def of(cls, objective: str, rows: int, delta: float) -> ErrorLaw:
+        """Return the exponential law for "nearest", the uniform one for an error anywhere within q."""
+        if objective == "nearest":
+            return cls(1 / level(rows, delta), 1.0)
+        return cls(0.5, 1 / 3)
+
+    def ideal_sample(self, size: int) -> FloatArray:
+        """Return the means between the k/size-quantiles, over the mean: ``size`` numbers of average 1."""
+        edges = np.arange(size + 1) / size
+        if self.spread < 1.0:  # uniform
+            return edges[1:] + edges[:-1]
+        left = 1.0 - edges  # the integral of -ln(left) is left - left ln(left), but for its sign
+        integral = left - left * np.log(np.where(left > 0.0, left, 1.0))
+        sample: FloatArray = size * -np.diff(integral)
+        return sample
+
+
+class SimulatedBounds:
+    """Bounds for one question, as a function of the expected errors of its rows.
+
+    Parameters
+    ----------
+    question : Question
+    law : ErrorLaw
+
+    """
+
+    def __init__(self, question: Question, law: ErrorLaw) -> None:
+        self._target, self._domain, self._law = question.target, question.domain, law
+        self._recursion = DifferentialRecursion(question.target, question.domain)
+        self._places = question.places
+
+    def quantile(
+        self, means: Sequence[FloatArray], failure: float, *, variance: float | None = None
+    ) -> float:
+        """Return the bound that is predicted to be exceeded with probability ``failure`` / 2.
+
+        ``variance`` is that of S, the sum of all effects, over the square of its mean; None takes the rows'
+        errors, drawn by the law around their means, for all that varies.
+        """
+        if variance is None:
+            squares = sum(float((effect**2).sum()) for effect in self.effects(means))
+            variance = self._law.spread * squares
+        return self.bound(means) * _margin(variance, failure)
+
+    def effects(self, means: Sequence[FloatArray]) -> list[FloatArray]:
+        """Return each row's share of the mean of S, shape (d_out, J) a place; zeros if that is 0."""
+        largest = max((float(mean.max()) for mean in means), default=0.0)
+        unit = largest if 0.0 < largest < np.inf else 1.0
+        effects = [s * (mean / unit) for s, mean in zip(self.sensitivities, means, strict=True)]
+        total = sum(float(effect.sum()) for effect in effects)
+        return [effect / (total if total > 0.0 else 1.0) for effect in effects]
+
+    def bound(self, means: Sequence[FloatArray]) -> float:
+        """Return the bound where the rows' errors have these means, shape (d_out, J) a place.
+
+        For a few rows, whose signs may well all be the worst ones, that is the recursion's at the means; its
+        expectation over the errors' sizes. inf beyond the range of float64.
+        """
+        rows = sum(mean.size for mean in means)
+        with np.errstate(over="ignore", invalid="ignore"):
+            if not all(np.isfinite(mean).all() for mean in means):
+                return np.inf
+            try:
+                errors = [LayerErrors(*parts) for parts in arranged(self._target, self._places, means)]
+                if rows <= _FEW_ROWS:
+                    return self._recursion.bound(errors, NORM).upper
+                return self._of_draw(means)
+            except BoundOverflowError:
+                return np.inf
+
+    def _of_draw(self, means: Sequence[FloatArray]) -> float:
+        drawn = []
+        for number, mean in enumerate(means):
+            rng = np.random.default_rng(np.random.SeedSequence(_STREAM, spawn_key=(number,)))
+            sizes = rng.permutation(self._law.ideal_sample(mean.size)).reshape(mean.shape)
+            drawn.append(mean * sizes * rng.choice((-1.0, 1.0), mean.shape))
+        effective = []
+        linear = {place.layer for place in self._places if place.side == "both"}
+        for index, (layer, (above, below, bias)) in enumerate(
+            zip(self._target.layers, arranged(self._target, self._places, drawn), strict=True)
+        ):
+            weight = weight_with_bias(layer)[:, : layer.d_in]
+            positive = MidRad.point(weight + above)
+            negative = positive if index in linear else MidRad.point(weight + below)
+            moved = bias if layer.bias is None else layer.bias + bias
+            effective.append(TwoSlope(positive, negative, MidRad.point(moved)))
+        comparison = Comparison(
+            self._target, self._target, self._domain, NORM, tuple(effective), None, np.inf
+        )
+        bounds = []
+        for name in _METHODS:
+            try:
+                bounds.append(TABLE[name].answer(comparison)[0].upper)
+            except BoundOverflowError:
+                continue
+        return min(bounds, default=np.inf)
+
+    @cached_property
+    def sensitivities(self) -> list[FloatArray]:
+        """Return about how much the output moves for an error of 1, shape (d_out, J) a place.
+
+        To first order, with every ReLU replaced by the chord over its unit's range: the l2 norm of the unit's
+        column of ``W_L T ... W_(l+1) T``, times the largest size of the input on that side.
+        """
+        target = self._target
+        ranges = network_ranges(target, self._domain)
+        inputs = [domain_range(self._domain, target.widths[0])]
+        inputs += [r.relu() if relu else r for r, relu in zip(ranges, target.relu_after, strict=True)]
+        matrix = np.eye(target.widths[-1])
+        columns: list[FloatArray] = []
+        with np.errstate(over="ignore", invalid="ignore"):
+            for index in range(len(target.layers) - 1, -1, -1):
+                if target.relu_after[index]:
+                    matrix = matrix * _chords(ranges[index].low, ranges[index].high)
+                norms = np.linalg.norm(matrix, axis=0)
+                columns.insert(0, np.maximum(norms, _LEAST_SHARE * norms.max()))
+                matrix = matrix @ weight_with_bias(target.layers[index])[:, : target.layers[index].d_in]
+        return [
+            np.outer(columns[p.layer], _sizes(p.side, inputs[p.layer].low, inputs[p.layer].high)[p.columns])
+            for p in self._places
+        ]
+
+
+def _margin(variance: float, failure: float) -> float:
+    """Return Q / mean(S): S exceeds so many times its mean with probability failure/2.
+
+    ``variance`` is that of S over the square of its mean.
+    """
+    from scipy.special import gammaincinv
+
+    if not 0 < variance < math.inf:
+        return 1.0
+    return float(gammaincinv(1 / variance, 1 - failure / 2)) * variance
+
+
+def _chords(low: FloatArray, high: FloatArray) -> FloatArray:
+    """Return the slope of the ReLU's chord over each range."""
+    above, below = np.maximum(high, 0.0), np.maximum(-low, 0.0)
+    width = above + below
+    return above / np.where(width > 0.0, width, 1.0)
+
+
+def _sizes(side: Side, low: FloatArray, high: FloatArray) -> FloatArray:
+    """Return how large inputs can be on a side; the constant-one input is last."""
+    above, below = np.maximum(high, 0.0), np.maximum(-low, 0.0)
+    size = {"positive": above, "negative": below, "both": np.maximum(above, below)}[side]
+    return np.append(size, 1.0)
