@@ -48,8 +48,8 @@ def _served(axes: Axes, found: Findings) -> None:
             axes.plot(n, np.array(predicted, dtype=float), color=colour, linestyle=":", linewidth=1.2)
     axes.axhline(1 - found.delta, color=MUTED, linewidth=0.8, linestyle="--")
     axes.annotate(
-        f"1 − δ = {1 - found.delta:g}", (0, 1 - found.delta), (4, -3), xycoords=("axes fraction", "data"),
-        textcoords="offset points", ha="left", va="top", color=MUTED, fontsize=8,
+        f"1 − δ = {1 - found.delta:g}", (1, 1 - found.delta), (6, 0), xycoords=("axes fraction", "data"),
+        textcoords="offset points", ha="left", va="center", color=MUTED, fontsize=8,
     )  # fmt: skip
     axes.set_ylim(-0.02, 1.04)
     _whole_ticks(axes, found)
