@@ -56,6 +56,7 @@ def test_default_run_prunes_the_shipped_digits_network_and_proves_it(tmp_path):
     assert {"masks.npz", "pruned.safetensors", "certificate.json", "report.html"} <= names
 
 
+@pytest.mark.slow
 def test_larger_shipped_network_is_proven_too(tmp_path):
     result = run("prune", shipped_network("digits-64-128-64-10"), "--out", tmp_path / "ticket", "--json")
     assert result.exit_code == 0, result.output

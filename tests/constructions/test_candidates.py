@@ -124,9 +124,8 @@ def most_likely(trials, delta):
     return int(binom.isf(1e-3, trials, delta))
 
 
-@pytest.mark.parametrize(
-    "name", [name if name == "relu" else pytest.param(name, marks=pytest.mark.slow) for name in NAMES]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
 def test_no_more_draws_fail_than_delta_allows(name):
     assert failures(name, SMALL, 0.1, 0.1, range(30)) <= most_likely(30, 0.1)
     assert failures(name, target((4, 4, 4), seed=2, bias=False), 0.05, 0.01, range(30)) <= most_likely(

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import solvers
 
 CALLED = """
@@ -33,6 +35,7 @@ print(answer(40), sum(answer.stats.cache_hits.values()), sum(answer.stats.cache_
 """
 
 
+@pytest.mark.slow
 def test_a_change_in_an_imported_kernel_makes_what_is_kept_stale(tmp_path):
     package = tmp_path / "solvers"
     shutil.copytree(Path(solvers.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))

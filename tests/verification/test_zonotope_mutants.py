@@ -216,6 +216,7 @@ SPLITTING = [
 ]
 
 
+@pytest.mark.slow
 def test_the_checks_pass_as_things_are(monkeypatch):
     check_zonotope()
     check_splitting(monkeypatch)
