@@ -194,8 +194,8 @@ SPLITTING = [
     (UnitSplitting.round, "self._settled = max(self._settled, -part.negated)", "pass"),
     (
         UnitSplitting._narrow,
-        "low = -self._all_bounds(index, -p, -q, region, stop)",
-        "low = self._all_bounds(index, p, q, region, stop)",
+        "low = -low",
+        "low = high",
     ),
     (UnitSplitting._narrow, '("f", one, -one)', '("f", one, one)'),
     (
