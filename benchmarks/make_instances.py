@@ -18,8 +18,8 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from solvers import Proof, Status, SubsetSum, UnsupportedProblemError, solve
-from solvers import hard_families as families
-from solvers.instance_files import Instance, contradiction, instance_paths, read_instance, write_instance
+from solvers.instances import families
+from solvers.instances.files import Instance, contradiction, instance_paths, read_instance, write_instance
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

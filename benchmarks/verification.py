@@ -410,7 +410,7 @@ def checker(effort):
 
 def replay(effort):
     """Time the replay of each method's bound in exact arithmetic, and see that it agrees from below."""
-    from subsetsum_nets.verification.replay import REPLAYED_METHODS, replayed_bound
+    from subsetsum_nets.verification.replay.replay import REPLAYED_METHODS, replayed_bound
 
     for network in effort.networks[:2]:
         head(effort, f"exact replay: {network}, error 0.001, full")

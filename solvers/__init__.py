@@ -8,7 +8,8 @@
 Heavy parts (numba, OR-Tools) are loaded when a backend that needs them is first used.
 """
 
-from solvers.batch import BatchSolution, solve_many
+from solvers.backend.registry import backends
+from solvers.batch.solve_many import BatchSolution, solve_many
 from solvers.covering import CoveringRadius, covering_radius
 from solvers.dispatch import solve
 from solvers.errors import (
@@ -19,7 +20,6 @@ from solvers.errors import (
 )
 from solvers.listing import count, solutions
 from solvers.problem import SubsetSum
-from solvers.registry import backends
 from solvers.solution import Proof, Solution, Status
 
 __all__ = [

@@ -6,16 +6,16 @@ import math
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from solvers.choosing import Attempt, counting_order, plan
+from solvers.backend.automatic import Attempt, counting_order, plan
+from solvers.backend.protocol import Enumerator, Finding, Limits
+from solvers.backend.registry import BACKENDS, backend_named
 from solvers.errors import (
     BackendUnavailableError,
     CertificateError,
     InvalidProblemError,
     UnsupportedProblemError,
 )
-from solvers.methods.protocol import Enumerator, Finding, Limits
 from solvers.problem import SubsetSum
-from solvers.registry import BACKENDS, backend_named
 from solvers.solution import Objective, Proof, Solution, Status, checked_objective, exact_total_and_error
 
 if TYPE_CHECKING:

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from solvers.backend.protocol import Finding
 from solvers.dispatch import certified, checked_limits, enumerators
 from solvers.errors import InvalidProblemError, UnsupportedProblemError
-from solvers.methods.protocol import Finding
 from solvers.problem import SubsetSum
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from solvers.methods.protocol import Enumerator, Limits
+    from solvers.backend.protocol import Enumerator, Limits
     from solvers.solution import Solution
 
 Asked = TypeVar("Asked")

@@ -15,7 +15,7 @@ from subsetsum_nets.masks import NetworkMasks, random_counts
 from subsetsum_nets.networks.arrays import exact_float64
 from subsetsum_nets.networks.digests import network_digest
 from subsetsum_nets.networks.errors import InvalidNetworkError
-from subsetsum_nets.networks.network_files import load_network
+from subsetsum_nets.networks.files.network_files import load_network
 from subsetsum_nets.networks.random_networks import random_recipe_from_json
 from subsetsum_nets.networks.sparse_form import sparse_form
 from subsetsum_nets.verification import (

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from solvers.solution import checked_objective
+from subsetsum_nets.allocation.question import Question
+from subsetsum_nets.allocation.recursion import RecursionAllocation
+from subsetsum_nets.allocation.tight import TightAllocation
 from subsetsum_nets.constructions import construction_named
-from subsetsum_nets.constructions.questions import Question
-from subsetsum_nets.constructions.recursion_allocation import RecursionAllocation
-from subsetsum_nets.constructions.tight_allocation import TightAllocation
 from subsetsum_nets.masks import random_counts
 from subsetsum_nets.networks.convolution import Conv2d
 from subsetsum_nets.networks.digests import network_digest
@@ -82,10 +82,10 @@ def prune(
         What each subset sum asks for; its tolerance comes from epsilon.
     allocation : {"tight", "recursion"}
         How candidates and tolerances are found: "tight" simulates the weight errors and asks the tightest
-        methods of the verifier (:mod:`subsetsum_nets.constructions.tight_allocation`). Where verification
+        methods of the verifier (:mod:`subsetsum_nets.allocation.tight`). Where verification
         then proves less than predicted, up to two more rounds solve over more items, then, with
         ``candidates`` and ``into`` None, prune a wider network. "recursion" takes all errors to be the worst
-        at once (:mod:`subsetsum_nets.constructions.recursion_allocation`): rows met are epsilon proven.
+        at once (:mod:`subsetsum_nets.allocation.recursion`): rows met are epsilon proven.
     threads, executor, checkpoint, progress
         As for :func:`solvers.solve_many`. Further rounds have folders of their own in ``checkpoint``.
 

@@ -14,7 +14,7 @@ from subsetsum_nets.audit import CERTIFICATE, MASKS, PRUNED, RANDOM, TARGET
 from subsetsum_nets.masks import NetworkMasks, random_counts
 from subsetsum_nets.networks.distributions import checked_seed
 from subsetsum_nets.networks.errors import NetworkFileError
-from subsetsum_nets.networks.network_files import load_network, save_network
+from subsetsum_nets.networks.files.network_files import load_network, save_network
 from subsetsum_nets.networks.random_networks import RandomRecipe, random_recipe_from_json
 from subsetsum_nets.networks.sparse_form import sparse_form
 from subsetsum_nets.verification.certificate import Certificate

@@ -11,8 +11,8 @@ import numpy as np
 
 from solvers import BatchSolution, Status, solve_many
 from solvers.solution import checked_objective
-from subsetsum_nets.constructions.candidates import wider
-from subsetsum_nets.constructions.questions import NORM
+from subsetsum_nets.allocation.question import NORM
+from subsetsum_nets.allocation.sizing import wider
 from subsetsum_nets.pruned_network import Shortfall
 from subsetsum_nets.verification import verify
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from subsetsum_nets.allocation.question import Allocation, Offer, Question
     from subsetsum_nets.constructions import RowGroup
-    from subsetsum_nets.constructions.questions import Allocation, Offer, Question
     from subsetsum_nets.masks import NetworkMasks
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.random_networks import RandomRecipe

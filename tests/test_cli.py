@@ -354,7 +354,7 @@ def test_what_a_solver_prints_itself_does_not_get_between_the_json_lines(tmp_pat
     script.write_text(
         "import os\n"
         "from subsetsum_nets.cli import app\n"
-        "from solvers.methods.highs import Highs\n"
+        "from solvers.backend.mip.highs import Highs\n"
         "answer = Highs.solve\n"
         "Highs.solve = lambda *a: os.write(1, b'chatter') and answer(*a)\n"
         "app()\n"

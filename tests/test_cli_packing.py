@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from subsetsum_nets.cli import app
-from subsetsum_nets.experiments import packing_cells
+from subsetsum_nets.experiments.packing import cells as packing_cells
 
 RUNNER = CliRunner()
 

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from subsetsum_nets.cli import app
 from subsetsum_nets.networks import Dense, ReluNetwork, save_network
-from subsetsum_nets.theory.bounds import pensia_2020, pensia_2020_lower
+from subsetsum_nets.theory.network_sizes import pensia_2020, pensia_2020_lower
 
 RUNNER = CliRunner()
 

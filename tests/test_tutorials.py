@@ -1,8 +1,6 @@
 """The tutorials run as they stand: every Python block prints the text block below it."""
 
 import contextlib
-import doctest
-import importlib
 import io
 import re
 from pathlib import Path
@@ -46,21 +44,3 @@ def test_ticket_takes_at_most_40_lines():
     code = "".join(code for code, _ in blocks("tutorial_ticket.md"))
     lines = [line for line in code.splitlines() if line.strip() and not line.strip().startswith("#")]
     assert 15 <= len(lines) <= 40
-
-
-@pytest.mark.parametrize(
-    "module",
-    [
-        "theory.packings",
-        "theory.prunings",
-        "theory.scalar_prunings",
-        "theory.mask_program",
-        "theory.exhaustion",
-        "experiments.binomial",
-        "experiments.packing",
-    ],
-)
-def test_examples_of_the_packing_experiment_are_true(module):
-    failed, tried = doctest.testmod(importlib.import_module(f"subsetsum_nets.{module}"))
-    assert tried > 0
-    assert failed == 0

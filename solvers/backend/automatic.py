@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from solvers.methods.bounds import expected_subsets
-from solvers.methods.protocol import Enumerator
-from solvers.registry import BACKENDS
+from solvers.backend.bounds import expected_subsets
+from solvers.backend.protocol import Enumerator
+from solvers.backend.registry import BACKENDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from solvers.methods.protocol import Backend, Limits
+    from solvers.backend.protocol import Backend, Limits
     from solvers.problem import SubsetSum
     from solvers.solution import Objective
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from solvers.backend.anytime.k_tree import KTree
+from solvers.backend.anytime.large_neighbourhood import LargeNeighbourhood
+from solvers.backend.dp.dynamic_programming import DynamicProgramming
+from solvers.backend.mip.cp_sat import CpSat
+from solvers.backend.mip.highs import Highs
+from solvers.backend.mip.pulp_mip import PulpMip
+from solvers.backend.mitm.meet_in_the_middle import MeetInTheMiddle
+from solvers.backend.mitm.multidimensional import MultidimensionalMeetInTheMiddle
+from solvers.backend.mitm.schroeppel_shamir import SchroeppelShamir
 from solvers.errors import InvalidProblemError
-from solvers.methods.cp_sat import CpSat
-from solvers.methods.dynamic_programming import DynamicProgramming
-from solvers.methods.highs import Highs
-from solvers.methods.k_tree import KTree
-from solvers.methods.large_neighbourhood import LargeNeighbourhood
-from solvers.methods.meet_in_the_middle import MeetInTheMiddle
-from solvers.methods.multidimensional import MultidimensionalMeetInTheMiddle
-from solvers.methods.pulp_mip import PulpMip
-from solvers.methods.schroeppel_shamir import SchroeppelShamir
 
 if TYPE_CHECKING:
-    from solvers.methods.protocol import Backend
+    from solvers.backend.protocol import Backend
 
 BACKENDS: dict[str, Backend] = {
     backend.name: backend

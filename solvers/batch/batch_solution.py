@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from solvers.atomic_files import replacing
 from solvers.errors import CertificateError, InvalidProblemError
 from solvers.exact import as_fraction, exact_array, float_up
-from solvers.files import replacing
 from solvers.solution import Objective, Status, checked_objective
 
 if TYPE_CHECKING:

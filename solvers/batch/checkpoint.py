@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from solvers.atomic_files import UNFINISHED, replacing
+from solvers.batch.rows import Answers
 from solvers.errors import InvalidProblemError
-from solvers.files import UNFINISHED, replacing
-from solvers.rows import Answers
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from solvers.choosing import seconds_to_proof
-from solvers.chunks import is_compiled, row_problem
+from solvers.backend.automatic import seconds_to_proof
+from solvers.batch.chunks import is_compiled, row_problem
 
 if TYPE_CHECKING:
-    from solvers.rows import Rows
+    from solvers.batch.rows import Rows
 
 _HALF_SUMS = 1 << 28  # a chunk, in compiled code: some tenths of a second
 _SECONDS = 0.5  # a chunk, row by row

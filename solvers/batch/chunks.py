@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from solvers.batch.rows import Answers, Failure, Rows
+from solvers.batch.shared_items import solve_shared
 from solvers.dispatch import solve
 from solvers.exact import float_down, float_up
 from solvers.problem import SubsetSum
-from solvers.rows import Answers, Failure, Rows
-from solvers.shared_items import solve_shared
 from solvers.solution import Status
 
 if TYPE_CHECKING:

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from solvers.rows import Answers
+from solvers.batch.rows import Answers
 from solvers.solution import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from solvers.checkpoint import Checkpoint
-    from solvers.row_inputs import Piece
-    from solvers.rows import Question
+    from solvers.batch.checkpoint import Checkpoint
+    from solvers.batch.row_inputs import Piece
+    from solvers.batch.rows import Question
 
 
 class Collected:

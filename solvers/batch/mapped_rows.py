@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from solvers.chunks import solve_chunk
-from solvers.rows import Answers
+from solvers.batch.chunks import solve_chunk
+from solvers.batch.rows import Answers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from solvers.rows import Rows
+    from solvers.batch.rows import Rows
 
 Stamp = tuple[int, int, int]
 
@@ -113,7 +113,7 @@ class MappedRows:
 
 
 def solve_mapped(mapped: MappedRows) -> Answers:
-    """Answer rows, as :func:`solvers.chunks.solve_chunk` does; no answers if their files are not here."""
+    """Answer rows as :func:`~solvers.batch.chunks.solve_chunk` does; none if their files are not here."""
     try:
         rows = mapped.read()
     except (OSError, ValueError):  # ValueError: the file is shorter

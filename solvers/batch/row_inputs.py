@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from solvers.backend.registry import backend_named
+from solvers.batch.mapped_rows import MappedRows
+from solvers.batch.rows import Question, Rows
 from solvers.errors import InvalidProblemError
 from solvers.exact import as_fraction, exact_array
-from solvers.mapped_rows import MappedRows
 from solvers.problem import SubsetSum
-from solvers.registry import backend_named
-from solvers.rows import Question, Rows
 from solvers.solution import checked_objective
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from solvers.rows import Answers
+from solvers.batch.rows import Answers
 from solvers.solution import Status
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from solvers.rows import Rows
+    from solvers.batch.rows import Rows
 
 MOST_ITEMS = 32
 _LEAST_ROWS = 64  # of fewer rows, each is answered faster on its own

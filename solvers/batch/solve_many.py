@@ -15,11 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from solvers.batch_solution import BatchSolution
-from solvers.checkpoint import Checkpoint
-from solvers.chunk_sizes import chunk_rows
-from solvers.chunks import is_compiled, row_problem
-from solvers.collecting import Collected
+from solvers.backend.registry import backend_named
+from solvers.batch.batch_solution import BatchSolution
+from solvers.batch.checkpoint import Checkpoint
+from solvers.batch.chunk_sizes import chunk_rows
+from solvers.batch.chunks import is_compiled, row_problem
+from solvers.batch.collected import Collected
+from solvers.batch.progress import Progress
+from solvers.batch.row_inputs import Stream, Table, checked_question
+from solvers.batch.workers import Workers
 from solvers.dispatch import checked_limits
 from solvers.errors import (
     BackendUnavailableError,
@@ -27,17 +31,13 @@ from solvers.errors import (
     InvalidProblemError,
     UnsupportedProblemError,
 )
-from solvers.executing import Workers
-from solvers.progress import Progress
-from solvers.registry import backend_named
-from solvers.row_inputs import Stream, Table, checked_question
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Executor
     from os import PathLike
 
-    from solvers.rows import Answers, Rows
+    from solvers.batch.rows import Answers, Rows
 
 __all__ = ["BatchSolution", "solve_many"]
 

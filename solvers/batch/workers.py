@@ -23,11 +23,11 @@ from dataclasses import replace
 from time import monotonic
 from typing import TYPE_CHECKING, Self
 
-from solvers.chunks import solve_chunk
+from solvers.batch.chunks import solve_chunk
+from solvers.batch.mapped_rows import solve_mapped
+from solvers.batch.row_inputs import Piece
+from solvers.batch.rows import Answers, Failure, Rows
 from solvers.errors import InvalidProblemError
-from solvers.mapped_rows import solve_mapped
-from solvers.row_inputs import Piece
-from solvers.rows import Answers, Failure, Rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator

@@ -1,6 +1,6 @@
 """Generators of subset-sum instances: the classical hard families, random reals, NSN vectors, edge cases.
 
-Each function returns an :class:`~solvers.instance_text.Instance` whose ``source`` states its recipe.
+Each function returns an :class:`~solvers.instances.instance.Instance` whose ``source`` states its recipe.
 Random numbers come from ``numpy.random.SeedSequence``: the same arguments give the same instance, different
 families or sizes never share a stream.
 
@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from solvers.errors import InvalidProblemError
-from solvers.instance_text import Instance
+from solvers.instances.instance import Instance
 from solvers.problem import SubsetSum
 
 if TYPE_CHECKING:

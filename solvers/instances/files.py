@@ -4,7 +4,7 @@ JSON: ``{"format": "subset-sum", "version": 1, "name": .., "items": [..] or [[..
 "tolerance": .., "cardinality": .., "known": {"status": .., "error": ..}, "source": ..}``. A number is JSON
 (an integer of any size; any other is the float64 it parses to) or a string: a fraction "p/q", a decimal "0.1"
 (a tenth exactly) or a hex float "0x1.8p-3". The text formats of the field are in
-:mod:`solvers.instance_formats`. Which one a file is in is decided by its content.
+:mod:`solvers.instances.text_formats`. Which one a file is in is decided by its content.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from solvers.atomic_files import replacing
 from solvers.errors import InvalidProblemError
 from solvers.exact import as_fraction
-from solvers.files import replacing
-from solvers.instance_formats import principal, read_text
-from solvers.instance_text import MOST_NUMBERS, Instance, bounded_bytes, shown
+from solvers.instances.instance import MOST_NUMBERS, Instance, bounded_bytes, shown
+from solvers.instances.text_formats import principal, read_text
 from solvers.problem import SubsetSum
 from solvers.solution import Proof, Status
 
@@ -46,7 +46,7 @@ _RATIONAL = re.compile(r"[+-]?[0-9]+/[0-9]+|[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE]
 
 
 def read_instance(path: str | PathLike[str]) -> Instance:
-    """Read the one problem of an instance file in any format; :mod:`solvers.instance_formats` lists them.
+    """Read the one problem of an instance file in any format of :mod:`.text_formats`.
 
     Raises
     ------

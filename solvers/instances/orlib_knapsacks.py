@@ -14,11 +14,11 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from solvers.instance_text import Instance, shown
+from solvers.instances.instance import Instance, shown
 from solvers.problem import SubsetSum
 
 if TYPE_CHECKING:
-    from solvers.instance_text import Page, Row
+    from solvers.instances.instance import Page, Row
 
 _DECIMAL = re.compile(r"[+-]?[0-9]{1,4000}(\.[0-9]{0,300})?")
 

@@ -16,7 +16,7 @@ What becomes of capacities: a knapsack maximises a sum that must not exceed c. H
 *nearest* sum is sought, which may lie above c. Where some subset hits c both questions have the same answer.
 
 OR-Library's multidimensional knapsacks are read where they are vector subset sums, and refused otherwise:
-:mod:`solvers.orlib_knapsacks` says when.
+:mod:`solvers.instances.orlib_knapsacks` says when.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from solvers.errors import InvalidProblemError
-from solvers.instance_text import Instance, Page, Row, bounded_bytes, page_of, shown
-from solvers.orlib_knapsacks import is_rule, read_mknap1, read_mknap2, read_sac94
+from solvers.instances.instance import Instance, Page, Row, bounded_bytes, page_of, shown
+from solvers.instances.orlib_knapsacks import is_rule, read_mknap1, read_mknap2, read_sac94
 from solvers.problem import SubsetSum
 
 if TYPE_CHECKING:

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.constructions.candidates import MOST_ITEMS
-from subsetsum_nets.constructions.offered_items import best_items
+from subsetsum_nets.allocation.offered_items import best_items
+from subsetsum_nets.allocation.sizing import MOST_ITEMS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from subsetsum_nets.constructions.plan import ItemLaw
+    from subsetsum_nets.constructions.protocol import ItemLaw
     from subsetsum_nets.networks.arrays import FloatArray
 
 _SIZES = 9  # of targets, from 0 to the scale of the items

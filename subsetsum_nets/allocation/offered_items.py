@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.constructions.blocks import choose_items
-from subsetsum_nets.constructions.candidates import expected_errors
+from subsetsum_nets.allocation.sizing import expected_errors
+from subsetsum_nets.constructions.relu_blocks import choose_items
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from subsetsum_nets.constructions.plan import RowGroup
+    from subsetsum_nets.constructions.protocol import RowGroup
     from subsetsum_nets.networks.arrays import FloatArray
 
     Bools = NDArray[np.bool_]

@@ -1,7 +1,7 @@
 """What a compile asks, and what it offers in answer: between a construction and the allocation of epsilon.
 
 An allocation says how many candidates a network needs and how far each subset sum may be off:
-:mod:`.recursion_allocation` and :mod:`.tight_allocation`.
+:mod:`.recursion` and :mod:`.tight`.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from subsetsum_nets.constructions.plan import InputSigns
+from subsetsum_nets.constructions.protocol import InputSigns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from subsetsum_nets.constructions.candidates import Sizing
-    from subsetsum_nets.constructions.plan import Construction, RowGroup, Side
+    from subsetsum_nets.allocation.sizing import Sizing
+    from subsetsum_nets.constructions.protocol import Construction, RowGroup, Side
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.networks.relu_network import ReluNetwork

@@ -2,7 +2,7 @@
 
 Every row met then means epsilon proven: the bound is monotone in the weight errors. It takes all errors to be
 as large as their tolerances and of the worst signs, which makes it many times too large for what a compile
-leaves; see :mod:`.tight_allocation`.
+leaves; see :mod:`.tight`.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.constructions.candidates import level, predicted_errors, size_network
-from subsetsum_nets.constructions.questions import ALLOWANCE, NORM, Allocation, Offer, arranged
+from subsetsum_nets.allocation.question import ALLOWANCE, NORM, Allocation, Offer, arranged
+from subsetsum_nets.allocation.sizing import level, predicted_errors, size_network
 from subsetsum_nets.verification import DifferentialRecursion, LayerErrors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from subsetsum_nets.constructions.candidates import Sizing
-    from subsetsum_nets.constructions.questions import Place, Question
+    from subsetsum_nets.allocation.question import Place, Question
+    from subsetsum_nets.allocation.sizing import Sizing
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.relu_network import Dense, ReluNetwork
 

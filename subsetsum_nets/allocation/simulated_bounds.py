@@ -16,20 +16,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.constructions.candidates import level
-from subsetsum_nets.constructions.plan import weight_with_bias
-from subsetsum_nets.constructions.questions import NORM, arranged
+from subsetsum_nets.allocation.question import NORM, arranged
+from subsetsum_nets.allocation.sizing import level
+from subsetsum_nets.constructions.protocol import weight_with_bias
 from subsetsum_nets.verification import BoundOverflowError, DifferentialRecursion, LayerErrors, TwoSlope
-from subsetsum_nets.verification.methods import TABLE
-from subsetsum_nets.verification.methods import Question as Comparison
-from subsetsum_nets.verification.midrad import MidRad
-from subsetsum_nets.verification.ranges import domain_range, network_ranges
+from subsetsum_nets.verification.enclosures.midrad import MidRad
+from subsetsum_nets.verification.enclosures.ranges import domain_range, network_ranges
+from subsetsum_nets.verification.methods.table import TABLE
+from subsetsum_nets.verification.methods.table import Question as Comparison
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from subsetsum_nets.constructions.plan import Side
-    from subsetsum_nets.constructions.questions import Question
+    from subsetsum_nets.allocation.question import Question
+    from subsetsum_nets.constructions.protocol import Side
     from subsetsum_nets.networks.arrays import FloatArray
 
 _FEW_ROWS = 200  # up to which errors are not drawn but taken to have the worst signs

@@ -38,14 +38,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.constructions.plan import covering_scale, weight_with_bias
+from subsetsum_nets.constructions.protocol import covering_scale, weight_with_bias
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-    from subsetsum_nets.constructions.plan import Construction, ItemLaw, RowGroup
+    from subsetsum_nets.constructions.protocol import Construction, ItemLaw, RowGroup
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.relu_network import ReluNetwork
 

@@ -10,7 +10,7 @@ and for many equal ones. The variance counts the law of a row's error and, befor
 of the number of usable units, which the rows of a block share.
 
 - ``items``: the least m such that this is within epsilon if all rows have m items, chosen such that the
-  target is central (q' of :mod:`.candidates`), and a few to spare.
+  target is central (q' of :mod:`.sizing`), and a few to spare.
 - candidates: the least n such that it is with that many items at most and Binomial(n) units in a block, and
   such that with probability 1 - p/2 no row reaches its target so badly that it takes up a quarter of epsilon
   by itself (:mod:`.misses`). Three networks are drawn, with n for p = delta^(1/4), delta^(1/2) and delta,
@@ -33,20 +33,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.constructions.candidates import MOST_ITEMS, level
-from subsetsum_nets.constructions.offered_items import with_items
-from subsetsum_nets.constructions.questions import ALLOWANCE, Allocation, Offer
-from subsetsum_nets.constructions.simulated_bounds import ErrorLaw, SimulatedBounds
-from subsetsum_nets.constructions.tight_sizing import TightSizing
+from subsetsum_nets.allocation.offered_items import with_items
+from subsetsum_nets.allocation.question import ALLOWANCE, Allocation, Offer
+from subsetsum_nets.allocation.simulated_bounds import ErrorLaw, SimulatedBounds
+from subsetsum_nets.allocation.sizing import MOST_ITEMS, level
+from subsetsum_nets.allocation.tight_sizing import TightSizing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from subsetsum_nets.constructions.candidates import Sizing
-    from subsetsum_nets.constructions.plan import RowGroup
-    from subsetsum_nets.constructions.questions import Question
+    from subsetsum_nets.allocation.question import Question
+    from subsetsum_nets.allocation.sizing import Sizing
+    from subsetsum_nets.constructions.protocol import RowGroup
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.relu_network import ReluNetwork
 

@@ -1,4 +1,4 @@
-"""How many candidates and items the tight allocation takes; the formulas are in :mod:`.tight_allocation`."""
+"""How many candidates and items the tight allocation takes; the formulas are in :mod:`.tight`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.constructions.candidates import (
+from subsetsum_nets.allocation.misses import miss_chance
+from subsetsum_nets.allocation.question import ALLOWANCE
+from subsetsum_nets.allocation.sizing import (
     MOST_CANDIDATES,
     MOST_ITEMS,
     SPARE_ITEMS,
@@ -19,15 +21,13 @@ from subsetsum_nets.constructions.candidates import (
     level,
     mean_over_rows,
 )
-from subsetsum_nets.constructions.misses import miss_chance
-from subsetsum_nets.constructions.plan import covering_scale, weight_with_bias
-from subsetsum_nets.constructions.questions import ALLOWANCE
+from subsetsum_nets.constructions.protocol import covering_scale, weight_with_bias
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from subsetsum_nets.constructions.questions import Question
-    from subsetsum_nets.constructions.simulated_bounds import ErrorLaw, SimulatedBounds
+    from subsetsum_nets.allocation.question import Question
+    from subsetsum_nets.allocation.simulated_bounds import ErrorLaw, SimulatedBounds
     from subsetsum_nets.networks.arrays import FloatArray
 
 _GRID = 129  # sizes of weights for which errors are tabulated

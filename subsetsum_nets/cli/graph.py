@@ -48,7 +48,7 @@ def graph(
 ) -> None:
     """Show a network as a graph: layers, units, edges, what is kept and what is dead; draw or export it."""
     with refusing_bad_input(as_json):
-        from subsetsum_nets.graphs.drawing import draw
+        from subsetsum_nets.graphs.pictures.drawing import draw
 
         picture = out is not None and out.suffix in _PICTURES
         if (masks or layer is not None) and not picture:
@@ -103,7 +103,7 @@ def _load(place: Path, *, channels: bool) -> LayeredDag:
 
 def _page(dag: LayeredDag, source: Path) -> dict[str, Any]:
     """Return everything there is to count."""
-    from subsetsum_nets.graphs.reachability import live_units
+    from subsetsum_nets.graphs.analysis.reachability import live_units
 
     live = live_units(dag)
     layers = []
@@ -142,7 +142,7 @@ def _page(dag: LayeredDag, source: Path) -> dict[str, Any]:
 
 
 def _show(page: dict[str, Any]) -> None:
-    from subsetsum_nets.graphs.picture_files import counted, share
+    from subsetsum_nets.graphs.pictures.picture_files import counted, share
 
     rows = [
         ("depth", f"{counted(page['depth'], 'layer')} behind the inputs"),
@@ -172,7 +172,7 @@ def _show(page: dict[str, Any]) -> None:
 
 
 def _kept(whole: int, kept: int) -> str:
-    from subsetsum_nets.graphs.picture_files import share
+    from subsetsum_nets.graphs.pictures.picture_files import share
 
     return f"{whole:,}, {kept:,} of them kept" + (f" ({share(kept, whole)})" if whole else "")
 

@@ -18,7 +18,7 @@ def info(as_json: Json = False) -> None:
     from solvers import backends
     from subsetsum_nets.constructions import CONSTRUCTIONS
     from subsetsum_nets.networks import shipped_networks
-    from subsetsum_nets.verification.methods import METHODS
+    from subsetsum_nets.verification.methods.table import METHODS
     from subsetsum_nets.version import __version__
 
     libraries = {name: version(name) for name in ("numpy", "scipy", "numba", "ortools", "safetensors")}

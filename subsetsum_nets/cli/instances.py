@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
     from solvers import Solution
-    from solvers.instance_files import Instance
+    from solvers.instances.files import Instance
 
 
 @app.command()
@@ -97,7 +97,7 @@ def _read_all(places: list[Path], tolerance: str | None) -> list[Instance]:
     from dataclasses import replace
 
     from solvers import InvalidProblemError, SubsetSum
-    from solvers.instance_files import instance_paths, number_from, read_instances
+    from solvers.instances.files import instance_paths, number_from, read_instances
 
     limit = None if tolerance is None else number_from(tolerance)
     paths: dict[Path, None] = {}  # in order, each once
@@ -128,7 +128,7 @@ def _read_all(places: list[Path], tolerance: str | None) -> list[Instance]:
 
 
 def _warn_of_contradictions(solved: list[tuple[Instance, Solution]]) -> bool:
-    from solvers.instance_files import contradiction
+    from solvers.instances.files import contradiction
 
     refuted = [(i, s, what) for i, s in solved if (what := contradiction(i, s)) is not None]
     for instance, solution, what in refuted:

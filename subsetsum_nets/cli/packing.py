@@ -13,7 +13,7 @@ from subsetsum_nets.cli.app import app
 from subsetsum_nets.cli.terminal import Json, console, refusing_bad_input
 
 if TYPE_CHECKING:
-    from subsetsum_nets.experiments.packing import PackingResult, WidthRow
+    from subsetsum_nets.experiments.packing.run import PackingResult, WidthRow
 
 
 @app.command()
@@ -42,8 +42,8 @@ def packing(
     Every answer is proven: by masks with a verified bound, or by points at which no pruning does.
     """
     with refusing_bad_input(as_json, out):
-        from subsetsum_nets.experiments.packing import run_packing
-        from subsetsum_nets.experiments.packing_outputs import write_outputs
+        from subsetsum_nets.experiments.packing.outputs import write_outputs
+        from subsetsum_nets.experiments.packing.run import run_packing
 
         result = run_packing(
             dimension,

@@ -13,9 +13,9 @@ from subsetsum_nets.cli.app import app
 from subsetsum_nets.cli.terminal import Json, at_most, console, print_pairs, refusing_bad_input
 
 if TYPE_CHECKING:
-    from subsetsum_nets.experiments.item_counts import Fit
-    from subsetsum_nets.experiments.per_weight_law import PerWeight
-    from subsetsum_nets.experiments.random_subset_sum import Findings
+    from subsetsum_nets.experiments.per_weight.run import PerWeight
+    from subsetsum_nets.experiments.random_subset_sum.item_counts import Fit
+    from subsetsum_nets.experiments.random_subset_sum.run import Findings
 
 
 @app.command()
@@ -44,7 +44,7 @@ def rssp(
 ) -> None:
     """Measure how many random items serve all targets of an interval (Lueker's theorem)."""
     with refusing_bad_input(as_json, out):
-        from subsetsum_nets.experiments.random_subset_sum import run_random_subset_sum
+        from subsetsum_nets.experiments.random_subset_sum.run import run_random_subset_sum
 
         if items_to < items_from:
             raise ValueError(f"--items-to {items_to} is less than --items-from {items_from}")
@@ -136,7 +136,7 @@ def per_weight(
 ) -> None:
     """Approximate every weight of a network by subset sums; compare errors and sizes with theory."""
     with refusing_bad_input(as_json, out):
-        from subsetsum_nets.experiments.per_weight_law import run_per_weight
+        from subsetsum_nets.experiments.per_weight.run import run_per_weight
         from subsetsum_nets.networks import load_network, shipped_network
 
         found = run_per_weight(

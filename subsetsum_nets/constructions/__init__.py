@@ -5,7 +5,7 @@ and writes the solved subsets into masks. It neither solves nor verifies.
 """
 
 from subsetsum_nets.constructions.linear_link import LinearLink
-from subsetsum_nets.constructions.plan import Construction, InputSigns, RowGroup
+from subsetsum_nets.constructions.protocol import Construction, InputSigns, RowGroup
 from subsetsum_nets.constructions.relu_paper import ReluPaper
 from subsetsum_nets.constructions.relu_signed import ReluSigned
 

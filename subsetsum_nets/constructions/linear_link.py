@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.constructions.plan import (
+from subsetsum_nets.constructions.protocol import (
     Construction,
     InputSigns,
     ItemLaw,

@@ -101,7 +101,7 @@ class RowGroup:
 
 @dataclass(frozen=True)
 class ItemLaw:
-    """The law of a row's items: what :mod:`~subsetsum_nets.constructions.candidates` needs to size a network.
+    """The law of a row's items: what :mod:`~subsetsum_nets.allocation.sizing` needs to size a network.
 
     Attributes
     ----------

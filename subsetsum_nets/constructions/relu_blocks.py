@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.constructions.plan import Construction, RowGroup, covering_uniform, weight_with_bias
+from subsetsum_nets.constructions.protocol import Construction, RowGroup, covering_uniform, weight_with_bias
 from subsetsum_nets.masks import NetworkMasks
 from subsetsum_nets.networks.errors import InvalidNetworkError
 from subsetsum_nets.networks.random_networks import DenseDraw, RandomRecipe
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from subsetsum_nets.constructions.plan import InputSigns, Side
+    from subsetsum_nets.constructions.protocol import InputSigns, Side
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.relu_network import Dense, ReluNetwork
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.constructions.blocks import BlockConstruction, block_masks, block_slopes
-from subsetsum_nets.constructions.plan import InputSigns, ItemLaw, RowGroup, Side
+from subsetsum_nets.constructions.protocol import InputSigns, ItemLaw, RowGroup, Side
+from subsetsum_nets.constructions.relu_blocks import BlockConstruction, block_masks, block_slopes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

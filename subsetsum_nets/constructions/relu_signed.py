@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from subsetsum_nets.constructions.blocks import BlockConstruction, block_masks
-from subsetsum_nets.constructions.plan import InputSigns, ItemLaw, RowGroup, Side
+from subsetsum_nets.constructions.protocol import InputSigns, ItemLaw, RowGroup, Side
+from subsetsum_nets.constructions.relu_blocks import BlockConstruction, block_masks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -2,7 +2,7 @@
 
 Beside the flow: it takes what :mod:`subsetsum_nets.networks` and :mod:`subsetsum_nets.masks` hold and knows
 nothing of how it came about. ONNX files of single networks are in
-:mod:`subsetsum_nets.networks.onnx_files`.
+:mod:`subsetsum_nets.networks.files.onnx_files`.
 """
 
 from subsetsum_nets.exchange.merged import difference_network, without_dead_units

@@ -14,7 +14,7 @@ import numpy as np
 
 from subsetsum_nets.exchange.torch_tensors import layers_from_torch, natural_order
 from subsetsum_nets.networks.errors import NetworkFileError
-from subsetsum_nets.networks.network_files import read_safetensors
+from subsetsum_nets.networks.files.network_files import read_safetensors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

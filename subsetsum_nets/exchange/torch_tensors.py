@@ -10,7 +10,7 @@ import numpy as np
 
 from subsetsum_nets.networks.convolution import Conv2d
 from subsetsum_nets.networks.errors import InvalidNetworkError
-from subsetsum_nets.networks.onnx_layouts import (
+from subsetsum_nets.networks.files.onnx_layouts import (
     columns_from_channels_first,
     columns_to_channels_first,
     kernel_from_channels_first,

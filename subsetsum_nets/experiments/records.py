@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from subsetsum_nets.networks.atomic_files import atomic_write
+from subsetsum_nets.networks.files.atomic_files import atomic_write
 from subsetsum_nets.version import __version__
 
 if TYPE_CHECKING:

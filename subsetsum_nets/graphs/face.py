@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from subsetsum_nets.graphs.dag.nodes import NodeLayer
 from subsetsum_nets.graphs.errors import InvalidGraphError
-from subsetsum_nets.graphs.nodes import NodeLayer
 from subsetsum_nets.networks.arrays import FloatArray, exact_float64
 
 if TYPE_CHECKING:
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from subsetsum_nets.graphs.comparison import GraphComparison
-    from subsetsum_nets.graphs.conversion import Pruned
-    from subsetsum_nets.graphs.edges import EdgeBlock
-    from subsetsum_nets.graphs.exact_paths import LinearMap
+    from subsetsum_nets.graphs.analysis.comparison import GraphComparison
+    from subsetsum_nets.graphs.analysis.exact_paths import LinearMap
+    from subsetsum_nets.graphs.dag.edges import EdgeBlock
+    from subsetsum_nets.graphs.networks.conversion import Pruned
     from subsetsum_nets.masks import NetworkMasks
     from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.networks.relu_network import ReluNetwork
@@ -195,9 +195,9 @@ class LayeredDag:
     def path_count(self) -> int:
         """Return the number of paths of kept, nonzero edges from inputs to outputs, exactly.
 
-        See :func:`subsetsum_nets.graphs.reachability.path_count`.
+        See :func:`subsetsum_nets.graphs.analysis.reachability.path_count`.
         """
-        from subsetsum_nets.graphs.reachability import path_count
+        from subsetsum_nets.graphs.analysis.reachability import path_count
 
         return path_count(self)
 
@@ -257,7 +257,7 @@ class LayeredDag:
 
     @classmethod
     def from_network(cls, network: ReluNetwork | Pruned, *, channels: bool = False) -> LayeredDag:
-        """Return the graph of a network, see :func:`subsetsum_nets.graphs.conversion.network_graph`.
+        """Return the graph of a network, see :func:`subsetsum_nets.graphs.networks.conversion.network_graph`.
 
         Parameters
         ----------
@@ -266,23 +266,23 @@ class LayeredDag:
             where they follow from the structure.
         channels : bool
             A node for each channel of a convolution instead of each value, see
-            :func:`subsetsum_nets.graphs.channels.channel_graph`.
+            :func:`subsetsum_nets.graphs.networks.channels.channel_graph`.
 
         """
         if channels:
-            from subsetsum_nets.graphs.channels import channel_graph
+            from subsetsum_nets.graphs.networks.channels import channel_graph
 
             return channel_graph(network)
-        from subsetsum_nets.graphs.conversion import network_graph
+        from subsetsum_nets.graphs.networks.conversion import network_graph
 
         return network_graph(network)
 
     def to_network(self) -> ReluNetwork:
-        """Return the network of the kept edges, see :func:`subsetsum_nets.graphs.conversion.graph_network`.
+        """Return the network of the kept edges, see :func:`~.conversion.graph_network`.
 
         Skip connections go through pass-through nodes; the function is exactly the same.
         """
-        from subsetsum_nets.graphs.conversion import graph_network
+        from subsetsum_nets.graphs.networks.conversion import graph_network
 
         return graph_network(self)
 
@@ -295,20 +295,20 @@ class LayeredDag:
             If there are skip connections or layers of mixed activation.
 
         """
-        from subsetsum_nets.graphs.conversion import masked_network
+        from subsetsum_nets.graphs.networks.conversion import masked_network
 
         return masked_network(self)
 
     @classmethod
     def from_networkx(cls, graph: Any) -> LayeredDag:
-        """Read a networkx DiGraph, see :func:`subsetsum_nets.graphs.networkx_bridge.from_networkx`."""
-        from subsetsum_nets.graphs.networkx_bridge import from_networkx
+        """Read a networkx DiGraph, see :func:`subsetsum_nets.graphs.files.networkx_bridge.from_networkx`."""
+        from subsetsum_nets.graphs.files.networkx_bridge import from_networkx
 
         return from_networkx(graph)
 
     def to_networkx(self) -> Any:
-        """Return a networkx DiGraph, see :func:`subsetsum_nets.graphs.networkx_bridge.to_networkx`."""
-        from subsetsum_nets.graphs.networkx_bridge import to_networkx
+        """Return a networkx DiGraph, see :func:`subsetsum_nets.graphs.files.networkx_bridge.to_networkx`."""
+        from subsetsum_nets.graphs.files.networkx_bridge import to_networkx
 
         return to_networkx(self)
 
@@ -317,9 +317,9 @@ class LayeredDag:
     def without_dead_units(self) -> LayeredDag:
         """Return the graph without units that change nothing.
 
-        See :func:`subsetsum_nets.graphs.reachability.without_dead_units`.
+        See :func:`subsetsum_nets.graphs.analysis.reachability.without_dead_units`.
         """
-        from subsetsum_nets.graphs.reachability import without_dead_units
+        from subsetsum_nets.graphs.analysis.reachability import without_dead_units
 
         return without_dead_units(self)
 
@@ -348,18 +348,18 @@ class LayeredDag:
     def with_pass_through(self) -> LayeredDag:
         """Return the same function without skip connections.
 
-        See :func:`subsetsum_nets.graphs.pass_through.with_pass_through`.
+        See :func:`subsetsum_nets.graphs.networks.pass_through.with_pass_through`.
         """
-        from subsetsum_nets.graphs.pass_through import with_pass_through
+        from subsetsum_nets.graphs.networks.pass_through import with_pass_through
 
         return with_pass_through(self)
 
     def serving(self, layer: int, row: int, column: int, *, candidates: bool = False) -> LayeredDag:
         """Return the part that implements one weight of the target.
 
-        See :func:`subsetsum_nets.graphs.serving.serving`.
+        See :func:`subsetsum_nets.graphs.analysis.serving.serving`.
         """
-        from subsetsum_nets.graphs.serving import serving
+        from subsetsum_nets.graphs.analysis.serving import serving
 
         return serving(self, layer, row, column, candidates=candidates)
 
@@ -401,8 +401,8 @@ class LayeredDag:
         return sum(math.prod(shape) for shape in self.target_shapes[:layer]) + row * columns + column
 
     def compare(self, other: LayeredDag) -> GraphComparison:
-        """Say what is in both graphs and what is in one: :func:`subsetsum_nets.graphs.comparison.compare`."""
-        from subsetsum_nets.graphs.comparison import compare
+        """Say what is in both graphs and what is in one: :func:`~.comparison.compare`."""
+        from subsetsum_nets.graphs.analysis.comparison import compare
 
         return compare(self, other)
 
@@ -427,19 +427,19 @@ class LayeredDag:
         before_activation: bool = False,
     ) -> LinearMap:
         """Return the linear map of a part as sums over paths: :func:`~.exact_paths.linear_map`."""
-        from subsetsum_nets.graphs.exact_paths import linear_map
+        from subsetsum_nets.graphs.analysis.exact_paths import linear_map
 
         return linear_map(self, active, first=first, last=last, before_activation=before_activation)
 
     def active_at(self, x: Any) -> tuple[Bools, ...]:
         """Return which ReLUs are on at a point, exactly: :func:`~.exact_paths.active_at`."""
-        from subsetsum_nets.graphs.exact_paths import active_at
+        from subsetsum_nets.graphs.analysis.exact_paths import active_at
 
         return active_at(self, x)
 
     def exact_values(self, x: Any) -> tuple[tuple[Fraction, ...], ...]:
         """Return the values of all nodes at a point, exactly: :func:`~.exact_paths.values_at`."""
-        from subsetsum_nets.graphs.exact_paths import values_at
+        from subsetsum_nets.graphs.analysis.exact_paths import values_at
 
         return values_at(self, x)
 
@@ -447,22 +447,22 @@ class LayeredDag:
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write to .graphml, .json, .dot or .safetensors: :func:`~.graph_files.save_graph`."""
-        from subsetsum_nets.graphs.graph_files import save_graph
+        from subsetsum_nets.graphs.files.graph_files import save_graph
 
         save_graph(self, path)
 
     @staticmethod
     def load(path: str | PathLike[str]) -> LayeredDag:
         """Read a .graphml, .json or .safetensors file: :func:`~.graph_files.load_graph`."""
-        from subsetsum_nets.graphs.graph_files import load_graph
+        from subsetsum_nets.graphs.files.graph_files import load_graph
 
         return load_graph(path)
 
     def draw(self, path: str | PathLike[str], **options: Any) -> Any:
-        """Draw the graph to a file, see ``subsetsum_nets.graphs.drawing.draw``."""
+        """Draw the graph to a file, see ``subsetsum_nets.graphs.pictures.drawing.draw``."""
         from importlib import import_module
 
-        return import_module("subsetsum_nets.graphs.drawing").draw(self, path, **options)
+        return import_module("subsetsum_nets.graphs.pictures.drawing").draw(self, path, **options)
 
 
 def _rebuilt(

@@ -8,7 +8,8 @@ from subsetsum_nets.networks.digests import array_digest, network_digest
 from subsetsum_nets.networks.distributions import Normal, Uniform, keyed_words
 from subsetsum_nets.networks.domains import Ball, Box, Domain, domain_from_json
 from subsetsum_nets.networks.errors import InvalidNetworkError, NetworkFileError
-from subsetsum_nets.networks.network_files import load_network, read_extra, save_network
+from subsetsum_nets.networks.files.network_files import load_network, read_extra, save_network
+from subsetsum_nets.networks.files.shipped import load_test_split, shipped_network, shipped_networks
 from subsetsum_nets.networks.random_networks import (
     DenseDraw,
     LinkDraw,
@@ -18,7 +19,6 @@ from subsetsum_nets.networks.random_networks import (
     random_recipe_from_json,
 )
 from subsetsum_nets.networks.relu_network import Dense, ReluNetwork
-from subsetsum_nets.networks.shipped import load_test_split, shipped_network, shipped_networks
 
 __all__ = [
     "Ball",

@@ -332,7 +332,7 @@ def svg_text(kind: FigureKind, pruned: PrunedNetwork) -> str:
 
 def save_png(kind: FigureKind, pruned: PrunedNetwork, path: str | PathLike[str], *, dpi: int = 150) -> None:
     """Write the figure as a PNG file on white, atomically."""
-    from subsetsum_nets.networks.atomic_files import atomic_write
+    from subsetsum_nets.networks.files.atomic_files import atomic_write
 
     buffer = io.BytesIO()
     with _style(kind.name):

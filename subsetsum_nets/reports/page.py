@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from subsetsum_nets.networks.atomic_files import atomic_write
 from subsetsum_nets.networks.digests import network_digest
 from subsetsum_nets.networks.domains import Ball, Box
+from subsetsum_nets.networks.files.atomic_files import atomic_write
 from subsetsum_nets.networks.sparse_form import sparse_form
 from subsetsum_nets.reports.figures import FIGURES, PALETTE, svg_text
 from subsetsum_nets.reports.rounding import exact, lower, nearest, upper

@@ -4,10 +4,10 @@ The independent judge of the flow: it imports ``networks`` and nothing of solver
 compiler. Every bound speaks of the real-arithmetic functions with exactly the stored float64 weights.
 """
 
-from subsetsum_nets.verification.differential import DifferentialRecursion, differential_bound
-from subsetsum_nets.verification.effective import LayerErrors, TwoSlope, effective_layers
+from subsetsum_nets.verification.enclosures.effective import LayerErrors, TwoSlope, effective_layers
 from subsetsum_nets.verification.errors import BoundOverflowError, SoundnessError, UnsupportedStructureError
-from subsetsum_nets.verification.methods import METHODS
+from subsetsum_nets.verification.methods.differential import DifferentialRecursion, differential_bound
+from subsetsum_nets.verification.methods.table import METHODS
 from subsetsum_nets.verification.results import LayerBound, MethodBound, VerificationResult
 from subsetsum_nets.verification.verifier import verify
 

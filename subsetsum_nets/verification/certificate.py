@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from subsetsum_nets.networks.atomic_files import atomic_write
 from subsetsum_nets.networks.domains import domain_from_json
+from subsetsum_nets.networks.files.atomic_files import atomic_write
 
 if TYPE_CHECKING:
     from os import PathLike

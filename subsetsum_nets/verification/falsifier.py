@@ -16,8 +16,8 @@ import numpy as np
 
 from subsetsum_nets.networks.domains import Box
 from subsetsum_nets.verification.attack import Search, float_layers, float_two_slopes
+from subsetsum_nets.verification.enclosures.midrad import MidRad, affine, norm_down
 from subsetsum_nets.verification.errors import BoundOverflowError, SoundnessError
-from subsetsum_nets.verification.midrad import MidRad, affine, norm_down
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.networks.relu_network import ReluNetwork
-    from subsetsum_nets.verification.effective import TwoSlope
+    from subsetsum_nets.verification.enclosures.effective import TwoSlope
 
 
 @dataclass(frozen=True, eq=False)

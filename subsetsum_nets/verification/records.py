@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.verification.relu_relaxations import chord_slope
+from subsetsum_nets.verification.methods.relu_relaxations import chord_slope
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from subsetsum_nets.networks.arrays import FloatArray
-    from subsetsum_nets.verification.certified_lp import Program, Proposal
-    from subsetsum_nets.verification.dual_lines import Lines, Multipliers
-    from subsetsum_nets.verification.relu_relaxations import ReluSlopes
-    from subsetsum_nets.verification.zonotope import Enclosure
+    from subsetsum_nets.verification.methods.milp.certified_lp import Program, Proposal
+    from subsetsum_nets.verification.methods.relu_relaxations import ReluSlopes
+    from subsetsum_nets.verification.methods.splitting.dual_lines import Lines, Multipliers
+    from subsetsum_nets.verification.methods.zonotope.zonotope import Enclosure
 
 PHASES_OF_PART = tuple[tuple[int, int, int, int], ...]  # layer, unit, 0 for g or 1 for f, +1 or -1
 
@@ -79,7 +79,7 @@ class BoxProof:
 
 @dataclass(frozen=True, eq=False)
 class LineChoices:
-    """The multipliers and lines of one layer's ReLU in a dual bound; see :mod:`.dual_bounds`.
+    """The multipliers and lines of one layer's ReLU in a dual bound; see ``methods.splitting.dual_bounds``.
 
     Parameters
     ----------
@@ -176,7 +176,7 @@ class SplitProof:
 
 @dataclass(frozen=True, eq=False)
 class ProgramProof:
-    """The multipliers of a linear program over a box of a pair of networks; see :mod:`.certified_lp`.
+    """The multipliers of a linear program over a box of a pair of networks; see ``milp.certified_lp``.
 
     Parameters
     ----------

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.domains import Domain
-    from subsetsum_nets.verification.proofs import MilpProof, SplitProof
+    from subsetsum_nets.verification.records import MilpProof, SplitProof
 
 
 @dataclass(frozen=True)

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from subsetsum_nets.networks.domains import Ball, Box
 from subsetsum_nets.networks.relu_network import ReluNetwork
-from subsetsum_nets.verification.effective import effective_layers
+from subsetsum_nets.verification.enclosures.effective import effective_layers
+from subsetsum_nets.verification.enclosures.midrad import check_arithmetic, check_norm
 from subsetsum_nets.verification.errors import BoundOverflowError, SoundnessError, UnsupportedStructureError
 from subsetsum_nets.verification.falsifier import falsify
-from subsetsum_nets.verification.methods import METHODS, TABLE, Question, to_ask
-from subsetsum_nets.verification.midrad import check_arithmetic, check_norm
+from subsetsum_nets.verification.methods.table import METHODS, TABLE, Question, to_ask
 from subsetsum_nets.verification.results import MethodBound, VerificationResult
 
 if TYPE_CHECKING:
     from subsetsum_nets.networks.domains import Domain
-    from subsetsum_nets.verification.effective import TwoSlope
+    from subsetsum_nets.verification.enclosures.effective import TwoSlope
     from subsetsum_nets.verification.falsifier import LowerBound
 
 _UNIT_BOX = Box(-1, 1)
@@ -209,8 +209,8 @@ def _replayed(question: Question, winner: str, best: MethodBound) -> float | Non
     """Return the winning method's bound in exact arithmetic, rounded up; None where there is no bound."""
     if math.isinf(best.upper):
         return None
-    from subsetsum_nets.verification.exact_arithmetic import float_up
-    from subsetsum_nets.verification.replay import replayed_bound
+    from subsetsum_nets.verification.replay.arithmetic import float_up
+    from subsetsum_nets.verification.replay.replay import replayed_bound
 
     bound = replayed_bound(
         winner, question.target, question.pruned, question.domain, question.norm, best.proof

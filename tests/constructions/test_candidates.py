@@ -7,12 +7,12 @@ import pytest
 from constructions.tiny_targets import NAMES, target
 
 from solvers import solve_many
+from subsetsum_nets.allocation.question import Question
+from subsetsum_nets.allocation.recursion import RecursionAllocation
+from subsetsum_nets.allocation.sizing import predicted_errors
 from subsetsum_nets.compiler import prune
 from subsetsum_nets.constructions import construction_named
-from subsetsum_nets.constructions.candidates import predicted_errors
-from subsetsum_nets.constructions.plan import RowGroup
-from subsetsum_nets.constructions.questions import Question
-from subsetsum_nets.constructions.recursion_allocation import RecursionAllocation
+from subsetsum_nets.constructions.protocol import RowGroup
 from subsetsum_nets.networks import Box, Dense, ReluNetwork
 
 SMALL = target((6, 5, 3), seed=1)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from subsetsum_nets.compiler import prune
 from subsetsum_nets.constructions import CONSTRUCTIONS, InputSigns, construction_named
-from subsetsum_nets.constructions.plan import weight_with_bias
+from subsetsum_nets.constructions.protocol import weight_with_bias
 from subsetsum_nets.networks import Box, Dense, InvalidNetworkError, ReluNetwork
 
 BLOCKS = ("relu", "relu-paper")
@@ -294,7 +294,7 @@ def test_the_errors_of_the_solution_are_those_of_the_effective_weights(name, dat
 
 def test_no_gap_around_a_target_at_half_of_a_large_item():
     """With units to spare, a large first item must not crowd out all others but tiny ones."""
-    from subsetsum_nets.constructions.blocks import choose_items
+    from subsetsum_nets.constructions.relu_blocks import choose_items
 
     rng = np.random.default_rng(0)
     products = rng.uniform(-1, 1, (2000, 26)) * rng.uniform(0, 1, (2000, 26))
@@ -313,7 +313,7 @@ def test_no_gap_around_a_target_at_half_of_a_large_item():
 
 @pytest.mark.parametrize("most", [1, 4, 30])
 def test_choosing_items_never_offers_a_unit_that_does_not_serve(most):
-    from subsetsum_nets.constructions.blocks import choose_items
+    from subsetsum_nets.constructions.relu_blocks import choose_items
 
     rng = np.random.default_rng(1)
     products, serving = rng.uniform(-1, 1, (300, 12)), rng.random((300, 12)) < 0.4

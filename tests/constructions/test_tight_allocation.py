@@ -7,15 +7,15 @@ import pytest
 from constructions.tiny_targets import NAMES, target
 
 from subsetsum_nets import load_network, shipped_network
+from subsetsum_nets.allocation.misses import miss_chance
+from subsetsum_nets.allocation.offered_items import best_items, with_items
+from subsetsum_nets.allocation.question import Question
+from subsetsum_nets.allocation.simulated_bounds import ErrorLaw, SimulatedBounds
+from subsetsum_nets.allocation.sizing import expected_errors
+from subsetsum_nets.allocation.tight import TightAllocation
 from subsetsum_nets.compiler import prune
 from subsetsum_nets.constructions import construction_named
-from subsetsum_nets.constructions.blocks import choose_items
-from subsetsum_nets.constructions.candidates import expected_errors
-from subsetsum_nets.constructions.misses import miss_chance
-from subsetsum_nets.constructions.offered_items import best_items, with_items
-from subsetsum_nets.constructions.questions import Question
-from subsetsum_nets.constructions.simulated_bounds import ErrorLaw, SimulatedBounds
-from subsetsum_nets.constructions.tight_allocation import TightAllocation
+from subsetsum_nets.constructions.relu_blocks import choose_items
 from subsetsum_nets.networks import Box
 
 DIGITS = load_network(shipped_network("digits-64-32-10"))

@@ -21,7 +21,7 @@ from subsetsum_nets.networks import (
     load_network,
     shipped_network,
 )
-from subsetsum_nets.networks.onnx_files import read_onnx
+from subsetsum_nets.networks.files.onnx_files import read_onnx
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")

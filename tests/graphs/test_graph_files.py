@@ -269,7 +269,7 @@ def test_broken_json(name, tmp_path):
 
 
 def test_json_is_read_across_pieces(monkeypatch, tmp_path, pruned_dag):
-    from subsetsum_nets.graphs import node_link as module
+    from subsetsum_nets.graphs.files import node_link as module
 
     path = tmp_path / "graph.json"
     pruned_dag.save(path)
@@ -386,7 +386,7 @@ def test_writing_needs_no_memory_for_the_text(tmp_path):
 
 def test_safetensors_that_are_not_graphs(tmp_path):
     from subsetsum_nets import save_network
-    from subsetsum_nets.networks.network_files import TensorFile, read_safetensors, write_safetensors
+    from subsetsum_nets.networks.files.network_files import TensorFile, read_safetensors, write_safetensors
 
     path = tmp_path / "graph.safetensors"
     save_network(random_network([2, 2]), path)

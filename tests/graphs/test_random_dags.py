@@ -15,11 +15,11 @@ SEEDS = st.integers(0, 2**32)
 
 
 CHECKS = {
-    "layering": (cases.check_layers,),
-    "exact_paths": (cases.check_evaluation, cases.check_linear_map),
-    "pass_through": (cases.check_network,),
-    "reachability": (cases.check_dead_units, cases.check_path_count),
-    "networkx_bridge": (cases.check_bridge,),
+    "dag.layering": (cases.check_layers,),
+    "analysis.exact_paths": (cases.check_evaluation, cases.check_linear_map),
+    "networks.pass_through": (cases.check_network,),
+    "analysis.reachability": (cases.check_dead_units, cases.check_path_count),
+    "files.networkx_bridge": (cases.check_bridge,),
 }
 
 
@@ -45,63 +45,73 @@ def test_many_random_dags(seed):
 
 
 def test_linear_maps_go_both_ways_of_multiplying(monkeypatch):
-    exact_paths = importlib.import_module("subsetsum_nets.graphs.exact_paths")
+    exact_paths = importlib.import_module("subsetsum_nets.graphs.analysis.exact_paths")
     monkeypatch.setattr(exact_paths, "_PAIRS_OF_PYTHON", 0)  # FLINT for all that is dense
     monkeypatch.setattr(exact_paths, "_DENSE", 0.0)
     for seed in range(20):
-        check(seed, "exact_paths")
+        check(seed, "analysis.exact_paths")
     monkeypatch.setattr(exact_paths, "_PAIRS_OF_PYTHON", 10**9)
     monkeypatch.setattr(exact_paths, "_PAIRS", 1)  # a row at a time
     for seed in range(20):
-        check(seed, "exact_paths")
+        check(seed, "analysis.exact_paths")
 
 
 # module, function, formula, broken formula
 MUTANTS = [
     (
-        "reachability",
+        "analysis.reachability",
         "live_units",
         "carrying(start, stop), signal[a]",
         "carrying(start, stop), signal[a] | True",
     ),
-    ("reachability", "live_units", "[r & s for", "[r | s for"),
-    ("reachability", "live_units", "reversed(list(graph.blocks.items()))", "graph.blocks.items()"),
-    ("reachability", "_own", "bias > 0.0, bias != 0.0", "bias != 0.0, bias != 0.0"),
-    ("reachability", "_own", "bias > 0.0, bias != 0.0", "bias > 0.0, bias > 0.0"),
-    ("reachability", "_own", "layer.kept_bias", "layer.bias"),
-    ("reachability", "without_dead_units", "block.select(live[b], live[a])", "block"),
-    ("reachability", "path_count", "total + _paths", "_paths"),
-    ("reachability", "_paths", ".astype(np.float64) @", ".astype(np.float64) * 2 @"),
+    ("analysis.reachability", "live_units", "[r & s for", "[r | s for"),
+    ("analysis.reachability", "live_units", "reversed(list(graph.blocks.items()))", "graph.blocks.items()"),
+    ("analysis.reachability", "_own", "bias > 0.0, bias != 0.0", "bias != 0.0, bias != 0.0"),
+    ("analysis.reachability", "_own", "bias > 0.0, bias != 0.0", "bias > 0.0, bias > 0.0"),
+    ("analysis.reachability", "_own", "layer.kept_bias", "layer.bias"),
+    ("analysis.reachability", "without_dead_units", "block.select(live[b], live[a])", "block"),
+    ("analysis.reachability", "path_count", "total + _paths", "_paths"),
+    ("analysis.reachability", "_paths", ".astype(np.float64) @", ".astype(np.float64) * 2 @"),
     (
-        "pass_through",
+        "networks.pass_through",
         "with_pass_through",
         "reach[a][edges.columns] = b - 1",
         "reach[a][edges.columns] = b - 2",
     ),
-    ("pass_through", "with_pass_through", "place[c - 1][a][carried]", "carried"),
-    ("pass_through", "with_pass_through", "place[b - 1][a][edges.columns]", "edges.columns"),
-    ("pass_through", "uniform_layers", "graph.kept_only()", "graph"),
-    ("pass_through", "uniform_layers", "-layer.bias[split]", "layer.bias[split]"),
-    ("pass_through", "uniform_layers", "if _mixed(layers[-1])", "if False"),
-    ("pass_through", "uniform_layers", "np.flatnonzero(~nonnegative)", "np.flatnonzero(nonnegative)"),
-    ("pass_through", "_nonnegative", "negative |= layer.bias < 0.0", "pass"),
-    ("pass_through", "_nonnegative", "(edges.weight > 0.0) & ~before[edges.columns]", "False"),
-    ("pass_through", "_nonnegative", "(edges.weight < 0.0)", "False"),
-    ("pass_through", "_mirrored", "weight=-copied.weight", "weight=copied.weight"),
-    ("exact_paths", "linear_map", "on = ~layer.relu | _signs(active[number], layer)", "pass"),
-    ("exact_paths", "_step", "on & (bias != 0.0)", "bias != 0.0"),
-    ("exact_paths", "_step", "layer.kept_bias", "layer.bias"),
-    ("exact_paths", "_step", "exponent - part[2]", "0"),
-    ("exact_paths", "_products", "edges.kept & (edges.weight != 0.0) & on[edges.rows]", "on[edges.rows]"),
-    ("exact_paths", "_products", "exponent + before.exponent", "exponent"),
-    ("exact_paths", "_summed", "np.add.reduceat(numbers, starts)", "numbers[starts]"),
-    ("exact_paths", "_values", "layer.relu & ~positive[-1]", "~positive[-1]"),
-    ("exact_paths", "integers", "exponents - least, 0", "0, 0"),
-    ("layering", "_longest_paths", "layer[leaving[unset]] + 1", "1"),
-    ("layering", "_longest_paths", "layer[outputs & (given == UNKNOWN)] = last", "pass"),
-    ("networkx_bridge", "node_attributes", 'attributes["bias_kept"] = False', "pass"),
-    ("networkx_bridge", "node_attributes", "activations[relu]", "activations[1]"),
-    ("networkx_bridge", "to_networkx", '"kept": kept', '"kept": True'),
+    ("networks.pass_through", "with_pass_through", "place[c - 1][a][carried]", "carried"),
+    ("networks.pass_through", "with_pass_through", "place[b - 1][a][edges.columns]", "edges.columns"),
+    ("networks.pass_through", "uniform_layers", "graph.kept_only()", "graph"),
+    ("networks.pass_through", "uniform_layers", "-layer.bias[split]", "layer.bias[split]"),
+    ("networks.pass_through", "uniform_layers", "if _mixed(layers[-1])", "if False"),
+    (
+        "networks.pass_through",
+        "uniform_layers",
+        "np.flatnonzero(~nonnegative)",
+        "np.flatnonzero(nonnegative)",
+    ),
+    ("networks.pass_through", "_nonnegative", "negative |= layer.bias < 0.0", "pass"),
+    ("networks.pass_through", "_nonnegative", "(edges.weight > 0.0) & ~before[edges.columns]", "False"),
+    ("networks.pass_through", "_nonnegative", "(edges.weight < 0.0)", "False"),
+    ("networks.pass_through", "_mirrored", "weight=-copied.weight", "weight=copied.weight"),
+    ("analysis.exact_paths", "linear_map", "on = ~layer.relu | _signs(active[number], layer)", "pass"),
+    ("analysis.exact_paths", "_step", "on & (bias != 0.0)", "bias != 0.0"),
+    ("analysis.exact_paths", "_step", "layer.kept_bias", "layer.bias"),
+    ("analysis.exact_paths", "_step", "exponent - part[2]", "0"),
+    (
+        "analysis.exact_paths",
+        "_products",
+        "edges.kept & (edges.weight != 0.0) & on[edges.rows]",
+        "on[edges.rows]",
+    ),
+    ("analysis.exact_paths", "_products", "exponent + before.exponent", "exponent"),
+    ("analysis.exact_paths", "_summed", "np.add.reduceat(numbers, starts)", "numbers[starts]"),
+    ("analysis.exact_paths", "_values", "layer.relu & ~positive[-1]", "~positive[-1]"),
+    ("analysis.exact_paths", "integers", "exponents - least, 0", "0, 0"),
+    ("dag.layering", "_longest_paths", "layer[leaving[unset]] + 1", "1"),
+    ("dag.layering", "_longest_paths", "layer[outputs & (given == UNKNOWN)] = last", "pass"),
+    ("files.networkx_bridge", "node_attributes", 'attributes["bias_kept"] = False', "pass"),
+    ("files.networkx_bridge", "node_attributes", "activations[relu]", "activations[1]"),
+    ("files.networkx_bridge", "to_networkx", '"kept": kept', '"kept": True'),
 ]
 
 

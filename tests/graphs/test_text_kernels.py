@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from planting import plain_python
 
-from subsetsum_nets.graphs.text_kernels import LONGEST_FLOAT, powers_of_ten, put_edges
+from subsetsum_nets.graphs.files.text_kernels import LONGEST_FLOAT, powers_of_ten, put_edges
 
 WORDS = [np.frombuffer(word, dtype=np.uint8) for word in (b"", b">", b" ", b"", b" no", b" o", b";", b"\n")]
 
@@ -90,7 +90,7 @@ def test_millions_of_floats():
     ],
 )
 def test_planted_mistakes_are_noticed(monkeypatch, formula, broken):
-    copy = plain_python(monkeypatch, "subsetsum_nets.graphs.text_kernels", formula, broken)
+    copy = plain_python(monkeypatch, "subsetsum_nets.graphs.files.text_kernels", formula, broken)
     values = tricky()[::7]
     with np.errstate(over="ignore"):
         assert lines(values, copy.put_edges) != expected_lines(values)

@@ -3,7 +3,7 @@
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
-from subsetsum_nets.networks.onnx_files import read_onnx
+from subsetsum_nets.networks.files.onnx_files import read_onnx
 
 rng = np.random.default_rng(0)
 A, B, C3, C4 = rng.normal(size=(3, 4)), rng.normal(size=(4, 3)), rng.normal(size=3), rng.normal(size=4)

@@ -5,7 +5,7 @@ import stat
 
 import pytest
 
-from subsetsum_nets.networks.atomic_files import atomic_write
+from subsetsum_nets.networks.files.atomic_files import atomic_write
 
 
 def names(folder):

@@ -16,7 +16,7 @@ from subsetsum_nets.networks import (
     ReluNetwork,
     network_digest,
 )
-from subsetsum_nets.networks.onnx_files import onnx_bytes, read_onnx, read_onnx_notes
+from subsetsum_nets.networks.files.onnx_files import onnx_bytes, read_onnx, read_onnx_notes
 
 onnx = pytest.importorskip("onnx")
 from networks.onnx_graphs_by_hand import C3, C4, A, B, graph, read_model  # noqa: E402

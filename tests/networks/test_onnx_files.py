@@ -23,7 +23,7 @@ from subsetsum_nets.networks import (
     network_digest,
     random_network,
 )
-from subsetsum_nets.networks.onnx_files import onnx_bytes, read_onnx, read_onnx_notes, write_onnx
+from subsetsum_nets.networks.files.onnx_files import onnx_bytes, read_onnx, read_onnx_notes, write_onnx
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -257,7 +257,8 @@ def test_numbers_that_fit_float32_are_stored_as_such():
 
 def test_the_same_network_gives_the_same_bytes_in_every_process(tmp_path):
     program = (
-        "import sys; from subsetsum_nets.networks import *; from subsetsum_nets.networks.onnx_files import *;"
+        "import sys; from subsetsum_nets.networks import *;"
+        "from subsetsum_nets.networks.files.onnx_files import *;"
         "write_onnx(random_network([4, 3], bias=True), sys.argv[1], extra={c: c for c in 'qwertyuiop'})"
     )
     files = [tmp_path / f"{index}.onnx" for index in range(2)]

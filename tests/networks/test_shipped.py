@@ -10,10 +10,10 @@ from subsetsum_nets.networks import (
     load_network,
     load_test_split,
     read_extra,
-    shipped,
     shipped_network,
     shipped_networks,
 )
+from subsetsum_nets.networks.files import shipped
 
 
 def test_names_and_files_agree():
@@ -95,7 +95,7 @@ def test_networks_missing_and_broken_files_are_no_test_split(tmp_path):
 
 
 def test_an_installed_package_uses_its_own_folder_and_a_checkout_the_one_beside_it(tmp_path, monkeypatch):
-    module = tmp_path / "subsetsum_nets" / "networks" / "shipped.py"
+    module = tmp_path / "subsetsum_nets" / "networks" / "files" / "shipped.py"
     inside, beside = tmp_path / "subsetsum_nets" / "instances", tmp_path / "instances"
     monkeypatch.setattr(shipped, "__file__", str(module))
     beside.mkdir()

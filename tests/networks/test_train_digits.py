@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from subsetsum_nets.experiments import train_digits
+from subsetsum_nets.experiments.shipped import train_digits
 from subsetsum_nets.networks import (
     Box,
     Dense,

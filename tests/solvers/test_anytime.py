@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from strategies import Case, cases, contradiction, error_of
 
 from solvers import CertificateError, Status, SubsetSum, UnsupportedProblemError, solve
-from solvers.methods import k_tree, large_neighbourhood
-from solvers.methods.protocol import Limits
-from solvers.methods.sub_windows import Rounding, Windows
+from solvers.backend.anytime import k_tree, large_neighbourhood
+from solvers.backend.anytime.sub_windows import Rounding, Windows
+from solvers.backend.protocol import Limits
 
 OBJECTIVES = ["nearest", "within", "sparsest"]
 

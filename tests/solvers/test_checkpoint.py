@@ -6,7 +6,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from solvers import InvalidProblemError, Status, executing, solve_many
+from solvers import InvalidProblemError, Status, solve_many
+from solvers.batch import workers as executing
 
 ROWS, CHUNK = 60, 10
 

@@ -6,18 +6,10 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from solvers import (
-    InvalidProblemError,
-    Proof,
-    Status,
-    SubsetSum,
-    UnsupportedProblemError,
-    dispatch,
-    registry,
-    solve,
-)
-from solvers.choosing import Attempt, counting_order, plan, seconds_to_proof
-from solvers.methods.protocol import Finding, Limits
+from solvers import InvalidProblemError, Proof, Status, SubsetSum, UnsupportedProblemError, dispatch, solve
+from solvers.backend import registry
+from solvers.backend.automatic import Attempt, counting_order, plan, seconds_to_proof
+from solvers.backend.protocol import Finding, Limits
 
 PROVING = ["mitm", "schroeppel-shamir", "mitm-nd", "dp", "cp-sat"]
 

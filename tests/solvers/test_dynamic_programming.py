@@ -17,10 +17,10 @@ from planting import plain_python
 from strategies import Case, cases, contradiction, error_of, small_dyadics, small_integers, subnormals
 
 from solvers import CertificateError, SubsetSum, UnsupportedProblemError, solve
-from solvers.methods import sum_search, sum_tables
-from solvers.methods.dynamic_programming import DynamicProgramming
-from solvers.methods.nonnegative import Nonnegative
-from solvers.methods.protocol import Limits
+from solvers.backend.dp import sum_search, sum_tables
+from solvers.backend.dp.dynamic_programming import DynamicProgramming
+from solvers.backend.dp.nonnegative import Nonnegative
+from solvers.backend.protocol import Limits
 
 OBJECTIVES = ["nearest", "within", "sparsest"]
 DP = DynamicProgramming()

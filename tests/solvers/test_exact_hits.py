@@ -11,10 +11,10 @@ from planting import plain_python
 from strategies import cases
 
 from solvers import SubsetSum
+from solvers.backend.mitm import exact_hits as method
+from solvers.backend.mitm.exact_hits import exact_hits, exact_hits_refusal, find_exact_hit
+from solvers.backend.protocol import Limits
 from solvers.kernels import modular_join
-from solvers.methods import exact_hits as method
-from solvers.methods.exact_hits import exact_hits, exact_hits_refusal, find_exact_hit
-from solvers.methods.protocol import Limits
 
 ONE = Limits(threads=1)
 # Windows, chunks and buffers so small that a few items need many of each, and buffers overflow.
@@ -203,7 +203,7 @@ def test_refusals_name_the_reason():
 
 # -- planted mistakes --------------------------------------------------------------------------------
 
-KERNEL, METHOD = "solvers.kernels.modular_join", "solvers.methods.exact_hits"
+KERNEL, METHOD = "solvers.kernels.modular_join", "solvers.backend.mitm.exact_hits"
 MISTAKES = {
     "the last window is skipped": (KERNEL, "while low < last:", "while low + span < last:"),
     "a window that overflows is left out": (KERNEL, "if lefts < 0 or rights < 0:", "if False:"),

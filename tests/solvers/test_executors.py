@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from solvers import InvalidProblemError, Status, UnsupportedProblemError, executing, solve_many
-from solvers.chunks import solve_chunk
+from solvers import InvalidProblemError, Status, UnsupportedProblemError, solve_many
+from solvers.batch import workers as executing
+from solvers.batch.chunks import solve_chunk
 
 ROOT = Path(__file__).parents[2]
 NAMES = ("masks", "errors", "lower_bounds", "status")
@@ -412,7 +413,7 @@ def test_if_every_row_fails_the_call_fails(poisoned):
 
 
 def test_a_crash_inside_a_solver_fails_alone(monkeypatch):
-    from solvers import chunks
+    from solvers.batch import chunks
 
     original = chunks.solve
 

@@ -6,8 +6,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from solvers import InvalidProblemError, Proof, Status, hard_families, solve
-from solvers.instance_files import read_instance, write_instance
+from solvers import InvalidProblemError, Proof, Status, solve
+from solvers.instances import families as hard_families
+from solvers.instances.files import read_instance, write_instance
 
 RANDOM = [
     "pthree", "psix", "evenodd", "evenodd6", "evenodd8", "tenfive6", "tenfive8", "uniform", "products",

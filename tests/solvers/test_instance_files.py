@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from strategies import cases
 
 from solvers import InvalidProblemError, Proof, Status, SubsetSum, solve
-from solvers.instance_files import (
+from solvers.instances.files import (
     Instance,
     contradiction,
     instance_paths,
@@ -129,7 +129,7 @@ def test_messages_stay_short_whatever_the_file_holds(tmp_path):
 
 
 def test_size_is_bounded(tmp_path, monkeypatch):
-    monkeypatch.setattr("solvers.instance_files.MOST_NUMBERS", 5)
+    monkeypatch.setattr("solvers.instances.files.MOST_NUMBERS", 5)
     with pytest.raises(InvalidProblemError, match="at most 5"):
         read(tmp_path, items=[[1, 2], [1, 2], [1, 2]], target=[1, 1])
 

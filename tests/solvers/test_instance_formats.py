@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from solvers import InvalidProblemError, solve
-from solvers.instance_files import instance_paths, read_instance, read_instances
+from solvers.instances.files import instance_paths, read_instance, read_instances
 
 MARKET_SPLIT = "# Some library\n# Some licence\n\n2 4\n 1 2 3 4 5\n 9 0 1 2 11\n"
 KPLIB = "\n3\n9\n\n4 4\n5 5\n6 6\n"
@@ -225,10 +225,10 @@ def test_refused_with_file_and_line(tmp_path, case):
 
 
 def test_size_is_bounded(tmp_path, monkeypatch):
-    monkeypatch.setattr("solvers.instance_text.MOST_NUMBERS", 100)
+    monkeypatch.setattr("solvers.instances.instance.MOST_NUMBERS", 100)
     with pytest.raises(InvalidProblemError, match="more than 100 numbers"):
         read(tmp_path, "200 5\n" + "1\n" * 200)
-    monkeypatch.setattr("solvers.instance_text.MOST_BYTES", 1 << 20)
+    monkeypatch.setattr("solvers.instances.instance.MOST_BYTES", 1 << 20)
     with pytest.raises(InvalidProblemError, match="larger than 1 MiB"):
         read(tmp_path, b"1" * (2 << 20))
 

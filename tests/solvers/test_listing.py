@@ -10,8 +10,8 @@ from strategies import Case, cases, error_of
 
 import solvers
 from solvers import InvalidProblemError, SubsetSum, UnsupportedProblemError, count, solutions
-from solvers.methods.protocol import Enumerator
-from solvers.registry import BACKENDS
+from solvers.backend.protocol import Enumerator
+from solvers.backend.registry import BACKENDS
 
 ENUMERATORS = [name for name, backend in BACKENDS.items() if isinstance(backend, Enumerator)]
 

@@ -13,8 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from solvers import InvalidProblemError, Status, checkpoint, executing, solve_many
-from solvers.row_inputs import Table, checked_question
+from solvers import InvalidProblemError, Status, solve_many
+from solvers.batch import checkpoint
+from solvers.batch import workers as executing
+from solvers.batch.row_inputs import Table, checked_question
 
 ROOT = Path(__file__).parents[2]
 NAMES = ("masks", "errors", "lower_bounds", "status")

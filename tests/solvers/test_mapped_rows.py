@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from solvers import solve_many
-from solvers.mapped_rows import FilePart, MappedRows, solve_mapped
-from solvers.row_inputs import Table
-from solvers.rows import Answers, Failure, Question
+from solvers.batch.mapped_rows import FilePart, MappedRows, solve_mapped
+from solvers.batch.row_inputs import Table
+from solvers.batch.rows import Answers, Failure, Question
 
 NAMES = ("masks", "errors", "lower_bounds", "status")
 

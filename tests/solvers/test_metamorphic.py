@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from strategies import cases, vector
 
 from solvers import Proof, SubsetSum, UnsupportedProblemError, solve
-from solvers.registry import BACKENDS
+from solvers.backend.registry import BACKENDS
 
 OBJECTIVES = ["nearest", "within", "sparsest"]
 PROVING = ["mitm", "schroeppel-shamir", "mitm-nd", "dp", "cp-sat"]

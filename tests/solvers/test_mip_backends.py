@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from strategies import Case, cases, error_of
 
 from solvers import BackendUnavailableError, InvalidProblemError, Proof, Status, SubsetSum, solve
+from solvers.backend.mip.floating_mip import Claim, FloatingSearch
+from solvers.backend.mip.floating_model import Tolerances, scaled
+from solvers.backend.mip.highs import Highs
+from solvers.backend.mip.pulp_mip import PulpMip
+from solvers.backend.protocol import Limits
 from solvers.dispatch import certified
-from solvers.methods.floating_mip import Claim, FloatingSearch
-from solvers.methods.floating_model import Tolerances, scaled
-from solvers.methods.highs import Highs
-from solvers.methods.protocol import Limits
-from solvers.methods.pulp_mip import PulpMip
 
 OBJECTIVES = ["nearest", "within", "sparsest"]
 BACKENDS = ["highs", "pulp"]

@@ -10,9 +10,9 @@ from planting import plain_python
 from strategies import cases
 
 from solvers import SubsetSum, solve
+from solvers.backend.mitm import meet_in_the_middle as method
+from solvers.backend.protocol import Enumerator, Limits
 from solvers.kernels import two_pointers
-from solvers.methods import meet_in_the_middle as method
-from solvers.methods.protocol import Enumerator, Limits
 
 FREE = Limits()
 
@@ -129,7 +129,7 @@ def test_a_search_ends_at_a_bound_that_needs_no_search():
 
 # -- planted mistakes --------------------------------------------------------------------------------
 
-KERNEL, METHOD = "solvers.kernels.two_pointers", "solvers.methods.meet_in_the_middle"
+KERNEL, METHOD = "solvers.kernels.two_pointers", "solvers.backend.mitm.meet_in_the_middle"
 MISTAKES = {
     "the bound is not included": (KERNEL, "right[fitting - 1] > bound", "right[fitting - 1] >= bound"),
     "the first left sum is not counted": (

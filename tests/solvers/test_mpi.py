@@ -16,7 +16,7 @@ import sys
 
 from mpi4py.futures import MPIPoolExecutor
 from solvers import solve_many
-from solvers.executing import Workers
+from solvers.batch.workers import Workers
 
 if __name__ == "__main__":
     spec = importlib.util.spec_from_file_location("questions", sys.argv[1])

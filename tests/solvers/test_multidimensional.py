@@ -25,11 +25,11 @@ from strategies import (
 )
 
 from solvers import Status, SubsetSum, UnsupportedProblemError, solve
+from solvers.backend.mitm import multidimensional, vector_halves
+from solvers.backend.mitm.multidimensional import MultidimensionalMeetInTheMiddle
+from solvers.backend.protocol import Limits
 from solvers.dispatch import certified
 from solvers.kernels import closest_pairs
-from solvers.methods import multidimensional, vector_halves
-from solvers.methods.multidimensional import MultidimensionalMeetInTheMiddle
-from solvers.methods.protocol import Limits
 
 OBJECTIVES = ["nearest", "within", "sparsest"]
 BACKEND = MultidimensionalMeetInTheMiddle()

@@ -11,7 +11,9 @@ import pytest
 from planting import plain_python
 from strategies import Case, batch_contradiction, contradiction
 
-from solvers import CertificateError, UnsupportedProblemError, chunks, registry, solve, solve_many
+from solvers import CertificateError, UnsupportedProblemError, solve, solve_many
+from solvers.backend import registry
+from solvers.batch import chunks
 from solvers.kernels import half_sums, two_pointers
 
 OBJECTIVES = ["nearest", "within", "sparsest"]
@@ -428,7 +430,7 @@ def test_mistakes_in_the_filter_are_noticed(monkeypatch, mistake):
 
 # -- mistakes in the methods -------------------------------------------------------------------------
 
-MITM, CP_SAT = "solvers.methods.meet_in_the_middle", "solvers.methods.cp_sat"
+MITM, CP_SAT = "solvers.backend.mitm.meet_in_the_middle", "solvers.backend.mip.cp_sat"
 METHOD_MISTAKES = {
     "mitm: rivals are not ranked": (MITM, "candidates += self._rivals(left, right, units)", "pass"),
     "mitm: the window is too narrow": (

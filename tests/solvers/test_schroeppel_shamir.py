@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from strategies import Case, cases, contradiction
 
 from solvers import Status, SubsetSum, UnsupportedProblemError, solve
+from solvers.backend.bounds import simple_bound
+from solvers.backend.mitm import quarter_lists, schroeppel_shamir, window_search
+from solvers.backend.mitm.schroeppel_shamir import SchroeppelShamir
+from solvers.backend.protocol import Limits
 from solvers.kernels import sum_windows, window_counts
-from solvers.methods import quarter_lists, schroeppel_shamir, window_search
-from solvers.methods.bounds import simple_bound
-from solvers.methods.protocol import Limits
-from solvers.methods.schroeppel_shamir import SchroeppelShamir
 
 OBJECTIVES = ["nearest", "within", "sparsest"]
 BACKEND = SchroeppelShamir()

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import Case, batch_contradiction, float_families, is_rounded_up
 
-from solvers import Status, chunks, shared_items, solve_many
+from solvers import Status, solve_many
+from solvers.batch import chunks, shared_items
 
 NAMES = ("masks", "errors", "lower_bounds", "status")
 

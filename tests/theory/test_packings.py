@@ -11,8 +11,8 @@ from planting import plain_python
 
 from subsetsum_nets.theory import packings
 from subsetsum_nets.theory.packings import greedy_packing, lattice_packing, norm_at_most, norm_below
-from subsetsum_nets.verification.midrad import MidRad
-from subsetsum_nets.verification.spectral import spectral_norm_up
+from subsetsum_nets.verification.enclosures.midrad import MidRad
+from subsetsum_nets.verification.enclosures.spectral import spectral_norm_up
 
 CASES = [(1, 0.5), (1, 0.1), (1, 2.0**-8), (2, 0.5), (2, 0.3), (2, 0.25), (3, 0.5), (3, 0.45)]
 

@@ -9,10 +9,10 @@ from planting import plain_python
 from theory.all_prunings import exact, kept, meets, prunings, serves, some_serves, value
 
 from subsetsum_nets.networks import Dense, ReluNetwork
-from subsetsum_nets.theory import exhaustion, mask_program
-from subsetsum_nets.theory.mask_program import MaskProgram, OutOfTimeError, decide_by_points
 from subsetsum_nets.theory.packings import lattice_packing
-from subsetsum_nets.theory.prunings import (
+from subsetsum_nets.theory.prunings import exhaustion, mask_program
+from subsetsum_nets.theory.prunings.mask_program import MaskProgram, OutOfTimeError, decide_by_points
+from subsetsum_nets.theory.prunings.prunings import (
     Probe,
     PruningDecision,
     PruningStatus,
@@ -301,7 +301,7 @@ EXHAUSTION = {
 
 @pytest.mark.parametrize("name", EXHAUSTION)
 def test_planted_mistakes_in_the_enumeration_are_noticed(name, monkeypatch):
-    copy = plain_python(monkeypatch, "subsetsum_nets.theory.exhaustion", *EXHAUSTION[name])
+    copy = plain_python(monkeypatch, "subsetsum_nets.theory.prunings.exhaustion", *EXHAUSTION[name])
     with pytest.raises(AssertionError):
         exhausted(copy, AXES)
 
@@ -333,15 +333,19 @@ def excluded_by_program(module, bits, seed):
 
 ROUNDED = [(bits, seed) for bits in (5, 6, 7, 8) for seed in range(8)]
 INWARD = {
-    "enumeration, low end": ("exhaustion", " * scale) - s,", " * scale),"),
-    "enumeration, high end": ("exhaustion", "math.floor((goal + reach)", "-2 + math.floor((goal + reach)"),
+    "enumeration, low end": ("prunings.exhaustion", " * scale) - s,", " * scale),"),
+    "enumeration, high end": (
+        "prunings.exhaustion",
+        "math.floor((goal + reach)",
+        "-2 + math.floor((goal + reach)",
+    ),
     "program, coefficients": (
-        "mask_program",
+        "prunings.mask_program",
         "math.floor(sign * weight * scale)",
         "math.ceil(sign * weight * scale)",
     ),
     "program, reach": (
-        "mask_program",
+        "prunings.mask_program",
         "math.floor((reach + sign * goal) * scale))",
         "math.floor((reach + sign * goal) * scale) - 1)",
     ),
@@ -358,7 +362,7 @@ def test_rounding_is_outward(monkeypatch):
 def test_rounding_inward_is_noticed(name, monkeypatch):
     module, old, new = INWARD[name]
     copy = plain_python(monkeypatch, f"subsetsum_nets.theory.{module}", old, new)
-    check = excluded_by_enumeration if module == "exhaustion" else excluded_by_program
+    check = excluded_by_enumeration if module == "prunings.exhaustion" else excluded_by_program
     assert any(check(copy, *one) for one in ROUNDED)
 
 
@@ -375,7 +379,7 @@ def program_is_right(module):
 
 @pytest.mark.parametrize("name", PROGRAM)
 def test_planted_mistakes_in_the_program_are_noticed(name, monkeypatch):
-    copy = plain_python(monkeypatch, "subsetsum_nets.theory.mask_program", *PROGRAM[name])
+    copy = plain_python(monkeypatch, "subsetsum_nets.theory.prunings.mask_program", *PROGRAM[name])
     with pytest.raises(AssertionError):
         program_is_right(copy)
 
@@ -387,7 +391,7 @@ DECISION = {
 
 @pytest.mark.parametrize("name", DECISION)
 def test_planted_mistakes_in_the_search_are_noticed(name, monkeypatch):
-    copy = plain_python(monkeypatch, "subsetsum_nets.theory.mask_program", *DECISION[name])
+    copy = plain_python(monkeypatch, "subsetsum_nets.theory.prunings.mask_program", *DECISION[name])
     monkeypatch.setattr(copy, "proven_bound", lambda *_, **__: None)
     decision = copy.decide_by_points(SMALL, np.zeros((2, 2)), 0.25, 60.0, 0)
     assert decision.status is not PruningStatus.UNKNOWN  # the right one says UNKNOWN, see above
@@ -402,7 +406,7 @@ SCALAR = {
 
 @pytest.mark.parametrize("name", SCALAR)
 def test_planted_mistakes_in_scalar_decisions_are_noticed(name, monkeypatch):
-    copy = plain_python(monkeypatch, "subsetsum_nets.theory.scalar_prunings", *SCALAR[name])
+    copy = plain_python(monkeypatch, "subsetsum_nets.theory.prunings.scalar_prunings", *SCALAR[name])
 
     def decide(net, member, epsilon):
         first, second = (np.asarray(layer.weight) for layer in net.layers)

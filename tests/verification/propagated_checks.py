@@ -18,8 +18,8 @@ from verification.tiny_networks import (
 
 from subsetsum_nets.networks import Ball, Box, Dense, ReluNetwork
 from subsetsum_nets.verification import effective_layers
-from subsetsum_nets.verification.midrad import MidRad
-from subsetsum_nets.verification.ranges import Range
+from subsetsum_nets.verification.enclosures.midrad import MidRad
+from subsetsum_nets.verification.enclosures.ranges import Range
 
 TINIEST = 5e-324
 

@@ -8,12 +8,12 @@ from verification.propagated_checks import float_traps, pointed, unstable_cases
 from verification.tiny_networks import power, random_cases, tight_cases, truth
 
 from subsetsum_nets.verification import differential_bound, effective_layers
-from subsetsum_nets.verification.exact_arithmetic import ExactMatrix
-from subsetsum_nets.verification.interval import interval_bound
-from subsetsum_nets.verification.norms import norms_bound
-from subsetsum_nets.verification.propagated import propagated_bound
-from subsetsum_nets.verification.replay import REPLAYED_METHODS
-from subsetsum_nets.verification.zonotope import zonotope_bound
+from subsetsum_nets.verification.methods.interval import interval_bound
+from subsetsum_nets.verification.methods.norms import norms_bound
+from subsetsum_nets.verification.methods.propagated import propagated_bound
+from subsetsum_nets.verification.methods.zonotope.zonotope import zonotope_bound
+from subsetsum_nets.verification.replay.arithmetic import ExactMatrix
+from subsetsum_nets.verification.replay.replay import REPLAYED_METHODS
 
 WITHOUT_SEARCH = tuple(method for method in REPLAYED_METHODS if method not in ("splitting", "milp"))
 CANCELLING = ("lost", "trap")  # names of cases in which float64 loses most digits of the bound

@@ -17,12 +17,13 @@ from verification.zonotope_checks import (
 )
 
 from subsetsum_nets.networks import Ball, Box, Dense, ReluNetwork
-from subsetsum_nets.verification import effective_layers, splitting
-from subsetsum_nets.verification.exact_layers import exact_effective_layers, exact_layers
-from subsetsum_nets.verification.proofs import ChosenSlopes
-from subsetsum_nets.verification.relu_relaxations import ReluSlopes
-from subsetsum_nets.verification.splitting import splitting_bound
-from subsetsum_nets.verification.zonotope import DifferentialZonotope
+from subsetsum_nets.verification import effective_layers
+from subsetsum_nets.verification.methods.relu_relaxations import ReluSlopes
+from subsetsum_nets.verification.methods.splitting import splitting
+from subsetsum_nets.verification.methods.splitting.splitting import splitting_bound
+from subsetsum_nets.verification.methods.zonotope.zonotope import DifferentialZonotope
+from subsetsum_nets.verification.records import ChosenSlopes
+from subsetsum_nets.verification.replay.layers import exact_effective_layers, exact_layers
 
 LOSING = ("lost", "trap", "many-equal", "subnormal", "three-layers-one-ulp")  # digits, in floating point
 

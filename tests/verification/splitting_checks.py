@@ -10,16 +10,17 @@ from verification.tiny_networks import candidate_points, exact_sizes, power, ran
 from verification.zonotope_checks import fractions, kinked_cases, rounding_cases, structured, upto
 
 from subsetsum_nets.networks import Box, Dense, ReluNetwork
-from subsetsum_nets.verification import UnsupportedStructureError, effective_layers, splitting
-from subsetsum_nets.verification.dual_bounds import DualBounds
-from subsetsum_nets.verification.dual_lines import Multipliers, Region
-from subsetsum_nets.verification.effective import TwoSlope
-from subsetsum_nets.verification.midrad import MidRad
-from subsetsum_nets.verification.ranges import Range
-from subsetsum_nets.verification.relu_relaxations import PairRanges
-from subsetsum_nets.verification.splitting import splitting_bound
-from subsetsum_nets.verification.unit_splitting import UnitSplitting
-from subsetsum_nets.verification.zonotope import DifferentialZonotope
+from subsetsum_nets.verification import UnsupportedStructureError, effective_layers
+from subsetsum_nets.verification.enclosures.effective import TwoSlope
+from subsetsum_nets.verification.enclosures.midrad import MidRad
+from subsetsum_nets.verification.enclosures.ranges import Range
+from subsetsum_nets.verification.methods.relu_relaxations import PairRanges
+from subsetsum_nets.verification.methods.splitting import splitting
+from subsetsum_nets.verification.methods.splitting.dual_bounds import DualBounds
+from subsetsum_nets.verification.methods.splitting.dual_lines import Multipliers, Region
+from subsetsum_nets.verification.methods.splitting.splitting import splitting_bound
+from subsetsum_nets.verification.methods.splitting.unit_splitting import UnitSplitting
+from subsetsum_nets.verification.methods.zonotope.zonotope import DifferentialZonotope
 
 
 def row(ranges):

@@ -16,17 +16,11 @@ from verification.tiny_images import (
 from verification.tiny_networks import NORMS, check_encloses, exact_norm, exact_product, fraction_rows
 
 from subsetsum_nets.networks import Ball, Box, Conv2d, ConvolutionMatrix, ReluNetwork
-from subsetsum_nets.verification import (
-    convolution_norms,
-    convolutions,
-    differential,
-    effective,
-    midrad,
-    norms,
-)
-from subsetsum_nets.verification.convolution_norms import convolution_norm_up
-from subsetsum_nets.verification.convolutions import ConvolutionMidRad
-from subsetsum_nets.verification.midrad import MidRad, affine, matmul, product_up, row_norms_up
+from subsetsum_nets.verification.enclosures import convolution_norms, convolutions, effective, midrad
+from subsetsum_nets.verification.enclosures.convolution_norms import convolution_norm_up
+from subsetsum_nets.verification.enclosures.convolutions import ConvolutionMidRad
+from subsetsum_nets.verification.enclosures.midrad import MidRad, affine, matmul, product_up, row_norms_up
+from subsetsum_nets.verification.methods import differential, norms
 
 TINY = 2.0**-1074
 KERNELS = [

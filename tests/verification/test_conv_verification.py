@@ -32,9 +32,9 @@ from subsetsum_nets.verification import (
     effective_layers,
     verify,
 )
-from subsetsum_nets.verification.convolution_norms import autocorrelation, convolution_norm_up
-from subsetsum_nets.verification.convolutions import ConvolutionMidRad
-from subsetsum_nets.verification.midrad import MidRad
+from subsetsum_nets.verification.enclosures.convolution_norms import autocorrelation, convolution_norm_up
+from subsetsum_nets.verification.enclosures.convolutions import ConvolutionMidRad
+from subsetsum_nets.verification.enclosures.midrad import MidRad
 
 # ---------------------------------------------------------------- soundness
 

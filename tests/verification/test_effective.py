@@ -9,7 +9,7 @@ from verification.tiny_networks import check_encloses, exact_product, exact_valu
 
 from subsetsum_nets.networks import Dense, ReluNetwork
 from subsetsum_nets.verification import LayerErrors, UnsupportedStructureError, effective_layers
-from subsetsum_nets.verification.midrad import MidRad
+from subsetsum_nets.verification.enclosures.midrad import MidRad
 
 
 def exact_two_slope(first, second):

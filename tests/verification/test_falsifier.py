@@ -16,7 +16,7 @@ from verification.tiny_networks import (
 
 from subsetsum_nets.networks import Ball, Box, Dense, ReluNetwork
 from subsetsum_nets.verification import SoundnessError
-from subsetsum_nets.verification.effective import effective_layers
+from subsetsum_nets.verification.enclosures.effective import effective_layers
 from subsetsum_nets.verification.falsifier import difference_down, falsify
 
 

@@ -10,7 +10,7 @@ from verification.true_sup import true_sup
 
 from subsetsum_nets.networks import Ball, Box, Dense, ReluNetwork
 from subsetsum_nets.verification import METHODS, UnsupportedStructureError, effective_layers, verify
-from subsetsum_nets.verification.milp import milp_bound
+from subsetsum_nets.verification.methods.milp.milp import milp_bound
 
 DOMAINS = [Box(-1, 1), Box(-0.25, 1.0), Box(0, 1), Ball(1.0), Ball(0.5, 0.25), Ball(0.25, -1.0)]
 EXACT = 1 + 1e-9

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 from verification.tiny_networks import cancelling_matrices, check_primitives, check_spectral
 
-from subsetsum_nets.verification import BoundOverflowError, SoundnessError, midrad
-from subsetsum_nets.verification.midrad import (
+from subsetsum_nets.verification import BoundOverflowError, SoundnessError
+from subsetsum_nets.verification.enclosures import midrad
+from subsetsum_nets.verification.enclosures.midrad import (
     MidRad,
     affine,
     matmul,
@@ -19,7 +20,7 @@ from subsetsum_nets.verification.midrad import (
     row_norms_up,
     sum_up,
 )
-from subsetsum_nets.verification.spectral import spectral_norm_up
+from subsetsum_nets.verification.enclosures.spectral import spectral_norm_up
 
 wild = st.one_of(
     st.floats(-1e140, 1e140),

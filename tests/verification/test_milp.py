@@ -11,15 +11,13 @@ from verification.tiny_networks import NORMS, exact_pair, exact_sizes, power, ra
 from verification.true_sup import true_sup
 
 from subsetsum_nets.networks import Ball, Box, Dense, ReluNetwork
-from subsetsum_nets.verification import (
-    SoundnessError,
-    UnsupportedStructureError,
-    certified_lp,
-    milp,
-    output_norm,
-)
-from subsetsum_nets.verification import pair_model as model_file
-from subsetsum_nets.verification.certified_lp import (
+from subsetsum_nets.verification import SoundnessError, UnsupportedStructureError
+from subsetsum_nets.verification.enclosures.effective import effective_layers
+from subsetsum_nets.verification.enclosures.midrad import MidRad
+from subsetsum_nets.verification.enclosures.ranges import Range
+from subsetsum_nets.verification.methods.milp import certified_lp, milp, output_norm
+from subsetsum_nets.verification.methods.milp import pair_model as model_file
+from subsetsum_nets.verification.methods.milp.certified_lp import (
     Equalities,
     Inequalities,
     Program,
@@ -28,12 +26,9 @@ from subsetsum_nets.verification.certified_lp import (
     products_up,
     total_up,
 )
-from subsetsum_nets.verification.effective import effective_layers
-from subsetsum_nets.verification.midrad import MidRad
-from subsetsum_nets.verification.milp import milp_bound
-from subsetsum_nets.verification.output_norm import OutputNorm, chord_of_magnitude_up
-from subsetsum_nets.verification.pair_model import chord_up
-from subsetsum_nets.verification.ranges import Range
+from subsetsum_nets.verification.methods.milp.milp import milp_bound
+from subsetsum_nets.verification.methods.milp.output_norm import OutputNorm, chord_of_magnitude_up
+from subsetsum_nets.verification.methods.milp.pair_model import chord_up
 
 
 def exact(values):

@@ -6,8 +6,8 @@ from verification.tiny_networks import Case, check_bound, random_cases, random_p
 
 from subsetsum_nets.networks import Ball, Box, Dense, ReluNetwork
 from subsetsum_nets.verification import UnsupportedStructureError
-from subsetsum_nets.verification.interval import interval_bound
-from subsetsum_nets.verification.norms import norms_bound
+from subsetsum_nets.verification.methods.interval import interval_bound
+from subsetsum_nets.verification.methods.norms import norms_bound
 
 
 @pytest.mark.parametrize("case", [c for c in tight_cases() if c.method != "differential"], ids=str)

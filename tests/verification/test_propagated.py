@@ -14,17 +14,12 @@ from verification.propagated_checks import (
 )
 
 from subsetsum_nets.networks import Ball, Box, Dense, InvalidNetworkError, ReluNetwork
-from subsetsum_nets.verification import (
-    TwoSlope,
-    differential_bound,
-    effective_layers,
-    propagated,
-    slope_ranges,
-)
-from subsetsum_nets.verification.interval import interval_bound
-from subsetsum_nets.verification.midrad import MidRad
-from subsetsum_nets.verification.propagated import propagated_bound, relu_slopes
-from subsetsum_nets.verification.ranges import Range
+from subsetsum_nets.verification import TwoSlope, differential_bound, effective_layers
+from subsetsum_nets.verification.enclosures.midrad import MidRad
+from subsetsum_nets.verification.enclosures.ranges import Range
+from subsetsum_nets.verification.methods import propagated, slope_ranges
+from subsetsum_nets.verification.methods.interval import interval_bound
+from subsetsum_nets.verification.methods.propagated import propagated_bound, relu_slopes
 
 
 @pytest.mark.parametrize("which", ["unstable", "traps", "tight", "random"])

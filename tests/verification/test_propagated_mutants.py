@@ -10,97 +10,105 @@ from verification.propagated_checks import (
     known,
 )
 
-from subsetsum_nets.verification import propagated
+from subsetsum_nets.verification.methods import propagated
 
 MUTANTS = [
     # a layer's term
-    ("propagated", "            total = range_sum(total, self._effect(layer, matrix))\n", ""),
+    ("methods.propagated", "            total = range_sum(total, self._effect(layer, matrix))\n", ""),
     # what D does beside T
-    ("propagated", "            total = range_sum(total, Range(-spread, spread))\n", ""),
+    ("methods.propagated", "            total = range_sum(total, Range(-spread, spread))\n", ""),
     (
-        "propagated",
+        "methods.propagated",
         "product_up(matrix.magnitude(), self._residuals[layer])",
         "0.5 * product_up(matrix.magnitude(), self._residuals[layer])",
     ),
-    ("propagated", "return range_sum(effect, box_slope_range(constant, constant, one))", "return effect"),
-    # the wrong half
-    ("propagated", "negative = _times_enclosed(matrix, error.negative)", "negative = positive"),
-    ("propagated", "error.negative is not error.positive and (inputs.low < 0.0).any()", "False"),
-    # wrong D
-    ("propagated", "both_on = (of_f.low >= 0.0) & (of_g.low >= 0.0)", "both_on = of_f.low >= 0.0"),
-    ("propagated", "both_on = (of_f.low >= 0.0) & (of_g.low >= 0.0)", "both_on = of_g.low >= 0.0"),
-    ("propagated", "(~both_on & (of_f.high <= 0.0) & (of_g.high <= 0.0))", "(of_f.high <= 0.0)"),
-    ("propagated", "(~both_on & (of_f.high <= 0.0) & (of_g.high <= 0.0))", "(of_g.high <= 0.0)"),
-    ("propagated", "on / divisor", "2.0 * on / divisor"),
-    ("propagated", "np.nextafter(off / divisor, 0.0), 2.0)", "2.0 * off / divisor, 2.0)"),
-    ("propagated", "np.nextafter(on / divisor, 0.0), 0.0)", "np.nextafter(on / divisor, 1.0), 0.0)"),
     (
-        "propagated",
+        "methods.propagated",
+        "return range_sum(effect, box_slope_range(constant, constant, one))",
+        "return effect",
+    ),
+    # the wrong half
+    ("methods.propagated", "negative = _times_enclosed(matrix, error.negative)", "negative = positive"),
+    ("methods.propagated", "error.negative is not error.positive and (inputs.low < 0.0).any()", "False"),
+    # wrong D
+    ("methods.propagated", "both_on = (of_f.low >= 0.0) & (of_g.low >= 0.0)", "both_on = of_f.low >= 0.0"),
+    ("methods.propagated", "both_on = (of_f.low >= 0.0) & (of_g.low >= 0.0)", "both_on = of_g.low >= 0.0"),
+    ("methods.propagated", "(~both_on & (of_f.high <= 0.0) & (of_g.high <= 0.0))", "(of_f.high <= 0.0)"),
+    ("methods.propagated", "(~both_on & (of_f.high <= 0.0) & (of_g.high <= 0.0))", "(of_g.high <= 0.0)"),
+    ("methods.propagated", "on / divisor", "2.0 * on / divisor"),
+    ("methods.propagated", "np.nextafter(off / divisor, 0.0), 2.0)", "2.0 * off / divisor, 2.0)"),
+    ("methods.propagated", "np.nextafter(on / divisor, 0.0), 0.0)", "np.nextafter(on / divisor, 1.0), 0.0)"),
+    (
+        "methods.propagated",
         "np.nextafter(1.0 - np.nextafter(off / divisor, 0.0), 2.0)",
         "np.nextafter(1.0 - off / divisor, 0.0)",
     ),
     (
-        "propagated",
+        "methods.propagated",
         "times_up(_distance_up(slopes, middle), before)",
         "times_up(slopes.high - middle, before * 0.5)",
     ),
-    ("propagated", "np.maximum(slopes.high - middle, middle - slopes.low)", "slopes.low - middle"),
+    ("methods.propagated", "np.maximum(slopes.high - middle, middle - slopes.low)", "slopes.low - middle"),
     # stale
     (
-        "propagated",
+        "methods.propagated",
         "        of_g = intersection(range_sum(of_f, change), Range(*image.bounds()))\n",
         "        of_g = of_f\n",
     ),
     # stale
     (
-        "propagated",
+        "methods.propagated",
         "        self._inputs.append(of_g)\n",
         "        self._inputs.append(inputs if inputs.low.shape == of_g.low.shape else of_g)\n",
     ),
     # wrong layer
     (
-        "propagated",
+        "methods.propagated",
         "self._target.affine_layers[layer + 1].weight)",
         "self._target.affine_layers[layer].weight)",
     ),
     # wrong operand order
     (
-        "propagated",
+        "methods.propagated",
         "    product = affine(transposed, ",
         "    product = affine(transposed.T if transposed.shape[0] == transposed.shape[1] else transposed, ",
     ),
     (
-        "propagated",
+        "methods.propagated",
         "np.minimum(before, difference_up(of_f, of_g))\n        self",
         "np.minimum(before, np.abs(of_f.high - of_g.high))\n        self",
     ),
-    ("propagated", "inflate(product.rad + spread, 1)", "product.rad"),
+    ("methods.propagated", "inflate(product.rad + spread, 1)", "product.rad"),
     # inward rounding
-    ("propagated", "times_up(matrix.rad, factors) + error, 1)", "times_up(matrix.rad, factors), 1)"),
-    ("propagated", "times_up(matrix.rad, factors) + error, 1)", "error, 1)"),
-    ("propagated", "inflate(product.rad + spread, 1)", "0.0 * product.rad + spread"),
+    ("methods.propagated", "times_up(matrix.rad, factors) + error, 1)", "times_up(matrix.rad, factors), 1)"),
+    ("methods.propagated", "times_up(matrix.rad, factors) + error, 1)", "error, 1)"),
+    ("methods.propagated", "inflate(product.rad + spread, 1)", "0.0 * product.rad + spread"),
     # inward rounding
-    ("slope_ranges", "low - error, -np.inf", "low + error, np.inf"),
-    ("slope_ranges", "high + error, np.inf", "high, -np.inf"),
+    ("methods.slope_ranges", "low - error, -np.inf", "low + error, np.inf"),
+    ("methods.slope_ranges", "high + error, np.inf", "high, -np.inf"),
     (
-        "slope_ranges",
+        "methods.slope_ranges",
         "x.high >= 0.0), _chosen(positive, negative, x.low > 0.0)",
         "x.high < 0.0), _chosen(positive, negative, x.low > 0.0)",
     ),
-    ("slope_ranges", "_chosen(positive, negative, x.low > 0.0)", "_chosen(positive, positive, x.low > 0.0)"),
-    ("slope_ranges", "np.maximum(high, 0.0)", "high"),
-    ("slope_ranges", "np.minimum(low, 0.0)", "low"),
-    ("slope_ranges", "mid + rad for", "mid for"),
-    ("slope_ranges", "mid - rad for", "mid for"),
     (
-        "slope_ranges",
+        "methods.slope_ranges",
+        "_chosen(positive, negative, x.low > 0.0)",
+        "_chosen(positive, positive, x.low > 0.0)",
+    ),
+    ("methods.slope_ranges", "np.maximum(high, 0.0)", "high"),
+    ("methods.slope_ranges", "np.minimum(low, 0.0)", "low"),
+    ("methods.slope_ranges", "mid + rad for", "mid for"),
+    ("methods.slope_ranges", "mid - rad for", "mid for"),
+    (
+        "methods.slope_ranges",
         "times_up(row_norms_up(counted), np.array(radius))",
         "times_up(counted.max(axis=1), np.array(radius))",
     ),
-    ("slope_ranges", "Range(center, center)", "Range(0.0 * center, 0.0 * center)"),
-    ("slope_ranges", "np.nextafter(low, -np.inf)))", "np.nextafter(low, np.inf)))"),
+    ("methods.slope_ranges", "Range(center, center)", "Range(0.0 * center, 0.0 * center)"),
+    ("methods.slope_ranges", "np.nextafter(low, -np.inf)))", "np.nextafter(low, np.inf)))"),
     (
-        "slope_ranges",
+        "methods.slope_ranges",
         "np.maximum(a.low, b.low), np.minimum(a.high, b.high)",
         "np.maximum(a.low, b.low), np.maximum(a.low, b.low)",
     ),
@@ -108,7 +116,7 @@ MUTANTS = [
 
 
 def all_checks(name, mutant, module):
-    if name == "slope_ranges":
+    if name == "methods.slope_ranges":
         check_slope_ranges(mutant)
     else:
         check_relu_slopes(module)
@@ -121,7 +129,7 @@ def all_checks(name, mutant, module):
 def test_every_mutant_is_caught(monkeypatch, name, right, wrong):
     mutant = plain_python(monkeypatch, f"subsetsum_nets.verification.{name}", right, wrong)
     module = mutant
-    if name == "slope_ranges":
+    if name == "methods.slope_ranges":
         for part in ("box_slope_range", "ball_slope_range", "range_sum", "intersection"):
             monkeypatch.setattr(propagated, part, getattr(mutant, part))
         module = propagated

@@ -20,17 +20,17 @@ from verification.tiny_networks import NORMS, Case, exact_pair, random_pair
 
 from subsetsum_nets.networks import Ball, Box, Conv2d, Dense, ReluNetwork, load_network, shipped_network
 from subsetsum_nets.verification import UnsupportedStructureError
-from subsetsum_nets.verification.exact_arithmetic import (
+from subsetsum_nets.verification.replay.arithmetic import (
     ExactMatrix,
     float_up,
     integers,
     quotient_down,
     root_up,
 )
-from subsetsum_nets.verification.exact_layers import exact_effective_layers, exact_layers
-from subsetsum_nets.verification.exact_spectral import exceeds_eigenvalues, spectral_norm_up
-from subsetsum_nets.verification.replay import replayed_bound
-from subsetsum_nets.verification.replay_propagated import _slope_interval
+from subsetsum_nets.verification.replay.layers import exact_effective_layers, exact_layers
+from subsetsum_nets.verification.replay.propagated import _slope_interval
+from subsetsum_nets.verification.replay.replay import replayed_bound
+from subsetsum_nets.verification.replay.spectral import exceeds_eigenvalues, spectral_norm_up
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 

@@ -14,20 +14,17 @@ from verification.tiny_networks import power, random_pair
 from verification.true_sup import true_sup
 
 from subsetsum_nets.networks import Ball, Box, Dense, ReluNetwork
-from subsetsum_nets.verification import (
-    SoundnessError,
-    exact_pair_model,
-    exact_steps,
-    replay_milp,
-    verify,
-)
-from subsetsum_nets.verification.effective import effective_layers
-from subsetsum_nets.verification.exact_arithmetic import ExactMatrix
-from subsetsum_nets.verification.exact_layers import exact_effective_layers, exact_layers
-from subsetsum_nets.verification.milp import milp_bound
-from subsetsum_nets.verification.proofs import MilpNode, MilpProof, ProgramProof
-from subsetsum_nets.verification.replay import replayed_bound
-from subsetsum_nets.verification.replay_milp import replayed_milp
+from subsetsum_nets.verification import SoundnessError, verify
+from subsetsum_nets.verification.enclosures.effective import effective_layers
+from subsetsum_nets.verification.methods.milp.milp import milp_bound
+from subsetsum_nets.verification.records import MilpNode, MilpProof, ProgramProof
+from subsetsum_nets.verification.replay import milp as replay_milp
+from subsetsum_nets.verification.replay import pair_model as exact_pair_model
+from subsetsum_nets.verification.replay import steps as exact_steps
+from subsetsum_nets.verification.replay.arithmetic import ExactMatrix
+from subsetsum_nets.verification.replay.layers import exact_effective_layers, exact_layers
+from subsetsum_nets.verification.replay.milp import replayed_milp
+from subsetsum_nets.verification.replay.replay import replayed_bound
 
 
 def two_kinks():
@@ -364,63 +361,63 @@ def test_replay_wants_a_proof_of_this_method():
 # ---------------------------------------------------------------- planted mistakes
 
 USERS = {
-    "replay_milp": (),
-    "exact_pair_model": (replay_milp,),
-    "exact_steps": (exact_pair_model, replay_milp),
-    "exact_combinations": (exact_pair_model,),
+    "replay.milp": (),
+    "replay.pair_model": (replay_milp,),
+    "replay.steps": (exact_pair_model, replay_milp),
+    "replay.combinations": (exact_pair_model,),
 }
 
 MUTANTS = [
     (
-        "replay_milp",
+        "replay.milp",
         "largest = max(largest, self._bound_of_leaf(part))",
         "largest = self._bound_of_leaf(part)",
     ),
-    ("replay_milp", "(0.0, math.inf) if cone.sign > 0", "(0.0, math.inf) if cone.sign < 0"),
-    ("replay_milp", "part.box, program) < 0", "part.box, program) < 1"),
-    ("replay_milp", "max(abs(end) - s * end", "min(abs(end) - s * end"),
-    ("replay_milp", "return bound + constant", "return bound"),
-    ("replay_milp", "Fraction(cone.sign * (j == cone.output))", "Fraction(j == cone.output)"),
-    ("replay_milp", "    own += sum(abs(", "    0 and sum(abs("),
-    ("replay_milp", "(1 + a * a - sum(", "(a * a - sum("),
-    ("replay_milp", "-ends[0], ends[1])", "-ends[0] / 2, ends[1] / 2)"),
-    ("replay_milp", "((-math.inf, 0.0), (0.0, math.inf)), strict", "((0.0, 0.0), (0.0, math.inf)), strict"),
+    ("replay.milp", "(0.0, math.inf) if cone.sign > 0", "(0.0, math.inf) if cone.sign < 0"),
+    ("replay.milp", "part.box, program) < 0", "part.box, program) < 1"),
+    ("replay.milp", "max(abs(end) - s * end", "min(abs(end) - s * end"),
+    ("replay.milp", "return bound + constant", "return bound"),
+    ("replay.milp", "Fraction(cone.sign * (j == cone.output))", "Fraction(j == cone.output)"),
+    ("replay.milp", "    own += sum(abs(", "    0 and sum(abs("),
+    ("replay.milp", "(1 + a * a - sum(", "(a * a - sum("),
+    ("replay.milp", "-ends[0], ends[1])", "-ends[0] / 2, ends[1] / 2)"),
+    ("replay.milp", "((-math.inf, 0.0), (0.0, math.inf)), strict", "((0.0, 0.0), (0.0, math.inf)), strict"),
     (
-        "replay_milp",
+        "replay.milp",
         "        high[node.ratio] = low[node.ratio] = at\n",
         "        high[node.ratio] = at\n        low[node.ratio] = (at + 1) / 2\n",
     ),
-    ("replay_milp", "return largest * self._model.scale", "return largest"),
-    ("replay_milp", "for sign in (1, -1)]", "for sign in (1, 1)]"),
-    ("exact_pair_model", "signed = np.maximum(signed, 0.0)", "pass"),
-    ("exact_pair_model", "            total.fixed += dot(y, step.offset)\n", ""),
+    ("replay.milp", "return largest * self._model.scale", "return largest"),
+    ("replay.milp", "for sign in (1, -1)]", "for sign in (1, 1)]"),
+    ("replay.pair_model", "signed = np.maximum(signed, 0.0)", "pass"),
+    ("replay.pair_model", "            total.fixed += dot(y, step.offset)\n", ""),
     (
-        "exact_pair_model",
+        "replay.pair_model",
         "total.add(step.inputs, -(step.matrix.T @ y))",
         "total.add(step.inputs, step.matrix.T @ y)",
     ),
-    ("exact_pair_model", "            total.add(post, -below)\n", ""),
-    ("exact_pair_model", "box.part(d), on, off, sign=-1)", "box.part(d), off, on, sign=-1)"),
-    ("exact_pair_model", "least, box.part(d), on, off, sign=-1)", "least, box.part(d), on, off)"),
-    ("exact_pair_model", "on, off = box.low[y_] >= 0.0", "on, off = box.low[y_] >= -9.0"),
-    ("exact_pair_model", "        total.fixed += Fraction(self._ball.radius) * norm\n", ""),
-    ("exact_pair_model", "total.fixed += dot(direction, ball_center", "0 and dot(direction, ball_center"),
-    ("exact_pair_model", "(error.negative, negative)]", "(error.positive, negative)]"),
-    ("exact_pair_model", "[(_shifted(layer.positive, last), difference)]", "[]"),
-    ("exact_pair_model", "_shifted(error.bias, -scale)", "zeros(error.bias.shape[0])"),
-    ("exact_pair_model", "last = scale", "last = 0"),
-    ("exact_pair_model", "return fixed + sum(", "return sum("),
-    ("exact_pair_model", "[(one, g), (-one, f)]", "[(one, g), (one, f)]"),
-    ("exact_steps", "np.minimum(low, 0.0))\n", "0.0 * low)\n"),
-    ("exact_steps", "np.maximum(high, 0.0))\n", "0.0 * high)\n"),
-    ("exact_steps", "np.maximum(box.high[self.pre], 0.0)", "np.maximum(box.high[self.pre] / 2, 0.0)"),
-    ("exact_steps", "np.minimum(box.low[self.value], 0.0)", "box.low[self.value] / 2"),
-    ("exact_steps", ".plus(point(self.offset))", ""),
-    ("exact_combinations", "(positive_part(x.low), positive_part(x.high))", "(x.low, x.high)"),
-    ("exact_combinations", "            weights = -multipliers\n", "            pass\n"),
-    ("exact_combinations", "        self.fixed += dot(multipliers, b)\n", ""),
-    ("exact_combinations", "minimum(b, by_zero), b)", "minimum(b, by_x), b)"),
-    ("exact_combinations", "            x = ExactRange(-x.high, -x.low)\n", ""),
+    ("replay.pair_model", "            total.add(post, -below)\n", ""),
+    ("replay.pair_model", "box.part(d), on, off, sign=-1)", "box.part(d), off, on, sign=-1)"),
+    ("replay.pair_model", "least, box.part(d), on, off, sign=-1)", "least, box.part(d), on, off)"),
+    ("replay.pair_model", "on, off = box.low[y_] >= 0.0", "on, off = box.low[y_] >= -9.0"),
+    ("replay.pair_model", "        total.fixed += Fraction(self._ball.radius) * norm\n", ""),
+    ("replay.pair_model", "total.fixed += dot(direction, ball_center", "0 and dot(direction, ball_center"),
+    ("replay.pair_model", "(error.negative, negative)]", "(error.positive, negative)]"),
+    ("replay.pair_model", "[(_shifted(layer.positive, last), difference)]", "[]"),
+    ("replay.pair_model", "_shifted(error.bias, -scale)", "zeros(error.bias.shape[0])"),
+    ("replay.pair_model", "last = scale", "last = 0"),
+    ("replay.pair_model", "return fixed + sum(", "return sum("),
+    ("replay.pair_model", "[(one, g), (-one, f)]", "[(one, g), (one, f)]"),
+    ("replay.steps", "np.minimum(low, 0.0))\n", "0.0 * low)\n"),
+    ("replay.steps", "np.maximum(high, 0.0))\n", "0.0 * high)\n"),
+    ("replay.steps", "np.maximum(box.high[self.pre], 0.0)", "np.maximum(box.high[self.pre] / 2, 0.0)"),
+    ("replay.steps", "np.minimum(box.low[self.value], 0.0)", "box.low[self.value] / 2"),
+    ("replay.steps", ".plus(point(self.offset))", ""),
+    ("replay.combinations", "(positive_part(x.low), positive_part(x.high))", "(x.low, x.high)"),
+    ("replay.combinations", "            weights = -multipliers\n", "            pass\n"),
+    ("replay.combinations", "        self.fixed += dot(multipliers, b)\n", ""),
+    ("replay.combinations", "minimum(b, by_zero), b)", "minimum(b, by_x), b)"),
+    ("replay.combinations", "            x = ExactRange(-x.high, -x.low)\n", ""),
 ]
 
 
@@ -440,8 +437,8 @@ def test_every_mutant_is_caught(monkeypatch, name, right, wrong):
             if not public.startswith("__") and public in vars(user):
                 monkeypatch.setattr(user, public, vars(mutant)[public])
     checked = {
-        "replay_milp": {"module": mutant},
-        "exact_pair_model": {"model_of": vars(mutant).get("ExactPairModel")},
+        "replay.milp": {"module": mutant},
+        "replay.pair_model": {"model_of": vars(mutant).get("ExactPairModel")},
     }
     with pytest.raises((AssertionError, SoundnessError)):
         all_checks(**checked.get(name, {}))

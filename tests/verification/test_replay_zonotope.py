@@ -17,15 +17,15 @@ from verification.tiny_networks import NORMS, Case, power, random_pair
 
 from subsetsum_nets.networks import Ball, Box, Dense, ReluNetwork, load_network, shipped_network
 from subsetsum_nets.verification import UnsupportedStructureError
-from subsetsum_nets.verification.exact_arithmetic import ExactMatrix
-from subsetsum_nets.verification.exact_forms import ExactFeatures
-from subsetsum_nets.verification.proofs import BoxProof, RowsProof, UnitProof
-from subsetsum_nets.verification.replay import replayed_bound
-from subsetsum_nets.verification.replay_dual import ReplayedDual
-from subsetsum_nets.verification.replay_splitting import replayed_splitting
-from subsetsum_nets.verification.replay_zonotope import ReplayedZonotope
-from subsetsum_nets.verification.splitting import splitting_bound
-from subsetsum_nets.verification.zonotope import zonotope_bound
+from subsetsum_nets.verification.methods.splitting.splitting import splitting_bound
+from subsetsum_nets.verification.methods.zonotope.zonotope import zonotope_bound
+from subsetsum_nets.verification.records import BoxProof, RowsProof, UnitProof
+from subsetsum_nets.verification.replay.arithmetic import ExactMatrix
+from subsetsum_nets.verification.replay.dual import ReplayedDual
+from subsetsum_nets.verification.replay.forms import ExactFeatures
+from subsetsum_nets.verification.replay.replay import replayed_bound
+from subsetsum_nets.verification.replay.splitting import replayed_splitting
+from subsetsum_nets.verification.replay.zonotope import ReplayedZonotope
 
 
 @pytest.mark.parametrize("which", ["reached", "kinked", "rounding", "traps", "unstable", "random"])

@@ -14,8 +14,8 @@ from verification.zonotope_checks import kinked_cases
 
 from subsetsum_nets.networks import Ball, Box, Dense, ReluNetwork
 from subsetsum_nets.verification import BoundOverflowError, UnsupportedStructureError
-from subsetsum_nets.verification.splitting import splitting_bound
-from subsetsum_nets.verification.zonotope import zonotope_bound
+from subsetsum_nets.verification.methods.splitting.splitting import splitting_bound
+from subsetsum_nets.verification.methods.zonotope.zonotope import zonotope_bound
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_boxes_of_inputs_close_in_on_the_truth(norm):
 
 @pytest.mark.parametrize("domain", [Box(-1, 1), Ball(1.0, 0.125)], ids=str)
 def test_phases_of_units_close_in_on_the_truth(domain, monkeypatch):
-    monkeypatch.setattr("subsetsum_nets.verification.splitting._FEW_INPUTS", 0)
+    monkeypatch.setattr("subsetsum_nets.verification.methods.splitting.splitting._FEW_INPUTS", 0)
     f, g = random_pair(3, (2, 4, 3, 2), error=0.2)
     result = splitting_bound(f, g, domain, "linf", node_limit=600)
     assert result.upper <= result.lower * 1.15
@@ -100,7 +100,7 @@ def test_a_time_limit_ends_it():
 
 @pytest.mark.parametrize("few_inputs", [0, 6])
 def test_huge_weights_are_bounded_or_refused(few_inputs, monkeypatch):
-    monkeypatch.setattr("subsetsum_nets.verification.splitting._FEW_INPUTS", few_inputs)
+    monkeypatch.setattr("subsetsum_nets.verification.methods.splitting.splitting._FEW_INPUTS", few_inputs)
     f = ReluNetwork([Dense([[1e200, -1e200]]), Dense([[1e100]])])
     g = ReluNetwork([Dense([[1e200, -1e199]]), Dense([[1e100]])])
     result = splitting_bound(f, g, Box(-1, 1), "linf", node_limit=10)

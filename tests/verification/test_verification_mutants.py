@@ -14,17 +14,9 @@ from verification.tiny_networks import (
     tight_cases,
 )
 
-from subsetsum_nets.verification import (
-    SoundnessError,
-    differential,
-    effective,
-    falsifier,
-    interval,
-    midrad,
-    norms,
-    ranges,
-    spectral,
-)
+from subsetsum_nets.verification import SoundnessError, falsifier
+from subsetsum_nets.verification.enclosures import effective, midrad, ranges, spectral
+from subsetsum_nets.verification.methods import differential, interval, norms
 
 
 def poor_eigendecomposition(matrix):

@@ -150,7 +150,7 @@ def test_the_largest_domains():
 
 
 def test_contradiction_is_an_error(monkeypatch):
-    module = importlib.import_module("subsetsum_nets.verification.methods")
+    module = importlib.import_module("subsetsum_nets.verification.methods.table")
     monkeypatch.setattr(module, "differential_bound", lambda *args: MethodBound(0.25, ()))
     with pytest.raises(SoundnessError, match="method 'differential' proves"):
         verify(F, G)
@@ -186,14 +186,14 @@ def test_exact_replay_of_milp_in_every_norm(norm, domain):
 
 
 def test_a_method_that_cannot_be_replayed_says_so(monkeypatch):
-    module = importlib.import_module("subsetsum_nets.verification.methods")
+    module = importlib.import_module("subsetsum_nets.verification.methods.table")
     monkeypatch.setitem(module.TABLE, "norms", dataclasses.replace(module.TABLE["norms"], replayed=False))
     with pytest.raises(UnsupportedStructureError, match="'norms' cannot be replayed in exact arithmetic"):
         verify(F, G, method="norms", exact=True)
 
 
 def test_a_replay_above_the_bound_is_an_error(monkeypatch):
-    module = importlib.import_module("subsetsum_nets.verification.replay")
+    module = importlib.import_module("subsetsum_nets.verification.replay.replay")
     monkeypatch.setattr(module, "replayed_bound", lambda *args: Fraction(10))
     with pytest.raises(SoundnessError, match="in exact arithmetic"):
         verify(F, G, exact=True)

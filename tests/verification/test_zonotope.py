@@ -21,8 +21,8 @@ from subsetsum_nets.verification import (
     differential_bound,
     effective_layers,
 )
-from subsetsum_nets.verification.interval import interval_bound
-from subsetsum_nets.verification.zonotope import DifferentialZonotope, Phases, zonotope_bound
+from subsetsum_nets.verification.methods.interval import interval_bound
+from subsetsum_nets.verification.methods.zonotope.zonotope import DifferentialZonotope, Phases, zonotope_bound
 
 DOMAINS = [Box(-1, 1), Box([-0.5, 0.25], [1.0, 0.5]), Ball(1.5, [0.5, 0.0]), Ball(1.0)]
 

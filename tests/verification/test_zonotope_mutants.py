@@ -8,24 +8,24 @@ from verification.splitting_checks import all_checks as check_splitting
 from verification.test_verification_mutants import plant
 from verification.zonotope_checks import all_checks as check_zonotope
 
-from subsetsum_nets.verification import (
-    BoundOverflowError,
-    SoundnessError,
-    dual_lines,
-    relu_relaxations,
-    splitting,
-    unit_splitting,
-    zonotope,
-    zonotope_norms,
+from subsetsum_nets.verification import BoundOverflowError, SoundnessError
+from subsetsum_nets.verification.methods import relu_relaxations
+from subsetsum_nets.verification.methods.relu_relaxations import PairRanges
+from subsetsum_nets.verification.methods.splitting import dual_lines, splitting, unit_splitting
+from subsetsum_nets.verification.methods.splitting.dual_bounds import DualBounds
+from subsetsum_nets.verification.methods.splitting.dual_lines import Lines
+from subsetsum_nets.verification.methods.splitting.input_splitting import InputSplitting
+from subsetsum_nets.verification.methods.splitting.unit_splitting import UnitSplitting
+from subsetsum_nets.verification.methods.zonotope import norms as zonotope_norms
+from subsetsum_nets.verification.methods.zonotope import zonotope
+from subsetsum_nets.verification.methods.zonotope.affine_forms import (
+    AffineForms,
+    linear_map,
+    scaled_sum,
+    with_errors,
 )
-from subsetsum_nets.verification.affine_forms import AffineForms, linear_map, scaled_sum, with_errors
-from subsetsum_nets.verification.dual_bounds import DualBounds
-from subsetsum_nets.verification.dual_lines import Lines
-from subsetsum_nets.verification.input_features import InputFeatures
-from subsetsum_nets.verification.input_splitting import InputSplitting
-from subsetsum_nets.verification.relu_relaxations import PairRanges
-from subsetsum_nets.verification.unit_splitting import UnitSplitting
-from subsetsum_nets.verification.zonotope import DifferentialZonotope
+from subsetsum_nets.verification.methods.zonotope.input_features import InputFeatures
+from subsetsum_nets.verification.methods.zonotope.zonotope import DifferentialZonotope
 
 ENGINE = DifferentialZonotope
 MUTANTS = [

@@ -9,8 +9,8 @@ from verification.tiny_networks import exact_sizes, power, relu_pair
 
 from subsetsum_nets.networks import Ball, Box, Conv2d, Dense, ReluNetwork
 from subsetsum_nets.verification import differential_bound, effective_layers
-from subsetsum_nets.verification.interval import interval_bound
-from subsetsum_nets.verification.norms import norms_bound
+from subsetsum_nets.verification.methods.interval import interval_bound
+from subsetsum_nets.verification.methods.norms import norms_bound
 
 METHODS = ("norms", "interval", "differential")
 

@@ -11,7 +11,7 @@ from by_definition import flat_layers
 
 from subsetsum_nets.networks import Ball, Box, Dense, ReluNetwork
 from subsetsum_nets.verification import verify
-from subsetsum_nets.verification.midrad import (
+from subsetsum_nets.verification.enclosures.midrad import (
     MidRad,
     affine,
     matmul,
@@ -22,7 +22,7 @@ from subsetsum_nets.verification.midrad import (
     sum_up,
     times_up,
 )
-from subsetsum_nets.verification.spectral import spectral_norm_up
+from subsetsum_nets.verification.enclosures.spectral import spectral_norm_up
 
 NORMS = ("l2", "linf", "l1")
 

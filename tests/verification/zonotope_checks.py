@@ -18,24 +18,24 @@ from verification.tiny_networks import (
 
 from subsetsum_nets.networks import Ball, Box, Dense, ReluNetwork
 from subsetsum_nets.verification import UnsupportedStructureError, effective_layers
-from subsetsum_nets.verification.affine_forms import (
-    AffineForms,
-    first_forms,
-    linear_map,
-    scaled_sum,
-    with_errors,
-)
-from subsetsum_nets.verification.input_features import InputFeatures
-from subsetsum_nets.verification.midrad import MidRad
-from subsetsum_nets.verification.ranges import Range
-from subsetsum_nets.verification.relu_relaxations import (
+from subsetsum_nets.verification.enclosures.midrad import MidRad
+from subsetsum_nets.verification.enclosures.ranges import Range
+from subsetsum_nets.verification.methods.relu_relaxations import (
     PairRanges,
     ReluSlopes,
     choose_slopes,
     deviation_error,
     relu_error,
 )
-from subsetsum_nets.verification.zonotope import DifferentialZonotope, Phases, zonotope_bound
+from subsetsum_nets.verification.methods.zonotope.affine_forms import (
+    AffineForms,
+    first_forms,
+    linear_map,
+    scaled_sum,
+    with_errors,
+)
+from subsetsum_nets.verification.methods.zonotope.input_features import InputFeatures
+from subsetsum_nets.verification.methods.zonotope.zonotope import DifferentialZonotope, Phases, zonotope_bound
 
 
 def fractions(network, points):

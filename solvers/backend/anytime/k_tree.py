@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from solvers.backend.anytime.sub_windows import Rounding
+from solvers.backend.bounds import simple_bound
+from solvers.backend.grid import grid_of
+from solvers.backend.protocol import Backend, Finding, Limits
 from solvers.exact import IntegerImage
-from solvers.methods.bounds import simple_bound
-from solvers.methods.grid import grid_of
-from solvers.methods.protocol import Backend, Finding, Limits
-from solvers.methods.sub_windows import Rounding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

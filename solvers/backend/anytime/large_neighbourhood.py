@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from solvers.backend.anytime.k_tree import KTree
+from solvers.backend.anytime.sub_windows import Rounding, Windows, exact_solver
+from solvers.backend.bounds import simple_bound
+from solvers.backend.protocol import Backend, Finding, Limits
 from solvers.errors import UnsupportedProblemError
-from solvers.methods.bounds import simple_bound
-from solvers.methods.k_tree import KTree
-from solvers.methods.protocol import Backend, Finding, Limits
-from solvers.methods.sub_windows import Rounding, Windows, exact_solver
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,7 +57,7 @@ class LargeNeighbourhood(Backend):
 
         The goal is the tolerance for "within", the search-free bound for "nearest". Without a time limit
         the effort is a few windows of each size without improvement, then (from 50 items on, any number of
-        them to choose) the rounds of :class:`~solvers.methods.k_tree.KTree`.
+        them to choose) the rounds of :class:`~solvers.backend.anytime.k_tree.KTree`.
         """
         whole = _whole(problem, objective, limits)
         if whole is not None:

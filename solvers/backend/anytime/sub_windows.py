@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from solvers.backend.grid import grid_of
+from solvers.backend.mitm.meet_in_the_middle import MeetInTheMiddle
+from solvers.backend.mitm.multidimensional import MultidimensionalMeetInTheMiddle
 from solvers.errors import UnsupportedProblemError
-from solvers.methods.grid import grid_of
-from solvers.methods.meet_in_the_middle import MeetInTheMiddle
-from solvers.methods.multidimensional import MultidimensionalMeetInTheMiddle
 from solvers.problem import SubsetSum
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from solvers.methods.protocol import Backend, Limits
+    from solvers.backend.protocol import Backend, Limits
     from solvers.solution import Objective
 
 _FLOAT_BITS = 53  # squares of such numbers, and sums of those, are far from overflow

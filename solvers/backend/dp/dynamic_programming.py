@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from solvers.methods.protocol import Enumerator, Finding, Limits
-from solvers.methods.sum_plans import plan_to_count, plan_to_list
-from solvers.methods.sum_search import SumSearch
-from solvers.methods.sum_tables import BitTable, CountTable, OutOfTimeError
+from solvers.backend.dp.sum_plans import plan_to_count, plan_to_list
+from solvers.backend.dp.sum_search import SumSearch
+from solvers.backend.dp.sum_tables import BitTable, CountTable, OutOfTimeError
+from solvers.backend.protocol import Enumerator, Finding, Limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from solvers.backend.dp.nonnegative import Nonnegative, flipped, shifted, weighted
+from solvers.backend.dp.sum_tables import FewestTable, Goal, Items
 from solvers.errors import UnsupportedProblemError
-from solvers.methods.nonnegative import Nonnegative, flipped, shifted, weighted
-from solvers.methods.sum_tables import FewestTable, Goal, Items
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from solvers.methods.protocol import Limits
+    from solvers.backend.protocol import Limits
     from solvers.problem import SubsetSum
 
 

@@ -7,10 +7,10 @@ from functools import cached_property
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from solvers.methods.bounds import simple_bound
-from solvers.methods.nonnegative import Nonnegative, flipped, nearby_subset
-from solvers.methods.sum_plans import Plan, plan_by_fewest, plan_by_size, plan_of_bits
-from solvers.methods.sum_tables import MOST_SCRATCH, BitTable, FewestTable, recovered
+from solvers.backend.bounds import simple_bound
+from solvers.backend.dp.nonnegative import Nonnegative, flipped, nearby_subset
+from solvers.backend.dp.sum_plans import Plan, plan_by_fewest, plan_by_size, plan_of_bits
+from solvers.backend.dp.sum_tables import MOST_SCRATCH, BitTable, FewestTable, recovered
 from solvers.problem import SubsetSum
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from solvers.methods.protocol import Limits
+    from solvers.backend.protocol import Limits
 
 _SPARE_BITS = 6  # a core of c items has 2^c subsets; so many times more than sums, and most sums can be had
 

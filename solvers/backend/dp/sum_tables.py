@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from solvers.methods.protocol import Limits
+    from solvers.backend.protocol import Limits
 
     Ints = NDArray[np.int64]
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from solvers.backend.bounds import simple_bound
+from solvers.backend.grid import grid_of
+from solvers.backend.protocol import Backend, Finding, Limits
 from solvers.errors import BackendUnavailableError
-from solvers.methods.bounds import simple_bound
-from solvers.methods.grid import grid_of
-from solvers.methods.protocol import Backend, Finding, Limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

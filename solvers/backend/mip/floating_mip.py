@@ -1,7 +1,7 @@
 """What the MIP backends in floating point share: what a solver's claim is worth in exact arithmetic.
 
 Subsets are recomputed in exact integers, so their errors are exact. A solver's bound is lowered by the margin
-of :mod:`solvers.methods.floating_model` before it is passed on, and whatever rests on it is claimed with
+of :mod:`solvers.backend.mip.floating_model` before it is passed on, and whatever rests on it is claimed with
 Proof.TOLERANCE. Bounds from the range and the lattice of the sums rest on no solver and stay exact.
 """
 
@@ -12,18 +12,18 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal, TypeGuard
 
+from solvers.backend.bounds import simple_bound
+from solvers.backend.mip.floating_model import model_of, scaled
+from solvers.backend.protocol import Finding
 from solvers.exact import float_up
-from solvers.methods.bounds import simple_bound
-from solvers.methods.floating_model import model_of, scaled
-from solvers.methods.protocol import Finding
 from solvers.problem import SubsetSum
 from solvers.solution import Proof
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from solvers.methods.floating_model import Minimise, Model, Tolerances
-    from solvers.methods.protocol import Limits
+    from solvers.backend.mip.floating_model import Minimise, Model, Tolerances
+    from solvers.backend.protocol import Limits
     from solvers.solution import Objective
 
     Run = Callable[[Model], "Claim"]

@@ -12,9 +12,9 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from solvers.methods.floating_mip import Claim, FloatingSearch
-from solvers.methods.floating_model import Model, Tolerances
-from solvers.methods.protocol import Backend, Finding, Limits
+from solvers.backend.mip.floating_mip import Claim, FloatingSearch
+from solvers.backend.mip.floating_model import Model, Tolerances
+from solvers.backend.protocol import Backend, Finding, Limits
 
 if TYPE_CHECKING:
     from solvers.problem import SubsetSum

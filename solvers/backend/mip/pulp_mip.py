@@ -17,11 +17,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from solvers.backend.mip import highs
+from solvers.backend.mip.floating_mip import Claim, FloatingSearch
+from solvers.backend.mip.floating_model import Model, Tolerances
+from solvers.backend.protocol import Backend, Finding, Limits
 from solvers.errors import BackendUnavailableError, InvalidProblemError
-from solvers.methods import highs
-from solvers.methods.floating_mip import Claim, FloatingSearch
-from solvers.methods.floating_model import Model, Tolerances
-from solvers.methods.protocol import Backend, Finding, Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable

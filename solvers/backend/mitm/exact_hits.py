@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from solvers.methods.bounds import simple_bound
+from solvers.backend.bounds import simple_bound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from solvers.backend.protocol import Limits
     from solvers.kernels.modular_join import Pairing
-    from solvers.methods.protocol import Limits
     from solvers.problem import SubsetSum
 
     Ints = NDArray[np.int64]

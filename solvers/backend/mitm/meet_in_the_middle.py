@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from solvers.backend.bounds import simple_bound
+from solvers.backend.grid import Grid, grid_of
+from solvers.backend.protocol import Enumerator, Finding, Limits
 from solvers.errors import UnsupportedProblemError
-from solvers.methods.bounds import simple_bound
-from solvers.methods.grid import Grid, grid_of
-from solvers.methods.protocol import Enumerator, Finding, Limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

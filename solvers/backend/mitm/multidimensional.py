@@ -40,16 +40,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from solvers.backend.bounds import simple_bound
+from solvers.backend.grid import grid_of
+from solvers.backend.mitm.vector_halves import FAR, NOTHING, Halves, OutOfTimeError
+from solvers.backend.protocol import Enumerator, Finding, Limits
 from solvers.errors import UnsupportedProblemError
-from solvers.methods.bounds import simple_bound
-from solvers.methods.grid import grid_of
-from solvers.methods.protocol import Enumerator, Finding, Limits
-from solvers.methods.vector_halves import FAR, NOTHING, Halves, OutOfTimeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from solvers.methods.vector_halves import Sizes, Window
+    from solvers.backend.mitm.vector_halves import Sizes, Window
     from solvers.problem import SubsetSum
     from solvers.solution import Objective
 

@@ -13,16 +13,16 @@ from fractions import Fraction
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from solvers.backend.bounds import expected_subsets, simple_bound, sum_range
+from solvers.backend.mitm.quarter_lists import extent, items_listed, number
+from solvers.backend.protocol import Enumerator, Finding, Limits
 from solvers.errors import UnsupportedProblemError
-from solvers.methods.bounds import expected_subsets, simple_bound, sum_range
-from solvers.methods.protocol import Enumerator, Finding, Limits
-from solvers.methods.quarter_lists import extent, items_listed, number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from solvers.methods.quarter_lists import Sizes
-    from solvers.methods.window_search import Best, Halves
+    from solvers.backend.mitm.quarter_lists import Sizes
+    from solvers.backend.mitm.window_search import Best, Halves
     from solvers.problem import SubsetSum
     from solvers.solution import Objective
 
@@ -60,7 +60,7 @@ class SchroeppelShamir(Enumerator):
         if problem.d > 1:
             if problem.tolerance_units != 0:
                 return f"of vectors (here {problem.d} dimensions) it finds exact hits: a tolerance of 0"
-            from solvers.methods.exact_hits import exact_hits_refusal
+            from solvers.backend.mitm.exact_hits import exact_hits_refusal
 
             return exact_hits_refusal(problem, limits)
         listed = 2 << items_listed((problem.n + 1) // 2)
@@ -97,7 +97,7 @@ class SchroeppelShamir(Enumerator):
                 raise UnsupportedProblemError(
                     "of vectors the backend schroeppel-shamir lists exact hits only"
                 )
-            from solvers.methods.exact_hits import exact_hits
+            from solvers.backend.mitm.exact_hits import exact_hits
 
             if above < 0 <= reach:
                 yield from exact_hits(problem, limits)
@@ -113,7 +113,7 @@ class SchroeppelShamir(Enumerator):
 
 
 def _exact_hit(problem: SubsetSum, limits: Limits) -> Finding:
-    from solvers.methods.exact_hits import find_exact_hit
+    from solvers.backend.mitm.exact_hits import find_exact_hit
 
     subset, complete = find_exact_hit(problem, limits)
     size = problem.sizes[0]
@@ -132,7 +132,7 @@ def _nearest(problem: SubsetSum, limits: Limits, tolerance: int | None) -> Findi
     extreme = _extreme(problem, low, high)
     if extreme is not None:
         return Finding(extreme, problem.image.error(extreme) * unit, low)
-    from solvers.methods.window_search import Best, Halves, NearestSearch
+    from solvers.backend.mitm.window_search import Best, Halves, NearestSearch
 
     halves = Halves(problem, by_size=problem.sizes != (0, problem.n), most=high)
     search = NearestSearch(halves, limits, max(bound, tolerance or 0))
@@ -150,7 +150,7 @@ def _nearest(problem: SubsetSum, limits: Limits, tolerance: int | None) -> Findi
 
 def _sparsest(problem: SubsetSum, limits: Limits) -> Finding:
     """Find the fewest items within the tolerance, and among those the smallest error."""
-    from solvers.methods.window_search import Best, Halves, NearestSearch
+    from solvers.backend.mitm.window_search import Best, Halves, NearestSearch
 
     low, high = problem.sizes
     image, tolerance = problem.image, problem.tolerance_units or 0
@@ -205,7 +205,7 @@ class _Listing:
     """All subsets with a sum in an interval, one by one."""
 
     def __init__(self, problem: SubsetSum, limits: Limits) -> None:
-        from solvers.methods.window_search import Halves
+        from solvers.backend.mitm.window_search import Halves
 
         self.sizes = problem.sizes
         self.halves = Halves(problem, by_size=self.sizes != (0, problem.n), most=self.sizes[1])
@@ -222,7 +222,7 @@ class _Listing:
 
     def on_grid(self, low: int, high: int) -> Iterator[tuple[list[int], int]]:
         """Yield every subset of an allowed cardinality with its exact sum, where the grid's fits."""
-        from solvers.methods.window_search import ENDLESS, WINDOW, Scratch, swept, width_of_windows
+        from solvers.backend.mitm.window_search import ENDLESS, WINDOW, Scratch, swept, width_of_windows
 
         centre, reach = (low + high) // 2, (high - low + 1) // 2
         for part in self.halves.parts(*self.sizes):
@@ -274,8 +274,8 @@ class _Counting(_Listing):
     def _pairs_up_to(self, part: tuple[Sizes, Sizes], bound: int) -> int:
         import numpy as np
 
+        from solvers.backend.mitm.window_search import WINDOW, width_of_windows
         from solvers.kernels.window_counts import count_up_to
-        from solvers.methods.window_search import WINDOW, width_of_windows
 
         sides = (
             self.halves.left.side(part[0], distinct=False),

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from solvers.methods.grid import Grid
-    from solvers.methods.protocol import Limits
+    from solvers.backend.grid import Grid
+    from solvers.backend.protocol import Limits
 
     Ints = NDArray[np.int64]
     Sizes = tuple[int, int]

@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from solvers.backend.grid import grid_of
+from solvers.backend.mitm.quarter_lists import Half, extent, meeting_points, number, positions
 from solvers.errors import UnsupportedProblemError
 from solvers.exact import IntegerImage
-from solvers.methods.grid import grid_of
-from solvers.methods.quarter_lists import Half, extent, meeting_points, number, positions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
-    from solvers.methods.protocol import Limits
-    from solvers.methods.quarter_lists import Side, Sizes
+    from solvers.backend.mitm.quarter_lists import Side, Sizes
+    from solvers.backend.protocol import Limits
     from solvers.problem import SubsetSum
 
     Ints = NDArray[np.int64]

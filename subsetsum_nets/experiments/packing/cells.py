@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from subsetsum_nets.networks import Dense, ReluNetwork
-from subsetsum_nets.networks.atomic_files import atomic_write
-from subsetsum_nets.theory.prunings import (
+from subsetsum_nets.networks.files.atomic_files import atomic_write
+from subsetsum_nets.theory.prunings.prunings import (
     PruningDecision,
     PruningStatus,
     decide_prunings,

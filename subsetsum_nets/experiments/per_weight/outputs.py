@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from subsetsum_nets.experiments.per_weight_law import PerWeight
+    from subsetsum_nets.experiments.per_weight.run import PerWeight
 
 _LEAST_SHOWN = 1e-3  # of the median error: smaller ones are counted in the first bar
 

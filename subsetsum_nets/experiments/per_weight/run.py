@@ -18,10 +18,10 @@ import numpy as np
 
 from solvers import Status, solve_many
 from subsetsum_nets.experiments.records import write_figure, write_provenance, write_table
-from subsetsum_nets.networks.atomic_files import atomic_write
 from subsetsum_nets.networks.convolution import Conv2d
 from subsetsum_nets.networks.digests import network_digest
 from subsetsum_nets.networks.distributions import checked_seed, is_integer
+from subsetsum_nets.networks.files.atomic_files import atomic_write
 from subsetsum_nets.theory.subset_sizes import (
     empty_chance,
     nearest_size,
@@ -134,7 +134,7 @@ class PerWeight:
 
     def save(self, folder: str | PathLike[str], command: Sequence[str] | None = None) -> None:
         """Write per_weight.csv, summary.json, provenance.json and the figure."""
-        from subsetsum_nets.experiments.per_weight_figure import draw
+        from subsetsum_nets.experiments.per_weight.outputs import draw
 
         place = Path(folder)
         place.mkdir(parents=True, exist_ok=True)

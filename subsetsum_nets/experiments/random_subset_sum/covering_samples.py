@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from solvers import Status, covering_radius, solve_many
-from solvers.checkpoint import Checkpoint
+from solvers.batch.checkpoint import Checkpoint
+from solvers.batch.progress import Progress
+from solvers.batch.rows import Answers
 from solvers.exact import float_down, float_up
-from solvers.progress import Progress
-from solvers.rows import Answers
 from subsetsum_nets.networks.distributions import checked_seed, is_integer
 from subsetsum_nets.theory.random_subset_sum import ItemLaw, item_law
 

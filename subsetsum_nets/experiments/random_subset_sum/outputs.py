@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from subsetsum_nets.experiments.random_subset_sum import Findings
+    from subsetsum_nets.experiments.random_subset_sum.run import Findings
 
 _MOST_CURVES = 6
 _MOST_TICKS = 12

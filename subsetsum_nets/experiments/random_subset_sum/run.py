@@ -12,8 +12,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from subsetsum_nets.experiments.covering_samples import Question, covering_radii, nearest_errors
-from subsetsum_nets.experiments.item_counts import (
+from subsetsum_nets.experiments.random_subset_sum.covering_samples import (
+    Question,
+    covering_radii,
+    nearest_errors,
+)
+from subsetsum_nets.experiments.random_subset_sum.item_counts import (
     error_slope,
     error_table,
     fitted_constant,
@@ -21,7 +25,7 @@ from subsetsum_nets.experiments.item_counts import (
     served_table,
 )
 from subsetsum_nets.experiments.records import write_figure, write_provenance, write_table
-from subsetsum_nets.networks.atomic_files import atomic_write
+from subsetsum_nets.networks.files.atomic_files import atomic_write
 from subsetsum_nets.theory.random_subset_sum import predicted_served
 
 if TYPE_CHECKING:
@@ -31,7 +35,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from subsetsum_nets.experiments.item_counts import Errors, Fit, LeastItems, Served
+    from subsetsum_nets.experiments.random_subset_sum.item_counts import Errors, Fit, LeastItems, Served
     from subsetsum_nets.theory.random_subset_sum import ItemLaw, Sampler
 
     Floats = NDArray[np.float64]
@@ -101,7 +105,7 @@ class Findings:
 
     def save(self, folder: str | PathLike[str], command: Sequence[str] | None = None) -> None:
         """Write covering.csv, served.csv, nearest.csv, summary.json, provenance.json and the figure."""
-        from subsetsum_nets.experiments.random_subset_sum_figure import draw
+        from subsetsum_nets.experiments.random_subset_sum.outputs import draw
 
         place = Path(folder)
         place.mkdir(parents=True, exist_ok=True)

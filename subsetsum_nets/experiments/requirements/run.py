@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from subsetsum_nets.experiments.measured_requirement import Measured, measured_requirement
 from subsetsum_nets.experiments.records import (
     COLOURS,
     INK,
@@ -16,9 +15,10 @@ from subsetsum_nets.experiments.records import (
     write_provenance,
     write_table,
 )
-from subsetsum_nets.networks.atomic_files import atomic_write
-from subsetsum_nets.theory import bounds
-from subsetsum_nets.theory.structured_bounds import da_cunha_2023
+from subsetsum_nets.experiments.requirements.measured import Measured, measured_requirement
+from subsetsum_nets.networks.files.atomic_files import atomic_write
+from subsetsum_nets.theory import network_sizes as bounds
+from subsetsum_nets.theory.structured_sizes import da_cunha_2023
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

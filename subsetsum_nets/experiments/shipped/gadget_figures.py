@@ -1,8 +1,8 @@
 """Figures 1-3 of Pensia et al. 2020 and 2-5 of Sreenivasan et al. 2021, drawn from networks made here.
 
-``python -m subsetsum_nets.experiments.gadget_figures --out docs/images``. Every network is evaluated before
-it is drawn: pruned random networks come as near their target as is proven, gadgets of weights 1 and -1 are
-exact.
+``python -m subsetsum_nets.experiments.shipped.gadget_figures --out docs/images``. Every network is evaluated
+before it is drawn: pruned random networks come as near their target as is proven, gadgets of weights 1 and -1
+are exact.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 from subsetsum_nets.compiler import prune
 from subsetsum_nets.graphs import LayeredDag
-from subsetsum_nets.graphs.diamond_gadgets import diamond, integer_layer, mirrored
+from subsetsum_nets.graphs.gadgets import diamond, integer_layer, mirrored
 from subsetsum_nets.networks import Dense, ReluNetwork, load_network, shipped_network
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """Trains the small digit classifiers that are shipped as pruning targets.
 
-Run it as ``python -m subsetsum_nets.experiments.train_digits --out instances``. It needs scikit-learn,
-which brings the images and the trainer.
+Run it as ``python -m subsetsum_nets.experiments.shipped.train_digits --out instances``. It needs
+scikit-learn, which brings the images and the trainer.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from subsetsum_nets.networks.atomic_files import atomic_write
 from subsetsum_nets.networks.domains import Box
-from subsetsum_nets.networks.network_files import TensorFile, save_network, write_safetensors
+from subsetsum_nets.networks.files.atomic_files import atomic_write
+from subsetsum_nets.networks.files.network_files import TensorFile, save_network, write_safetensors
 from subsetsum_nets.networks.relu_network import Dense, ReluNetwork
 
 if TYPE_CHECKING:

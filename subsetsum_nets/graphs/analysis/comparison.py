@@ -12,8 +12,8 @@ from subsetsum_nets.graphs.errors import InvalidGraphError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from subsetsum_nets.graphs.edges import EdgeBlock
-    from subsetsum_nets.graphs.layered_dag import LayeredDag
+    from subsetsum_nets.graphs.dag.edges import EdgeBlock
+    from subsetsum_nets.graphs.face import LayeredDag
     from subsetsum_nets.networks.arrays import FloatArray
 
     Ints = NDArray[np.int64]

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from subsetsum_nets.graphs.edges import EdgeBlock, Edges
-    from subsetsum_nets.graphs.layered_dag import LayeredDag
-    from subsetsum_nets.graphs.nodes import NodeLayer
+    from subsetsum_nets.graphs.dag.edges import EdgeBlock, Edges
+    from subsetsum_nets.graphs.dag.nodes import NodeLayer
+    from subsetsum_nets.graphs.face import LayeredDag
 
     Integers = NDArray[np.object_]
     Bools = NDArray[np.bool_]

@@ -11,9 +11,9 @@ from subsetsum_nets.networks.relu_network import is_sparse
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from subsetsum_nets.graphs.edges import EdgeBlock
-    from subsetsum_nets.graphs.layered_dag import LayeredDag
-    from subsetsum_nets.graphs.nodes import NodeLayer
+    from subsetsum_nets.graphs.dag.edges import EdgeBlock
+    from subsetsum_nets.graphs.dag.nodes import NodeLayer
+    from subsetsum_nets.graphs.face import LayeredDag
 
     Bools = NDArray[np.bool_]
 

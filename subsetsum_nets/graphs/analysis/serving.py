@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.graphs.edges import EdgeBlock, FactoredOrigin
+from subsetsum_nets.graphs.dag.edges import EdgeBlock, FactoredOrigin
+from subsetsum_nets.graphs.dag.nodes import NodeLayer
 from subsetsum_nets.graphs.errors import InvalidGraphError
-from subsetsum_nets.graphs.layered_dag import LayeredDag
-from subsetsum_nets.graphs.nodes import NodeLayer
+from subsetsum_nets.graphs.face import LayeredDag
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

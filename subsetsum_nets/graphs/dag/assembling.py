@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from subsetsum_nets.graphs.edges import EdgeBlock, Edges
+from subsetsum_nets.graphs.dag.edges import EdgeBlock, Edges
+from subsetsum_nets.graphs.dag.layering import UNKNOWN, layers_of_nodes, shown
+from subsetsum_nets.graphs.dag.nodes import NodeLayer
 from subsetsum_nets.graphs.errors import InvalidGraphError
-from subsetsum_nets.graphs.layered_dag import LayeredDag
-from subsetsum_nets.graphs.layering import UNKNOWN, layers_of_nodes, shown
-from subsetsum_nets.graphs.nodes import NodeLayer
+from subsetsum_nets.graphs.face import LayeredDag
 from subsetsum_nets.networks.domains import domain_from_json
 
 if TYPE_CHECKING:

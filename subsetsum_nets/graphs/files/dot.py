@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import IO, TYPE_CHECKING
 
-from subsetsum_nets.graphs.edge_lines import EdgeWords, edge_lines
-from subsetsum_nets.graphs.networkx_bridge import node_attributes
+from subsetsum_nets.graphs.files.edge_lines import EdgeWords, edge_lines
+from subsetsum_nets.graphs.files.networkx_bridge import node_attributes
 
 if TYPE_CHECKING:
-    from subsetsum_nets.graphs.layered_dag import LayeredDag
+    from subsetsum_nets.graphs.face import LayeredDag
 
 _WORDS = EdgeWords(
     "n{a}_", " -> n{b}_", ' [weight_="', '"', ", style=dashed, kept=false", ", origin=", "", "];\n"

@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from subsetsum_nets.graphs.layered_dag import LayeredDag
+    from subsetsum_nets.graphs.face import LayeredDag
 
 _LINES = 1 << 13  # lines written at a time; their text stays in the cache until it is in the file
 
@@ -33,7 +33,7 @@ class EdgeWords(NamedTuple):
 
 def edge_lines(graph: LayeredDag, words: EdgeWords) -> Iterator[memoryview]:
     """Yield the lines of all edges, many at a time; each piece is only valid until the next."""
-    from subsetsum_nets.graphs.text_kernels import LONGEST_FLOAT, LONGEST_INT, powers_of_ten, put_edges
+    from subsetsum_nets.graphs.files.text_kernels import LONGEST_FLOAT, LONGEST_INT, powers_of_ten, put_edges
 
     powers = powers_of_ten()
     for (a, b), block in graph.blocks.items():

@@ -7,14 +7,14 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from subsetsum_nets.graphs.assembling import MOST_BLOCKS, described_graph, graph_attributes
-from subsetsum_nets.graphs.edges import EdgeBlock, FactoredOrigin
+from subsetsum_nets.graphs.dag.assembling import MOST_BLOCKS, described_graph, graph_attributes
+from subsetsum_nets.graphs.dag.edges import EdgeBlock, FactoredOrigin
+from subsetsum_nets.graphs.dag.layering import MOST_LAYERS
+from subsetsum_nets.graphs.dag.nodes import NodeLayer
 from subsetsum_nets.graphs.errors import GraphFileError, InvalidGraphError
-from subsetsum_nets.graphs.layered_dag import LayeredDag
-from subsetsum_nets.graphs.layering import MOST_LAYERS
-from subsetsum_nets.graphs.nodes import NodeLayer
+from subsetsum_nets.graphs.face import LayeredDag
 from subsetsum_nets.networks.errors import NetworkFileError
-from subsetsum_nets.networks.network_files import TensorFile, read_safetensors, write_safetensors
+from subsetsum_nets.networks.files.network_files import TensorFile, read_safetensors, write_safetensors
 
 if TYPE_CHECKING:
     from os import PathLike

@@ -5,18 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from subsetsum_nets.graphs.dot import write_dot
 from subsetsum_nets.graphs.errors import GraphFileError, InvalidGraphError
-from subsetsum_nets.graphs.graph_arrays import read_arrays, write_arrays
-from subsetsum_nets.graphs.graphml import read_graphml, write_graphml
-from subsetsum_nets.graphs.node_link import read_node_link, write_node_link
-from subsetsum_nets.networks.atomic_files import atomic_write
+from subsetsum_nets.graphs.files.dot import write_dot
+from subsetsum_nets.graphs.files.graph_arrays import read_arrays, write_arrays
+from subsetsum_nets.graphs.files.graphml import read_graphml, write_graphml
+from subsetsum_nets.graphs.files.node_link import read_node_link, write_node_link
 from subsetsum_nets.networks.errors import InvalidNetworkError
+from subsetsum_nets.networks.files.atomic_files import atomic_write
 
 if TYPE_CHECKING:
     from os import PathLike
 
-    from subsetsum_nets.graphs.layered_dag import LayeredDag
+    from subsetsum_nets.graphs.face import LayeredDag
 
 _WRITERS = {
     ".graphml": write_graphml,
@@ -67,7 +67,7 @@ def save_graph(graph: LayeredDag, path: str | PathLike[str]) -> None:
 def load_graph(path: str | PathLike[str]) -> LayeredDag:
     """Read a graph from a file, its own or one that networkx or another program wrote.
 
-    Attributes are those of :mod:`subsetsum_nets.graphs.networkx_bridge`; only ``weight`` must be there.
+    Attributes are those of :mod:`subsetsum_nets.graphs.files.networkx_bridge`; only ``weight`` must be there.
     Nothing in the file is executed, no entity expanded, no other file opened, and memory stays in proportion
     to the size of the file.
 

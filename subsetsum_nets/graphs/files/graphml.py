@@ -1,6 +1,6 @@
 """GraphML: writing and reading a graph, streamed.
 
-Nodes have ids "n<layer>_<index>"; attributes are those of :mod:`~subsetsum_nets.graphs.networkx_bridge`.
+Nodes have ids "n<layer>_<index>"; attributes are those of :mod:`.networkx_bridge`.
 Reading is by expat without document types: no entity is ever defined or expanded, no other file is opened.
 """
 
@@ -10,13 +10,13 @@ from typing import IO, TYPE_CHECKING, Any
 from xml.parsers import expat
 from xml.sax.saxutils import escape
 
-from subsetsum_nets.graphs.assembling import GraphBuilder, described_graph
-from subsetsum_nets.graphs.edge_lines import EdgeWords, edge_lines
+from subsetsum_nets.graphs.dag.assembling import GraphBuilder, described_graph
 from subsetsum_nets.graphs.errors import GraphFileError
-from subsetsum_nets.graphs.networkx_bridge import node_attributes
+from subsetsum_nets.graphs.files.edge_lines import EdgeWords, edge_lines
+from subsetsum_nets.graphs.files.networkx_bridge import node_attributes
 
 if TYPE_CHECKING:
-    from subsetsum_nets.graphs.layered_dag import LayeredDag
+    from subsetsum_nets.graphs.face import LayeredDag
 
 _TYPES = {
     "node": {

@@ -19,14 +19,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from subsetsum_nets.graphs.assembling import GraphBuilder, described_graph
+from subsetsum_nets.graphs.dag.assembling import GraphBuilder, described_graph
 from subsetsum_nets.graphs.errors import InvalidGraphError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from subsetsum_nets.graphs.layered_dag import LayeredDag
-    from subsetsum_nets.graphs.nodes import NodeLayer
+    from subsetsum_nets.graphs.dag.nodes import NodeLayer
+    from subsetsum_nets.graphs.face import LayeredDag
 
 
 def node_attributes(graph: LayeredDag, number: int, layer: NodeLayer) -> Iterator[dict[str, Any]]:

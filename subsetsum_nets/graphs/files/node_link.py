@@ -1,6 +1,6 @@
 """Node-link JSON, as networkx reads and writes it: writing and reading a graph, streamed.
 
-Nodes have ids [layer, index]; attributes are those of :mod:`~subsetsum_nets.graphs.networkx_bridge`. Reading
+Nodes have ids [layer, index]; attributes are those of :mod:`.networkx_bridge`. Reading
 holds one node or edge at a time, so that memory does not depend on what else a file has in it.
 """
 
@@ -10,15 +10,15 @@ import codecs
 import json
 from typing import IO, TYPE_CHECKING, Any
 
-from subsetsum_nets.graphs.assembling import GraphBuilder, described_graph
-from subsetsum_nets.graphs.edge_lines import EdgeWords, edge_lines
+from subsetsum_nets.graphs.dag.assembling import GraphBuilder, described_graph
 from subsetsum_nets.graphs.errors import GraphFileError
-from subsetsum_nets.graphs.networkx_bridge import node_attributes
+from subsetsum_nets.graphs.files.edge_lines import EdgeWords, edge_lines
+from subsetsum_nets.graphs.files.networkx_bridge import node_attributes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from subsetsum_nets.graphs.layered_dag import LayeredDag
+    from subsetsum_nets.graphs.face import LayeredDag
 
 _WORDS = EdgeWords(
     ',\n{"source":[{a},',

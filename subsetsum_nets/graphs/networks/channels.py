@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from subsetsum_nets.graphs.conversion import affine_layers, network_parts
-from subsetsum_nets.graphs.edges import EdgeBlock
+from subsetsum_nets.graphs.dag.edges import EdgeBlock
+from subsetsum_nets.graphs.dag.nodes import NodeLayer
 from subsetsum_nets.graphs.errors import InvalidGraphError
-from subsetsum_nets.graphs.layered_dag import LayeredDag
-from subsetsum_nets.graphs.nodes import NodeLayer
+from subsetsum_nets.graphs.face import LayeredDag
+from subsetsum_nets.graphs.networks.conversion import affine_layers, network_parts
 from subsetsum_nets.networks.relu_network import is_sparse
 
 if TYPE_CHECKING:
-    from subsetsum_nets.graphs.conversion import Pruned
+    from subsetsum_nets.graphs.networks.conversion import Pruned
     from subsetsum_nets.networks.relu_network import ReluNetwork
 
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
-from subsetsum_nets.graphs.edges import EdgeBlock
+from subsetsum_nets.graphs.dag.edges import EdgeBlock
+from subsetsum_nets.graphs.dag.nodes import NodeLayer
 from subsetsum_nets.graphs.errors import InvalidGraphError
-from subsetsum_nets.graphs.layered_dag import LayeredDag
-from subsetsum_nets.graphs.nodes import NodeLayer
-from subsetsum_nets.graphs.origins import derived_origins
+from subsetsum_nets.graphs.face import LayeredDag
+from subsetsum_nets.graphs.networks.origins import derived_origins
 from subsetsum_nets.masks import NetworkMasks
 from subsetsum_nets.networks.relu_network import Dense, ReluNetwork
 
@@ -86,7 +86,7 @@ def network_graph(network: ReluNetwork | Pruned) -> LayeredDag:
         Every entry of a dense weight is an edge, zeros too; of a sparse weight or a convolution every stored
         entry. Of a pruned network the graph is its random network, with the masks as ``kept`` and origins
         where the structure says which target weight an edge serves
-        (:func:`~subsetsum_nets.graphs.origins.derived_origins`).
+        (:func:`~subsetsum_nets.graphs.networks.origins.derived_origins`).
 
     Returns
     -------
@@ -142,8 +142,8 @@ def graph_network(graph: LayeredDag) -> ReluNetwork:
     """Return the network of a graph's kept edges: exactly the same real function.
 
     Skip connections and linear nodes beside ReLU nodes go through pass-through nodes
-    (:func:`~subsetsum_nets.graphs.pass_through.uniform_layers`). Weights are dense where the graph has an
-    edge for every entry, else CSR.
+    (:func:`~subsetsum_nets.graphs.networks.pass_through.uniform_layers`). Weights are dense where the graph
+    has an edge for every entry, else CSR.
 
     Raises
     ------
@@ -151,7 +151,7 @@ def graph_network(graph: LayeredDag) -> ReluNetwork:
         For a graph of channels, or one without inputs.
 
     """
-    from subsetsum_nets.graphs.pass_through import uniform_layers
+    from subsetsum_nets.graphs.networks.pass_through import uniform_layers
 
     graph.check_exact("made a network")
     if not graph.widths[0]:

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from subsetsum_nets.graphs.edges import EdgeBlock, FactoredOrigin
+from subsetsum_nets.graphs.dag.edges import EdgeBlock, FactoredOrigin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from subsetsum_nets.graphs.nodes import NodeLayer
+    from subsetsum_nets.graphs.dag.nodes import NodeLayer
 
     Ints = NDArray[np.int64]
     Found = tuple[list[FactoredOrigin | None], list[tuple[int, int]]]

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from subsetsum_nets.graphs.edges import EdgeBlock, Edges, joined
-from subsetsum_nets.graphs.nodes import NodeLayer
+from subsetsum_nets.graphs.dag.edges import EdgeBlock, Edges, joined
+from subsetsum_nets.graphs.dag.nodes import NodeLayer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from subsetsum_nets.graphs.layered_dag import LayeredDag
+    from subsetsum_nets.graphs.face import LayeredDag
 
     Bools = NDArray[np.bool_]
     Ints = NDArray[np.int64]

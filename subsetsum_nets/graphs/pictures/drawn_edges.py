@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from subsetsum_nets.graphs import picture_files as style
+from subsetsum_nets.graphs.pictures import picture_files as style
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from subsetsum_nets.graphs.layered_dag import LayeredDag
+    from subsetsum_nets.graphs.face import LayeredDag
 
     Bools = NDArray[np.bool_]
     Floats = NDArray[np.float64]

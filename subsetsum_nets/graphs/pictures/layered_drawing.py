@@ -11,10 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from subsetsum_nets.graphs import picture_files as style
-from subsetsum_nets.graphs.drawn_edges import CONSTANT, DrawnEdges, drawn_edges
-from subsetsum_nets.graphs.picture_legend import Entry, draw_legend, legend_rows, rows_height, rows_width
-from subsetsum_nets.graphs.reachability import live_units
+from subsetsum_nets.graphs.analysis.reachability import live_units
+from subsetsum_nets.graphs.pictures import picture_files as style
+from subsetsum_nets.graphs.pictures.drawn_edges import CONSTANT, DrawnEdges, drawn_edges
+from subsetsum_nets.graphs.pictures.picture_legend import (
+    Entry,
+    draw_legend,
+    legend_rows,
+    rows_height,
+    rows_width,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,7 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from subsetsum_nets.graphs.layered_dag import LayeredDag
+    from subsetsum_nets.graphs.face import LayeredDag
     from subsetsum_nets.networks.arrays import FloatArray
 
     Area = tuple[float, float, float, float]
@@ -83,7 +89,7 @@ def layered_figure(
     pruned: bool = True,
     weights: bool | None = None,
 ) -> Figure:
-    """Draw every node and edge of some layers of a graph, see :func:`subsetsum_nets.graphs.drawing.draw`.
+    """Draw every node and edge of some layers of a graph, see :func:`.drawing.draw`.
 
     Biases are edges from a constant node in the layer before; a bias of 0 is not drawn.
     """

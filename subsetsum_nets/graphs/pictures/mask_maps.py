@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from subsetsum_nets.graphs import picture_files as style
 from subsetsum_nets.graphs.errors import InvalidGraphError
+from subsetsum_nets.graphs.pictures import picture_files as style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-    from subsetsum_nets.graphs.edges import EdgeBlock
-    from subsetsum_nets.graphs.layered_dag import LayeredDag
+    from subsetsum_nets.graphs.dag.edges import EdgeBlock
+    from subsetsum_nets.graphs.face import LayeredDag
     from subsetsum_nets.networks.arrays import FloatArray
 
 MOST_CELLS = (128, 256)

@@ -69,7 +69,7 @@ def write_picture(make: Callable[[], Figure], path: str | PathLike[str], dpi: fl
         If the file cannot be written.
 
     """
-    from subsetsum_nets.networks.atomic_files import atomic_write
+    from subsetsum_nets.networks.files.atomic_files import atomic_write
 
     suffix = checked_suffix(path)
     if not 20 <= dpi <= 1200:

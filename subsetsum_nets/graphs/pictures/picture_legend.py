@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from subsetsum_nets.graphs import picture_files as style
+from subsetsum_nets.graphs.pictures import picture_files as style
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

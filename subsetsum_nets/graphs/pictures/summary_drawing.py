@@ -1,6 +1,6 @@
 """The summary drawing of a large graph: a block for each layer, arrows with how many edges are kept.
 
-Everything is placed in inches, like in :mod:`~.layered_drawing`.
+Everything is placed in inches, like in :mod:`.layered_drawing`.
 """
 
 from __future__ import annotations
@@ -9,15 +9,21 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from subsetsum_nets.graphs import picture_files as style
-from subsetsum_nets.graphs.picture_legend import Entry, draw_legend, legend_rows, rows_height, rows_width
-from subsetsum_nets.graphs.reachability import live_units
+from subsetsum_nets.graphs.analysis.reachability import live_units
+from subsetsum_nets.graphs.pictures import picture_files as style
+from subsetsum_nets.graphs.pictures.picture_legend import (
+    Entry,
+    draw_legend,
+    legend_rows,
+    rows_height,
+    rows_width,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from subsetsum_nets.graphs.layered_dag import LayeredDag
+    from subsetsum_nets.graphs.face import LayeredDag
 
     Span = tuple[int, int]
 

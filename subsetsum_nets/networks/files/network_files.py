@@ -8,11 +8,11 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from subsetsum_nets.networks.atomic_files import atomic_write
 from subsetsum_nets.networks.convolution import Conv2d
 from subsetsum_nets.networks.domains import domain_from_json
 from subsetsum_nets.networks.errors import InvalidNetworkError, NetworkFileError
-from subsetsum_nets.networks.npz_files import read_npz, write_npz
+from subsetsum_nets.networks.files.atomic_files import atomic_write
+from subsetsum_nets.networks.files.npz_files import read_npz, write_npz
 from subsetsum_nets.networks.relu_network import Dense, ReluNetwork, is_sparse
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def save_network(
     """
     suffix = _suffix(path)
     if suffix == ".onnx":
-        from subsetsum_nets.networks.onnx_files import write_onnx
+        from subsetsum_nets.networks.files.onnx_files import write_onnx
 
         write_onnx(network, path, extra=extra)
         return
@@ -125,7 +125,7 @@ def load_network(path: str | os.PathLike[str]) -> ReluNetwork:
     Parameters
     ----------
     path : path
-        Ends in .npz, .safetensors or .onnx; see :func:`~subsetsum_nets.networks.onnx_files.read_onnx`.
+        Ends in .npz, .safetensors or .onnx; see :func:`~subsetsum_nets.networks.files.onnx_files.read_onnx`.
 
     Returns
     -------
@@ -145,7 +145,7 @@ def load_network(path: str | os.PathLike[str]) -> ReluNetwork:
 
     """
     if _suffix(path) == ".onnx":
-        from subsetsum_nets.networks.onnx_files import read_onnx
+        from subsetsum_nets.networks.files.onnx_files import read_onnx
 
         return read_onnx(path)
     contents = _read(path)
@@ -188,7 +188,7 @@ def read_extra(path: str | os.PathLike[str]) -> dict[str, str]:
 
     """
     if _suffix(path) == ".onnx":
-        from subsetsum_nets.networks.onnx_files import read_onnx_notes
+        from subsetsum_nets.networks.files.onnx_files import read_onnx_notes
 
         return read_onnx_notes(path)
     contents = _read(path)

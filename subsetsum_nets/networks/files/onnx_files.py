@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from subsetsum_nets.networks.atomic_files import atomic_write
 from subsetsum_nets.networks.domains import domain_from_json
 from subsetsum_nets.networks.errors import InvalidNetworkError, NetworkFileError
-from subsetsum_nets.networks.onnx_layouts import (
+from subsetsum_nets.networks.files.atomic_files import atomic_write
+from subsetsum_nets.networks.files.onnx_layouts import (
     columns_to_channels_first,
     kernel_to_channels_first,
     same_padding,
@@ -87,7 +87,7 @@ def read_onnx(path: str | os.PathLike[str], *, output: str | None = None) -> Rel
     array([[ 0.1, -2. ]])
 
     """
-    from subsetsum_nets.networks.onnx_graphs import read_graph
+    from subsetsum_nets.networks.files.onnx_graphs import read_graph
 
     model = _model(path)
     try:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from subsetsum_nets.networks.errors import NetworkFileError
-from subsetsum_nets.networks.onnx_constants import FLOATS, Constants, refuse, shown
-from subsetsum_nets.networks.onnx_operators import LayerReader
+from subsetsum_nets.networks.files.onnx_constants import FLOATS, Constants, refuse, shown
+from subsetsum_nets.networks.files.onnx_operators import LayerReader
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto

@@ -15,7 +15,7 @@ import numpy as np
 from subsetsum_nets.networks.arrays import exact_float64
 from subsetsum_nets.networks.convolution import Conv2d
 from subsetsum_nets.networks.errors import NetworkFileError
-from subsetsum_nets.networks.onnx_constants import (
+from subsetsum_nets.networks.files.onnx_constants import (
     FLOATS,
     Constants,
     attribute_values,
@@ -23,7 +23,7 @@ from subsetsum_nets.networks.onnx_constants import (
     refuse,
     shown,
 )
-from subsetsum_nets.networks.onnx_layouts import (
+from subsetsum_nets.networks.files.onnx_layouts import (
     columns_from_channels_first,
     kernel_from_channels_first,
     same_padding,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from subsetsum_nets.networks.errors import NetworkFileError
-from subsetsum_nets.networks.network_files import read_safetensors
+from subsetsum_nets.networks.files.network_files import read_safetensors
 
 if TYPE_CHECKING:
     import os
@@ -107,6 +107,6 @@ def load_test_split(path: str | os.PathLike[str]) -> tuple[FloatArray, NDArray[n
 
 def _folder() -> Path:
     """Find the shipped files: inside an installed package, else beside the packages of a checkout."""
-    package = Path(__file__).parents[1]
+    package = Path(__file__).parents[2]
     installed, checkout = package / "instances", package.parent / "instances"
     return checkout if not installed.is_dir() and (package.parent / "pyproject.toml").is_file() else installed

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from subsetsum_nets.networks import Dense, ReluNetwork
-from subsetsum_nets.theory.exhaustion import excludes_all
-from subsetsum_nets.theory.prunings import (
+from subsetsum_nets.theory.prunings.exhaustion import excludes_all
+from subsetsum_nets.theory.prunings.prunings import (
     UNIT_BALL,
     Probe,
     PruningDecision,
@@ -30,8 +30,8 @@ from subsetsum_nets.theory.prunings import (
     pruned_by,
     weights_of,
 )
-from subsetsum_nets.verification.exact_arithmetic import root_up
 from subsetsum_nets.verification.falsifier import falsify
+from subsetsum_nets.verification.replay.arithmetic import root_up
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -113,7 +113,7 @@ class PruningDecision:
             if proven is None:
                 raise ArithmeticError("the masks shown are not proven to come within epsilon")
         elif self.status is PruningStatus.NOT_SERVED:
-            from subsetsum_nets.theory.exhaustion import excludes_all
+            from subsetsum_nets.theory.prunings.exhaustion import excludes_all
 
             if not excludes_all(first, second, goal, epsilon, self.probes):
                 raise ArithmeticError("the conditions shown are not proven to exclude every pruning")
@@ -167,10 +167,10 @@ def decide_prunings(
     if not is_integer(seed) or seed < 0:
         raise ValueError(f"seed must be an integer of at least 0, got {seed!r}")
     if first.shape[1] == 1:
-        from subsetsum_nets.theory.scalar_prunings import decide_scalars
+        from subsetsum_nets.theory.prunings.scalar_prunings import decide_scalars
 
         return decide_scalars(first[:, 0], second[0], goals[:, 0, 0], float(epsilon))
-    from subsetsum_nets.theory.mask_program import decide_by_points
+    from subsetsum_nets.theory.prunings.mask_program import decide_by_points
 
     return [decide_by_points(network, goal, float(epsilon), time_limit, seed) for goal in goals]
 

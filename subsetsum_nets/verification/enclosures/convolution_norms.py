@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.verification.midrad import (
+from subsetsum_nets.verification.enclosures.midrad import (
     TINY,
     MidRad,
     finite,
@@ -26,12 +26,12 @@ from subsetsum_nets.verification.midrad import (
     unit_scaled,
     unscaled_up,
 )
-from subsetsum_nets.verification.spectral import spectral_norm_up
+from subsetsum_nets.verification.enclosures.spectral import spectral_norm_up
 
 if TYPE_CHECKING:
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.convolution import ConvolutionMatrix
-    from subsetsum_nets.verification.convolutions import ConvolutionMidRad
+    from subsetsum_nets.verification.enclosures.convolutions import ConvolutionMidRad
 
 _MOST_UNROLLED = 2**20  # entries of a matrix whose norm is bounded unrolled, and how many rows or columns
 _MOST_UNROLLED_SIDE = 512
@@ -45,8 +45,9 @@ def convolution_norm_up(matrix: ConvolutionMidRad) -> float:
     """Return an upper bound of the spectral norm of every convolution in a set.
 
     ``||M|| <= ||mid|| + ||rad||``. For a small image the midpoint is unrolled, see
-    :func:`~subsetsum_nets.verification.spectral.spectral_norm_up`; else it is the least of sqrt(||.||_1
-    ||.||_inf), the Frobenius norm and the bound by Gram iteration of the operator on the whole grid.
+    :func:`~subsetsum_nets.verification.enclosures.spectral.spectral_norm_up`; else it is the least of
+    sqrt(||.||_1 ||.||_inf), the Frobenius norm and the bound by Gram iteration of the operator on the whole
+    grid.
 
     Parameters
     ----------
@@ -60,7 +61,7 @@ def convolution_norm_up(matrix: ConvolutionMidRad) -> float:
     Examples
     --------
     >>> from subsetsum_nets.networks import ConvolutionMatrix
-    >>> from subsetsum_nets.verification.convolutions import ConvolutionMidRad
+    >>> from subsetsum_nets.verification.enclosures.convolutions import ConvolutionMidRad
     >>> blur = ConvolutionMatrix(np.full((3, 3, 1, 1), 1 / 9), (100, 100))
     >>> bool(0.999 < convolution_norm_up(ConvolutionMidRad.point(blur)) < 1.001)
     True

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from subsetsum_nets.networks.convolution import ConvolutionMatrix
-from subsetsum_nets.verification.midrad import MidRad, inflate, matmul, times_up
+from subsetsum_nets.verification.enclosures.midrad import MidRad, inflate, matmul, times_up
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from subsetsum_nets.networks.arrays import FloatArray
-    from subsetsum_nets.verification.midrad import Matrix
+    from subsetsum_nets.verification.enclosures.midrad import Matrix
 
     BoolArray = NDArray[np.bool_]
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from subsetsum_nets.networks.convolution import ConvolutionMatrix
 from subsetsum_nets.networks.relu_network import Dense, is_sparse
-from subsetsum_nets.verification.convolutions import (
+from subsetsum_nets.verification.enclosures.convolutions import (
     ConvolutionMidRad,
     channels_where,
     composable,
@@ -23,8 +23,8 @@ from subsetsum_nets.verification.convolutions import (
     interleaved,
     side_by_side,
 )
+from subsetsum_nets.verification.enclosures.midrad import MidRad, affine, entries, inflate, matmul, product_up
 from subsetsum_nets.verification.errors import UnsupportedStructureError
-from subsetsum_nets.verification.midrad import MidRad, affine, entries, inflate, matmul, product_up
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.convolution import AffineConvolution
     from subsetsum_nets.networks.relu_network import ReluNetwork
-    from subsetsum_nets.verification.convolutions import MatrixSet
-    from subsetsum_nets.verification.midrad import Matrix
+    from subsetsum_nets.verification.enclosures.convolutions import MatrixSet
+    from subsetsum_nets.verification.enclosures.midrad import Matrix
 
     AffineLayer = Dense | AffineConvolution
     BoolArray = NDArray[np.bool_]

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from subsetsum_nets.networks.domains import Ball
-from subsetsum_nets.verification.midrad import MidRad, affine, finite, inflate, row_norms_up, times_up
+from subsetsum_nets.verification.enclosures.midrad import (
+    MidRad,
+    affine,
+    finite,
+    inflate,
+    row_norms_up,
+    times_up,
+)
 
 if TYPE_CHECKING:
     from subsetsum_nets.networks.arrays import FloatArray

@@ -17,8 +17,8 @@ import numpy as np
 
 from subsetsum_nets.networks.convolution import ConvolutionMatrix
 from subsetsum_nets.networks.domains import Ball
-from subsetsum_nets.verification.convolutions import channels_where, larger_products_up
-from subsetsum_nets.verification.midrad import (
+from subsetsum_nets.verification.enclosures.convolutions import channels_where, larger_products_up
+from subsetsum_nets.verification.enclosures.midrad import (
     check_norm,
     entries,
     inflate,
@@ -28,7 +28,7 @@ from subsetsum_nets.verification.midrad import (
     sum_up,
     times_up,
 )
-from subsetsum_nets.verification.ranges import domain_range, network_ranges
+from subsetsum_nets.verification.enclosures.ranges import domain_range, network_ranges
 from subsetsum_nets.verification.results import LayerBound, MethodBound
 
 if TYPE_CHECKING:
@@ -39,9 +39,9 @@ if TYPE_CHECKING:
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.networks.relu_network import ReluNetwork
-    from subsetsum_nets.verification.effective import LayerErrors
-    from subsetsum_nets.verification.midrad import Matrix
-    from subsetsum_nets.verification.ranges import Range
+    from subsetsum_nets.verification.enclosures.effective import LayerErrors
+    from subsetsum_nets.verification.enclosures.midrad import Matrix
+    from subsetsum_nets.verification.enclosures.ranges import Range
 
     BoolArray = NDArray[np.bool_]
 

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.verification.midrad import inflate, norm_up
-from subsetsum_nets.verification.ranges import network_ranges
+from subsetsum_nets.verification.enclosures.midrad import inflate, norm_up
+from subsetsum_nets.verification.enclosures.ranges import network_ranges
 from subsetsum_nets.verification.results import LayerBound, MethodBound
 
 if TYPE_CHECKING:
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.networks.relu_network import ReluNetwork
-    from subsetsum_nets.verification.ranges import Range
+    from subsetsum_nets.verification.enclosures.ranges import Range
 
 
 def interval_bound(target: ReluNetwork, pruned: ReluNetwork, domain: Domain, norm: str) -> MethodBound:

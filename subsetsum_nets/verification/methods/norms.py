@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from subsetsum_nets.networks.domains import Ball
-from subsetsum_nets.verification.convolution_norms import convolution_norm_up
-from subsetsum_nets.verification.convolutions import ConvolutionMidRad, channels_where
-from subsetsum_nets.verification.effective import effective_layers, weight_point
-from subsetsum_nets.verification.midrad import (
+from subsetsum_nets.verification.enclosures.convolution_norms import convolution_norm_up
+from subsetsum_nets.verification.enclosures.convolutions import ConvolutionMidRad, channels_where
+from subsetsum_nets.verification.enclosures.effective import effective_layers, weight_point
+from subsetsum_nets.verification.enclosures.midrad import (
     MidRad,
     check_norm,
     inflate,
@@ -26,9 +26,9 @@ from subsetsum_nets.verification.midrad import (
     product_up,
     times_up,
 )
-from subsetsum_nets.verification.ranges import domain_range
+from subsetsum_nets.verification.enclosures.ranges import domain_range
+from subsetsum_nets.verification.enclosures.spectral import spectral_norm_up
 from subsetsum_nets.verification.results import LayerBound, MethodBound
-from subsetsum_nets.verification.spectral import spectral_norm_up
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 
     from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.networks.relu_network import ReluNetwork
-    from subsetsum_nets.verification.convolutions import MatrixSet
-    from subsetsum_nets.verification.effective import TwoSlope
-    from subsetsum_nets.verification.ranges import Range
+    from subsetsum_nets.verification.enclosures.convolutions import MatrixSet
+    from subsetsum_nets.verification.enclosures.effective import TwoSlope
+    from subsetsum_nets.verification.enclosures.ranges import Range
 
     BoolArray = NDArray[np.bool_]
 

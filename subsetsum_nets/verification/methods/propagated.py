@@ -22,9 +22,7 @@ import numpy as np
 
 from subsetsum_nets.networks.domains import Ball
 from subsetsum_nets.networks.relu_network import is_sparse
-from subsetsum_nets.verification.differential import ball_error, box_error
-from subsetsum_nets.verification.interval import difference_up
-from subsetsum_nets.verification.midrad import (
+from subsetsum_nets.verification.enclosures.midrad import (
     MidRad,
     affine,
     check_norm,
@@ -34,14 +32,16 @@ from subsetsum_nets.verification.midrad import (
     rounding_error,
     times_up,
 )
-from subsetsum_nets.verification.ranges import Range, domain_range, network_ranges
-from subsetsum_nets.verification.results import LayerBound, MethodBound
-from subsetsum_nets.verification.slope_ranges import (
+from subsetsum_nets.verification.enclosures.ranges import Range, domain_range, network_ranges
+from subsetsum_nets.verification.methods.differential import ball_error, box_error
+from subsetsum_nets.verification.methods.interval import difference_up
+from subsetsum_nets.verification.methods.slope_ranges import (
     ball_slope_range,
     box_slope_range,
     intersection,
     range_sum,
 )
+from subsetsum_nets.verification.results import LayerBound, MethodBound
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,8 +49,8 @@ if TYPE_CHECKING:
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.networks.relu_network import ReluNetwork
-    from subsetsum_nets.verification.effective import TwoSlope
-    from subsetsum_nets.verification.midrad import Matrix
+    from subsetsum_nets.verification.enclosures.effective import TwoSlope
+    from subsetsum_nets.verification.enclosures.midrad import Matrix
 
 WIDEST = 4096  # hidden layers with more units are bounded by the recursion of "differential" only
 WIDEST_OUTPUT = 1024  # as is a last layer with more

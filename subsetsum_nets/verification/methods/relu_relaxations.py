@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.verification.midrad import MidRad, times_up
-from subsetsum_nets.verification.ranges import Range
+from subsetsum_nets.verification.enclosures.midrad import MidRad, times_up
+from subsetsum_nets.verification.enclosures.ranges import Range
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.verification.midrad import (
+from subsetsum_nets.verification.enclosures.midrad import (
     MidRad,
     finite,
     product_up,
@@ -18,7 +18,7 @@ from subsetsum_nets.verification.midrad import (
     row_norms_up,
     times_up,
 )
-from subsetsum_nets.verification.ranges import Range
+from subsetsum_nets.verification.enclosures.ranges import Range
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

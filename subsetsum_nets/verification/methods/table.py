@@ -12,9 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from subsetsum_nets.verification.differential import differential_bound
-from subsetsum_nets.verification.interval import interval_bound
-from subsetsum_nets.verification.norms import norms_bound
+from subsetsum_nets.verification.methods.differential import differential_bound
+from subsetsum_nets.verification.methods.interval import interval_bound
+from subsetsum_nets.verification.methods.norms import norms_bound
 from subsetsum_nets.verification.results import MethodBound
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.networks.relu_network import ReluNetwork
-    from subsetsum_nets.verification.effective import TwoSlope
+    from subsetsum_nets.verification.enclosures.effective import TwoSlope
     from subsetsum_nets.verification.falsifier import LowerBound
 
 # Parts that "splitting" bounds where no time limit is given, or each is to be bounded once more exactly.
@@ -111,20 +111,20 @@ def _differential(q: Question) -> tuple[MethodBound, LowerBound | None]:
 
 
 def _propagated(q: Question) -> tuple[MethodBound, LowerBound | None]:
-    from subsetsum_nets.verification.propagated import propagated_bound
+    from subsetsum_nets.verification.methods.propagated import propagated_bound
 
     return propagated_bound(q.target, q.effective or (), q.domain, q.norm), None
 
 
 def _zonotope(q: Question) -> tuple[MethodBound, LowerBound | None]:
-    from subsetsum_nets.verification.zonotope import zonotope_bound
+    from subsetsum_nets.verification.methods.zonotope.zonotope import zonotope_bound
 
     return zonotope_bound(q.target, q.pruned, q.domain, q.norm, q.effective), None
 
 
 def _milp(q: Question) -> tuple[MethodBound, LowerBound | None]:
     from subsetsum_nets.verification.falsifier import LowerBound
-    from subsetsum_nets.verification.milp import milp_bound
+    from subsetsum_nets.verification.methods.milp.milp import milp_bound
 
     found = milp_bound(
         q.target,
@@ -140,7 +140,7 @@ def _milp(q: Question) -> tuple[MethodBound, LowerBound | None]:
 
 def _splitting(q: Question) -> tuple[MethodBound, LowerBound | None]:
     from subsetsum_nets.verification.falsifier import LowerBound
-    from subsetsum_nets.verification.splitting import splitting_bound
+    from subsetsum_nets.verification.methods.splitting.splitting import splitting_bound
 
     found = splitting_bound(
         q.target,

@@ -2,7 +2,7 @@
 
 A float64 is an integer times a power of two, so sums, products and maxima of stored weights are exact here;
 only square roots and quotients round, outward, to many more bits than float64 has. Independent of
-:mod:`~subsetsum_nets.verification.midrad`, which it is there to check.
+:mod:`~subsetsum_nets.verification.enclosures.midrad`, which it is there to check.
 """
 
 from __future__ import annotations

@@ -1,19 +1,19 @@
-"""Sums of rows with multipliers, in exact arithmetic: weak duality for :mod:`.exact_pair_model`."""
+"""Sums of rows with multipliers, in exact arithmetic: weak duality for :mod:`.pair_model`."""
 
 from __future__ import annotations
 
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from subsetsum_nets.verification.exact_arithmetic import (
+from subsetsum_nets.verification.replay.arithmetic import (
     ExactMatrix,
     maximum,
     minimum,
     positive_part,
     zeros,
 )
-from subsetsum_nets.verification.exact_forms import where
-from subsetsum_nets.verification.exact_ranges import ExactRange
+from subsetsum_nets.verification.replay.forms import where
+from subsetsum_nets.verification.replay.ranges import ExactRange
 
 if TYPE_CHECKING:
     import numpy as np

@@ -1,4 +1,4 @@
-"""Dual bounds in exact arithmetic, for the replay of unit splitting: see :mod:`.dual_bounds`.
+"""Dual bounds in exact arithmetic, for the replay of unit splitting: see ``methods.splitting.dual_bounds``.
 
 Multipliers and slopes are those of the floating bound; any multipliers and slopes in [0, 1] are sound.
 The linear functions are then the same, and only the offsets of the lines depend on ranges, growing with them:
@@ -10,17 +10,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from subsetsum_nets.verification.errors import UnsupportedStructureError
-from subsetsum_nets.verification.exact_arithmetic import ExactMatrix, positive_part
-from subsetsum_nets.verification.exact_forms import ExactFeatures, error_of_relu
-from subsetsum_nets.verification.replay_zonotope import deviation_error, exact_slope
+from subsetsum_nets.verification.replay.arithmetic import ExactMatrix, positive_part
+from subsetsum_nets.verification.replay.forms import ExactFeatures, error_of_relu
+from subsetsum_nets.verification.replay.zonotope import deviation_error, exact_slope
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from subsetsum_nets.networks.arrays import FloatArray
-    from subsetsum_nets.verification.exact_layers import ExactLayer
-    from subsetsum_nets.verification.proofs import LineChoices, RowsProof
-    from subsetsum_nets.verification.replay_zonotope import ExactPairRanges
+    from subsetsum_nets.verification.records import LineChoices, RowsProof
+    from subsetsum_nets.verification.replay.layers import ExactLayer
+    from subsetsum_nets.verification.replay.zonotope import ExactPairRanges
 
 # For each layer the phases of its units in g and in f: two lists of 1, -1 or 0.
 Signs = tuple[list[int], list[int]]

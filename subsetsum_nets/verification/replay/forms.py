@@ -1,8 +1,8 @@
 """Exact affine forms: units as affine functions of the inputs and of error symbols, without any rounding.
 
-What :mod:`~subsetsum_nets.verification.affine_forms` and :mod:`~subsetsum_nets.verification.input_features`
-enclose in floating point, for the replay. Nothing is rounded, so that there is no radius; only the chords and
-norms of a ball round, upward.
+What :mod:`~subsetsum_nets.verification.methods.zonotope.affine_forms` and
+:mod:`~subsetsum_nets.verification.methods.zonotope.input_features` enclose in floating point, for the replay.
+Nothing is rounded, so that there is no radius; only the chords and norms of a ball round, upward.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from subsetsum_nets.networks.domains import Ball
-from subsetsum_nets.verification.exact_arithmetic import (
+from subsetsum_nets.verification.replay.arithmetic import (
     BITS,
     ExactMatrix,
     entrywise,
     maximum,
     positive_part,
 )
-from subsetsum_nets.verification.exact_ranges import ExactRange, ball_center, ball_reach, domain_range
+from subsetsum_nets.verification.replay.ranges import ExactRange, ball_center, ball_reach, domain_range
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from subsetsum_nets.networks.domains import Domain
-    from subsetsum_nets.verification.exact_layers import ExactLayer
+    from subsetsum_nets.verification.replay.layers import ExactLayer
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,7 +1,7 @@
 """Effective layers of a pruned network as exact matrices, read off its stored weights.
 
-The same statement as :mod:`~subsetsum_nets.verification.effective`, proven again without it: a pair of layers
-whose hidden units look at one input each is ``x -> P max(x, 0) + N min(x, 0) + c``.
+The same statement as :mod:`~subsetsum_nets.verification.enclosures.effective`, proven again without it: a
+pair of layers whose hidden units look at one input each is ``x -> P max(x, 0) + N min(x, 0) + c``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from subsetsum_nets.verification.errors import UnsupportedStructureError
-from subsetsum_nets.verification.exact_arithmetic import ExactMatrix, integers, zeros
+from subsetsum_nets.verification.replay.arithmetic import ExactMatrix, integers, zeros
 
 if TYPE_CHECKING:
     from subsetsum_nets.networks.convolution import AffineConvolution

@@ -1,7 +1,7 @@
-"""Method "milp", replayed in exact arithmetic: see :mod:`~subsetsum_nets.verification.milp`.
+"""Method "milp", replayed in exact arithmetic: see :mod:`~subsetsum_nets.verification.methods.milp.milp`.
 
 The search says what it branched on and which multipliers it used. The replay builds the model from the stored
-weights (:mod:`.exact_pair_model`), starts from the whole domain and follows the branching itself, so that its
+weights (:mod:`.pair_model`), starts from the whole domain and follows the branching itself, so that its
 leaves cover the domain and the output space whatever was recorded: a unit or an output is cut into its two
 signs, a cone of outputs into two, and every aim of the norm must be there. Boxes, rows and bounds are
 computed anew; of the record only multipliers and slopes are used, and any of these are sound.
@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from subsetsum_nets.verification.errors import SoundnessError
-from subsetsum_nets.verification.exact_arithmetic import ExactMatrix, float_up
-from subsetsum_nets.verification.exact_layers import exact_effective_layers, exact_layers
-from subsetsum_nets.verification.exact_pair_model import ExactPairModel
-from subsetsum_nets.verification.exact_steps import EmptyBoxError
+from subsetsum_nets.verification.replay.arithmetic import ExactMatrix, float_up
+from subsetsum_nets.verification.replay.layers import exact_effective_layers, exact_layers
+from subsetsum_nets.verification.replay.pair_model import ExactPairModel
+from subsetsum_nets.verification.replay.steps import EmptyBoxError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.networks.relu_network import ReluNetwork
-    from subsetsum_nets.verification.exact_steps import FloatBox
-    from subsetsum_nets.verification.proofs import MilpNode, MilpProof
+    from subsetsum_nets.verification.records import MilpNode, MilpProof
+    from subsetsum_nets.verification.replay.steps import FloatBox
 
 _TWO = 2
 
@@ -65,7 +65,7 @@ def replayed_milp(
     Examples
     --------
     >>> from subsetsum_nets.networks import Box, Dense, ReluNetwork
-    >>> from subsetsum_nets.verification.milp import milp_bound
+    >>> from subsetsum_nets.verification.methods.milp.milp import milp_bound
     >>> f = ReluNetwork([Dense([[1.0], [-1.0]]), Dense([[1.0, 1.0]])])    # |x|
     >>> g = ReluNetwork([Dense([[1.0], [-1.0]]), Dense([[1.5, 0.75]])])
     >>> found = milp_bound(f, g, Box(-1, 1), "linf", record=True)
@@ -258,7 +258,7 @@ class _Replay:
 def _linear_in_cone(
     cone: _Cone, low: FloatArray, high: FloatArray, given: Sequence[Fraction]
 ) -> list[Fraction]:
-    """Return c with ``||D||_2 <= c D`` in a cone: see :mod:`.output_norm`, with any a > 0.
+    """Return c with ``||D||_2 <= c D`` in a cone: see ``methods.milp.output_norm``, with any a > 0.
 
     Slopes other than the right ones cost ``|D_j| <= |D_o|`` each; ``a`` is rounded, as is the slope of D_o,
     which may only be too large.

@@ -1,10 +1,10 @@
 """The mixed-integer model of a pair of networks in exact arithmetic, built from the stored weights.
 
-It has the variables of :class:`~subsetsum_nets.verification.pair_model.PairModel` in the same order, so that
-multipliers found there can be used here; its definitions have no radii. The ends of boxes are float64: what
-is computed exactly is rounded to the nearest float64 outside. Every step here is monotone in the box and
-every floating step rounds outward from it, so that boxes here lie inside those of the floating model, and
-bounds from the same multipliers are no larger.
+It has the variables of :class:`~subsetsum_nets.verification.methods.milp.pair_model.PairModel` in the same
+order, so that multipliers found there can be used here; its definitions have no radii. The ends of boxes are
+float64: what is computed exactly is rounded to the nearest float64 outside. Every step here is monotone in
+the box and every floating step rounds outward from it, so that boxes here lie inside those of the floating
+model, and bounds from the same multipliers are no larger.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from subsetsum_nets.networks.domains import Ball
-from subsetsum_nets.verification.exact_arithmetic import ExactMatrix, maximum, row_norms_up, zeros
-from subsetsum_nets.verification.exact_combinations import Combination, dot, times
-from subsetsum_nets.verification.exact_ranges import ball_center, domain_range
-from subsetsum_nets.verification.exact_steps import (
+from subsetsum_nets.verification.replay.arithmetic import ExactMatrix, maximum, row_norms_up, zeros
+from subsetsum_nets.verification.replay.combinations import Combination, dot, times
+from subsetsum_nets.verification.replay.ranges import ball_center, domain_range
+from subsetsum_nets.verification.replay.steps import (
     Definition,
     FloatBox,
     NegativeParts,
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.domains import Domain
-    from subsetsum_nets.verification.exact_layers import ExactLayer
-    from subsetsum_nets.verification.exact_steps import Step
-    from subsetsum_nets.verification.proofs import ProgramProof
+    from subsetsum_nets.verification.records import ProgramProof
+    from subsetsum_nets.verification.replay.layers import ExactLayer
+    from subsetsum_nets.verification.replay.steps import Step
 
     Indices = NDArray[np.int64]
 

@@ -1,4 +1,4 @@
-"""Method "propagated", replayed in exact arithmetic: see :mod:`~subsetsum_nets.verification.propagated`."""
+"""Method "propagated", replayed in exact arithmetic: see ``methods.propagated``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from subsetsum_nets.networks.domains import Ball
-from subsetsum_nets.verification.exact_arithmetic import (
+from subsetsum_nets.verification.methods.propagated import followed_back
+from subsetsum_nets.verification.replay.arithmetic import (
     ExactMatrix,
     entrywise,
     maximum,
@@ -16,7 +17,7 @@ from subsetsum_nets.verification.exact_arithmetic import (
     quotient_down,
     zeros,
 )
-from subsetsum_nets.verification.exact_ranges import (
+from subsetsum_nets.verification.replay.ranges import (
     ExactRange,
     ball_center,
     ball_reach,
@@ -29,13 +30,12 @@ from subsetsum_nets.verification.exact_ranges import (
     symmetric,
     two_slope_image,
 )
-from subsetsum_nets.verification.propagated import followed_back
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from subsetsum_nets.networks.domains import Domain
-    from subsetsum_nets.verification.exact_layers import ExactLayer
+    from subsetsum_nets.verification.replay.layers import ExactLayer
 
 
 def propagated_deviation(

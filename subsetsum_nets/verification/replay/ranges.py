@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from subsetsum_nets.networks.domains import Ball
-from subsetsum_nets.verification.exact_arithmetic import (
+from subsetsum_nets.verification.replay.arithmetic import (
     ExactMatrix,
     entrywise,
     maximum,
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from subsetsum_nets.networks.domains import Domain
-    from subsetsum_nets.verification.exact_layers import ExactLayer
+    from subsetsum_nets.verification.replay.layers import ExactLayer
 
 
 @dataclass(frozen=True, eq=False)

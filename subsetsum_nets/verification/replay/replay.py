@@ -13,8 +13,12 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from subsetsum_nets.networks.domains import Ball
-from subsetsum_nets.verification.effective import effective_layers
-from subsetsum_nets.verification.exact_arithmetic import (
+from subsetsum_nets.verification.enclosures.effective import effective_layers
+from subsetsum_nets.verification.enclosures.midrad import check_norm
+from subsetsum_nets.verification.methods.propagated import chosen_slopes
+from subsetsum_nets.verification.methods.zonotope.zonotope import DifferentialZonotope
+from subsetsum_nets.verification.records import ChosenSlopes, MilpProof, SplitProof
+from subsetsum_nets.verification.replay.arithmetic import (
     ExactMatrix,
     minimum,
     norm_up,
@@ -22,8 +26,10 @@ from subsetsum_nets.verification.exact_arithmetic import (
     root_up,
     zeros,
 )
-from subsetsum_nets.verification.exact_layers import ExactLayer, exact_effective_layers, exact_layers
-from subsetsum_nets.verification.exact_ranges import (
+from subsetsum_nets.verification.replay.layers import ExactLayer, exact_effective_layers, exact_layers
+from subsetsum_nets.verification.replay.milp import replayed_milp
+from subsetsum_nets.verification.replay.propagated import propagated_deviation
+from subsetsum_nets.verification.replay.ranges import (
     ball_center,
     difference,
     domain_range,
@@ -31,20 +37,14 @@ from subsetsum_nets.verification.exact_ranges import (
     network_ranges,
     symmetric,
 )
-from subsetsum_nets.verification.exact_spectral import spectral_norm_up
-from subsetsum_nets.verification.midrad import check_norm
-from subsetsum_nets.verification.proofs import ChosenSlopes, MilpProof, SplitProof
-from subsetsum_nets.verification.propagated import chosen_slopes
-from subsetsum_nets.verification.replay_milp import replayed_milp
-from subsetsum_nets.verification.replay_propagated import propagated_deviation
-from subsetsum_nets.verification.replay_splitting import replayed_splitting
-from subsetsum_nets.verification.replay_zonotope import ReplayedZonotope
-from subsetsum_nets.verification.zonotope import DifferentialZonotope
+from subsetsum_nets.verification.replay.spectral import spectral_norm_up
+from subsetsum_nets.verification.replay.splitting import replayed_splitting
+from subsetsum_nets.verification.replay.zonotope import ReplayedZonotope
 
 if TYPE_CHECKING:
     from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.networks.relu_network import ReluNetwork
-    from subsetsum_nets.verification.zonotope import Enclosure
+    from subsetsum_nets.verification.methods.zonotope.zonotope import Enclosure
 
 REPLAYED_METHODS = ("norms", "interval", "differential", "propagated", "zonotope", "splitting", "milp")
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from subsetsum_nets.verification.exact_arithmetic import ExactMatrix, root_up
+from subsetsum_nets.verification.replay.arithmetic import ExactMatrix, root_up
 
 _PRECISION = 256  # bits of the balls
 # What is added to the guess, smallest first: the proof fails as long as the guess is below the eigenvalue.

@@ -1,4 +1,4 @@
-"""Method "splitting", replayed in exact arithmetic: see :mod:`~subsetsum_nets.verification.splitting`.
+"""Method "splitting", replayed in exact arithmetic: see ``methods.splitting``.
 
 The search says what it cut where and which multipliers it used. The replay starts from the whole domain and
 follows the cuts itself, so that its parts cover the domain whatever was recorded: a cut of an input leaves
@@ -14,27 +14,27 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from subsetsum_nets.networks.domains import Box
-from subsetsum_nets.verification.exact_arithmetic import (
+from subsetsum_nets.verification.records import BoxProof, RowsProof
+from subsetsum_nets.verification.replay.arithmetic import (
     ExactMatrix,
     maximum,
     minimum,
     norm_up,
     positive_part,
 )
-from subsetsum_nets.verification.exact_forms import where
-from subsetsum_nets.verification.exact_ranges import ExactRange
-from subsetsum_nets.verification.proofs import BoxProof, RowsProof
-from subsetsum_nets.verification.replay_dual import ReplayedDual
-from subsetsum_nets.verification.replay_zonotope import ExactPairRanges, ReplayedZonotope
+from subsetsum_nets.verification.replay.dual import ReplayedDual
+from subsetsum_nets.verification.replay.forms import where
+from subsetsum_nets.verification.replay.ranges import ExactRange
+from subsetsum_nets.verification.replay.zonotope import ExactPairRanges, ReplayedZonotope
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.domains import Domain
-    from subsetsum_nets.verification.exact_layers import ExactLayer
-    from subsetsum_nets.verification.proofs import PHASES_OF_PART, SplitProof, UnitProof
-    from subsetsum_nets.verification.replay_dual import Signs
+    from subsetsum_nets.verification.records import PHASES_OF_PART, SplitProof, UnitProof
+    from subsetsum_nets.verification.replay.dual import Signs
+    from subsetsum_nets.verification.replay.layers import ExactLayer
 
 
 _TWO = 2
@@ -70,8 +70,8 @@ def replayed_splitting(
     Examples
     --------
     >>> from subsetsum_nets.networks import Dense, ReluNetwork
-    >>> from subsetsum_nets.verification.exact_layers import exact_effective_layers, exact_layers
-    >>> from subsetsum_nets.verification.splitting import splitting_bound
+    >>> from subsetsum_nets.verification.replay.layers import exact_effective_layers, exact_layers
+    >>> from subsetsum_nets.verification.methods.splitting.splitting import splitting_bound
     >>> f = ReluNetwork([Dense([[1.0, 1.0], [1.0, -1.0]]), Dense([[1.0, -1.0]])])
     >>> g = ReluNetwork([Dense([[1.25, 1.0], [1.0, -0.75]]), Dense([[1.0, -1.0]])])
     >>> found = splitting_bound(f, g, Box(-1, 1), "linf", node_limit=100, record=True)

@@ -1,4 +1,4 @@
-"""Boxes and definitions of the exact model of a pair of networks; see :mod:`.exact_pair_model`."""
+"""Boxes and definitions of the exact model of a pair of networks; see :mod:`.pair_model`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from subsetsum_nets.verification.errors import BoundOverflowError
-from subsetsum_nets.verification.exact_arithmetic import ExactMatrix, float_up
-from subsetsum_nets.verification.exact_ranges import ExactRange, image, point
+from subsetsum_nets.verification.replay.arithmetic import ExactMatrix, float_up
+from subsetsum_nets.verification.replay.ranges import ExactRange, image, point
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

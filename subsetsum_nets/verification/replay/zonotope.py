@@ -1,4 +1,4 @@
-"""Method "zonotope", replayed in exact arithmetic: see :mod:`~subsetsum_nets.verification.zonotope`.
+"""Method "zonotope", replayed in exact arithmetic: see ``methods.zonotope``.
 
 The floating method is asked for the slopes of its relaxations only, and any slopes in [0, 1] are sound. With
 the same slopes the replay never proves less: f, g and g - f are then the same linear functions of the inputs
@@ -14,13 +14,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from subsetsum_nets.verification.exact_arithmetic import (
+from subsetsum_nets.verification.replay.arithmetic import (
     ExactMatrix,
     maximum,
     positive_part,
     zeros,
 )
-from subsetsum_nets.verification.exact_forms import (
+from subsetsum_nets.verification.replay.forms import (
     ExactFeatures,
     ExactForms,
     complement,
@@ -29,14 +29,14 @@ from subsetsum_nets.verification.exact_forms import (
     scaled_rows,
     where,
 )
-from subsetsum_nets.verification.exact_ranges import (
+from subsetsum_nets.verification.replay.ranges import (
     ExactRange,
     image,
     network_ranges,
     point,
     two_slope_image,
 )
-from subsetsum_nets.verification.exact_zonotope_norms import forms_norm_up
+from subsetsum_nets.verification.replay.zonotope_norms import forms_norm_up
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,9 +44,9 @@ if TYPE_CHECKING:
 
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.domains import Domain
-    from subsetsum_nets.verification.exact_layers import ExactLayer
-    from subsetsum_nets.verification.proofs import ChosenSlopes
-    from subsetsum_nets.verification.relu_relaxations import ReluSlopes
+    from subsetsum_nets.verification.methods.relu_relaxations import ReluSlopes
+    from subsetsum_nets.verification.records import ChosenSlopes
+    from subsetsum_nets.verification.replay.layers import ExactLayer
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,10 +105,10 @@ class ReplayedZonotope:
     Examples
     --------
     >>> from subsetsum_nets.networks import Box, Dense, ReluNetwork
-    >>> from subsetsum_nets.verification.effective import effective_layers
-    >>> from subsetsum_nets.verification.exact_layers import exact_effective_layers, exact_layers
-    >>> from subsetsum_nets.verification.proofs import ChosenSlopes
-    >>> from subsetsum_nets.verification.zonotope import DifferentialZonotope
+    >>> from subsetsum_nets.verification.enclosures.effective import effective_layers
+    >>> from subsetsum_nets.verification.replay.layers import exact_effective_layers, exact_layers
+    >>> from subsetsum_nets.verification.records import ChosenSlopes
+    >>> from subsetsum_nets.verification.methods.zonotope.zonotope import DifferentialZonotope
     >>> f, g = ReluNetwork([Dense([[1.0, 1.0]])]), ReluNetwork([Dense([[1.5, 0.5]])])
     >>> slopes = ChosenSlopes.of(DifferentialZonotope(f, effective_layers(f, g)).enclose(Box(-1, 1)))
     >>> zonotope = ReplayedZonotope(exact_layers(f), exact_effective_layers(f, g), f.relu_after)

@@ -1,4 +1,4 @@
-"""Norms of exact affine forms, for the replay: see :mod:`~subsetsum_nets.verification.zonotope_norms`."""
+"""Norms of exact affine forms, for the replay: see ``methods.zonotope.norms``."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.verification.exact_arithmetic import ExactMatrix, norm_up, root_up, row_norms_up
-from subsetsum_nets.verification.exact_forms import error_of_relu, half
-from subsetsum_nets.verification.exact_ranges import ball_center
-from subsetsum_nets.verification.exact_spectral import spectral_norm_up
+from subsetsum_nets.verification.replay.arithmetic import ExactMatrix, norm_up, root_up, row_norms_up
+from subsetsum_nets.verification.replay.forms import error_of_relu, half
+from subsetsum_nets.verification.replay.ranges import ball_center
+from subsetsum_nets.verification.replay.spectral import spectral_norm_up
 
 if TYPE_CHECKING:
-    from subsetsum_nets.verification.exact_forms import ExactForms
-    from subsetsum_nets.verification.exact_ranges import ExactRange
+    from subsetsum_nets.verification.replay.forms import ExactForms
+    from subsetsum_nets.verification.replay.ranges import ExactRange
 
 _MOST_SIGNED = 10  # coordinates: 2**9 sign patterns
 _MOST_COLUMNS = 6000  # of a Gram matrix

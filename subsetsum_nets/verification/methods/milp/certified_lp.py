@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from subsetsum_nets.verification.midrad import (
+from subsetsum_nets.verification.enclosures.midrad import (
     TINY,
     MidRad,
     affine,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.domains import Ball
-    from subsetsum_nets.verification.ranges import Range
+    from subsetsum_nets.verification.enclosures.ranges import Range
 
 _OPTIONS = {"presolve": True, "primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
 

@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from subsetsum_nets.networks.domains import Ball
-from subsetsum_nets.verification.certified_lp import BallCuts, Program, total_up
+from subsetsum_nets.verification.enclosures.midrad import check_norm
+from subsetsum_nets.verification.enclosures.ranges import Range
 from subsetsum_nets.verification.errors import SoundnessError
 from subsetsum_nets.verification.falsifier import falsify, lower_bound_near
-from subsetsum_nets.verification.midrad import check_norm
-from subsetsum_nets.verification.output_norm import Aim, OutputNorm, chord_of_magnitude_up
-from subsetsum_nets.verification.pair_model import Definition, EmptyBoxError, pair_model
-from subsetsum_nets.verification.proofs import MilpNode, MilpProof, ProgramProof
-from subsetsum_nets.verification.ranges import Range
+from subsetsum_nets.verification.methods.milp.certified_lp import BallCuts, Program, total_up
+from subsetsum_nets.verification.methods.milp.output_norm import Aim, OutputNorm, chord_of_magnitude_up
+from subsetsum_nets.verification.methods.milp.pair_model import Definition, EmptyBoxError, pair_model
+from subsetsum_nets.verification.records import MilpNode, MilpProof, ProgramProof
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.networks.relu_network import ReluNetwork
-    from subsetsum_nets.verification.certified_lp import Proposal
-    from subsetsum_nets.verification.effective import TwoSlope
+    from subsetsum_nets.verification.enclosures.effective import TwoSlope
     from subsetsum_nets.verification.falsifier import LowerBound
-    from subsetsum_nets.verification.pair_model import PairModel
+    from subsetsum_nets.verification.methods.milp.certified_lp import Proposal
+    from subsetsum_nets.verification.methods.milp.pair_model import PairModel
 
     BoolArray = NDArray[np.bool_]
 
@@ -104,7 +104,8 @@ def milp_bound(
     effective : sequence of TwoSlope, optional
         ``effective_layers(target, pruned)``: far fewer phases than those of ``pruned`` itself.
     record : bool
-        Whether to keep every multiplier, for the replay in exact arithmetic (:mod:`.replay_milp`).
+        Whether to keep every multiplier, for the replay in exact arithmetic
+        (:mod:`~subsetsum_nets.verification.replay.milp`).
 
     Raises
     ------

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.verification.certified_lp import products_up, total_up
-from subsetsum_nets.verification.midrad import UNIT, inflate, unscaled_up
+from subsetsum_nets.verification.enclosures.midrad import UNIT, inflate, unscaled_up
+from subsetsum_nets.verification.methods.milp.certified_lp import products_up, total_up
 
 if TYPE_CHECKING:
     from subsetsum_nets.networks.arrays import FloatArray

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from subsetsum_nets.verification.certified_lp import Equalities, Inequalities, sparse_rows
-from subsetsum_nets.verification.effective import dense_weight
+from subsetsum_nets.verification.enclosures.effective import dense_weight
+from subsetsum_nets.verification.enclosures.midrad import TINY, MidRad, affine, finite, inflate, product_up
+from subsetsum_nets.verification.enclosures.ranges import Range, domain_range
 from subsetsum_nets.verification.errors import UnsupportedStructureError
-from subsetsum_nets.verification.midrad import TINY, MidRad, affine, finite, inflate, product_up
-from subsetsum_nets.verification.ranges import Range, domain_range
+from subsetsum_nets.verification.methods.milp.certified_lp import Equalities, Inequalities, sparse_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.networks.relu_network import ReluNetwork
-    from subsetsum_nets.verification.convolutions import MatrixSet
-    from subsetsum_nets.verification.effective import TwoSlope
+    from subsetsum_nets.verification.enclosures.convolutions import MatrixSet
+    from subsetsum_nets.verification.enclosures.effective import TwoSlope
 
     Indices = NDArray[np.int64]
 

@@ -23,9 +23,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.verification.dual_lines import Lines, Multipliers, Region, Relaxed, relax, step_down
-from subsetsum_nets.verification.errors import UnsupportedStructureError
-from subsetsum_nets.verification.midrad import (
+from subsetsum_nets.verification.enclosures.midrad import (
     TINY,
     finite,
     inflate,
@@ -33,18 +31,27 @@ from subsetsum_nets.verification.midrad import (
     rounding_error,
     sum_up,
 )
-from subsetsum_nets.verification.proofs import LineChoices
+from subsetsum_nets.verification.errors import UnsupportedStructureError
+from subsetsum_nets.verification.methods.splitting.dual_lines import (
+    Lines,
+    Multipliers,
+    Region,
+    Relaxed,
+    relax,
+    step_down,
+)
+from subsetsum_nets.verification.records import LineChoices
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.relu_network import ReluNetwork
-    from subsetsum_nets.verification.effective import TwoSlope
-    from subsetsum_nets.verification.input_features import InputFeatures
-    from subsetsum_nets.verification.midrad import Matrix
-    from subsetsum_nets.verification.ranges import Range
-    from subsetsum_nets.verification.relu_relaxations import PairRanges
+    from subsetsum_nets.verification.enclosures.effective import TwoSlope
+    from subsetsum_nets.verification.enclosures.midrad import Matrix
+    from subsetsum_nets.verification.enclosures.ranges import Range
+    from subsetsum_nets.verification.methods.relu_relaxations import PairRanges
+    from subsetsum_nets.verification.methods.zonotope.input_features import InputFeatures
 
 _STEP, _LAST_STEP = 0.15, 0.01
 

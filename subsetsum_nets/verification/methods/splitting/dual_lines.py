@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.verification.midrad import TINY
-from subsetsum_nets.verification.relu_relaxations import (
+from subsetsum_nets.verification.enclosures.midrad import TINY
+from subsetsum_nets.verification.methods.relu_relaxations import (
     PairRanges,
     choose_slopes,
     chord_slope,

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from subsetsum_nets.networks.domains import Box
-from subsetsum_nets.verification.proofs import BoxProof, ChosenSlopes
+from subsetsum_nets.verification.records import BoxProof, ChosenSlopes
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from subsetsum_nets.networks.arrays import FloatArray
-    from subsetsum_nets.verification.zonotope import DifferentialZonotope, Enclosure
+    from subsetsum_nets.verification.methods.zonotope.zonotope import DifferentialZonotope, Enclosure
 
 _BATCH = 32  # boxes that are halved in a round
 

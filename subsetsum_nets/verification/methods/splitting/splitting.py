@@ -16,14 +16,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from subsetsum_nets.networks.domains import Box, Domain
-from subsetsum_nets.verification.effective import TwoSlope, effective_layers
+from subsetsum_nets.verification.enclosures.effective import TwoSlope, effective_layers
+from subsetsum_nets.verification.enclosures.midrad import check_norm
 from subsetsum_nets.verification.errors import BoundOverflowError, UnsupportedStructureError
 from subsetsum_nets.verification.falsifier import falsify
-from subsetsum_nets.verification.input_splitting import InputSplitting
-from subsetsum_nets.verification.midrad import check_norm
-from subsetsum_nets.verification.proofs import ChosenSlopes, SplitProof
-from subsetsum_nets.verification.unit_splitting import UnitSplitting
-from subsetsum_nets.verification.zonotope import DifferentialZonotope, Enclosure
+from subsetsum_nets.verification.methods.splitting.input_splitting import InputSplitting
+from subsetsum_nets.verification.methods.splitting.unit_splitting import UnitSplitting
+from subsetsum_nets.verification.methods.zonotope.zonotope import DifferentialZonotope, Enclosure
+from subsetsum_nets.verification.records import ChosenSlopes, SplitProof
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

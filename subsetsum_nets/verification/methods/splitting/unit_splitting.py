@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.verification.dual_bounds import DualBounds
-from subsetsum_nets.verification.dual_lines import Multipliers, Region
-from subsetsum_nets.verification.midrad import norm_up
-from subsetsum_nets.verification.proofs import ChosenSlopes, RowsProof, UnitProof
-from subsetsum_nets.verification.ranges import Range
-from subsetsum_nets.verification.relu_relaxations import PairRanges
+from subsetsum_nets.verification.enclosures.midrad import norm_up
+from subsetsum_nets.verification.enclosures.ranges import Range
+from subsetsum_nets.verification.methods.relu_relaxations import PairRanges
+from subsetsum_nets.verification.methods.splitting.dual_bounds import DualBounds
+from subsetsum_nets.verification.methods.splitting.dual_lines import Multipliers, Region
+from subsetsum_nets.verification.records import ChosenSlopes, RowsProof, UnitProof
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.networks.relu_network import ReluNetwork
-    from subsetsum_nets.verification.effective import TwoSlope
-    from subsetsum_nets.verification.zonotope import DifferentialZonotope, Enclosure
+    from subsetsum_nets.verification.enclosures.effective import TwoSlope
+    from subsetsum_nets.verification.methods.zonotope.zonotope import DifferentialZonotope, Enclosure
 
 _ROWS = 64  # linear functions that are bounded at once: small enough to stay in the cache
 _BATCH = 64  # parts that are cut in a round

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.verification.midrad import (
+from subsetsum_nets.verification.enclosures.midrad import (
     TINY,
     MidRad,
     entries,
@@ -25,7 +25,7 @@ from subsetsum_nets.verification.midrad import (
     terms,
     times_up,
 )
-from subsetsum_nets.verification.ranges import Range
+from subsetsum_nets.verification.enclosures.ranges import Range
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from subsetsum_nets.networks.arrays import FloatArray
-    from subsetsum_nets.verification.input_features import InputFeatures
-    from subsetsum_nets.verification.midrad import Matrix
+    from subsetsum_nets.verification.enclosures.midrad import Matrix
+    from subsetsum_nets.verification.methods.zonotope.input_features import InputFeatures
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from subsetsum_nets.networks.domains import Ball
-from subsetsum_nets.verification.midrad import (
+from subsetsum_nets.verification.enclosures.midrad import (
     MidRad,
     finite,
     inflate,
@@ -22,14 +22,14 @@ from subsetsum_nets.verification.midrad import (
     row_norms_up,
     times_up,
 )
-from subsetsum_nets.verification.ranges import Range, domain_range
+from subsetsum_nets.verification.enclosures.ranges import Range, domain_range
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.domains import Domain
-    from subsetsum_nets.verification.effective import TwoSlope
+    from subsetsum_nets.verification.enclosures.effective import TwoSlope
 
 
 @dataclass(frozen=True, eq=False)

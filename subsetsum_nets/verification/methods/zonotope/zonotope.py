@@ -5,9 +5,10 @@ With z = W x + b in f and z' = P max(x', 0) + N min(x', 0) + c in g, the deviati
     z' - z = W D + E+ max(x', 0) + E- min(x', 0) + e_b,    E+ = P - W, E- = N - W, e_b = c - b.
 
 The forms of x' and D are carried through this equation, f's units are x' - D, and each ReLU is relaxed for
-the pair of units (:mod:`.relu_relaxations`), so that whatever cancels between inputs, units and
-layers cancels in the bound. Every range is also intersected with what interval arithmetic proves from
-the ranges before, so that the bound is never worse than those of "interval" and "differential".
+the pair of units (:mod:`~subsetsum_nets.verification.methods.relu_relaxations`), so that whatever cancels
+between inputs, units and layers cancels in the bound. Every range is also intersected with what interval
+arithmetic proves from the ranges before, so that the bound is never worse than those of "interval" and
+"differential".
 """
 
 from __future__ import annotations
@@ -17,19 +18,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.verification.affine_forms import (
-    AffineForms,
-    first_forms,
-    linear_map,
-    scaled_sum,
-    with_errors,
-)
-from subsetsum_nets.verification.effective import TwoSlope, effective_layers
+from subsetsum_nets.verification.enclosures.effective import TwoSlope, effective_layers
+from subsetsum_nets.verification.enclosures.midrad import MidRad, affine, check_norm
+from subsetsum_nets.verification.enclosures.ranges import Range, domain_range, first_layer_range
 from subsetsum_nets.verification.errors import UnsupportedStructureError
-from subsetsum_nets.verification.input_features import InputFeatures
-from subsetsum_nets.verification.midrad import MidRad, affine, check_norm
-from subsetsum_nets.verification.ranges import Range, domain_range, first_layer_range
-from subsetsum_nets.verification.relu_relaxations import (
+from subsetsum_nets.verification.methods.relu_relaxations import (
     PairRanges,
     ReluSlopes,
     choose_slopes,
@@ -37,8 +30,16 @@ from subsetsum_nets.verification.relu_relaxations import (
     deviation_error,
     relu_error,
 )
+from subsetsum_nets.verification.methods.zonotope.affine_forms import (
+    AffineForms,
+    first_forms,
+    linear_map,
+    scaled_sum,
+    with_errors,
+)
+from subsetsum_nets.verification.methods.zonotope.input_features import InputFeatures
+from subsetsum_nets.verification.methods.zonotope.norms import forms_norm_up
 from subsetsum_nets.verification.results import LayerBound, MethodBound
-from subsetsum_nets.verification.zonotope_norms import forms_norm_up
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,0 +1,1 @@
+"""The backend of dynamic programming over attainable sums."""

@@ -1,0 +1,1 @@
+"""solve_many(): many problems at once, in chunks, on threads or any executor, resumable."""

@@ -1,0 +1,1 @@
+"""The bounds of all papers side by side, with what our construction took."""

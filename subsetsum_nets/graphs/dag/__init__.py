@@ -1,0 +1,1 @@
+"""What a graph is made of: layers of nodes, blocks of edges, and how they are put together."""

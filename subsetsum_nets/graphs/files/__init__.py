@@ -1,0 +1,1 @@
+"""Graphs in files: GraphML, node-link JSON, DOT, safetensors; and networkx."""

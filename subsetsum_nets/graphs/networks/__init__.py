@@ -1,0 +1,1 @@
+"""Networks and masks as graphs, and back."""

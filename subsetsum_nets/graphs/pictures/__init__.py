@@ -1,0 +1,1 @@
+"""Pictures of graphs: layered, as a summary, and of masks."""

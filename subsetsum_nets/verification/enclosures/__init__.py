@@ -1,0 +1,1 @@
+"""Rigorous floats: midpoint-radius arithmetic, norms, ranges and effective layers."""

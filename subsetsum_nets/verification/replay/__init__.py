@@ -1,0 +1,1 @@
+"""Replay: every method's bound once more in exact arithmetic, from weights and its record."""
