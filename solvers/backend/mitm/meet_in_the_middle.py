@@ -270,9 +270,7 @@ class _Search:
     def listed(self, above: int, reach: int) -> Iterator[list[int]]:
         """Yield the subsets with ``above < error <= reach``."""
         self._prefer_exactness((above, reach))
-        low, high = self.grid.window(reach)
-        sure_low, sure_high = self._surely_within(above)
-        parts = [(low, sure_low - 1), (sure_high + 1, high)] if sure_low <= sure_high else [(low, high)]
+        parts = self._between(above, reach)
         for a, b in self._allowed_groups():
             left, right = self.left.groups[a], self.right.groups[b]
             for part in parts:
@@ -292,26 +290,18 @@ class _Search:
         if borderline > _MOST_CANDIDATES:
             self._restart_in_python()
 
-    def _surely_within(self, radius: int) -> tuple[int, int]:
-        """Return (low, high): every subset with grid differences in there has an error of at most ``radius``.
-
-        Empty (low > high) when there are none.
-        """
-        if not self.grid.shift:
-            return -radius, radius
-        steps = radius >> self.grid.shift
-        return 1 - steps, steps - self.grid.slack
-
     def _borderline(self, radius: int) -> list[tuple[int, int]]:
         """Return the intervals of grid differences that leave open whether the error exceeds ``radius``."""
-        if not self.grid.shift or radius < 0:
-            return []
-        low, high = self.grid.window(radius)
-        sure_low, sure_high = self._surely_within(radius)
+        return self._between(radius, radius) if self.grid.shift and radius >= 0 else []
+
+    def _between(self, above: int, reach: int) -> list[tuple[int, int]]:
+        """Return intervals that hold all grid differences of errors above one radius and up to another."""
+        low, high = self.grid.window(reach)
+        sure_low, sure_high = self.grid.sure_window(above)
         return [(low, sure_low - 1), (sure_high + 1, high)] if sure_low <= sure_high else [(low, high)]
 
     def _count_within(self, left: tuple[Any, Any], right: tuple[Any, Any], radius: int) -> int:
-        total = self._pairs_between(left, right, *self._surely_within(radius))
+        total = self._pairs_between(left, right, *self.grid.sure_window(radius))
         for part in self._borderline(radius):
             for i, j in self._listed_between(left, right, *part):
                 total += self._error(self._subset(left, i, right, j)) <= radius
