@@ -174,3 +174,22 @@ def test_mistakes_are_noticed(monkeypatch, mistake):
     module = copy if name == METHOD else method
     monkeypatch.setattr(module, "_PAIRS_AT_A_TIME", 3)
     assert first_disagreement(module) is not None
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("", ""),
+        ("return bound if self.in_python else max(", "return max("),
+        ('"py_func", kernel) if self.in_python', '"py_func", kernel) if False'),
+    ],
+    ids=["none", "bounds are cut to a word", "sums are cut to a word"],
+)
+def test_mistakes_in_the_fallback_to_pythons_integers_are_noticed(monkeypatch, old, new):
+    copy = plain_python(monkeypatch, METHOD, old, new)
+    monkeypatch.setattr(copy, "_MOST_CANDIDATES", 2)
+    try:
+        noticed = first_disagreement(copy) is not None
+    except Exception as error:  # noqa: BLE001 - however it comes to light
+        noticed = "object" in str(error)  # the compiled kernels take no Python integers
+    assert noticed == bool(old)
