@@ -21,6 +21,8 @@ from solvers.solution import Objective, Proof, Solution, Status, checked_objecti
 if TYPE_CHECKING:
     from fractions import Fraction
 
+    from solvers.backend.protocol import Backend
+
 
 def solve(
     problem: SubsetSum,
@@ -83,7 +85,7 @@ def solve(
     limits = checked_limits(time_limit, memory_limit, threads, seed)
     started = perf_counter()
     best: Solution | None = None
-    attempts = plan(problem, goal, limits) if backend == "auto" else [_named(backend, problem, goal, limits)]
+    attempts = plan(problem, goal, limits) if backend == "auto" else [named(backend, problem, goal, limits)]
     reasons = []
     for attempt in attempts:
         if best is not None and best.status is Status.INFEASIBLE and not attempt.proves:
@@ -126,8 +128,15 @@ def checked_limits(
     return Limits(time_limit, memory_limit, threads, seed)
 
 
-def _named(name: str, problem: SubsetSum, objective: Objective, limits: Limits) -> Attempt:
-    """Return the one attempt of a backend that was asked for by name."""
+def named(name: str, problem: SubsetSum, objective: Objective, limits: Limits) -> Attempt:
+    """Return the one attempt of a backend that was asked for by name.
+
+    Raises
+    ------
+    InvalidProblemError, UnsupportedProblemError, BackendUnavailableError
+        If there is none of that name, it cannot answer this problem, or it is not installed.
+
+    """
     backend = backend_named(name)
     reason = backend.refusal(problem, objective, limits)
     if reason is not None:
@@ -135,10 +144,14 @@ def _named(name: str, problem: SubsetSum, objective: Objective, limits: Limits) 
         raise UnsupportedProblemError(
             f"backend {name} cannot answer {problem!r}: {reason}; able: {', '.join(able) or 'none'}"
         )
+    _check_installed(backend)
+    return Attempt(backend)
+
+
+def _check_installed(backend: Backend) -> None:
     gap = backend.missing()
     if gap is not None:
-        raise BackendUnavailableError(f"backend {name} is not available: {gap}")
-    return Attempt(backend)
+        raise BackendUnavailableError(f"backend {backend.name} is not available: {gap}")
 
 
 def enumerators(problem: SubsetSum, name: str, limits: Limits) -> list[Enumerator]:
@@ -150,11 +163,14 @@ def enumerators(problem: SubsetSum, name: str, limits: Limits) -> list[Enumerato
         For an unknown backend.
     UnsupportedProblemError
         If there is none, or the one named cannot.
+    BackendUnavailableError
+        If the one named is not installed.
 
     """
     if name != "auto":
         backend = backend_named(name)
         if isinstance(backend, Enumerator) and backend.enumeration_refusal(problem, limits) is None:
+            _check_installed(backend)
             return [backend]
     able = counting_order(problem, limits)
     if name != "auto":

@@ -131,6 +131,40 @@ def contradiction(case: Case, objective: str, solution: Any) -> str | None:
     return None
 
 
+def false_claim(case: Case, objective: str, solution: Any) -> str | None:
+    """Say which claim of a solution brute force refutes; None when all are true, up to its resolution."""
+    truth, status = case.truth, solution.status
+    shown = None if solution.subset is None else error_of(case.items, case.target, solution.subset)
+    resolution = Fraction(solution.resolution)
+    if shown != solution.error:
+        return f"the subset's error is {shown}, claimed is {solution.error}"
+    if shown is not None and (len(solution.subset), shown) not in truth.outcomes:
+        return f"{len(solution.subset)} items are not an allowed number"
+    if solution.proof is not Proof.TOLERANCE and resolution != 0:
+        return f"a resolution of {solution.resolution} with {solution.proof}"
+    if status is Status.INFEASIBLE and truth.acceptable:
+        return "INFEASIBLE, but a subset meets the tolerance"
+    if (
+        status in (Status.OPTIMAL, Status.FEASIBLE)
+        and truth.tolerance is not None
+        and shown > truth.tolerance
+    ):
+        return f"{status.name} with an error {shown} above the tolerance"
+    if objective == "sparsest" and truth.sparsest is not None:
+        size, least = truth.sparsest
+        if solution.size_bound > size:
+            return f"size bound {solution.size_bound}, the fewest are {size}"
+        if status is Status.OPTIMAL and (len(solution.subset) != size or shown - least > resolution):
+            return f"OPTIMAL with {len(solution.subset)} items and error {shown}; best is {truth.sparsest}"
+        exact_size = [error for k, error in truth.outcomes if k == solution.size_bound]
+        return None if solution.lower_bound <= min(exact_size, default=math.inf) else "a false lower bound"
+    if solution.lower_bound > truth.nearest and (objective == "nearest" or truth.acceptable):
+        return f"lower bound {solution.lower_bound}, the least error is {truth.nearest}"
+    if status is Status.OPTIMAL and shown - truth.nearest > resolution:
+        return f"OPTIMAL with error {shown}, the least is {truth.nearest}"
+    return None
+
+
 def is_rounded_up(number: float, value: Fraction) -> bool:
     """Whether a float is the least one that is at least ``value``, by definition."""
     above = number == math.inf or Fraction(number) >= value

@@ -1,22 +1,17 @@
-"""What "auto" does: a cost model for the backends that prove, and what to try in which order.
-
-The constants are seconds on one core of a 2.5 GHz x86 machine, fitted to ``benchmarks/solvers.py``; what
-matters are their ratios. docs/backends.md shows the measurements.
-"""
+"""What "auto" does: it asks every backend what it offers for a problem, and sorts. None is named here."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from fractions import Fraction
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from solvers.backend.bounds import expected_subsets
 from solvers.backend.protocol import Enumerator
 from solvers.backend.registry import BACKENDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from solvers.backend.protocol import Backend, Limits
     from solvers.problem import SubsetSum
@@ -57,94 +52,86 @@ def plan(problem: SubsetSum, objective: Objective, limits: Limits) -> Iterator[A
     """Yield what "auto" tries, in order, until an answer leaves nothing to add.
 
     The proving backends that can finish in time come first, cheapest first. "within" looks for an easy answer
-    before: most instances with many items have very many. Where no proof can be had in time, large
-    neighbourhood search takes the time; its answer is FEASIBLE, or OPTIMAL when it meets a bound.
+    before: most instances with many items have very many. Where no proof can be had in time, the anytime
+    searches take the time; their answer is FEASIBLE, or OPTIMAL when it meets a bound.
     """
-    time = limits.remaining
-    patience = _PATIENCE if time is None else time
-    cost = {name: seconds_to_proof(name, problem, objective) for name in _COSTS}
-    if problem.d == 1:
-        del cost["mitm-nd"]  # little better at best, and of infeasible problems it shows no subset
-
-    def willing(name: str, objective: Objective = objective) -> bool:
-        backend = BACKENDS[name]
-        return backend.refusal(problem, objective, limits) is None and backend.missing() is None
-
-    search = BACKENDS["lns"]
     if objective == "nearest" and problem.d > 1 and problem.tolerance_units == 0:
         # No subset is nearer than an exact hit, and those are searched for faster than nearest vectors.
-        hits = "schroeppel-shamir"
-        if willing(hits, "within") and seconds_to_proof(hits, problem, "within") <= patience:
-            yield Attempt(BACKENDS[hits], objective="within")
-    proving = (
-        name for name in sorted(cost, key=lambda n: cost[n]) if cost[name] <= patience and willing(name)
-    )
-    first = next(proving, None)
+        for _, backend in provers(problem, "within", limits):
+            if backend.refusal(problem, objective, limits) is not None:
+                yield Attempt(backend, objective="within")
+                break
+    proofs = provers(problem, objective, limits)
+    seconds, first = next(proofs, (0.0, None))
     if first is None:
-        if objective == "sparsest" and willing("cp-sat"):
-            yield Attempt(search, None if time is None else time / 4, proves=False)
-            yield Attempt(BACKENDS["cp-sat"], _OPEN_END if time is None else None)
-        else:
-            yield Attempt(search, proves=False)
+        yield from _without_proof(problem, objective, limits)
         return
-    if objective == "within" and cost[first] > _SHORT:
-        yield Attempt(search, max(_SHORT, _EASY_SHARE * cost[first]), proves=False)
-    yield Attempt(BACKENDS[first])
-    yield from (Attempt(BACKENDS[name]) for name in proving)
-    yield Attempt(search, proves=False)
+    if objective == "within" and seconds > _SHORT:
+        yield from _searches(problem, objective, limits, max(_SHORT, _EASY_SHARE * seconds))
+    yield Attempt(first)
+    yield from (Attempt(backend) for _, backend in proofs)
+    yield from _searches(problem, objective, limits)
+
+
+def provers(problem: SubsetSum, objective: Objective, limits: Limits) -> Iterator[tuple[float, Backend]]:
+    """Yield the backends that can prove an answer in time, and their seconds to proof, cheapest first."""
+    patience = _PATIENCE if limits.remaining is None else limits.remaining
+    costs = ((b.seconds_to_proof(problem, objective), b) for b in BACKENDS.values())
+    in_time = [(seconds, b) for seconds, b in costs if seconds is not None and seconds <= patience]
+    for seconds, backend in sorted(in_time, key=itemgetter(0)):
+        if _is_willing(backend, problem, objective, limits):
+            yield seconds, backend
 
 
 def counting_order(problem: SubsetSum, limits: Limits) -> list[Enumerator]:
     """Return the backends that can count and list this problem's subsets, cheapest first."""
+
+    def cost(backend: Enumerator) -> float:
+        seconds = backend.seconds_to_proof(problem, "nearest")
+        return math.inf if seconds is None else seconds
+
     able = [
         backend
         for backend in BACKENDS.values()
-        if isinstance(backend, Enumerator) and backend.enumeration_refusal(problem, limits) is None
+        if isinstance(backend, Enumerator)
+        and backend.enumeration_refusal(problem, limits) is None
+        and backend.missing() is None
     ]
-    return sorted(able, key=lambda backend: seconds_to_proof(backend.name, problem, "nearest"))
+    return sorted(able, key=cost)
 
 
-def seconds_to_proof(name: str, problem: SubsetSum, objective: Objective) -> float:
-    """Estimate the time a backend takes to prove its answer."""
-    grouped = objective == "sparsest" or problem.sizes != (0, problem.n)
-    return _COSTS[name](problem, objective, grouped)
+def _without_proof(problem: SubsetSum, objective: Objective, limits: Limits) -> Iterator[Attempt]:
+    """Yield the searches; before backends that at least raise the bounds, they get a quarter of the time."""
+    bounding = [
+        b for b in BACKENDS.values() if objective in b.bounding and _is_willing(b, problem, objective, limits)
+    ]
+    time = limits.remaining
+    yield from _searches(problem, objective, limits, time / 4 if bounding and time is not None else None)
+    yield from _shared_out(bounding, limits, _OPEN_END if time is None else None, proves=True)
 
 
-def _mitm(problem: SubsetSum, objective: Objective, grouped: bool) -> float:  # noqa: ARG001
-    n = min(problem.n, 1000)
-    return 1e-4 + 42e-9 * math.exp2(n / 2) + (1e-6 * n * n if grouped else 0)
+def _searches(
+    problem: SubsetSum, objective: Objective, limits: Limits, seconds: float | None = None
+) -> Iterator[Attempt]:
+    anytime = [b for b in BACKENDS.values() if b.anytime and _is_willing(b, problem, objective, limits)]
+    return _shared_out(anytime, limits, seconds, proves=False)
 
 
-def _schroeppel_shamir(problem: SubsetSum, objective: Objective, grouped: bool) -> float:
-    n = min(problem.n, 1000)
-    sweep = 6.5e-9 * math.exp2(n / 2)
-    if objective == "within" and problem.d == 1 and problem.tolerance_units is not None:
-        sweep /= 1 + float(
-            min(expected_subsets(problem, problem.tolerance_units), Fraction(2) ** 1000)
-        )  # to the first
-    parts = 0.0 if not grouped else 8e-5 * n * n / 16 if objective == "sparsest" else 2.5e-4 * n / 2
-    return 7e-4 + 7.5e-7 * math.exp2(n / 4) + sweep + parts
+def _shared_out(
+    backends: list[Backend], limits: Limits, seconds: float | None, *, proves: bool
+) -> Iterator[Attempt]:
+    """Share these seconds out evenly, or with None the time that is left."""
+    time = limits.remaining if seconds is None else seconds
+    for backend in backends:
+        takes_the_rest = seconds is None and backend is backends[-1]
+        share = None if time is None or takes_the_rest else time / len(backends)
+        yield Attempt(backend, share, proves)
 
 
-def _mitm_nd(problem: SubsetSum, objective: Objective, grouped: bool) -> float:  # noqa: ARG001
-    n, d = min(problem.n, 1000), problem.d
-    return 1.5e-4 + math.exp2(n / 2) * (11e-9 * n + 50e-9 * d)
-
-
-def _dp(problem: SubsetSum, objective: Objective, grouped: bool) -> float:
-    sums = min(sum(abs(item[0]) for item in problem.image.items), 1 << 60)
-    per_sum = 7e-11 if objective == "sparsest" else 3e-11 if grouped else 7e-12
-    return 4e-4 + per_sum * problem.n * sums
-
-
-def _cp_sat(problem: SubsetSum, objective: Objective, grouped: bool) -> float:  # noqa: ARG001
-    return 1.5e-3 + 4e-3 * math.exp2(0.87 * min(problem.n - 16, 1000))
-
-
-_COSTS: dict[str, Callable[[SubsetSum, Objective, bool], float]] = {
-    "mitm": _mitm,
-    "schroeppel-shamir": _schroeppel_shamir,
-    "mitm-nd": _mitm_nd,
-    "dp": _dp,
-    "cp-sat": _cp_sat,
-}
+def _is_willing(backend: Backend, problem: SubsetSum, objective: Objective, limits: Limits) -> bool:
+    """Tell whether a backend suits the problem, can answer it, and is installed."""
+    return (
+        backend.suits(problem, objective)
+        and backend.refusal(problem, objective, limits) is None
+        and backend.missing() is None
+    )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from time import monotonic
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING
 
 from solvers.solution import Proof
 
@@ -68,24 +69,57 @@ class Finding:
     optimal_within_resolution: bool = False
 
 
-class Backend(Protocol):
-    """A method for subset sum."""
+class Backend(ABC):
+    """A method for subset sum: a subclass says what it takes, and answers it.
+
+    ``solvers/backend/TEMPLATE.py`` is one to copy. Everything but the name, the summary and :meth:`solve` has
+    a default, which is the cautious one: "auto" asks a backend only for what it offers.
+
+    Attributes
+    ----------
+    name : str
+        What users call it; the registry knows it by this name.
+    summary : str
+        What it takes and how far its answers are proven, in one line.
+    anytime : bool
+        Whether it takes any time it is given, for better and better subsets: where no proof can be had in
+        time, "auto" shares the time out among these.
+    bounding : frozenset of objectives
+        Those whose bounds it raises step by step, so that a proof that was cut short is worth something.
+
+    """
 
     name: str
     summary: str
+    anytime: bool = False
+    bounding: frozenset[Objective] = frozenset()
 
     def missing(self) -> str | None:
         """Return how to install what the backend needs, or None when it is there."""
+        return None
 
-    def refusal(self, problem: SubsetSum, objective: Objective, limits: Limits) -> str | None:
+    def refusal(self, problem: SubsetSum, objective: Objective, limits: Limits) -> str | None:  # noqa: ARG002
         """Return why the backend cannot answer this, or None when it can."""
+        return None
 
+    def suits(self, problem: SubsetSum, objective: Objective) -> bool:  # noqa: ARG002
+        """Tell whether "auto" should think of it: not where another backend is known to do better."""
+        return True
+
+    def seconds_to_proof(self, problem: SubsetSum, objective: Objective) -> float | None:  # noqa: ARG002
+        """Estimate the time it takes to prove its answer in exact arithmetic; None: it proves nothing.
+
+        In seconds on one core of a 2.5 GHz x86 machine, fitted to ``benchmarks/solvers.py``; what matters are
+        the ratios. Asked before :meth:`refusal`, so it has to be quick, and about every problem.
+        """
+        return None
+
+    @abstractmethod
     def solve(self, problem: SubsetSum, objective: Objective, limits: Limits) -> Finding:
-        """Answer it."""
+        """Answer it, or raise UnsupportedProblemError when a closer look shows that it cannot."""
 
 
-@runtime_checkable
-class Enumerator(Backend, Protocol):
+class Enumerator(Backend):
     """A backend that can also count and list the subsets within a tolerance.
 
     ``above`` and ``reach`` are whole units of the problem's image: meant are the subsets of an allowed
@@ -95,9 +129,12 @@ class Enumerator(Backend, Protocol):
 
     def enumeration_refusal(self, problem: SubsetSum, limits: Limits) -> str | None:
         """Return why the backend cannot count or list the subsets of this problem, or None when it can."""
+        return self.refusal(problem, "within", limits)
 
+    @abstractmethod
     def count(self, problem: SubsetSum, above: int, reach: int, limits: Limits) -> int:
         """Return their number, exactly."""
 
+    @abstractmethod
     def listed(self, problem: SubsetSum, above: int, reach: int, limits: Limits) -> Iterator[list[int]]:
         """Yield each of them once, as sorted indices, in any order, without holding all of them at once."""

@@ -1,8 +1,6 @@
-"""The backends by name."""
+"""The backends by name: a line in BACKENDS makes a new one take part everywhere."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 from solvers.backend.anytime.k_tree import KTree
 from solvers.backend.anytime.large_neighbourhood import LargeNeighbourhood
@@ -13,10 +11,8 @@ from solvers.backend.mip.pulp_mip import PulpMip
 from solvers.backend.mitm.meet_in_the_middle import MeetInTheMiddle
 from solvers.backend.mitm.multidimensional import MultidimensionalMeetInTheMiddle
 from solvers.backend.mitm.schroeppel_shamir import SchroeppelShamir
+from solvers.backend.protocol import Backend
 from solvers.errors import InvalidProblemError
-
-if TYPE_CHECKING:
-    from solvers.backend.protocol import Backend
 
 BACKENDS: dict[str, Backend] = {
     backend.name: backend
@@ -34,13 +30,37 @@ BACKENDS: dict[str, Backend] = {
 }
 
 
+def register(backend: Backend) -> None:
+    """Add a backend for this process, as if it stood above; ``del BACKENDS[name]`` takes it away again.
+
+    Other processes do not know it until they register it too; an executor's ``initializer`` can.
+
+    Raises
+    ------
+    TypeError
+        If it is not an instance of a subclass of :class:`~solvers.backend.protocol.Backend`.
+    ValueError
+        If it has no summary, or no name of its own.
+
+    """
+    if not isinstance(backend, Backend):
+        raise TypeError(f"register() takes an instance of a subclass of Backend, got {backend!r}")
+    for attribute in ("name", "summary"):
+        text = getattr(backend, attribute, None)
+        if not (isinstance(text, str) and text.strip()):
+            raise ValueError(f"a backend needs a {attribute}, {backend!r} has {text!r}")
+    if backend.name in (*BACKENDS, "auto") or backend.name.startswith("pulp:"):
+        raise ValueError(f"the name {backend.name!r} is taken; taken are 'auto', 'pulp:..', {list(BACKENDS)}")
+    BACKENDS[backend.name] = backend
+
+
 def backends() -> dict[str, str]:
     """List the backends by name, with what each accepts and, where it is missing, how to install it.
 
     Beyond these, ``pulp:<SOLVER>`` is any solver that PuLP knows.
 
-    >>> ", ".join(backends())
-    'mitm, schroeppel-shamir, mitm-nd, dp, cp-sat, highs, pulp, lns, k-tree'
+    >>> ", ".join(backends())  # doctest: +ELLIPSIS
+    'mitm, schroeppel-shamir, mitm-nd, dp, cp-sat, highs, pulp, lns, k-tree...'
     """
     return {
         name: backend.summary + (f" (not installed: {gap})" if (gap := backend.missing()) else "")
@@ -63,5 +83,6 @@ def backend_named(name: str) -> Backend:
     if text.startswith("pulp:"):
         return PulpMip(text.removeprefix("pulp:"))
     raise InvalidProblemError(
-        f"unknown backend {name!r}; choose 'auto', 'pulp:<SOLVER>' or one of {list(BACKENDS)}"
+        f"unknown backend {name!r}; choose 'auto', 'pulp:<SOLVER>' or one of {list(BACKENDS)} "
+        "(what was added with register() is known only to the processes that did so)"
     )

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from solvers.backend.automatic import seconds_to_proof
+from solvers.backend.automatic import provers
+from solvers.backend.protocol import Limits
+from solvers.backend.registry import backend_named
 from solvers.batch.chunks import is_compiled, row_problem
 
 if TYPE_CHECKING:
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
 _HALF_SUMS = 1 << 28  # a chunk, in compiled code: some tenths of a second
 _SECONDS = 0.5  # a chunk, row by row
+_LEAST_SECONDS = 1e-4  # a row, by solve()
 _MOST_BYTES = 1 << 23  # a chunk: executors send it, Dask warns above 10 MB
 _LEAST_ROWS = 256  # a chunk, in compiled code, however many workers there are
 _SHARED_ROWS = 1 << 18  # a chunk, where the sums of shared items are listed for each chunk
@@ -46,9 +49,9 @@ def chunk_rows(rows: Rows, total: int | None, workers: int) -> int:
 def _seconds_a_row(rows: Rows) -> float:
     """Estimate what solve() takes for the first row."""
     problem, _ = row_problem(rows, 0)
-    name = rows.question.backend
+    name, objective = rows.question.backend, rows.question.objective
     if name == "auto":
-        name = "mitm-nd" if problem.d > 1 else "mitm"
-    if problem.n > 100 or name in ("highs", "lns", "k-tree") or name.startswith("pulp"):
-        return _SECONDS
-    return seconds_to_proof(name, problem, rows.question.objective)
+        seconds, _ = next(provers(problem, objective, Limits()), (None, None))
+    else:
+        seconds = backend_named(name).seconds_to_proof(problem, objective)
+    return _SECONDS if seconds is None else max(seconds, _LEAST_SECONDS)

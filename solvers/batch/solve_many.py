@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from solvers.backend.registry import backend_named
+from solvers import errors
 from solvers.batch.batch_solution import BatchSolution
 from solvers.batch.checkpoint import Checkpoint
 from solvers.batch.chunk_sizes import chunk_rows
@@ -24,13 +24,8 @@ from solvers.batch.collected import Collected
 from solvers.batch.progress import Progress
 from solvers.batch.row_inputs import Stream, Table, checked_question
 from solvers.batch.workers import Workers
-from solvers.dispatch import checked_limits
-from solvers.errors import (
-    BackendUnavailableError,
-    CertificateError,
-    InvalidProblemError,
-    UnsupportedProblemError,
-)
+from solvers.dispatch import checked_limits, named
+from solvers.errors import InvalidProblemError, UnsupportedProblemError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,11 +35,6 @@ if TYPE_CHECKING:
     from solvers.batch.rows import Answers, Rows
 
 __all__ = ["BatchSolution", "solve_many"]
-
-_ERRORS: dict[str, type[Exception]] = {
-    error.__name__: error
-    for error in (BackendUnavailableError, CertificateError, InvalidProblemError, UnsupportedProblemError)
-}
 
 
 def solve_many(
@@ -181,14 +171,11 @@ def _refuse_at_once(first: Rows, backend: str) -> None:
     """Refuse a backend by name that is not installed, or cannot answer even the first row."""
     if backend == "auto" or is_compiled(first):
         return
-    chosen = backend_named(backend)
-    gap = chosen.missing()
-    if gap is not None:
-        raise BackendUnavailableError(f"backend {backend} is not available: {gap}")
     problem, _ = row_problem(first, 0)
-    reason = chosen.refusal(problem, first.question.objective, checked_limits(None, None, 1, 0))
-    if reason is not None:
-        raise UnsupportedProblemError(f"row 0: backend {backend} cannot answer {problem!r}: {reason}")
+    try:
+        named(backend, problem, first.question.objective, checked_limits(None, None, 1, 0))
+    except UnsupportedProblemError as reason:
+        raise UnsupportedProblemError(f"row 0: {reason}") from None
 
 
 def _report(answers: Answers) -> None:
@@ -198,7 +185,7 @@ def _report(answers: Answers) -> None:
         return
     row, why = min(failures.items())
     if len(failures) == len(answers):
-        raise _ERRORS.get(why.kind, RuntimeError)(f"row {row}: {why.message}")
+        raise getattr(errors, why.kind, RuntimeError)(f"row {row}: {why.message}")
     warnings.warn(
         f"{len(failures)} of {len(answers)} rows failed and are UNKNOWN, see .failures; row {row}: {why}",
         RuntimeWarning,

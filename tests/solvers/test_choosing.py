@@ -2,16 +2,16 @@
 
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
+from support.backends import TAKE_INTEGERS
 
 from solvers import InvalidProblemError, Proof, Status, SubsetSum, UnsupportedProblemError, dispatch, solve
-from solvers.backend import registry
-from solvers.backend.automatic import Attempt, counting_order, plan, seconds_to_proof
-from solvers.backend.protocol import Finding, Limits
-
-PROVING = ["mitm", "schroeppel-shamir", "mitm-nd", "dp", "cp-sat"]
+from solvers.backend import protocol, registry
+from solvers.backend.automatic import Attempt, counting_order, plan
+from solvers.backend.protocol import Backend, Finding, Limits
 
 
 def uniform(n, d=1, **options):
@@ -42,6 +42,47 @@ def names(problem, objective="nearest", **limits):
 )
 def test_each_kind_of_problem_has_its_method(problem, first):
     assert names(problem)[0] == first
+
+
+def integers(n, most, d=1, **options):
+    items = np.random.default_rng(n).integers(1, most, (n, d))
+    target = (items.sum(axis=0) // 2).tolist()
+    return SubsetSum(*((items[:, 0].tolist(), target[0]) if d == 1 else (items.tolist(), target)), **options)
+
+
+def recorded_orders():
+    text = (Path(__file__).parent / "orders_of_auto.txt").read_text()
+    rows = [line.split(" | ") for line in text.splitlines() if not line.startswith("#")]
+    problems = dict.fromkeys(row[0] for row in rows)
+    return {problem: [row[1:] for row in rows if row[0] == problem] for problem in problems}
+
+
+ORDERS = recorded_orders()
+LIMITS = {"none": {}, "1 s": {"seconds": 1.0}, "100 s": {"seconds": 100.0}, "4 MiB": {"memory": 1 << 22}}
+
+
+def order_of(problem, objective, limits):
+    if objective == "count":
+        return ", ".join(b.name for b in counting_order(problem, limits)) or "-"
+    return ", ".join(
+        attempt.backend.name
+        + ("" if attempt.proves else "?")
+        + ("" if attempt.seconds is None else f"/{attempt.seconds:.3g}")
+        + ("" if attempt.objective is None else f" {attempt.objective}")
+        for attempt in plan(problem, objective, limits)
+    )
+
+
+@pytest.mark.parametrize("text", ORDERS)
+def test_the_order_of_attempts_is_the_recorded_one(text, monkeypatch):
+    monkeypatch.setattr(protocol, "monotonic", lambda: 0.0)  # no time goes by
+    problem = eval(text, {"uniform": uniform, "integers": integers})  # noqa: S307 - our own text
+    for objective, limited, order in ORDERS[text]:
+        for name in LIMITS if limited == "any" else limited.split(", "):
+            assert order_of(problem, objective, Limits(**LIMITS[name], started=0.0)) == order, (
+                objective,
+                name,
+            )
 
 
 def test_an_exact_hit_of_vectors_is_for_schroeppel_shamir():
@@ -94,9 +135,12 @@ def test_floating_point_backends_are_never_chosen_unasked():
             assert not {"highs", "pulp"} & set(names(tolerant, objective))
 
 
-@pytest.mark.parametrize("name", PROVING)
-def test_costs_grow_with_the_problem(name):
-    costs = [seconds_to_proof(name, SubsetSum([7] * n, 3 * n), "nearest") for n in (8, 16, 32, 64)]
+def test_costs_grow_with_the_problem(proving_backend):
+    backend = registry.BACKENDS[proving_backend]
+    costs = [backend.seconds_to_proof(SubsetSum([7] * n, 3 * n), "nearest") for n in (8, 16, 32, 64)]
+    if None in costs:
+        assert proving_backend not in TAKE_INTEGERS
+        return
     assert costs == sorted(costs)
     assert costs[0] > 0
 
@@ -122,7 +166,7 @@ def test_large_instances_are_answered_honestly():
     assert sparse.size >= sparse.size_bound
 
 
-class Scripted:
+class Scripted(Backend):
     """A backend that says what it is told to."""
 
     summary = "scripted"
@@ -130,12 +174,6 @@ class Scripted:
     def __init__(self, name, finding):
         self.name = name
         self.finding = finding
-
-    def missing(self):
-        return None
-
-    def refusal(self, problem, objective, limits):
-        return None
 
     def solve(self, problem, objective, limits):
         if isinstance(self.finding, Exception):

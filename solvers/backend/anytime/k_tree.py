@@ -50,10 +50,7 @@ class KTree(Backend):
         f"from {_FEWEST_ITEMS} items on, also vectors, any number of items chosen; nearest and within; "
         "anytime: proven only where the search-free bound is met"
     )
-
-    def missing(self) -> str | None:
-        """Return None: it needs only what the package itself needs."""
-        return None
+    anytime = True
 
     def refusal(self, problem: SubsetSum, objective: Objective, limits: Limits) -> str | None:
         """Return why not, if not: few items, a cardinality, fewest items asked for, too little memory."""
@@ -67,6 +64,10 @@ class KTree(Backend):
         if needed > limits.bytes_allowed:
             return f"it needs at least {needed} bytes, the memory limit is {limits.bytes_allowed}"
         return None
+
+    def suits(self, problem: SubsetSum, objective: Objective) -> bool:  # noqa: ARG002
+        """Return False: lns runs it where it pays."""
+        return False
 
     def solve(self, problem: SubsetSum, objective: Objective, limits: Limits) -> Finding:
         """Search in rounds of growing lists, until the goal, the time limit or the last round is reached.

@@ -43,14 +43,7 @@ class LargeNeighbourhood(Backend):
         "any number of items, also vectors, any cardinality; all objectives; anytime: proven only where the "
         "search-free bound is met or one window holds all items"
     )
-
-    def missing(self) -> str | None:
-        """Return None: it needs only what the package itself needs."""
-        return None
-
-    def refusal(self, problem: SubsetSum, objective: Objective, limits: Limits) -> str | None:  # noqa: ARG002
-        """Return None: it has something to say about every problem."""
-        return None
+    anytime = True
 
     def solve(self, problem: SubsetSum, objective: Objective, limits: Limits) -> Finding:
         """Improve a rounded subset window by window until the goal, the time limit or the plan's end.

@@ -36,14 +36,6 @@ class Highs(Backend):
     name = "highs"
     summary = "scalar and vector, any cardinality; all objectives, proven up to a floating-point resolution"
 
-    def missing(self) -> str | None:
-        """Return None: SciPy is required by the package itself."""
-        return None
-
-    def refusal(self, problem: SubsetSum, objective: Objective, limits: Limits) -> str | None:  # noqa: ARG002
-        """Return None: it accepts everything."""
-        return None
-
     def solve(self, problem: SubsetSum, objective: Objective, limits: Limits) -> Finding:
         """Answer with HiGHS; Ctrl-C takes effect when HiGHS returns."""
         search = FloatingSearch(problem, limits, TOLERANCES, lambda model: _claim(model, limits))

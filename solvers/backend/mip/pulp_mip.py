@@ -96,10 +96,6 @@ class PulpMip(Backend):
             return f"PuLP finds no {self.solver} here; install that solver, and its licence if it needs one"
         return None
 
-    def refusal(self, problem: SubsetSum, objective: Objective, limits: Limits) -> str | None:  # noqa: ARG002
-        """Return None: it accepts everything."""
-        return None
-
     def solve(self, problem: SubsetSum, objective: Objective, limits: Limits) -> Finding:
         """Answer with the solver."""
         name = self.solver or "PULP_CBC_CMD"

@@ -37,6 +37,7 @@ then every pair that rounding leaves a chance is ranked in exact integers.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -66,10 +67,6 @@ class MultidimensionalMeetInTheMiddle(Enumerator):
         "vectors, up to about 48 items (by memory), any cardinality; all objectives, proven; counts, lists"
     )
 
-    def missing(self) -> str | None:
-        """Return None: it needs only what the package itself needs."""
-        return None
-
     def refusal(self, problem: SubsetSum, objective: Objective, limits: Limits) -> str | None:  # noqa: ARG002
         """Return why not, if not: too many items for the memory."""
         if problem.n > _MOST_ITEMS:
@@ -83,9 +80,14 @@ class MultidimensionalMeetInTheMiddle(Enumerator):
             )
         return None
 
-    def enumeration_refusal(self, problem: SubsetSum, limits: Limits) -> str | None:
-        """Return why it cannot count or list, if it cannot: too many items for the memory."""
-        return self.refusal(problem, "within", limits)
+    def suits(self, problem: SubsetSum, objective: Objective) -> bool:  # noqa: ARG002
+        """Return False for scalars: little better at best, and of infeasible problems it shows no subset."""
+        return problem.d > 1
+
+    def seconds_to_proof(self, problem: SubsetSum, objective: Objective) -> float:  # noqa: ARG002
+        """Estimate the time of building the tree and of asking it."""
+        n, d = min(problem.n, 1000), problem.d
+        return 1.5e-4 + math.exp2(n / 2) * (11e-9 * n + 50e-9 * d)
 
     def solve(self, problem: SubsetSum, objective: Objective, limits: Limits) -> Finding:
         """Answer in O(2^(n/2)) memory, and little more than that in time where d is small against n."""

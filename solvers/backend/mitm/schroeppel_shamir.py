@@ -9,6 +9,7 @@ chance is ranked exactly. Exact hits of vectors are found by ``exact_hits``.
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -43,10 +44,6 @@ class SchroeppelShamir(Enumerator):
         "vectors: 'within' a tolerance of 0"
     )
 
-    def missing(self) -> str | None:
-        """Return None: it needs only what the package itself needs."""
-        return None
-
     def refusal(self, problem: SubsetSum, objective: Objective, limits: Limits) -> str | None:
         """Return why not, if not: too many items, vectors other than for exact hits, too little memory."""
         if problem.d > 1 and objective != "within":
@@ -68,6 +65,18 @@ class SchroeppelShamir(Enumerator):
         if needed > limits.bytes_allowed:
             return f"it needs about {needed} bytes for {problem.n} items, {limits.bytes_allowed} are allowed"
         return None
+
+    def seconds_to_proof(self, problem: SubsetSum, objective: Objective) -> float:
+        """Estimate the time of the quarter lists and of the sweep, for "within" to the first subset."""
+        n = min(problem.n, 1000)
+        sweep, parts = 6.5e-9 * math.exp2(n / 2), 0.0
+        if objective == "within" and problem.d == 1 and problem.tolerance_units is not None:
+            sweep /= 1 + float(min(expected_subsets(problem, problem.tolerance_units), Fraction(2) ** 1000))
+        if objective == "sparsest":
+            parts = 8e-5 * n * n / 16
+        elif problem.sizes != (0, problem.n):
+            parts = 2.5e-4 * n / 2
+        return 7e-4 + 7.5e-7 * math.exp2(n / 4) + sweep + parts
 
     def solve(self, problem: SubsetSum, objective: Objective, limits: Limits) -> Finding:
         """Answer in O(2^(n/2)) time and O(2^(n/4)) memory."""
