@@ -103,7 +103,7 @@ class Backend(ABC):
         return None
 
     def suits(self, problem: SubsetSum, objective: Objective) -> bool:  # noqa: ARG002
-        """Tell whether "auto" should think of it: not where another backend is known to do better."""
+        """Tell whether "auto" should ask it for an answer: not where another is known to do better."""
         return True
 
     def seconds_to_proof(self, problem: SubsetSum, objective: Objective) -> float | None:  # noqa: ARG002

@@ -27,6 +27,7 @@ from solvers import (
 from solvers.backend.automatic import counting_order, plan
 from solvers.backend.protocol import Backend, Finding, Limits
 from solvers.backend.registry import BACKENDS, register
+from solvers.backend.TEMPLATE import Exhaustive
 from solvers.batch.chunk_sizes import chunk_rows
 from solvers.batch.row_inputs import Table, checked_question
 
@@ -66,14 +67,16 @@ def test_it_is_listed_with_what_it_says_of_itself(gray_code):
     assert backends()[NAME] == gray_code.summary
 
 
+@pytest.mark.parametrize("backend", [GrayCode, Exhaustive])
 @pytest.mark.parametrize("objective", OBJECTIVES)
 @pytest.mark.parametrize(
     "case", [Case([3, 5, 9, 11], 13, 1), Case([[3, 1], [5, 2], [9, 4]], (10, 4), 1), Case([7, 8], 4, 0, 1)]
 )
-def test_it_solves(gray_code, objective, case):
-    solution = solve(case.problem, objective=objective, backend=NAME)
+def test_it_solves(registered, backend, objective, case):
+    registered(backend())
+    solution = solve(case.problem, objective=objective, backend=backend.name)
     assert contradiction(case, objective, solution) is None
-    assert solution.backend == NAME
+    assert solution.backend == backend.name
 
 
 def test_it_counts_and_lists(gray_code):
@@ -306,7 +309,7 @@ def test_a_worker_process_has_to_register_it_too(gray_code):
 
 def suite_on(backend, *arguments):
     """Run the tests of backends on one, in a process of its own."""
-    command = [sys.executable, "-m", "pytest", "-n0", "--backend", backend, *arguments]
+    command = [sys.executable, "-P", "-m", "pytest", "-n0", "--backend", backend, *arguments]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
@@ -354,6 +357,8 @@ def test_backends_are_asked_for_by_name_or_by_class(registered):
 
 @pytest.mark.slow
 def test_the_whole_suite_passes_on_a_right_backend_and_not_on_a_wrong_one():
+    template = suite_on("solvers.backend.TEMPLATE:Exhaustive", "tests/solvers")
+    assert template.returncode == 0, template.stdout + template.stderr
     right = suite_on("support.gray_code:GrayCode", "tests/solvers", "-v")
     assert right.returncode == 0, right.stdout + right.stderr
     wrong = suite_on("support.gray_code:Overconfident", "tests/solvers", "-k", "nearest or counted")
