@@ -1,20 +1,19 @@
 """Which of the usable units to offer to each row: such that its target is well within reach.
 
-The items on offer are chosen by :func:`.blocks.choose_items`, which centres the target. Where it passes over
-so many large items that the target ends up near the end of their reach or beyond, the largest items are
-offered instead, if the target is better placed among them.
+The items on offer are chosen by :func:`choose_items`, which centres the target. Where it passes over so many
+large items that the target ends up near the end of their reach or beyond, :func:`best_items` offers the
+largest ones instead, if the target is better placed among them.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from subsetsum_nets.allocation.sizing import expected_errors
-from subsetsum_nets.constructions.relu_blocks import choose_items
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,8 +24,89 @@ if TYPE_CHECKING:
     Bools = NDArray[np.bool_]
     Ints = NDArray[np.int64]
 
+_OFF_CENTRE = 0.5  # deviations between the target and half the total of the items offered
 _POOR = 4.0  # times the error of a central target: where the largest items are tried, too
 _BLOCK = 1 << 14  # rows chosen at a time
+
+
+def choose_items(products: FloatArray, serving: Bools, targets: FloatArray, most: int) -> tuple[Ints, Bools]:
+    """Choose which ``most`` units to offer to each of N rows.
+
+    The larger products first, as they reach further. As long as there are units to spare, those that would
+    leave the target more than half a deviation from half the total are passed over, unless they bring it
+    nearer: subset sums are densest there. Asking for less than that would pass over all but small products
+    once a large one stands at twice the target, and leave a gap around it.
+
+    Parameters
+    ----------
+    products : float64, shape (N, m) or (N, m, d)
+        A vector counts by its largest coordinate.
+    serving : bool, shape (N, m)
+    targets : float64, shape (N,) or (N, d)
+    most : int
+
+    Returns
+    -------
+    places, valid : arrays, shape (N, min(most, m))
+        The items chosen, and which of these places are filled.
+
+    """
+    order = np.argsort(np.where(serving, -_sizes(products, 2), np.inf), axis=1, kind="stable")
+    ranked = _taken(products, order)
+    available = serving.sum(axis=1)
+    spare = np.maximum(available - most, 0)
+    total, spread = np.zeros(targets.shape), np.zeros(len(products))  # twice their mean and deviation
+    taken = np.zeros(len(products), dtype=np.int64)
+    chosen = np.zeros(order.shape, dtype=bool)
+    for rank in range(int(available.max(initial=0))):
+        item = ranked[:, rank]
+        offered = rank < available
+        distance = _sizes(total + item - 2 * targets, 1)
+        wider = np.hypot(spread, _sizes(item, 1))
+        away = (distance > _sizes(total - 2 * targets, 1)) & (distance > _OFF_CENTRE * wider)
+        passed = offered & away & (spare > 0)
+        picked = chosen[:, rank] = offered & ~passed & (taken < most)
+        total[picked] += item[picked]
+        spread = np.where(picked, wider, spread)
+        taken += picked
+        spare -= passed
+    front = np.argsort(~chosen, axis=1, kind="stable")[:, :most]
+    return np.take_along_axis(order, front, axis=1), np.take_along_axis(chosen, front, axis=1)
+
+
+def _sizes(values: FloatArray, axes: int) -> FloatArray:
+    """Return absolute values of numbers over ``axes`` axes, or of vectors along one more."""
+    return np.abs(values) if values.ndim == axes else np.abs(values).max(axis=-1)
+
+
+def _taken(items: NDArray[Any], places: Ints) -> NDArray[Any]:
+    """Return the items (N, m) or vectors (N, m, d) at places (N, k) of each row."""
+    return np.take_along_axis(items, places if items.ndim == 2 else places[:, :, np.newaxis], axis=1)
+
+
+def with_at_most(group: RowGroup, most: int) -> RowGroup:
+    """Return a group whose rows offer at most ``most`` items each; the same one where they have no more."""
+    if group.valid.shape[2] <= most:
+        return group
+    items, valid, targets = (group.flat(array) for array in (group.items, group.valid, group.targets))
+    places, kept = np.zeros((len(targets), most), np.int64), np.zeros((len(targets), most), dtype=bool)
+    for first in range(0, len(targets), _BLOCK):
+        part = slice(first, first + _BLOCK)
+        places[part], kept[part] = choose_items(items[part], valid[part], targets[part], most)
+    return _with_places(group, places, kept)
+
+
+def _with_places(group: RowGroup, places: Ints, kept: Bools) -> RowGroup:
+    """Return the group with the items at ``places`` of each row, shape (rows, k), where ``kept``."""
+    shape = (*group.valid.shape[:2], places.shape[1])
+    items, units = _taken(group.flat(group.items), places), _taken(group.flat(group.units), places)
+    items[~kept] = 0.0
+    return replace(
+        group,
+        items=items.reshape(shape + items.shape[2:]),
+        valid=kept.reshape(shape),
+        units=units.reshape(shape),
+    )
 
 
 def best_items(
@@ -70,13 +150,12 @@ def _errors(items: FloatArray, places: Ints, filled: Bools, targets: FloatArray)
 
 
 def with_items(group: RowGroup, counts: Ints) -> tuple[RowGroup, FloatArray]:
-    """Return a group whose rows offer at most ``counts``, shape (d_out, J), of their items.
+    """Return a group of scalar rows that offer at most ``counts``, shape (R, J), of their items.
 
-    Also the expected errors of the nearest subsets, shape (d_out, J).
+    Also the expected errors of the nearest subsets, shape (R, J).
     """
-    m = group.items.shape[2]
-    items, valid, units = group.items.reshape(-1, m), group.valid.reshape(-1, m), group.units.reshape(-1, m)
-    targets, most = group.targets.ravel(), np.clip(counts.ravel(), 1, m)
+    items, valid, targets = (group.flat(array) for array in (group.items, group.valid, group.targets))
+    most = np.clip(counts.ravel(), 1, items.shape[1])
     widest = int(most.max(initial=1))
     kept = np.zeros((targets.size, widest), dtype=bool)
     places = np.zeros((targets.size, widest), np.int64)
@@ -87,11 +166,4 @@ def with_items(group: RowGroup, counts: Ints) -> tuple[RowGroup, FloatArray]:
             part = rows[first : first + _BLOCK]
             found, filled, errors[part] = best_items(items[part], valid[part], targets[part], int(count))
             places[part, :count], kept[part, :count] = found, filled
-    shape = (*group.targets.shape, widest)
-    chosen = replace(
-        group,
-        items=np.where(kept, np.take_along_axis(items, places, axis=1), 0.0).reshape(shape),
-        valid=kept.reshape(shape),
-        units=np.take_along_axis(units, places, axis=1).reshape(shape),
-    )
-    return chosen, errors.reshape(group.targets.shape)
+    return _with_places(group, places, kept), errors.reshape(group.targets.shape)

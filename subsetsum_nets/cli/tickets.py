@@ -26,7 +26,9 @@ def prune(
     target: Annotated[
         Path | None, typer.Argument(help="Network file; the shipped digits one if none.")
     ] = None,
-    construction: Annotated[str, typer.Option(help="relu, relu-paper or linear.")] = "relu",
+    construction: Annotated[
+        str | None, typer.Option(help="The theorem; `subsetsum-nets info` lists all and the default.")
+    ] = None,
     epsilon: Annotated[float, typer.Option(help="Required bound on sup ||f - g||.")] = 0.01,
     candidates: Annotated[int | None, typer.Option(help="Random units a subset sum draws from.")] = None,
     delta: Annotated[float, typer.Option(help="Accepted probability of not reaching epsilon.")] = 0.01,
@@ -38,7 +40,9 @@ def prune(
     ] = None,
     ball: Annotated[float | None, typer.Option(help="Domain: inputs of at most this l2 norm.")] = None,
     objective: Annotated[str, typer.Option(help="nearest, within or sparsest.")] = "nearest",
-    allocation: Annotated[str, typer.Option(help="How epsilon is shared out: tight or recursion.")] = "tight",
+    allocation: Annotated[
+        str | None, typer.Option(help="How epsilon is shared out; the construction's default if not given.")
+    ] = None,
     threads: Annotated[int | None, typer.Option(help="All cores if not given.")] = None,
     checkpoint: Annotated[Path | None, typer.Option(help="Folder to resume a long run from.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for masks and certificate.")] = Path("ticket"),
@@ -47,9 +51,10 @@ def prune(
     """Prune a random network into a target network, prove the error, and write masks and certificate."""
     with refusing_bad_input(as_json, checkpoint):
         from subsetsum_nets.compiler import prune as run
+        from subsetsum_nets.constructions import DEFAULT
         from subsetsum_nets.networks import load_network, shipped_network
-        from subsetsum_nets.pruned_network import REPORT, check_folder
         from subsetsum_nets.reports import write_report
+        from subsetsum_nets.ticket_folder import REPORT, check_folder
 
         path = target or shipped_network(_DEFAULT_TARGET)
         network = load_network(path)
@@ -57,7 +62,7 @@ def prune(
         started = perf_counter()
         pruned = run(
             network,
-            construction=construction,
+            construction=construction or DEFAULT,
             epsilon=epsilon,
             candidates=candidates,
             delta=delta,

@@ -13,12 +13,10 @@ import numpy as np
 
 from subsetsum_nets.constructions.protocol import (
     Construction,
-    InputSigns,
     ItemLaw,
     RowGroup,
-    Side,
     covering_uniform,
-    weight_with_bias,
+    row_targets,
 )
 from subsetsum_nets.masks import NetworkMasks, sparse_mask
 from subsetsum_nets.networks.errors import InvalidNetworkError
@@ -30,6 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from subsetsum_nets.constructions.protocol import InputSigns, RowPlace, Side
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.relu_network import Dense, ReluNetwork
 
@@ -40,8 +39,8 @@ class LinearLink(Construction):
     """Every weight a subset sum of its own random coefficients."""
 
     name = "linear"
+    source = "section 3.1 of Pensia et al. 2020, linear hidden units of their own for every weight"
     law = ItemLaw(second_moment=1 / 3, share=1, usable=1.0)
-    least_scale = 0.0
 
     def recipe(self, target: ReluNetwork, candidates: int) -> RandomRecipe:
         """Return ``candidates`` linear hidden units for every target weight and bias."""
@@ -80,40 +79,18 @@ class LinearLink(Construction):
             raise InvalidNetworkError("the hidden layers of linear links must be linear")
         return n
 
-    def sides(self, signs: InputSigns) -> tuple[Side, ...]:  # noqa: ARG002 - a linear unit has no sides
-        """Return the one side there is."""
-        return ("both",)
+    def sides(self, signs: InputSigns) -> dict[Side, NDArray[np.int64]]:
+        """Return the one side that a linear unit has."""
+        return {"both": signs.columns("both")}
 
-    def columns(self, signs: InputSigns, side: Side) -> NDArray[np.int64]:
-        """Return the inputs that can lie on this side."""
-        return signs.columns(side)
-
-    def rows(
-        self, target: ReluNetwork, random: ReluNetwork, signs: Sequence[InputSigns], most_items: int
-    ) -> list[RowGroup]:
+    def rows(self, target: ReluNetwork, random: ReluNetwork, place: RowPlace) -> RowGroup:
         """Return one row for each target weight and bias; items are its own coefficients."""
-        groups = []
-        for index, layer in enumerate(target.layers):
-            targets = weight_with_bias(layer)
-            columns = self.columns(signs[index], "both")
-            if not columns.size:
-                continue
-            coefficients = self._coefficients(layer, random.layers[2 * index])
-            n = coefficients.shape[2]
-            offered = min(n, most_items)
-            units = np.arange(coefficients.size).reshape(coefficients.shape)
-            groups.append(
-                RowGroup(
-                    index,
-                    "both",
-                    columns,
-                    coefficients[:, columns, :offered],
-                    np.ones((len(targets), len(columns), offered), dtype=bool),
-                    targets[:, columns],
-                    units[:, columns, :offered],
-                )
-            )
-        return groups
+        layer = target.layers[place.layer]
+        coefficients = self._coefficients(layer, random.layers[2 * place.layer])
+        units = np.arange(coefficients.size).reshape(coefficients.shape)
+        items = coefficients[:, place.columns]
+        every = np.ones(items.shape, dtype=bool)
+        return RowGroup(place, items, every, row_targets(layer, place), units[:, place.columns])
 
     def masks(
         self, target: ReluNetwork, random: ReluNetwork, groups: Sequence[RowGroup], kept: Sequence[Bools]
@@ -124,7 +101,7 @@ class LinearLink(Construction):
             first, second = random.layers[2 * index], random.layers[2 * index + 1]
             alive = np.zeros(first.d_out, dtype=bool)
             for group, chosen in zip(groups, kept, strict=True):
-                if group.layer == index:
+                if group.place.layer == index:
                     alive[group.units[chosen]] = True
             n = first.d_out // self._weights(layer)
             columns = layer.d_in + (layer.bias is not None)

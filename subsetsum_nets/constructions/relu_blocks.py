@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.constructions.protocol import Construction, RowGroup, covering_uniform, weight_with_bias
+from subsetsum_nets.constructions.protocol import Construction, RowGroup, covering_uniform, row_targets
 from subsetsum_nets.masks import NetworkMasks
 from subsetsum_nets.networks.errors import InvalidNetworkError
 from subsetsum_nets.networks.random_networks import DenseDraw, RandomRecipe
@@ -27,14 +27,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from subsetsum_nets.constructions.protocol import InputSigns, Side
+    from subsetsum_nets.constructions.protocol import RowPlace, Side
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.relu_network import Dense, ReluNetwork
 
     Bools = NDArray[np.bool_]
-
-
-_OFF_CENTRE = 0.5  # deviations between the target and half the total of the items offered
 
 
 class BlockConstruction(Construction):
@@ -54,17 +51,12 @@ class BlockConstruction(Construction):
         """Return n of a network with blocks of 2n units."""
         return check_blocks(target, random)
 
-    def rows(
-        self, target: ReluNetwork, random: ReluNetwork, signs: Sequence[InputSigns], most_items: int
-    ) -> list[RowGroup]:
-        """Return a row for each target weight on each side that needs one."""
-        groups = []
-        for index, (layer, sign) in enumerate(zip(target.layers, signs, strict=True)):
-            serving = self.serving(block_slopes(layer, random.layers[2 * index]))
-            for side in self.sides(sign):
-                columns = self.columns(sign, side)
-                groups.append(block_rows(target, random, index, side, columns, serving[side], most_items))
-        return groups
+    def rows(self, target: ReluNetwork, random: ReluNetwork, place: RowPlace) -> RowGroup:
+        """Return a row for each target weight, or each d outputs, at the place: all units that serve it."""
+        layer = target.layers[place.layer]
+        first, second = random.layers[2 * place.layer : 2 * place.layer + 2]
+        slopes = block_slopes(layer, first)
+        return block_rows(layer, second, place, slopes, self.serving(slopes)[place.side])
 
 
 def block_recipe(target: ReluNetwork, candidates: int, least_scale: float) -> RandomRecipe:
@@ -139,76 +131,34 @@ def block_slopes(layer: Dense, first: Dense) -> FloatArray:
     return slopes
 
 
-def block_rows(
-    target: ReluNetwork,
-    random: ReluNetwork,
-    index: int,
-    side: Side,
-    columns: NDArray[np.int64],
-    usable: Bools,
-    most_items: int,
-) -> RowGroup:
-    """Return one row for each target weight of layer ``index`` in ``columns``.
+def block_rows(layer: Dense, second: Dense, place: RowPlace, slopes: FloatArray, serving: Bools) -> RowGroup:
+    """Return the rows of one target layer at a place, the largest products of a row first.
 
-    ``usable``, shape (blocks, 2n), says which units serve this side; a row offers at most ``most_items`` of
-    them.
+    Parameters
+    ----------
+    layer, second : Dense
+        The target layer, and the layer that is pruned by subset sums.
+    place : RowPlace
+    slopes, serving : arrays, shape (blocks, 2n)
+        The slopes of all units, and which units serve this side.
+
     """
-    layer, first, second = target.layers[index], random.layers[2 * index], random.layers[2 * index + 1]
-    slopes = block_slopes(layer, first)
-    size = slopes.shape[1]
-    serving = usable[columns]
-    most = max(1, min(most_items, int(serving.sum(axis=1).max(initial=0))))
-    outgoing = np.asarray(second.weight).reshape(layer.d_out, -1, size)
-    targets = weight_with_bias(layer)[:, columns]
-    places = np.empty((*targets.shape, most), np.int64)
-    items = np.empty(places.shape)
-    valid = np.empty(places.shape, dtype=bool)
-    for output in range(layer.d_out):  # one output at a time bounds the memory
-        products = outgoing[output, columns] * slopes[columns]
-        places[output], valid[output] = choose_items(products, serving, targets[output], most)
-        items[output] = np.take_along_axis(products, places[output], axis=1)
-    return RowGroup(
-        index,
-        side,
-        columns,
-        np.where(valid, items, 0.0),
-        valid,
-        targets,
-        columns[:, np.newaxis] * size + places,
-    )
-
-
-def choose_items(
-    products: FloatArray, serving: Bools, targets: FloatArray, most: int
-) -> tuple[NDArray[np.int64], Bools]:
-    """Choose which ``most`` units to offer to each of J rows; returns places (J, most) and validity.
-
-    The larger products first, as they reach further. As long as there are units to spare, those that would
-    leave the target more than half a deviation from half the total are passed over, unless they bring it
-    nearer: subset sums are densest there. Asking for less than that would pass over all but small products
-    once a large one stands at twice the target, and leave a gap around it.
-    """
-    order = np.argsort(np.where(serving, -np.abs(products), np.inf), axis=1, kind="stable")
-    ranked = np.take_along_axis(products, order, axis=1)
-    available = serving.sum(axis=1)
-    spare = np.maximum(available - most, 0)
-    total, spread = np.zeros(len(products)), np.zeros(len(products))  # twice their mean and deviation
-    taken = np.zeros(len(products), dtype=np.int64)
-    chosen = np.zeros(order.shape, dtype=bool)
-    for rank in range(int(available.max(initial=0))):
-        item = ranked[:, rank]
-        offered = rank < available
-        distance = np.abs(total + item - 2 * targets)
-        away = distance > np.abs(total - 2 * targets)
-        away &= distance > _OFF_CENTRE * np.hypot(spread, item)
-        passed = offered & away & (spare > 0)
-        chosen[:, rank] = offered & ~passed & (taken < most)
-        total += np.where(chosen[:, rank], item, 0.0)
-        spread = np.where(chosen[:, rank], np.hypot(spread, item), spread)
-        taken += chosen[:, rank]
-        spare -= passed
-    front = np.argsort(~chosen, axis=1, kind="stable")[:, :most]
-    return np.take_along_axis(order, front, axis=1), np.take_along_axis(chosen, front, axis=1)
+    size, d = slopes.shape[1], place.dimension
+    usable = serving[place.columns]
+    most = max(1, int(usable.sum(axis=1).max(initial=0)))
+    used = np.argsort(~usable, axis=1, kind="stable")[:, :most]
+    there = np.take_along_axis(usable, used, axis=1)
+    inputs = np.take_along_axis(slopes[place.columns], used, axis=1)
+    numbers = place.columns[:, np.newaxis] * size + used
+    outgoing, targets = np.asarray(second.weight), row_targets(layer, place)
+    shape = (*targets.shape[:2], most)
+    items, valid, units = np.empty((*shape, d)), np.empty(shape, dtype=bool), np.empty(shape, np.int64)
+    for row in range(len(targets)):  # one at a time bounds the memory
+        products = np.where(there, outgoing[row * d : (row + 1) * d, numbers] * inputs, 0.0)  # (d, J, most)
+        order = np.argsort(np.where(there, -np.abs(products).max(axis=0), np.inf), axis=1, kind="stable")
+        valid[row], units[row] = (np.take_along_axis(array, order, axis=1) for array in (there, numbers))
+        items[row] = np.moveaxis(np.take_along_axis(products, order[np.newaxis], axis=2), 0, 2)
+    return RowGroup(place, items.reshape(shape + targets.shape[2:]), valid, targets, units)
 
 
 def block_masks(
@@ -228,9 +178,10 @@ def block_masks(
         first, second = random.layers[2 * index], random.layers[2 * index + 1]
         outgoing = np.zeros(second.weight.shape, dtype=bool)
         for group, chosen in zip(groups, kept, strict=True):
-            if group.layer == index:
-                rows = np.broadcast_to(np.arange(layer.d_out)[:, np.newaxis, np.newaxis], chosen.shape)
-                outgoing[rows[chosen], group.units[chosen]] = True
+            if group.place.layer == index:
+                d, rows = group.place.dimension, np.nonzero(chosen)[0]
+                for k in range(d):
+                    outgoing[rows * d + k, group.units[chosen]] = True
         given = first_layers[index]
         blocks = _blocks(layer)
         alive = outgoing.any(axis=0).reshape(blocks, -1) if given is None else given

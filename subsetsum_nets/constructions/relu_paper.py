@@ -30,15 +30,13 @@ class ReluPaper(BlockConstruction):
     """The construction in the proof of Theorem 1."""
 
     name = "relu-paper"
+    source = "Theorem 1 of Pensia et al. 2020, as in its proof"
     law = ItemLaw(second_moment=1 / 9, share=1, usable=0.5)  # E[(UV)^2] = 1/9 for U, V ~ U[-1, 1]
 
-    def sides(self, signs: InputSigns) -> tuple[Side, ...]:  # noqa: ARG002 - the proof asks for both
-        """Return both sides, always."""
-        return ("positive", "negative")
-
-    def columns(self, signs: InputSigns, side: Side) -> NDArray[np.int64]:  # noqa: ARG002 - both, always
-        """Return all inputs."""
-        return np.arange(len(signs.positive))
+    def sides(self, signs: InputSigns) -> dict[Side, NDArray[np.int64]]:
+        """Return both sides and all inputs, always: the proof asks for them."""
+        everything = np.arange(len(signs.positive))
+        return {"positive": everything, "negative": everything}
 
     def serving(self, slopes: FloatArray) -> dict[Side, Bools]:
         """Return a^+ of the top halves and c^- of the bottom halves."""

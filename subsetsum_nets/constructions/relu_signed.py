@@ -30,20 +30,12 @@ class ReluSigned(BlockConstruction):
     """The block construction with units used by their sign."""
 
     name = "relu"
+    source = "Theorem 1 of Pensia et al. 2020, hidden units used by their sign"
     law = ItemLaw(second_moment=1 / 9, share=2, usable=0.5)
 
-    def sides(self, signs: InputSigns) -> tuple[Side, ...]:
+    def sides(self, signs: InputSigns) -> dict[Side, NDArray[np.int64]]:
         """Return the sides on which some input can lie."""
-        sides: list[Side] = []
-        if signs.positive.any():
-            sides.append("positive")
-        if signs.negative.any():
-            sides.append("negative")
-        return tuple(sides)
-
-    def columns(self, signs: InputSigns, side: Side) -> NDArray[np.int64]:
-        """Return the inputs that can lie on this side."""
-        return signs.columns(side)
+        return {side: signs.columns(side) for side in ("positive", "negative")}
 
     def serving(self, slopes: FloatArray) -> dict[Side, Bools]:
         """Return the units by the sign of their slope."""

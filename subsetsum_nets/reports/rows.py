@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from solvers import Status
-from subsetsum_nets.constructions import CONSTRUCTIONS, InputSigns
+from subsetsum_nets.constructions import CONSTRUCTIONS
 from subsetsum_nets.networks.domains import Box
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ class LayerRows:
     sizes : int, shape (N,)
         Items kept.
     picture : float64, shape (d_out, columns), or None
-        Items kept for each target weight (and bias, the last column), the sums of both signs together.
+        Items kept for each target weight (and bias, the last column), the sums of both signs together;
+        for a vector, the same number for each of its outputs.
     biased : bool
         Whether the last column is the bias.
 
@@ -74,22 +75,23 @@ def rows_by_layer(pruned: PrunedNetwork) -> list[LayerRows] | None:
     """
     if pruned.construction not in CONSTRUCTIONS:
         return None
-    whole, method = all_rows(pruned), CONSTRUCTIONS[pruned.construction]
+    whole = all_rows(pruned)
     domain: Any = pruned.target.domain or Box(-1, 1)
     if pruned.certificate is not None:
         domain = pruned.certificate.domain_set
+    places = CONSTRUCTIONS[pruned.construction].places(pruned.target, domain)
     found, first = [], 0
-    for index, (layer, signs) in enumerate(
-        zip(pruned.target.layers, InputSigns.of_layers(pruned.target, domain), strict=True)
-    ):
-        start, width = first, len(signs.positive)
-        picture = np.zeros((layer.d_out, width))
-        for side in method.sides(signs):
-            columns = method.columns(signs, side)
-            last = first + layer.d_out * len(columns)
+    for index, layer in enumerate(pruned.target.layers):
+        start = first
+        picture = np.zeros((layer.d_out, layer.d_in + (layer.bias is not None)))
+        for place in places:
+            if place.layer != index:
+                continue
+            last = first + layer.d_out // place.dimension * len(place.columns)
             if last > len(whole.errors):
                 return None
-            picture[:, columns] += whole.sizes[first:last].reshape(layer.d_out, -1)
+            sizes = whole.sizes[first:last].reshape(-1, len(place.columns))
+            picture[:, place.columns] += np.repeat(sizes, place.dimension, axis=0)
             first = last
         part = slice(start, first)
         found.append(

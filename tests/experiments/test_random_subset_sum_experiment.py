@@ -57,7 +57,7 @@ def test_clopper_pearson_covers_at_least_as_often_as_it_says(chance):
 
 def test_intervals_refuse_bad_numbers():
     for successes, trials, confidence in ((2, 1, 0.9), (-1, 5, 0.9), (0, 0, 0.9), (1, 5, 1.0), (1, 5, 0.0)):
-        with pytest.raises(ValueError, match=r"successes|confidence"):
+        with pytest.raises(ValueError, match=r"successes|trials|confidence"):
             clopper_pearson(successes, trials, confidence=confidence)
     assert np.isnan(resampled_interval(np.array([np.nan]))).all()
 
@@ -174,8 +174,8 @@ def test_a_users_law_that_changed_behind_its_name_is_noticed(tmp_path):
         ({"sizes": [3.5]}, "sizes"),
         ({"samples": 0}, "samples"),
         ({"seed": -1}, "seed"),
-        ({"low": 1.0}, "low < high"),
-        ({"high": np.inf}, "low < high"),
+        ({"low": 1.0}, "low must be less than high"),
+        ({"high": np.inf}, "high must be a number"),
         ({"law": "levy"}, "no law"),
         ({"epsilon": 0.0}, "epsilon"),
         ({"delta": 1.0}, "delta"),

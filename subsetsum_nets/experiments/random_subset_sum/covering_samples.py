@@ -21,7 +21,7 @@ from solvers.batch.checkpoint import Checkpoint
 from solvers.batch.progress import Progress
 from solvers.batch.rows import Answers
 from solvers.exact import float_down, float_up
-from subsetsum_nets.networks.distributions import checked_seed, is_integer
+from subsetsum_nets.networks.arguments import checked_integer, checked_number
 from subsetsum_nets.theory.random_subset_sum import ItemLaw, item_law
 
 if TYPE_CHECKING:
@@ -76,14 +76,16 @@ class Question:
     ) -> Question:
         """Return the question, or raise ValueError naming what is out of range."""
         listed = list(sizes)
-        if not listed or not all(is_integer(n) and 1 <= n <= MOST_ITEMS for n in listed):
-            raise ValueError(f"sizes must be integers from 1 to {MOST_ITEMS}, at least one, got {listed!r}")
-        if not is_integer(samples) or not 1 <= samples <= _MOST_SAMPLES:
-            raise ValueError(f"samples must be an integer from 1 to {_MOST_SAMPLES}, got {samples!r}")
-        if not (np.isfinite(low) and np.isfinite(high) and low < high):
-            raise ValueError(f"the interval of targets needs finite low < high, got {low!r} and {high!r}")
-        ascending = tuple(sorted({int(n) for n in listed}))
-        return cls(item_law(law), ascending, int(samples), checked_seed(seed), float(low), float(high))
+        if not listed:
+            raise ValueError("sizes must be at least one number of items, got none")
+        ascending = tuple(sorted({checked_integer(n, "each of sizes", 1, MOST_ITEMS) for n in listed}))
+        ends = [
+            checked_number(end, name, -np.inf, np.inf, "()") for name, end in (("low", low), ("high", high))
+        ]
+        if not ends[0] < ends[1]:
+            raise ValueError(f"low must be less than high, got {low!r} and {high!r}")
+        count = checked_integer(samples, "samples", 1, _MOST_SAMPLES)
+        return cls(item_law(law), ascending, count, checked_integer(seed, "seed", 0), *ends)
 
     def draw(self, n: int, first: int, last: int) -> tuple[Floats, Floats]:
         """Return items (last - first, n) and targets (last - first,) of samples first..last - 1.
@@ -160,9 +162,7 @@ def covering_radii(
     True
 
     """
-    if processes is not None and (not is_integer(processes) or processes < 1):
-        raise ValueError(f"processes must be an integer of at least 1, got {processes!r}")
-    workers = os.cpu_count() or 1 if processes is None else processes
+    workers = os.cpu_count() or 1 if processes is None else checked_integer(processes, "processes")
     radii = {n: np.full(question.samples, np.nan) for n in question.sizes}
     done = 0
     with Progress(progress, question.samples * len(question.sizes)) as shown:

@@ -25,6 +25,7 @@ from subsetsum_nets.experiments.random_subset_sum.item_counts import (
     served_table,
 )
 from subsetsum_nets.experiments.records import write_figure, write_provenance, write_table
+from subsetsum_nets.networks.arguments import checked_number, checked_positive
 from subsetsum_nets.networks.files.atomic_files import atomic_write
 from subsetsum_nets.theory.random_subset_sum import predicted_served
 
@@ -212,11 +213,9 @@ def run_random_subset_sum(
     """
     question = Question.checked(law, sizes, samples, seed, low, high)
     for name, value in (("epsilon", epsilon), ("delta", delta)):
-        if not 0 < value < 1:
-            raise ValueError(f"{name} must lie between 0 and 1, got {value!r}")
-    listed = [2.0**-k for k in range(2, 13, 2)] if epsilons is None else [float(e) for e in epsilons]
-    if not all(e > 0 for e in listed):
-        raise ValueError(f"epsilons must be positive numbers, got {listed!r}")
+        checked_number(value, name, 0, 1, "()")
+    given = [2.0**-k for k in range(2, 13, 2)] if epsilons is None else epsilons
+    listed = [checked_positive(e, "each of epsilons") for e in given]
     place = None if folder is None else Path(folder) / CHECKPOINT
     radii = covering_radii(question, folder=place, processes=processes, progress=progress)
     errors = nearest_errors(question, folder=place, threads=processes, progress=progress)
