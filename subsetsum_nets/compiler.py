@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import platform
 from dataclasses import asdict
 from functools import partial
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from solvers.solution import checked_objective
@@ -22,7 +20,7 @@ from subsetsum_nets.pruned_network import PrunedNetwork
 from subsetsum_nets.rounds import Rounds
 from subsetsum_nets.row_batches import solve_groups
 from subsetsum_nets.verification.certificate import Certificate
-from subsetsum_nets.version import __version__
+from subsetsum_nets.version import versions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,9 +107,10 @@ def prune(
     method = construction_named(construction)
     shared_out = allocation_named(allocation, method)
     _check_networks(method, target, into, domain)
-    for name, count, least in (("candidates", candidates, 1), ("threads", threads, 1), ("seed", seed, 0)):
+    number = checked_integer(seed, "seed", 0)
+    for name, count in (("candidates", candidates), ("threads", threads)):
         if count is not None:
-            checked_integer(count, name, least)
+            checked_integer(count, name)
     area = domain or target.domain or Box(-1, 1)
     area.bounds(target.widths[0])
     task = CompileTask(
@@ -123,10 +122,10 @@ def prune(
         objective=checked_objective(objective),
     )
     solve = partial(solve_groups, objective=objective, threads=threads, executor=executor, progress=progress)
-    found = Rounds(task, shared_out(task), solve).run(candidates, seed, into, checkpoint)
-    random, recipe, chosen, solution = found.random, found.recipe, found.candidates, found.solution
-    masks, network, result, shortfall = found.masks, found.network, found.result, found.shortfall
-    drawn = None if recipe is None else seed
+    found = Rounds(task, shared_out(task), solve).run(candidates, number, into, checkpoint)
+    random, recipe, chosen = found.draw
+    masks, network, solution, shortfall = found.masks, found.network, found.solution, found.shortfall
+    drawn = None if recipe is None else number
     parameters, kept = random_counts(random, masks, recipe)
     certificate = Certificate(
         target_digest=network_digest(target),
@@ -147,8 +146,8 @@ def prune(
         },
         status_counts=solution.summary()["status"],
         shortfall=None if shortfall is None else asdict(shortfall),
-        versions=_versions(),
-        **Certificate.findings(result),
+        versions=versions(),
+        **Certificate.findings(found.result),
     )
     return PrunedNetwork(
         target=target,
@@ -169,17 +168,10 @@ def prune(
 def _check_networks(
     construction: Construction, target: ReluNetwork, into: ReluNetwork | None, domain: Domain | None
 ) -> None:
-    if not isinstance(target, ReluNetwork):
-        raise TypeError(f"target must be a ReluNetwork, got a {type(target).__name__}; see load_network")
-    if into is not None and not isinstance(into, ReluNetwork):
-        raise TypeError(f"into must be a ReluNetwork, got a {type(into).__name__}; see load_network")
+    given = {"target": target} if into is None else {"target": target, "into": into}
+    for role, network in given.items():
+        if not isinstance(network, ReluNetwork):
+            raise TypeError(f"{role} must be a ReluNetwork, got a {type(network).__name__}; see load_network")
+        construction.check_layers(network, role)
     if domain is not None and not isinstance(domain, Box | Ball):
         raise TypeError(f"domain must be a Box or a Ball, got {domain!r}")
-    construction.check_layers(target, "target")
-    if into is not None:
-        construction.check_layers(into, "into")
-
-
-def _versions() -> dict[str, str]:
-    libraries = {name: version(name) for name in ("numpy", "scipy", "numba")}
-    return {"subsetsum-nets": __version__, "python": platform.python_version(), **libraries}

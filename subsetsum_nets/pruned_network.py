@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from solvers import BatchSolution
 from subsetsum_nets.masks import NetworkMasks, random_counts
 from subsetsum_nets.networks.arguments import checked_integer
+from subsetsum_nets.networks.domains import Box
 from subsetsum_nets.networks.errors import NetworkFileError
 from subsetsum_nets.networks.files.network_files import load_network, save_network
 from subsetsum_nets.networks.random_networks import RandomRecipe, random_recipe_from_json
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.networks.relu_network import ReluNetwork
 
 
@@ -128,6 +130,13 @@ class PrunedNetwork:
     def bias_masks(self) -> list[NDArray[np.bool_] | None]:
         """Masks of the biases, one per layer."""
         return self.all_masks.biases
+
+    @property
+    def domain(self) -> Domain:
+        """The domain that the certificate is about; without one the target's, else Box(-1, 1)."""
+        if self.certificate is not None:
+            return self.certificate.domain_set
+        return self.target.domain or Box(-1, 1)
 
     @property
     def random_counts(self) -> tuple[int, int]:

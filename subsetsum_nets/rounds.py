@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -31,13 +31,19 @@ _MORE_ROUNDS = 2  # where the first proves too little
 _USEFUL = 0.5  # a round that leaves a larger part of the bound is followed by a wider network
 
 
-@dataclass(frozen=True, eq=False)
-class Round:
-    """One network pruned and verified."""
+class Draw(NamedTuple):
+    """A random network, its recipe if it was drawn, and its number of candidates."""
 
     random: ReluNetwork
     recipe: RandomRecipe | None
     candidates: int
+
+
+@dataclass(frozen=True, eq=False)
+class Round:
+    """One network pruned and verified."""
+
+    draw: Draw
     offer: Offer
     solution: BatchSolution
     masks: NetworkMasks
@@ -62,75 +68,60 @@ class Rounds:
         checkpoint: str | PathLike[str] | None,
     ) -> Round:
         """Return the first round that is verified, or else the one with the least bound."""
-        random, recipe, chosen, offer = self._first_offer(candidates, seed, into)
-        found = best = self._round(random, recipe, chosen, offer, checkpoint)
+        found = best = self._round(*self._first_offer(candidates, seed, into), checkpoint)
         before = math.inf
         for number in range(1, _MORE_ROUNDS + 1):
             if best.result.verified:
                 break
-            random, recipe, chosen = found.random, found.recipe, found.candidates
-            again = None
+            draw, again = found.draw, None
             if found.result.upper < _USEFUL * before:
-                again = self.allocation.tightened(random, found.offer, found.result.upper)
+                again = self.allocation.tightened(draw.random, found.offer, found.result.upper)
             before = found.result.upper
             if again is None:
-                wider = self.allocation.wider(found.candidates, found.result.upper)
+                wider = self.allocation.wider(draw.candidates, found.result.upper)
                 if wider is None or candidates is not None or into is not None:
                     break
-                random, recipe, chosen = self._random_network(wider, seed, None)
-                again = self.allocation.offer(random)
+                draw = self._random_network(wider, seed, None)
+                again = self.allocation.offer(draw.random)
             folder = None if checkpoint is None else Path(checkpoint) / f"round-{number}"
-            found = self._round(random, recipe, chosen, again, folder)
+            found = self._round(draw, again, folder)
             if found.result.upper < best.result.upper:
                 best = found
         return best
 
-    def _first_offer(
-        self, candidates: int | None, seed: int, into: ReluNetwork | None
-    ) -> tuple[ReluNetwork, RandomRecipe | None, int, Offer]:
+    def _first_offer(self, candidates: int | None, seed: int, into: ReluNetwork | None) -> tuple[Draw, Offer]:
         """Return the first network drawn whose offer is enough, or the last one."""
         if candidates is not None or into is not None:
-            drawn = self._random_network(candidates, seed, into)
-            return *drawn, self.allocation.offer(drawn[0])
+            draw = self._random_network(candidates, seed, into)
+            return draw, self.allocation.offer(draw.random)
         for size in self.allocation.sizes():
-            drawn = self._random_network(size, seed, None)
-            offer = self.allocation.offer(drawn[0])
+            draw = self._random_network(size, seed, None)
+            offer = self.allocation.offer(draw.random)
             if offer.enough:
                 break
-        return *drawn, offer
+        return draw, offer
 
-    def _random_network(
-        self, candidates: int | None, seed: int, into: ReluNetwork | None
-    ) -> tuple[ReluNetwork, RandomRecipe | None, int]:
-        """Return the random network, its recipe if it was drawn, and its number of candidates."""
+    def _random_network(self, candidates: int | None, seed: int, into: ReluNetwork | None) -> Draw:
         construction, target = self.task.construction, self.task.target
         if into is not None:
             offered = construction.candidates_in(target, into)
             if candidates not in (None, offered):
                 raise ValueError(f"the network given offers {offered} candidates, not {candidates}")
-            return into, None, offered
+            return Draw(into, None, offered)
         if candidates is None:
             raise ValueError("give candidates or a network")
-        chosen = int(candidates)
-        recipe = construction.recipe(target, chosen)
-        return recipe.draw(seed, domain=target.domain), recipe, chosen
+        recipe = construction.recipe(target, int(candidates))
+        return Draw(recipe.draw(seed, domain=target.domain), recipe, int(candidates))
 
-    def _round(
-        self,
-        random: ReluNetwork,
-        recipe: RandomRecipe | None,
-        candidates: int,
-        offer: Offer,
-        checkpoint: str | PathLike[str] | None,
-    ) -> Round:
+    def _round(self, draw: Draw, offer: Offer, checkpoint: str | PathLike[str] | None) -> Round:
         task = self.task
         solution = self.solve(offer.groups, offer.tolerances, checkpoint=checkpoint)
         kept = by_group(offer.groups, solution.masks)
-        masks = task.construction.masks(task.target, random, offer.groups, kept)
-        network = masks.apply(random)
+        masks = task.construction.masks(task.target, draw.random, offer.groups, kept)
+        network = masks.apply(draw.random)
         result = verify(task.target, network, domain=task.domain, norm=NORM, epsilon=task.epsilon)
-        shortfall = self._shortfall(offer, candidates, solution, result)
-        return Round(random, recipe, candidates, offer, solution, masks, network, result, shortfall)
+        shortfall = self._shortfall(offer, draw.candidates, solution, result)
+        return Round(draw, offer, solution, masks, network, result, shortfall)
 
     def _shortfall(
         self, offer: Offer, candidates: int, solution: BatchSolution, result: VerificationResult

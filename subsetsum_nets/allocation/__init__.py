@@ -11,17 +11,13 @@ from subsetsum_nets.allocation.recursion import RecursionAllocation
 from subsetsum_nets.allocation.tight import TightAllocation
 
 if TYPE_CHECKING:
+    from subsetsum_nets.allocation.compile_task import Allocation
     from subsetsum_nets.constructions import Construction
 
-ALLOCATIONS: dict[str, type[TightAllocation | RecursionAllocation]] = {
-    "tight": TightAllocation,
-    "recursion": RecursionAllocation,
-}
+ALLOCATIONS: dict[str, type[Allocation]] = {"tight": TightAllocation, "recursion": RecursionAllocation}
 
 
-def allocation_named(
-    name: str | None, construction: Construction
-) -> type[TightAllocation | RecursionAllocation]:
+def allocation_named(name: str | None, construction: Construction) -> type[Allocation]:
     """Return the allocation of that name, the construction's own for None.
 
     Raises
@@ -37,6 +33,3 @@ def allocation_named(
             f"available are {', '.join(construction.allocations)}"
         )
     return ALLOCATIONS[chosen]
-
-
-__all__ = ["ALLOCATIONS", "RecursionAllocation", "TightAllocation", "allocation_named"]

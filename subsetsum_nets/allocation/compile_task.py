@@ -6,9 +6,10 @@ An allocation says how many candidates a network needs and how far each subset s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -54,11 +55,7 @@ class CompileTask:
     @cached_property
     def rows(self) -> int:
         """The number of subset sums; at least 1."""
-        counts = [
-            int(self.target.layers[place.layer].d_out) // place.dimension * len(place.columns)
-            for place in self.places
-        ]
-        return max(1, sum(counts))
+        return max(1, sum(place.rows for place in self.places))
 
     def groups(self, random: ReluNetwork) -> Iterator[RowGroup]:
         """Yield the rows that a random network offers at each place, with all their items."""
@@ -93,20 +90,20 @@ class Offer:
     groups : list of RowGroup
     tolerances : list of float64 arrays, shape (R, J)
         One per group.
-    expected : list of float64 arrays, shape (R, J)
-        The errors of the nearest subsets that are expected; one per group.
     items : int
         Items at most that a row has.
     enough : bool
         Whether solving these is predicted to reach epsilon.
+    expected : list of float64 arrays, shape (R, J)
+        The errors of the nearest subsets that are expected, one per group; empty where nobody asks.
 
     """
 
     groups: list[RowGroup]
     tolerances: list[FloatArray]
-    expected: list[FloatArray]
     items: int
     enough: bool
+    expected: list[FloatArray] = field(default_factory=list)
 
     @property
     def total(self) -> int:
@@ -114,23 +111,31 @@ class Offer:
         return sum(int(group.valid.sum()) for group in self.groups)
 
 
-class Allocation(Protocol):
+class Allocation(ABC):
     """A way to share epsilon out over the weights."""
 
-    met_is_proven: bool  # whether a network whose rows all meet their tolerances always verifies
+    met_is_proven: ClassVar[bool]  # whether a network whose rows all meet their tolerances always verifies
+
+    def __init__(self, task: CompileTask) -> None:
+        self._task = task
 
     @property
+    @abstractmethod
     def sizing(self) -> Sizing:
         """What a network needs that fails with probability delta."""
 
     def sizes(self) -> Iterator[int]:
         """Yield numbers of candidates, ascending to that: to be drawn until an offer is enough."""
+        yield self.sizing.candidates
 
+    @abstractmethod
     def offer(self, random: ReluNetwork) -> Offer:
         """Return the subset sums that a random network offers, with their tolerances."""
 
-    def tightened(self, random: ReluNetwork, offer: Offer, bound: float) -> Offer | None:
+    def tightened(self, random: ReluNetwork, offer: Offer, bound: float) -> Offer | None:  # noqa: ARG002
         """Return subset sums with smaller errors, where only ``bound`` was proven; None if there are none."""
+        return None
 
-    def wider(self, candidates: int, bound: float) -> int | None:
+    def wider(self, candidates: int, bound: float) -> int | None:  # noqa: ARG002
         """Return how many candidates should do, where these proved only ``bound``; None if unknown."""
+        return None

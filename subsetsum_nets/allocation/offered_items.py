@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -30,77 +30,57 @@ _BLOCK = 1 << 14  # rows chosen at a time
 
 
 def choose_items(products: FloatArray, serving: Bools, targets: FloatArray, most: int) -> tuple[Ints, Bools]:
-    """Choose which ``most`` units to offer to each of N rows.
+    """Choose which ``most`` units to offer to each of N rows; returns places (N, most) and validity.
 
     The larger products first, as they reach further. As long as there are units to spare, those that would
     leave the target more than half a deviation from half the total are passed over, unless they bring it
     nearer: subset sums are densest there. Asking for less than that would pass over all but small products
     once a large one stands at twice the target, and leave a gap around it.
-
-    Parameters
-    ----------
-    products : float64, shape (N, m) or (N, m, d)
-        A vector counts by its largest coordinate.
-    serving : bool, shape (N, m)
-    targets : float64, shape (N,) or (N, d)
-    most : int
-
-    Returns
-    -------
-    places, valid : arrays, shape (N, min(most, m))
-        The items chosen, and which of these places are filled.
-
     """
-    order = np.argsort(np.where(serving, -_sizes(products, 2), np.inf), axis=1, kind="stable")
-    ranked = _taken(products, order)
+    order = np.argsort(np.where(serving, -np.abs(products), np.inf), axis=1, kind="stable")
+    ranked = np.take_along_axis(products, order, axis=1)
     available = serving.sum(axis=1)
     spare = np.maximum(available - most, 0)
-    total, spread = np.zeros(targets.shape), np.zeros(len(products))  # twice their mean and deviation
+    total, spread = np.zeros(len(products)), np.zeros(len(products))  # twice their mean and deviation
     taken = np.zeros(len(products), dtype=np.int64)
     chosen = np.zeros(order.shape, dtype=bool)
     for rank in range(int(available.max(initial=0))):
         item = ranked[:, rank]
         offered = rank < available
-        distance = _sizes(total + item - 2 * targets, 1)
-        wider = np.hypot(spread, _sizes(item, 1))
-        away = (distance > _sizes(total - 2 * targets, 1)) & (distance > _OFF_CENTRE * wider)
+        distance = np.abs(total + item - 2 * targets)
+        away = distance > np.abs(total - 2 * targets)
+        away &= distance > _OFF_CENTRE * np.hypot(spread, item)
         passed = offered & away & (spare > 0)
-        picked = chosen[:, rank] = offered & ~passed & (taken < most)
-        total[picked] += item[picked]
-        spread = np.where(picked, wider, spread)
-        taken += picked
+        chosen[:, rank] = offered & ~passed & (taken < most)
+        total += np.where(chosen[:, rank], item, 0.0)
+        spread = np.where(chosen[:, rank], np.hypot(spread, item), spread)
+        taken += chosen[:, rank]
         spare -= passed
     front = np.argsort(~chosen, axis=1, kind="stable")[:, :most]
     return np.take_along_axis(order, front, axis=1), np.take_along_axis(chosen, front, axis=1)
 
 
-def _sizes(values: FloatArray, axes: int) -> FloatArray:
-    """Return absolute values of numbers over ``axes`` axes, or of vectors along one more."""
-    return np.abs(values) if values.ndim == axes else np.abs(values).max(axis=-1)
-
-
-def _taken(items: NDArray[Any], places: Ints) -> NDArray[Any]:
-    """Return the items (N, m) or vectors (N, m, d) at places (N, k) of each row."""
-    return np.take_along_axis(items, places if items.ndim == 2 else places[:, :, np.newaxis], axis=1)
-
-
 def with_at_most(group: RowGroup, most: int) -> RowGroup:
-    """Return a group whose rows offer at most ``most`` items each; the same one where they have no more."""
+    """Return a group whose rows offer at most ``most`` items each; of vectors the first that there are."""
     if group.valid.shape[2] <= most:
         return group
-    items, valid, targets = (group.flat(array) for array in (group.items, group.valid, group.targets))
-    places, kept = np.zeros((len(targets), most), np.int64), np.zeros((len(targets), most), dtype=bool)
-    for first in range(0, len(targets), _BLOCK):
-        part = slice(first, first + _BLOCK)
-        places[part], kept[part] = choose_items(items[part], valid[part], targets[part], most)
+    places = np.broadcast_to(np.arange(most), (group.place.rows, most)).copy()
+    kept = group.flat(group.valid)[:, :most].copy()
+    if group.place.dimension == 1:
+        items, valid, targets = (group.flat(array) for array in (group.items, group.valid, group.targets))
+        for first in range(0, group.place.rows, _BLOCK):
+            part = slice(first, first + _BLOCK)
+            places[part], kept[part] = choose_items(items[part], valid[part], targets[part], most)
     return _with_places(group, places, kept)
 
 
 def _with_places(group: RowGroup, places: Ints, kept: Bools) -> RowGroup:
     """Return the group with the items at ``places`` of each row, shape (rows, k), where ``kept``."""
-    shape = (*group.valid.shape[:2], places.shape[1])
-    items, units = _taken(group.flat(group.items), places), _taken(group.flat(group.units), places)
+    at = places if group.place.dimension == 1 else places[:, :, np.newaxis]
+    items = np.take_along_axis(group.flat(group.items), at, axis=1)
     items[~kept] = 0.0
+    units = np.take_along_axis(group.flat(group.units), places, axis=1)
+    shape = (*group.place.shape, places.shape[1])
     return replace(
         group,
         items=items.reshape(shape + items.shape[2:]),

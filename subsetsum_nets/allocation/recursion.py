@@ -15,11 +15,11 @@ import numpy as np
 
 from subsetsum_nets.allocation.compile_task import ALLOWANCE, NORM, Allocation, Offer
 from subsetsum_nets.allocation.offered_items import with_at_most
-from subsetsum_nets.allocation.sizing import level, predicted_errors, size_network
+from subsetsum_nets.allocation.sizing import predicted_errors, size_network
 from subsetsum_nets.verification import DifferentialRecursion, LayerErrors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from subsetsum_nets.allocation.compile_task import CompileTask
     from subsetsum_nets.allocation.sizing import Sizing
@@ -33,7 +33,7 @@ class RecursionAllocation(Allocation):
     met_is_proven = True
 
     def __init__(self, task: CompileTask) -> None:
-        self._task = task
+        super().__init__(task)
         self.recursion = DifferentialRecursion(task.target, task.domain)
 
     @cached_property
@@ -44,10 +44,6 @@ class RecursionAllocation(Allocation):
         weight_error = largest_scale(self.recursion, uniform, task.epsilon)
         with np.errstate(over="ignore", invalid="ignore"):  # weights near the ends of float64
             return size_network(task.construction, task.target, weight_error, task.rows, task.delta)
-
-    def sizes(self) -> Iterator[int]:
-        """Yield one number."""
-        yield self.sizing.candidates
 
     def offer(self, random: ReluNetwork) -> Offer:
         """Return rows with tolerances such that all together give epsilon.
@@ -60,20 +56,7 @@ class RecursionAllocation(Allocation):
         predicted = [predicted_errors(group, task.rows, task.delta) for group in groups]
         scale = largest_scale(self.recursion, layer_errors(task, predicted), task.epsilon)
         tolerances = [scale * error for error in predicted]
-        margin = level(task.rows, task.delta)
-        expected = [
-            error / margin ** (1 / group.place.dimension)
-            for group, error in zip(groups, predicted, strict=True)
-        ]
-        return Offer(groups, tolerances, expected, self.sizing.items, enough=True)
-
-    def tightened(self, random: ReluNetwork, offer: Offer, bound: float) -> Offer | None:  # noqa: ARG002
-        """Return None: where all rows are met there is nothing to tighten."""
-        return None
-
-    def wider(self, candidates: int, bound: float) -> int | None:  # noqa: ARG002
-        """Return None: a failure within delta is reported."""
-        return None
+        return Offer(groups, tolerances, self.sizing.items, enough=True)
 
 
 def largest_scale(recursion: DifferentialRecursion, errors: Sequence[LayerErrors], epsilon: float) -> float:

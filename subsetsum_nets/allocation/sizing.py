@@ -41,7 +41,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.constructions.protocol import covering_scale, weight_with_bias
+from subsetsum_nets.constructions.protocol import weight_with_bias
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -143,9 +143,10 @@ def _worst_layer(
     worst = 0.0
     for layer in target.layers:
         weights = np.abs(weight_with_bias(layer)).ravel()
-        scale = covering_scale(layer, least=construction.least_scale)
         d = construction.dimension(layer)
-        errors = errors_with(construction.law, weights, scale, m, rows, delta, inverse_density, d)
+        errors = errors_with(
+            construction.law, weights, construction.scale(layer), m, rows, delta, inverse_density, d
+        )
         worst = max(worst, float(errors.mean()))
     return worst
 
@@ -204,8 +205,8 @@ def predicted_errors(group: RowGroup, rows: int, delta: float) -> FloatArray:
     d, targets = group.place.dimension, group.flat(group.targets)
     expected = expected_errors(group.flat(group.items), group.valid.sum(axis=2).ravel(), targets)
     error = 2.0 ** (1 / d - 1) * (level(rows, delta) * expected) ** (1 / d)
-    largest = np.abs(targets.reshape(group.rows, d)).max(axis=1)
-    return np.asarray(np.minimum(error, largest).reshape(group.valid.shape[:2]))
+    largest = np.abs(targets.reshape(-1, d)).max(axis=1)
+    return np.asarray(np.minimum(error, largest).reshape(group.place.shape))
 
 
 def expected_errors(items: FloatArray, counts: NDArray[np.int64], targets: FloatArray) -> FloatArray:

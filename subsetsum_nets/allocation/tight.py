@@ -74,7 +74,7 @@ class TightAllocation(Allocation):
                 f"allocation 'tight' predicts scalar rows; those of construction {task.construction.name!r} "
                 f"have dimension {max(vectors)}, so that it must not name this allocation"
             )
-        self._task = task
+        super().__init__(task)
         self._level = level(task.rows, task.delta)
         self._law = ErrorLaw.of(task.objective, task.rows, task.delta)
         self._bounds = SimulatedBounds(task, self._law)
@@ -155,7 +155,7 @@ class TightAllocation(Allocation):
         excess = min(bound / self._allowed, 2.0**MOST_ITEMS)
         if task.objective != "nearest":
             smaller = [t / (1.1 * excess) for t in offer.tolerances]
-            return Offer(offer.groups, smaller, offer.expected, offer.items, enough=False)
+            return Offer(offer.groups, smaller, offer.items, enough=False, expected=offer.expected)
         everything = self._everything(random)
         more = math.ceil(math.log2(excess) + _REDRESS)
         counts = [group.valid.sum(axis=2) + more for group in offer.groups]
@@ -176,7 +176,7 @@ class TightAllocation(Allocation):
         chosen = [with_items(group, count) for group, count in zip(everything, counts, strict=True)]
         groups, expected = [group for group, _ in chosen], [errors for _, errors in chosen]
         scale, tolerances = self._tolerances(groups, expected)
-        return Offer(groups, tolerances, expected, _most(groups), enough=scale >= _SAFE), scale
+        return Offer(groups, tolerances, _most(groups), scale >= _SAFE, expected), scale
 
     def _tolerances(
         self, groups: Sequence[RowGroup], expected: Sequence[FloatArray]

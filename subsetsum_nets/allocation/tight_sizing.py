@@ -21,7 +21,7 @@ from subsetsum_nets.allocation.sizing import (
     level,
     mean_over_rows,
 )
-from subsetsum_nets.constructions.protocol import covering_scale, weight_with_bias
+from subsetsum_nets.constructions.protocol import weight_with_bias
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,7 +110,7 @@ class TightSizing:
         task = self._task
         count = 0.0
         for place, sensitivity in zip(self._places, self._bounds.sensitivities, strict=True):
-            scale = covering_scale(task.target.layers[place.layer], least=task.construction.least_scale)
+            scale = task.construction.scale(task.target.layers[place.layer])
             effect = (
                 scale
                 * sensitivity
@@ -166,7 +166,7 @@ class TightSizing:
         self, layer: int, weights: FloatArray, m: int, density: Callable[[FloatArray, float], FloatArray]
     ) -> FloatArray:
         task = self._task
-        scale = covering_scale(task.target.layers[layer], least=task.construction.least_scale)
+        scale = task.construction.scale(task.target.layers[layer])
         return errors_with(task.construction.law, weights, scale, m, task.rows, task.delta, density)
 
     def _weights(self, layer: int) -> FloatArray:

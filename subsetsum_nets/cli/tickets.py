@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from subsetsum_nets.verification.certificate import Certificate
 
 _DEFAULT_TARGET = "digits-64-32-10"
+_FROM_CERTIFICATE = (
+    "construction", "candidates", "seed", "epsilon", "domain", "norm", "status_counts",
+    "worst_weight_error", "bound", "method", "attack", "verified", "shortfall",
+)  # fmt: skip
 
 
 @app.command()
@@ -124,20 +128,8 @@ def _prune_summary(
     return {
         "target": str(path),
         "out": str(out),
-        "construction": certificate.construction,
-        "candidates": certificate.candidates,
-        "seed": certificate.seed,
-        "epsilon": certificate.epsilon,
-        "domain": certificate.domain,
-        "norm": certificate.norm,
+        **{name: getattr(certificate, name) for name in _FROM_CERTIFICATE},
         **certificate.counts,
-        "status_counts": certificate.status_counts,
-        "worst_weight_error": certificate.worst_weight_error,
-        "bound": certificate.bound,
-        "method": certificate.method,
-        "attack": certificate.attack,
-        "verified": certificate.verified,
-        "shortfall": certificate.shortfall,
         "accuracy_before": None if accuracy is None else accuracy[0],
         "accuracy_after": None if accuracy is None else accuracy[1],
         "rows_per_second": len(pruned.solution) / max(pruned.solution.seconds, 1e-9),

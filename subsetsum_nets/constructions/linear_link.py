@@ -15,10 +15,10 @@ from subsetsum_nets.constructions.protocol import (
     Construction,
     ItemLaw,
     RowGroup,
-    covering_uniform,
     row_targets,
 )
 from subsetsum_nets.masks import NetworkMasks, sparse_mask
+from subsetsum_nets.networks.distributions import Uniform
 from subsetsum_nets.networks.errors import InvalidNetworkError
 from subsetsum_nets.networks.random_networks import LinkDraw, OnesDraw, RandomRecipe
 from subsetsum_nets.networks.relu_network import is_sparse
@@ -47,7 +47,7 @@ class LinearLink(Construction):
         layers: list[LinkDraw | OnesDraw] = []
         for layer in target.layers:
             bias = layer.bias is not None
-            layers.append(LinkDraw(layer.d_out, layer.d_in, candidates, bias, covering_uniform(layer)))
+            layers.append(LinkDraw(layer.d_out, layer.d_in, candidates, bias, Uniform(self.scale(layer))))
             layers.append(OnesDraw(layer.d_out, layer.d_in, candidates, bias))
         linear = [2 * index for index in range(len(target.layers))]
         linear += [2 * index + 1 for index in target.linear_after]
@@ -55,22 +55,20 @@ class LinearLink(Construction):
 
     def candidates_in(self, target: ReluNetwork, random: ReluNetwork) -> int:
         """Return n of a network of linear links."""
-        count = len(target.layers)
-        found: set[int] = set()
-        for index, layer in enumerate(target.layers if len(random.layers) == 2 * count else ()):
-            units = random.layers[2 * index].d_out
-            found.add(max(1, units // self._weights(layer)))
-        if len(found) != 1:
+        pairs = zip(target.layers, random.layers[::2], strict=False)
+        found = {max(1, first.d_out // self._weights(layer)) for layer, first in pairs}
+        if len(found) != 1 or len(random.layers) != 2 * len(target.layers):
             raise InvalidNetworkError(
                 f"the random network does not have n units a weight: {random!r} for {target!r}"
             )
-        n = found.pop()
+        n = int(found.pop())
         wanted = self.recipe(target, n).draw(0)
         for index, (mine, given) in enumerate(zip(wanted.layers, random.layers, strict=True)):
             same = is_sparse(given.weight) and given.weight.shape == mine.weight.shape
             same = same and (given.bias is None) == (mine.bias is None)
-            same = same and _same_pattern(given, mine) and not (index % 2 and np.any(given.weight.data != 1))
-            if not same:
+            for part in ("indices", "indptr"):
+                same = same and np.array_equal(getattr(given.weight, part), getattr(mine.weight, part))
+            if not same or (index % 2 and np.any(given.weight.data != 1)):
                 raise InvalidNetworkError(
                     f"layer {index} of the random network is not the sparse layer of linear links that "
                     f"{n} candidates a weight give; draw it from the recipe"
@@ -127,11 +125,3 @@ class LinearLink(Construction):
         if entries is not None:
             coefficients[entries.row] = entries.data
         return coefficients.reshape(layer.d_out, columns, n)
-
-
-def _same_pattern(a: Dense, b: Dense) -> bool:
-    if not (is_sparse(a.weight) and is_sparse(b.weight)):
-        return False
-    return np.array_equal(a.weight.indices, b.weight.indices) and np.array_equal(
-        a.weight.indptr, b.weight.indptr
-    )

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from subsetsum_nets.networks.distributions import Uniform
 from subsetsum_nets.networks.errors import InvalidNetworkError
 from subsetsum_nets.networks.relu_network import Dense, is_sparse
 
@@ -81,6 +80,8 @@ class RowPlace:
         Whether the effective weights count for inputs > 0, < 0, or all.
     columns : int array, shape (J,)
         Inputs of the target layer; d_in stands for the constant-one input of its bias.
+    outputs : int
+        d_out of that layer.
     dimension : int
         d: one subset serves so many outputs at once.
 
@@ -89,12 +90,23 @@ class RowPlace:
     layer: int
     side: Side
     columns: Ints
+    outputs: int
     dimension: int = 1
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows of a column, and columns: (R, J) with R d = d_out."""
+        return self.outputs // self.dimension, len(self.columns)
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return math.prod(self.shape)
 
 
 @dataclass(frozen=True, eq=False)
 class RowGroup:
-    """The subset-sum problems at one place: R rows for each of its J columns, R d = d_out.
+    """The subset-sum problems at one place: R rows for each of its J columns.
 
     The items of a row (those that are ``valid``) are what each unit would add to the effective weights if its
     outgoing weights were kept.
@@ -123,24 +135,16 @@ class RowGroup:
     units: Ints
 
     def __post_init__(self) -> None:
-        d = self.place.dimension
-        vector = () if d == 1 else (d,)
-        rows, offered = self.valid.shape[:2], self.valid.shape
-        shapes = (self.items.shape, self.targets.shape, self.units.shape)
-        if shapes != (offered + vector, rows + vector, offered) or rows[1:] != self.place.columns.shape:
-            raise ValueError(
-                f"items, targets and units have shapes {shapes}; {offered} valid items of dimension {d} in "
-                f"{self.place.columns.size} columns ask for {(offered + vector, rows + vector, offered)}"
-            )
-
-    @property
-    def rows(self) -> int:
-        """Number of rows."""
-        return math.prod(self.valid.shape[:2])
+        rows, d = self.place.shape, self.place.dimension
+        offered, vector = (*rows, self.valid.shape[-1]), () if d == 1 else (d,)
+        wanted = (offered + vector, offered, rows + vector, offered)
+        shapes = tuple(a.shape for a in (self.items, self.valid, self.targets, self.units))
+        if shapes != wanted:
+            raise ValueError(f"items, valid, targets and units have shapes {shapes}; they must be {wanted}")
 
     def flat(self, array: NDArray[Any]) -> NDArray[Any]:
         """Return one of the arrays with a single axis for the rows, instead of R and J."""
-        return array.reshape(self.rows, *array.shape[2:])
+        return array.reshape(self.place.rows, *array.shape[2:])
 
 
 @dataclass(frozen=True)
@@ -208,15 +212,24 @@ class Construction(ABC):
         """Return how many outputs of a target layer one subset serves; it divides their number."""
         return 1
 
+    def scale(self, layer: Dense) -> float:
+        """Return the range s of weights that stand for a layer's: a power of two that covers all of these.
+
+        On such a range drawn weights are on a dyadic grid, so that their products stay exact in float64.
+        """
+        needed = max(float(np.abs(weight_with_bias(layer)).max()), self.least_scale)
+        return math.ldexp(1.0, math.ceil(math.log2(needed))) if needed > 0 else 1.0
+
     def places(self, target: ReluNetwork, domain: Domain) -> list[RowPlace]:
-        """Return where rows are needed: layer by layer, side by side."""
+        """Return where rows are needed: layer by layer, side by side; all scalars before the vectors."""
         signs = InputSigns.of_layers(target, domain)
-        return [
-            RowPlace(index, side, columns, self.dimension(layer))
+        places = [
+            RowPlace(index, side, columns, layer.d_out, self.dimension(layer))
             for index, (layer, sign) in enumerate(zip(target.layers, signs, strict=True))
             for side, columns in self.sides(sign).items()
             if columns.size
         ]
+        return sorted(places, key=lambda place: place.dimension)
 
     @abstractmethod
     def recipe(self, target: ReluNetwork, candidates: int) -> RandomRecipe:
@@ -250,23 +263,5 @@ def weight_with_bias(layer: Dense) -> FloatArray:
 def row_targets(layer: Dense, place: RowPlace) -> FloatArray:
     """Return the target weights at a place in the shape of its rows: (R, J), or (R, J, d) for d > 1."""
     weights = weight_with_bias(layer)[:, place.columns]
-    if place.dimension == 1:
-        return weights
-    return weights.reshape(-1, place.dimension, len(place.columns)).swapaxes(1, 2)
-
-
-def covering_scale(layer: Dense, *, least: float) -> float:
-    """Return the smallest power of two that is at least ``least`` and every absolute weight of the layer.
-
-    A power of two keeps drawn weights on a dyadic grid, so that their products stay exact in float64.
-    """
-    largest = float(np.abs(weight_with_bias(layer)).max())
-    needed = max(largest, least)
-    if needed == 0.0:
-        return 1.0
-    return math.ldexp(1.0, math.ceil(math.log2(needed))) if needed > 0 else least
-
-
-def covering_uniform(layer: Dense, *, least: float = 0.0) -> Uniform:
-    """Return U[-s, s] with the scale of :func:`covering_scale`."""
-    return Uniform(covering_scale(layer, least=least))
+    rows, columns = place.shape
+    return weights if rows == len(weights) else weights.reshape(rows, -1, columns).swapaxes(1, 2)

@@ -11,17 +11,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.constructions.protocol import InputSigns, ItemLaw, RowGroup, Side
-from subsetsum_nets.constructions.relu_blocks import BlockConstruction, block_masks, block_slopes
+from subsetsum_nets.constructions.protocol import InputSigns, ItemLaw, Side
+from subsetsum_nets.constructions.relu_blocks import BlockConstruction
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
-    from subsetsum_nets.masks import NetworkMasks
     from subsetsum_nets.networks.arrays import FloatArray
-    from subsetsum_nets.networks.relu_network import ReluNetwork
 
     Bools = NDArray[np.bool_]
 
@@ -44,12 +40,7 @@ class ReluPaper(BlockConstruction):
         top = np.arange(2 * n) < n
         return {"positive": top & (slopes > 0), "negative": ~top & (slopes < 0)}
 
-    def masks(
-        self, target: ReluNetwork, random: ReluNetwork, groups: Sequence[RowGroup], kept: Sequence[Bools]
-    ) -> NetworkMasks:
-        """Keep a^+ in the top halves and c^- in the bottom halves, and the subsets behind them."""
-        alive = []
-        for layer, first in zip(target.layers, random.layers[::2], strict=True):
-            serving = self.serving(block_slopes(layer, first))
-            alive.append(serving["positive"] | serving["negative"])
-        return block_masks(target, random, groups, kept, alive)
+    def uncut(self, slopes: FloatArray, used: Bools) -> Bools:  # noqa: ARG002 - used or not
+        """Return a^+ in the top halves and c^- in the bottom halves (steps 1 and 3 of Lemma 1)."""
+        serving = self.serving(slopes)
+        return serving["positive"] | serving["negative"]

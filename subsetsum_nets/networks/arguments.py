@@ -1,6 +1,7 @@
 """Numbers that users pass: each kind is checked here, in one wording that names the argument and its value.
 
-Python's and numpy's numbers are taken, and Fractions; booleans, texts, NaN and infinities are not.
+Python's and numpy's numbers are taken, and Fractions; booleans, texts, NaN and infinities are a ValueError:
+``seed must be an integer of at least 0, got 1.5``.
 """
 
 from __future__ import annotations
@@ -31,19 +32,7 @@ def is_number(value: Any) -> bool:
 
 
 def checked_integer(value: Any, name: str, least: int = 1, most: int | None = None) -> int:
-    """Return an integer of at least ``least`` and at most ``most`` (None: without end).
-
-    Raises
-    ------
-    ValueError
-        If it is none: ``seed must be an integer of at least 0, got 1.5``.
-
-    Examples
-    --------
-    >>> checked_integer(7, "candidates")
-    7
-
-    """
+    """Return an integer of at least ``least`` and at most ``most`` (None: without end)."""
     if is_integer(value) and value >= least and (most is None or value <= most):
         return operator.index(value)
     limits = f"of at least {least}" if most is None else f"from {least} to {most:,}"
@@ -51,28 +40,7 @@ def checked_integer(value: Any, name: str, least: int = 1, most: int | None = No
 
 
 def checked_number(value: Any, name: str, low: float, high: float, ends: str = "[]") -> float:
-    """Return a number of an interval as a float.
-
-    Parameters
-    ----------
-    value : anything
-    name : str
-        Of the argument.
-    low, high : float
-    ends : {"[]", "[)", "(]", "()"}
-        Whether low and high belong to it.
-
-    Raises
-    ------
-    ValueError
-        If it is none: ``delta must be a number in (0, 1), got nan``.
-
-    Examples
-    --------
-    >>> checked_number(0.25, "delta", 0, 1, "()")
-    0.25
-
-    """
+    """Return a number of an interval as a float; ``ends`` tells which of its ends belong to it: "[)", say."""
     if is_number(value):
         number = float(value)  # what is compared, since a Fraction may be rounded to an end
         above = number >= low if ends[0] == "[" else number > low
@@ -82,19 +50,12 @@ def checked_number(value: Any, name: str, low: float, high: float, ends: str = "
 
 
 def checked_positive(value: Any, name: str, unit: str = "") -> float:
-    """Return a finite number > 0 as a float.
-
-    Raises
-    ------
-    ValueError
-        If it is none: ``epsilon must be a positive number, got 'a'``.
-
-    """
+    """Return a finite number > 0 as a float."""
     if is_number(value) and float(value) > 0:
         return float(value)
     raise ValueError(f"{name} must be a positive number{unit}, got {value!r}")
 
 
 def checked_seconds(time_limit: Any) -> float:
-    """Return a time limit, or raise ValueError as :func:`checked_positive` does."""
+    """Return a time limit."""
     return checked_positive(time_limit, "time_limit", " of seconds")

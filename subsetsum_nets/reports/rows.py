@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from solvers import Status
 from subsetsum_nets.constructions import CONSTRUCTIONS
-from subsetsum_nets.networks.domains import Box
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -76,24 +75,20 @@ def rows_by_layer(pruned: PrunedNetwork) -> list[LayerRows] | None:
     if pruned.construction not in CONSTRUCTIONS:
         return None
     whole = all_rows(pruned)
-    domain: Any = pruned.target.domain or Box(-1, 1)
-    if pruned.certificate is not None:
-        domain = pruned.certificate.domain_set
-    places = CONSTRUCTIONS[pruned.construction].places(pruned.target, domain)
-    found, first = [], 0
+    places = CONSTRUCTIONS[pruned.construction].places(pruned.target, pruned.domain)
+    counts = np.array([place.rows for place in places], dtype=np.int64)
+    numbers = np.repeat(np.arange(len(places)), counts)  # of the place of every row
+    if len(numbers) != len(whole.errors):
+        return None
+    found = []
     for index, layer in enumerate(pruned.target.layers):
-        start = first
         picture = np.zeros((layer.d_out, layer.d_in + (layer.bias is not None)))
-        for place in places:
-            if place.layer != index:
-                continue
-            last = first + layer.d_out // place.dimension * len(place.columns)
-            if last > len(whole.errors):
-                return None
-            sizes = whole.sizes[first:last].reshape(-1, len(place.columns))
-            picture[:, place.columns] += np.repeat(sizes, place.dimension, axis=0)
-            first = last
-        part = slice(start, first)
+        part = np.zeros(len(numbers), dtype=bool)
+        for number, place in enumerate(places):
+            if place.layer == index:
+                part |= numbers == number
+                sizes = whole.sizes[numbers == number].reshape(place.shape)
+                picture[:, place.columns] += np.repeat(sizes, place.dimension, axis=0)
         found.append(
             LayerRows(
                 f"Layer {index + 1}",
@@ -105,4 +100,4 @@ def rows_by_layer(pruned: PrunedNetwork) -> list[LayerRows] | None:
                 layer.bias is not None,
             )
         )
-    return found if first == len(whole.errors) else None
+    return found

@@ -293,10 +293,7 @@ def items_needed(epsilon: float, low: float = -0.5, high: float = 0.5) -> int:
     """
     from fractions import Fraction
 
-    for name, end in (("low", low), ("high", high)):
-        checked_number(end, name, -math.inf, math.inf, "()")
-    if low > high:
-        raise ValueError(f"low must be at most high, got {low!r} and {high!r}")
+    checked_number(low, "low", -math.inf, checked_number(high, "high", -math.inf, math.inf, "()"), "(]")
     ratio = (Fraction(high) - Fraction(low)) / (2 * Fraction(checked_share(epsilon, "epsilon")))
     return max(0, (math.ceil(ratio) - 1).bit_length())
 
@@ -346,10 +343,7 @@ def predicted_served(
     checked_integer(n, "n", 1, 1000)
     checked_positive(second_moment, "second_moment")
     checked_number(zeros, "zeros", 0, 1, "[)")
-    for name, end in (("low", low), ("high", high)):
-        checked_number(end, name, -math.inf, math.inf, "()")
-    if not low < high:
-        raise ValueError(f"low must be less than high, got {low!r} and {high!r}")
+    checked_number(low, "low", -math.inf, checked_number(high, "high", -math.inf, math.inf, "()"), "()")
     error = checked_share(epsilon, "epsilon")
     if not zeros:
         return _served_by(int(n), error, second_moment, low, high)

@@ -22,7 +22,7 @@ def rows_of(items, goals, valid=None):
     valid = np.ones(items.shape, dtype=bool) if valid is None else valid
     n, m = items.shape
     return RowGroup(
-        RowPlace(0, "both", np.zeros(1, np.int64)),
+        RowPlace(0, "both", np.zeros(1, np.int64), n),
         np.where(valid, items, 0.0).reshape(n, 1, m),
         valid.reshape(n, 1, m),
         goals.reshape(n, 1),

@@ -79,13 +79,10 @@ class Question:
         if not listed:
             raise ValueError("sizes must be at least one number of items, got none")
         ascending = tuple(sorted({checked_integer(n, "each of sizes", 1, MOST_ITEMS) for n in listed}))
-        ends = [
-            checked_number(end, name, -np.inf, np.inf, "()") for name, end in (("low", low), ("high", high))
-        ]
-        if not ends[0] < ends[1]:
-            raise ValueError(f"low must be less than high, got {low!r} and {high!r}")
         count = checked_integer(samples, "samples", 1, _MOST_SAMPLES)
-        return cls(item_law(law), ascending, count, checked_integer(seed, "seed", 0), *ends)
+        top = checked_number(high, "high", -np.inf, np.inf, "()")
+        low = checked_number(low, "low", -np.inf, top, "()")
+        return cls(item_law(law), ascending, count, checked_integer(seed, "seed", 0), low, top)
 
     def draw(self, n: int, first: int, last: int) -> tuple[Floats, Floats]:
         """Return items (last - first, n) and targets (last - first,) of samples first..last - 1.
