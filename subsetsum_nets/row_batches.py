@@ -52,12 +52,11 @@ def solve_groups(
     vectors = groups[-1].place.dimension > 1
     for d, pairs in groupby(zip(groups, tolerances, strict=True), lambda pair: pair[0].place.dimension):
         mine, tolerance = zip(*pairs, strict=True)
-        items, valid, targets = _stacked(mine)
         batches.append(
             solve_many(
-                items,
-                targets,
-                valid=valid,
+                _stacked([group.flat(group.items) for group in mine]),
+                np.concatenate([group.flat(group.targets) for group in mine]),
+                valid=_stacked([group.flat(group.valid) for group in mine]),
                 objective=objective,
                 tolerance=np.concatenate([each.ravel() for each in tolerance]),
                 checkpoint=Path(checkpoint) / f"dimension-{d}" if checkpoint and vectors else checkpoint,
@@ -76,20 +75,15 @@ def by_group(groups: Sequence[RowGroup], masks: Bools) -> list[Bools]:
     return cut
 
 
-def _stacked(groups: Sequence[RowGroup]) -> tuple[FloatArray, Bools, FloatArray]:
-    """Return items, valid and targets of groups of one dimension; narrower ones get unusable items."""
-    rows, widest = sum(group.place.rows for group in groups), max(group.valid.shape[2] for group in groups)
-    vector = groups[0].targets.shape[2:]
-    items, valid = np.zeros((rows, widest, *vector)), np.zeros((rows, widest), dtype=bool)
+def _stacked(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Return arrays (N, m, ..) one below the other; narrower ones get zeros, as unusable items."""
+    widest = max(array.shape[1] for array in arrays)
+    whole = np.zeros((sum(map(len, arrays)), widest, *arrays[0].shape[2:]), arrays[0].dtype)
     first = 0
-    for group in groups:
-        last, width = first + group.place.rows, group.valid.shape[2]
-        items[first:last, :width], valid[first:last, :width] = (
-            group.flat(group.items),
-            group.flat(group.valid),
-        )
-        first = last
-    return items, valid, np.concatenate([group.flat(group.targets) for group in groups])
+    for array in arrays:
+        whole[first : first + len(array), : array.shape[1]] = array
+        first += len(array)
+    return whole
 
 
 def _joined(batches: Sequence[BatchSolution]) -> BatchSolution:
@@ -98,15 +92,13 @@ def _joined(batches: Sequence[BatchSolution]) -> BatchSolution:
     def whole(name: str) -> NDArray[Any]:
         return np.concatenate([getattr(batch, name) for batch in batches])
 
-    widest = max(batch.masks.shape[1] for batch in batches)
-    masks = [np.pad(batch.masks, ((0, 0), (0, widest - batch.masks.shape[1]))) for batch in batches]
     failures: dict[int, str] = {}
     first = 0
     for batch in batches:
         failures |= {first + row: why for row, why in batch.failures.items()}
         first += len(batch)
     return BatchSolution(
-        np.concatenate(masks),
+        _stacked([batch.masks for batch in batches]),
         whole("errors"),
         whole("lower_bounds"),
         whole("status"),

@@ -16,8 +16,8 @@ from theory.all_prunings import some_serves
 from subsetsum_nets.experiments.binomial import clopper_pearson
 from subsetsum_nets.experiments.packing import cells as packing_cells
 from subsetsum_nets.experiments.packing.cells import (
+    Cell,
     CellAnswer,
-    CellQuestion,
     answered,
     check_step_one,
     compute,
@@ -31,7 +31,7 @@ from subsetsum_nets.verification import SoundnessError
 
 
 def question(dimension=1, epsilon=0.25, members=None, width=2, trial=0, seed=0):
-    return CellQuestion(dimension, epsilon, "lattice", members, 60.0, seed, width, trial)
+    return Cell(dimension, epsilon, "lattice", members, 60.0, seed, width, trial)
 
 
 @pytest.mark.parametrize(

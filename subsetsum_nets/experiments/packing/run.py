@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from subsetsum_nets.experiments.binomial import clopper_pearson
-from subsetsum_nets.experiments.packing.cells import CellAnswer, CellQuestion, answered
+from subsetsum_nets.experiments.packing.cells import Cell, CellAnswer, answered
 from subsetsum_nets.networks.arguments import checked_integer, checked_seconds
 from subsetsum_nets.theory.network_sizes import pensia_2020, pensia_2020_lower
 from subsetsum_nets.theory.packings import Packing, greedy_packing, lattice_packing
@@ -191,7 +191,7 @@ def run_packing(
         for width in range(1, (width_to or WIDEST[dimension]) + 1):
             answers = [
                 answered(
-                    CellQuestion(
+                    Cell(
                         dimension, packing.epsilon, kind, sampled, float(time_limit), int(seed), width, trial
                     ),
                     packing,
