@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from subsetsum_nets import Dense, ReluNetwork, prune, random_network, verify
+from subsetsum_nets.audit import audit
 from subsetsum_nets.exchange import export_pair, masks_from_scores
 from subsetsum_nets.experiments.binomial import clopper_pearson
 from subsetsum_nets.experiments.intervals import resampled_interval
@@ -122,12 +123,14 @@ def test_bad_numbers_are_refused_in_one_wording(words, call, value):
 
 
 @pytest.mark.parametrize("number", [np.float32(0.125), np.float64(0.125), Fraction(1, 8), 0.125])
-def test_numbers_of_any_library_are_numbers(number):
+def test_numbers_of_any_library_are_numbers(number, tmp_path):
     assert checked_number(number, "delta", 0, 1) == checked_positive(number, "epsilon") == 0.125
     assert type(checked_number(number, "delta", 0, 1)) is float
     counts = {"seed": np.int64(3), "candidates": np.uint8(12), "threads": np.int8(1)}
     pruned = prune(ONE, epsilon=number, delta=number, **counts)
     assert pruned.certificate.epsilon == pruned.epsilon == 0.125
+    pruned.save(tmp_path / "ticket")
+    assert audit(tmp_path / "ticket").verified
     assert verify(ONE, pruned, epsilon=number, time_limit=number).verified
 
 
