@@ -18,6 +18,7 @@ from subsetsum_nets.networks.errors import InvalidNetworkError
 from subsetsum_nets.networks.files.network_files import load_network
 from subsetsum_nets.networks.random_networks import random_recipe_from_json
 from subsetsum_nets.networks.sparse_form import sparse_form
+from subsetsum_nets.ticket_folder import CERTIFICATE, MASKS, PRUNED, RANDOM, TARGET
 from subsetsum_nets.verification import (
     UnsupportedStructureError,
     VerificationResult,
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
 
     from subsetsum_nets.networks.random_networks import RandomRecipe
     from subsetsum_nets.networks.relu_network import ReluNetwork
-
-TARGET, RANDOM, PRUNED = "target.safetensors", "random.safetensors", "pruned.safetensors"
-MASKS, CERTIFICATE = "masks.npz", "certificate.json"
 
 # Another BLAS may round the same bound differently, in the last digits.
 _LEEWAY = 1e-6

@@ -2,49 +2,39 @@
 
 from __future__ import annotations
 
-import math
-import platform
 from dataclasses import asdict
 from functools import partial
-from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from solvers.solution import checked_objective
-from subsetsum_nets.allocation.question import Question
-from subsetsum_nets.allocation.recursion import RecursionAllocation
-from subsetsum_nets.allocation.tight import TightAllocation
-from subsetsum_nets.constructions import construction_named
+from subsetsum_nets.allocation import allocation_named
+from subsetsum_nets.allocation.compile_task import CompileTask
+from subsetsum_nets.constructions import DEFAULT, construction_named
 from subsetsum_nets.masks import random_counts
-from subsetsum_nets.networks.convolution import Conv2d
+from subsetsum_nets.networks.arguments import checked_integer, checked_number, checked_positive
 from subsetsum_nets.networks.digests import network_digest
 from subsetsum_nets.networks.domains import Ball, Box
-from subsetsum_nets.networks.errors import InvalidNetworkError
 from subsetsum_nets.networks.relu_network import ReluNetwork
 from subsetsum_nets.networks.sparse_form import sparse_form
 from subsetsum_nets.pruned_network import PrunedNetwork
-from subsetsum_nets.rounds import Rounds, solve_groups
+from subsetsum_nets.rounds import Rounds
+from subsetsum_nets.row_batches import solve_groups
 from subsetsum_nets.verification.certificate import Certificate
-from subsetsum_nets.version import __version__
+from subsetsum_nets.version import versions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Executor
     from os import PathLike
 
+    from subsetsum_nets.constructions import Construction
     from subsetsum_nets.networks.domains import Domain
-
-_ALLOCATIONS: dict[str, type[TightAllocation | RecursionAllocation]] = {
-    "tight": TightAllocation,
-    "recursion": RecursionAllocation,
-}
 
 
 def prune(
     target: ReluNetwork,
     *,
-    construction: str = "relu",
+    construction: str = DEFAULT,
     epsilon: float = 0.01,
     candidates: int | None = None,
     delta: float = 0.01,
@@ -52,7 +42,7 @@ def prune(
     into: ReluNetwork | None = None,
     domain: Domain | None = None,
     objective: str = "nearest",
-    allocation: str = "tight",
+    allocation: str | None = None,
     threads: int | None = None,
     executor: Executor | None = None,
     checkpoint: str | PathLike[str] | None = None,
@@ -63,8 +53,8 @@ def prune(
     Parameters
     ----------
     target : ReluNetwork
-    construction : {"relu", "relu-paper", "linear"}
-        See :mod:`subsetsum_nets.constructions`.
+    construction : str
+        One of :data:`subsetsum_nets.constructions.CONSTRUCTIONS`: "relu", "relu-paper", "linear", ..
     epsilon : float
         Required bound on sup ||f(x) - g(x)||_2 over the domain.
     candidates : int, optional
@@ -80,8 +70,9 @@ def prune(
         None takes the one stored with the target, else Box(-1, 1).
     objective : {"nearest", "within", "sparsest"}
         What each subset sum asks for; its tolerance comes from epsilon.
-    allocation : {"tight", "recursion"}
-        How candidates and tolerances are found: "tight" simulates the weight errors and asks the tightest
+    allocation : {"tight", "recursion"}, optional
+        How candidates and tolerances are found, where the construction offers it; None takes its first.
+        "tight" simulates the weight errors and asks the tightest
         methods of the verifier (:mod:`subsetsum_nets.allocation.tight`). Where verification
         then proves less than predicted, up to two more rounds solve over more items, then, with
         ``candidates`` and ``into`` None, prune a wider network. "recursion" takes all errors to be the worst
@@ -100,7 +91,7 @@ def prune(
         For epsilon or delta out of range, candidates that are no integer >= 1 or not those of ``into``, an
         unknown construction, objective or allocation.
     InvalidNetworkError
-        If ``into`` has another shape, the domain another dimension, or a layer is a Conv2d.
+        If ``into`` has another shape, the domain another dimension, or a layer is not for the construction.
     TypeError
         If ``target`` or ``into`` is not a ReluNetwork, or ``domain`` neither Box nor Ball.
 
@@ -113,17 +104,28 @@ def prune(
     (True, True)
 
     """
-    _check(target, epsilon, candidates, delta, into, domain)
     method = construction_named(construction)
+    shared_out = allocation_named(allocation, method)
+    _check_networks(method, target, into, domain)
+    number = checked_integer(seed, "seed", 0)
+    for name, count in (("candidates", candidates), ("threads", threads)):
+        if count is not None:
+            checked_integer(count, name)
     area = domain or target.domain or Box(-1, 1)
     area.bounds(target.widths[0])
-    question = Question.ask(method, target, area, epsilon, delta, checked_objective(objective))
+    task = CompileTask(
+        construction=method,
+        target=target,
+        domain=area,
+        epsilon=checked_positive(epsilon, "epsilon"),
+        delta=checked_number(delta, "delta", 0, 1, "()"),
+        objective=checked_objective(objective),
+    )
     solve = partial(solve_groups, objective=objective, threads=threads, executor=executor, progress=progress)
-    rounds = Rounds(question, _allocation_named(allocation)(question), solve)
-    found = rounds.run(candidates, seed, into, checkpoint)
-    random, recipe, chosen, solution = found.random, found.recipe, found.candidates, found.solution
-    masks, network, result, shortfall = found.masks, found.network, found.result, found.shortfall
-    drawn = None if recipe is None else seed
+    found = Rounds(task, shared_out(task), solve).run(candidates, number, into, checkpoint)
+    random, recipe, chosen = found.draw
+    masks, network, solution, shortfall = found.masks, found.network, found.solution, found.shortfall
+    drawn = None if recipe is None else number
     parameters, kept = random_counts(random, masks, recipe)
     certificate = Certificate(
         target_digest=network_digest(target),
@@ -134,8 +136,8 @@ def prune(
         recipe=None if recipe is None else recipe.to_json(),
         construction=construction,
         candidates=chosen,
-        epsilon=float(epsilon),
-        delta=float(delta),
+        epsilon=task.epsilon,
+        delta=task.delta,
         counts={
             "weights": target.parameters,
             "random_parameters": parameters,
@@ -144,8 +146,8 @@ def prune(
         },
         status_counts=solution.summary()["status"],
         shortfall=None if shortfall is None else asdict(shortfall),
-        versions=_versions(),
-        **Certificate.findings(result),
+        versions=versions(),
+        **Certificate.findings(found.result),
     )
     return PrunedNetwork(
         target=target,
@@ -153,7 +155,7 @@ def prune(
         all_masks=masks,
         network=network,
         construction=construction,
-        epsilon=float(epsilon),
+        epsilon=task.epsilon,
         seed=drawn,
         recipe=recipe,
         candidates=chosen,
@@ -163,43 +165,13 @@ def prune(
     )
 
 
-def _allocation_named(name: str) -> type[TightAllocation | RecursionAllocation]:
-    if name not in _ALLOCATIONS:
-        raise ValueError(f"unknown allocation {name!r}; available are {', '.join(_ALLOCATIONS)}")
-    return _ALLOCATIONS[name]
-
-
-def _check(
-    target: ReluNetwork,
-    epsilon: float,
-    candidates: int | None,
-    delta: float,
-    into: ReluNetwork | None,
-    domain: Domain | None,
+def _check_networks(
+    construction: Construction, target: ReluNetwork, into: ReluNetwork | None, domain: Domain | None
 ) -> None:
-    if not isinstance(target, ReluNetwork):
-        raise TypeError(f"target must be a ReluNetwork, got a {type(target).__name__}; see load_network")
-    if into is not None and not isinstance(into, ReluNetwork):
-        raise TypeError(f"into must be a ReluNetwork, got a {type(into).__name__}; see load_network")
+    given = {"target": target} if into is None else {"target": target, "into": into}
+    for role, network in given.items():
+        if not isinstance(network, ReluNetwork):
+            raise TypeError(f"{role} must be a ReluNetwork, got a {type(network).__name__}; see load_network")
+        construction.check_layers(network, role)
     if domain is not None and not isinstance(domain, Box | Ball):
         raise TypeError(f"domain must be a Box or a Ball, got {domain!r}")
-    for role, network in (("target", target), ("into", into)):
-        for index, layer in enumerate(() if network is None else network.layers):
-            if isinstance(layer, Conv2d):
-                raise InvalidNetworkError(
-                    f"layer {index} of {role} is a {layer!r}; constructions are there for Dense layers"
-                )
-    if not (epsilon > 0 and math.isfinite(epsilon)):
-        raise ValueError(f"epsilon must be a positive number, got {epsilon!r}")
-    if not 0 < delta < 1:
-        raise ValueError(f"delta must lie between 0 and 1, got {delta!r}")
-    if candidates is None:
-        return
-    number: Any = candidates
-    if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < 1:
-        raise ValueError(f"candidates must be an integer >= 1, got {candidates!r}")
-
-
-def _versions() -> dict[str, str]:
-    libraries = {name: version(name) for name in ("numpy", "scipy", "numba")}
-    return {"subsetsum-nets": __version__, "python": platform.python_version(), **libraries}

@@ -159,7 +159,7 @@ class NetworkMasks:
                     raise NetworkFileError(f"{path} has a mask of shape {shape}")  # noqa: TRY301
                 packed = stored[f"weight{index}"]
                 weights.append(
-                    _sparse_mask(packed, (shape[0], shape[1]))
+                    sparse_mask(packed[0], packed[1], (shape[0], shape[1]))
                     if layer["sparse"]
                     else _unpacked(packed, math.prod(shape)).reshape(shape)
                 )
@@ -192,10 +192,6 @@ def _unpacked(packed: NDArray[Any], count: int) -> Bools:
     if packed.dtype != np.uint8 or packed.ndim != 1 or packed.size != (count + 7) // 8:
         raise ValueError(f"{packed.size} bytes do not hold {count} bits")
     return np.unpackbits(packed, count=count).astype(bool)
-
-
-def _sparse_mask(entries: NDArray[Any], shape: tuple[int, int]) -> Any:
-    return sparse_mask(entries[0], entries[1], shape)
 
 
 def sparse_mask(rows: NDArray[Any], columns: NDArray[Any], shape: tuple[int, int]) -> Any:

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import json
-import secrets
-import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from solvers import BatchSolution
-from subsetsum_nets.audit import CERTIFICATE, MASKS, PRUNED, RANDOM, TARGET
 from subsetsum_nets.masks import NetworkMasks, random_counts
-from subsetsum_nets.networks.distributions import checked_seed
+from subsetsum_nets.networks.arguments import checked_integer
+from subsetsum_nets.networks.domains import Box
 from subsetsum_nets.networks.errors import NetworkFileError
 from subsetsum_nets.networks.files.network_files import load_network, save_network
 from subsetsum_nets.networks.random_networks import RandomRecipe, random_recipe_from_json
 from subsetsum_nets.networks.sparse_form import sparse_form
+from subsetsum_nets.ticket_folder import (
+    CERTIFICATE,
+    FORMAT,
+    MASKS,
+    PROVENANCE,
+    PRUNED,
+    RANDOM,
+    SOLUTION,
+    TARGET,
+    replaced,
+)
 from subsetsum_nets.verification.certificate import Certificate
 
 if TYPE_CHECKING:
@@ -25,12 +34,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.networks.relu_network import ReluNetwork
-
-SOLUTION, PROVENANCE = "solution.npz", "provenance.json"
-REPORT = "report.html"
-_FILES = {TARGET, RANDOM, PRUNED, MASKS, CERTIFICATE, SOLUTION, PROVENANCE, REPORT}
-_FORMAT = "subsetsum-nets pruned network"
 
 
 @dataclass(frozen=True)
@@ -127,6 +132,13 @@ class PrunedNetwork:
         return self.all_masks.biases
 
     @property
+    def domain(self) -> Domain:
+        """The domain that the certificate is about; without one the target's, else Box(-1, 1)."""
+        if self.certificate is not None:
+            return self.certificate.domain_set
+        return self.target.domain or Box(-1, 1)
+
+    @property
     def random_counts(self) -> tuple[int, int]:
         """How many parameters are random, and how many of those are kept; fixed layers count in neither."""
         return random_counts(self.random, self.all_masks, self.recipe)
@@ -145,21 +157,8 @@ class PrunedNetwork:
             If it cannot be written; an earlier result is then left as it was.
 
         """
-        place = Path(folder).absolute()
-        check_folder(place)
-        staging = place.with_name(f".{place.name}-{secrets.token_hex(4)}")
-        retired = place.with_name(f".{place.name}-{secrets.token_hex(4)}")
-        try:
-            staging.mkdir()
+        with replaced(folder) as staging:
             self._write(staging)
-            if place.exists():
-                place.rename(retired)
-            staging.rename(place)
-        finally:
-            if retired.exists() and not place.exists():
-                retired.rename(place)
-            shutil.rmtree(staging, ignore_errors=True)
-            shutil.rmtree(retired, ignore_errors=True)
 
     def _write(self, folder: Path) -> None:
         save_network(self.target, folder / TARGET)
@@ -169,7 +168,7 @@ class PrunedNetwork:
         self.all_masks.save(folder / MASKS)
         self.solution.save(folder / SOLUTION)
         provenance = {
-            "format": _FORMAT,
+            "format": FORMAT,
             "version": 1,
             "construction": self.construction,
             "epsilon": self.epsilon,
@@ -200,11 +199,11 @@ class PrunedNetwork:
         path = place / PROVENANCE
         try:
             provenance = json.loads(path.read_bytes())
-            if provenance["format"] != _FORMAT or provenance["version"] != 1:
+            if provenance["format"] != FORMAT or provenance["version"] != 1:
                 raise NetworkFileError(f"{path} is not the provenance of a pruned network, version 1")
             recipe = None if provenance["recipe"] is None else random_recipe_from_json(provenance["recipe"])
             shortfall = None if provenance["shortfall"] is None else Shortfall(**provenance["shortfall"])
-            seed = None if recipe is None else checked_seed(provenance["seed"])
+            seed = None if recipe is None else checked_integer(provenance["seed"], "seed", 0)
             epsilon = float(provenance["epsilon"])
             candidates = int(provenance["candidates"])
             construction = str(provenance["construction"])
@@ -231,36 +230,3 @@ class PrunedNetwork:
             certificate=Certificate.load(certificate) if certificate.exists() else None,
             shortfall=shortfall,
         )
-
-
-def _is_result(folder: Path) -> bool:
-    """Whether a folder holds an earlier result and nothing else; anybody may have a provenance.json."""
-    if {path.name for path in folder.iterdir()} - _FILES:
-        return False
-    try:
-        provenance = json.loads((folder / PROVENANCE).read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return False
-    return isinstance(provenance, dict) and provenance.get("format") == _FORMAT
-
-
-def check_folder(folder: str | PathLike[str]) -> None:
-    """See to it that a result could be saved in ``folder`` now; called before long work, too.
-
-    Raises
-    ------
-    FileExistsError
-        If it is a file, or holds something else than an earlier result.
-    OSError
-        If nothing can be written beside it.
-
-    """
-    place = Path(folder).absolute()
-    if place.exists() and not place.is_dir():
-        raise FileExistsError(f"{place} is a file; choose another folder")
-    if place.is_dir() and any(place.iterdir()) and not _is_result(place):
-        raise FileExistsError(f"{place} holds other files; choose another folder or empty it")
-    place.parent.mkdir(parents=True, exist_ok=True)
-    probe = place.with_name(f".{place.name}-{secrets.token_hex(4)}")
-    probe.mkdir()
-    probe.rmdir()

@@ -5,28 +5,24 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from solvers import BatchSolution, Status, solve_many
-from solvers.solution import checked_objective
-from subsetsum_nets.allocation.question import NORM
+from solvers import Status
+from subsetsum_nets.allocation.compile_task import NORM
 from subsetsum_nets.allocation.sizing import wider
 from subsetsum_nets.pruned_network import Shortfall
+from subsetsum_nets.row_batches import by_group
 from subsetsum_nets.verification import verify
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from concurrent.futures import Executor
+    from collections.abc import Callable
     from os import PathLike
 
-    from numpy.typing import NDArray
-
-    from subsetsum_nets.allocation.question import Allocation, Offer, Question
-    from subsetsum_nets.constructions import RowGroup
+    from solvers import BatchSolution
+    from subsetsum_nets.allocation.compile_task import Allocation, CompileTask, Offer
     from subsetsum_nets.masks import NetworkMasks
-    from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.random_networks import RandomRecipe
     from subsetsum_nets.networks.relu_network import ReluNetwork
     from subsetsum_nets.verification import VerificationResult
@@ -35,13 +31,19 @@ _MORE_ROUNDS = 2  # where the first proves too little
 _USEFUL = 0.5  # a round that leaves a larger part of the bound is followed by a wider network
 
 
-@dataclass(frozen=True, eq=False)
-class Round:
-    """One network pruned and verified."""
+class Draw(NamedTuple):
+    """A random network, its recipe if it was drawn, and its number of candidates."""
 
     random: ReluNetwork
     recipe: RandomRecipe | None
     candidates: int
+
+
+@dataclass(frozen=True, eq=False)
+class Round:
+    """One network pruned and verified."""
+
+    draw: Draw
     offer: Offer
     solution: BatchSolution
     masks: NetworkMasks
@@ -54,7 +56,7 @@ class Round:
 class Rounds:
     """Solve, mask and verify; where that proves too little, again with what the allocation has left."""
 
-    question: Question
+    task: CompileTask
     allocation: Allocation
     solve: Callable[..., BatchSolution]
 
@@ -66,80 +68,65 @@ class Rounds:
         checkpoint: str | PathLike[str] | None,
     ) -> Round:
         """Return the first round that is verified, or else the one with the least bound."""
-        random, recipe, chosen, offer = self._first_offer(candidates, seed, into)
-        found = best = self._round(random, recipe, chosen, offer, checkpoint)
+        found = best = self._round(*self._first_offer(candidates, seed, into), checkpoint)
         before = math.inf
         for number in range(1, _MORE_ROUNDS + 1):
             if best.result.verified:
                 break
-            random, recipe, chosen = found.random, found.recipe, found.candidates
-            again = None
+            draw, again = found.draw, None
             if found.result.upper < _USEFUL * before:
-                again = self.allocation.tightened(random, found.offer, found.result.upper)
+                again = self.allocation.tightened(draw.random, found.offer, found.result.upper)
             before = found.result.upper
             if again is None:
-                wider = self.allocation.wider(found.candidates, found.result.upper)
+                wider = self.allocation.wider(draw.candidates, found.result.upper)
                 if wider is None or candidates is not None or into is not None:
                     break
-                random, recipe, chosen = self._random_network(wider, seed, None)
-                again = self.allocation.offer(random)
+                draw = self._random_network(wider, seed, None)
+                again = self.allocation.offer(draw.random)
             folder = None if checkpoint is None else Path(checkpoint) / f"round-{number}"
-            found = self._round(random, recipe, chosen, again, folder)
+            found = self._round(draw, again, folder)
             if found.result.upper < best.result.upper:
                 best = found
         return best
 
-    def _first_offer(
-        self, candidates: int | None, seed: int, into: ReluNetwork | None
-    ) -> tuple[ReluNetwork, RandomRecipe | None, int, Offer]:
+    def _first_offer(self, candidates: int | None, seed: int, into: ReluNetwork | None) -> tuple[Draw, Offer]:
         """Return the first network drawn whose offer is enough, or the last one."""
         if candidates is not None or into is not None:
-            drawn = self._random_network(candidates, seed, into)
-            return *drawn, self.allocation.offer(drawn[0])
+            draw = self._random_network(candidates, seed, into)
+            return draw, self.allocation.offer(draw.random)
         for size in self.allocation.sizes():
-            drawn = self._random_network(size, seed, None)
-            offer = self.allocation.offer(drawn[0])
+            draw = self._random_network(size, seed, None)
+            offer = self.allocation.offer(draw.random)
             if offer.enough:
                 break
-        return *drawn, offer
+        return draw, offer
 
-    def _random_network(
-        self, candidates: int | None, seed: int, into: ReluNetwork | None
-    ) -> tuple[ReluNetwork, RandomRecipe | None, int]:
-        """Return the random network, its recipe if it was drawn, and its number of candidates."""
-        q = self.question
+    def _random_network(self, candidates: int | None, seed: int, into: ReluNetwork | None) -> Draw:
+        construction, target = self.task.construction, self.task.target
         if into is not None:
-            offered = q.method.candidates_in(q.target, into)
+            offered = construction.candidates_in(target, into)
             if candidates not in (None, offered):
                 raise ValueError(f"the network given offers {offered} candidates, not {candidates}")
-            return into, None, offered
+            return Draw(into, None, offered)
         if candidates is None:
             raise ValueError("give candidates or a network")
-        chosen = int(candidates)
-        recipe = q.method.recipe(q.target, chosen)
-        return recipe.draw(seed, domain=q.target.domain), recipe, chosen
+        recipe = construction.recipe(target, int(candidates))
+        return Draw(recipe.draw(seed, domain=target.domain), recipe, int(candidates))
 
-    def _round(
-        self,
-        random: ReluNetwork,
-        recipe: RandomRecipe | None,
-        candidates: int,
-        offer: Offer,
-        checkpoint: str | PathLike[str] | None,
-    ) -> Round:
-        q = self.question
+    def _round(self, draw: Draw, offer: Offer, checkpoint: str | PathLike[str] | None) -> Round:
+        task = self.task
         solution = self.solve(offer.groups, offer.tolerances, checkpoint=checkpoint)
-        masks = q.method.masks(q.target, random, offer.groups, by_group(offer.groups, solution.masks))
-        network = masks.apply(random)
-        result = verify(q.target, network, domain=q.domain, norm=NORM, epsilon=q.epsilon)
-        shortfall = self._shortfall(offer, candidates, solution, result)
-        return Round(random, recipe, candidates, offer, solution, masks, network, result, shortfall)
+        kept = by_group(offer.groups, solution.masks)
+        masks = task.construction.masks(task.target, draw.random, offer.groups, kept)
+        network = masks.apply(draw.random)
+        result = verify(task.target, network, domain=task.domain, norm=NORM, epsilon=task.epsilon)
+        shortfall = self._shortfall(offer, draw.candidates, solution, result)
+        return Round(draw, offer, solution, masks, network, result, shortfall)
 
     def _shortfall(
         self, offer: Offer, candidates: int, solution: BatchSolution, result: VerificationResult
     ) -> Shortfall | None:
         """Say which rows missed their tolerance, if any; or that none did and the bound is too large."""
-        q = self.question
         missed = solution.status != Status.FEASIBLE
         missed &= solution.status != Status.OPTIMAL
         if result.verified and not self.allocation.met_is_proven:
@@ -154,53 +141,6 @@ class Rounds:
         elif result.verified:
             return None
         else:
-            ratio = min(result.upper / q.epsilon, np.finfo(float).max)
-        enough = wider(q.method, self.allocation.sizing, candidates, ratio, offer.groups)
+            ratio = min(result.upper / self.task.epsilon, np.finfo(float).max)
+        enough = wider(self.task.construction, self.allocation.sizing, candidates, ratio, offer.groups)
         return Shortfall(int(missed.sum()), excess, ratio, enough)
-
-
-def solve_groups(
-    groups: Sequence[RowGroup],
-    tolerances: Sequence[FloatArray],
-    *,
-    objective: str,
-    threads: int | None = None,
-    executor: Executor | None = None,
-    checkpoint: str | PathLike[str] | None = None,
-    progress: bool | Callable[[int, int], object] = False,
-) -> BatchSolution:
-    """Answer all rows of all groups in one batch; narrower groups are padded with unusable items."""
-    if not groups:  # over a domain of zeros no weight counts
-        none = np.zeros(0)
-        masks, status = np.zeros((0, 1), dtype=bool), np.zeros(0, dtype=np.uint8)
-        return BatchSolution(masks, none, none, status, checked_objective(objective), none)
-    widest = max(group.items.shape[2] for group in groups)
-    rows = sum(group.rows for group in groups)
-    items = np.zeros((rows, widest))
-    valid = np.zeros((rows, widest), dtype=bool)
-    first = 0
-    for group in groups:
-        last, width = first + group.rows, group.items.shape[2]
-        items[first:last, :width] = group.items.reshape(-1, width)
-        valid[first:last, :width] = group.valid.reshape(-1, width)
-        first = last
-    return solve_many(
-        items,
-        np.concatenate([group.targets.reshape(-1) for group in groups]),
-        valid=valid,
-        objective=objective,
-        tolerance=np.concatenate([tolerance.reshape(-1) for tolerance in tolerances]),
-        threads=threads,
-        executor=executor,
-        checkpoint=checkpoint,
-        progress=progress,
-    )
-
-
-def by_group(groups: Sequence[RowGroup], masks: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
-    """Cut the batch's masks back to (d_out, J, m) a group."""
-    cut, first = [], 0
-    for group in groups:
-        cut.append(masks[first : first + group.rows, : group.items.shape[2]].reshape(group.items.shape))
-        first += group.rows
-    return cut

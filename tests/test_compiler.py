@@ -11,14 +11,14 @@ from verification.tiny_networks import candidate_points, exact_sizes
 
 from solvers import BatchSolution
 from subsetsum_nets.allocation import recursion as recursion_allocation
-from subsetsum_nets.allocation.question import Question
+from subsetsum_nets.allocation.compile_task import CompileTask
 from subsetsum_nets.allocation.recursion import RecursionAllocation
 from subsetsum_nets.compiler import prune
 from subsetsum_nets.constructions import construction_named
 from subsetsum_nets.networks import Ball, Box, Dense, InvalidNetworkError, ReluNetwork
 from subsetsum_nets.networks.digests import network_digest
 from subsetsum_nets.networks.random_networks import random_recipe_from_json
-from subsetsum_nets.rounds import solve_groups
+from subsetsum_nets.row_batches import solve_groups
 from subsetsum_nets.verification import LayerErrors
 
 ONE = ReluNetwork([Dense([[0.5]])])
@@ -215,9 +215,9 @@ def test_too_few_candidates_finish_with_a_shortfall_and_advice_that_works(name):
 
 def bound_at_the_tolerances(f, name, epsilon, domain):
     """Return the bound when every row is off by exactly its tolerance, arranged here anew."""
-    question = Question.ask(construction_named(name), f, domain, epsilon, 0.01)
-    allocation = RecursionAllocation(question)
-    random = question.method.recipe(f, allocation.sizing.candidates).draw(0)
+    task = CompileTask(construction_named(name), f, domain, epsilon, 0.01)
+    allocation = RecursionAllocation(task)
+    random = task.construction.recipe(f, allocation.sizing.candidates).draw(0)
     offer = allocation.offer(random)
     groups, tolerances = offer.groups, offer.tolerances
     errors = []
@@ -225,13 +225,13 @@ def bound_at_the_tolerances(f, name, epsilon, domain):
         above, below = np.zeros((2, layer.d_out, layer.d_in))
         bias = np.zeros(layer.d_out)
         for group, tolerance in zip(groups, tolerances, strict=True):
-            for j, column in enumerate(group.columns if group.layer == index else ()):
+            for j, column in enumerate(group.place.columns if group.place.layer == index else ()):
                 if column < layer.d_in:
-                    if group.side != "negative":
+                    if group.place.side != "negative":
                         above[:, column] = tolerance[:, j]
-                    if group.side != "positive":
+                    if group.place.side != "positive":
                         below[:, column] = tolerance[:, j]
-                elif group.side != "negative":
+                elif group.place.side != "negative":
                     bias = tolerance[:, j]
         errors.append(LayerErrors(above, below, bias))
     return allocation.recursion.bound(errors, "l2").upper
@@ -351,7 +351,11 @@ BAD = [
     ({"candidates": True}, ValueError, "candidates"),
     ({"construction": "tanh"}, ValueError, "unknown construction 'tanh'"),
     ({"objective": "best"}, ValueError, "objective"),
-    ({"allocation": "loose"}, ValueError, "unknown allocation 'loose'; available are tight, recursion"),
+    (
+        {"allocation": "loose"},
+        ValueError,
+        "construction 'relu' has no allocation 'loose'; available are tight, recursion",
+    ),
     ({"seed": -1}, ValueError, "seed"),
     ({"threads": 0}, ValueError, "threads"),
     ({"domain": Box([0, 0], [1, 1])}, InvalidNetworkError, "2 coordinates"),

@@ -1,8 +1,8 @@
 """Which of the usable units to offer to each row: such that its target is well within reach.
 
-The items on offer are chosen by :func:`.blocks.choose_items`, which centres the target. Where it passes over
-so many large items that the target ends up near the end of their reach or beyond, the largest items are
-offered instead, if the target is better placed among them.
+The items on offer are chosen by :func:`choose_items`, which centres the target. Where it passes over so many
+large items that the target ends up near the end of their reach or beyond, :func:`best_items` offers the
+largest ones instead, if the target is better placed among them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from subsetsum_nets.allocation.sizing import expected_errors
-from subsetsum_nets.constructions.relu_blocks import choose_items
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,8 +24,69 @@ if TYPE_CHECKING:
     Bools = NDArray[np.bool_]
     Ints = NDArray[np.int64]
 
+_OFF_CENTRE = 0.5  # deviations between the target and half the total of the items offered
 _POOR = 4.0  # times the error of a central target: where the largest items are tried, too
 _BLOCK = 1 << 14  # rows chosen at a time
+
+
+def choose_items(products: FloatArray, serving: Bools, targets: FloatArray, most: int) -> tuple[Ints, Bools]:
+    """Choose which ``most`` units to offer to each of N rows; returns places (N, most) and validity.
+
+    The larger products first, as they reach further. As long as there are units to spare, those that would
+    leave the target more than half a deviation from half the total are passed over, unless they bring it
+    nearer: subset sums are densest there. Asking for less than that would pass over all but small products
+    once a large one stands at twice the target, and leave a gap around it.
+    """
+    order = np.argsort(np.where(serving, -np.abs(products), np.inf), axis=1, kind="stable")
+    ranked = np.take_along_axis(products, order, axis=1)
+    available = serving.sum(axis=1)
+    spare = np.maximum(available - most, 0)
+    total, spread = np.zeros(len(products)), np.zeros(len(products))  # twice their mean and deviation
+    taken = np.zeros(len(products), dtype=np.int64)
+    chosen = np.zeros(order.shape, dtype=bool)
+    for rank in range(int(available.max(initial=0))):
+        item = ranked[:, rank]
+        offered = rank < available
+        distance = np.abs(total + item - 2 * targets)
+        away = distance > np.abs(total - 2 * targets)
+        away &= distance > _OFF_CENTRE * np.hypot(spread, item)
+        passed = offered & away & (spare > 0)
+        chosen[:, rank] = offered & ~passed & (taken < most)
+        total += np.where(chosen[:, rank], item, 0.0)
+        spread = np.where(chosen[:, rank], np.hypot(spread, item), spread)
+        taken += chosen[:, rank]
+        spare -= passed
+    front = np.argsort(~chosen, axis=1, kind="stable")[:, :most]
+    return np.take_along_axis(order, front, axis=1), np.take_along_axis(chosen, front, axis=1)
+
+
+def with_at_most(group: RowGroup, most: int) -> RowGroup:
+    """Return a group whose rows offer at most ``most`` items each; of vectors the first that there are."""
+    if group.valid.shape[2] <= most:
+        return group
+    places = np.broadcast_to(np.arange(most), (group.place.rows, most)).copy()
+    kept = group.flat(group.valid)[:, :most].copy()
+    if group.place.dimension == 1:
+        items, valid, targets = (group.flat(array) for array in (group.items, group.valid, group.targets))
+        for first in range(0, group.place.rows, _BLOCK):
+            part = slice(first, first + _BLOCK)
+            places[part], kept[part] = choose_items(items[part], valid[part], targets[part], most)
+    return _with_places(group, places, kept)
+
+
+def _with_places(group: RowGroup, places: Ints, kept: Bools) -> RowGroup:
+    """Return the group with the items at ``places`` of each row, shape (rows, k), where ``kept``."""
+    at = places if group.place.dimension == 1 else places[:, :, np.newaxis]
+    items = np.take_along_axis(group.flat(group.items), at, axis=1)
+    items[~kept] = 0.0
+    units = np.take_along_axis(group.flat(group.units), places, axis=1)
+    shape = (*group.place.shape, places.shape[1])
+    return replace(
+        group,
+        items=items.reshape(shape + items.shape[2:]),
+        valid=kept.reshape(shape),
+        units=units.reshape(shape),
+    )
 
 
 def best_items(
@@ -70,13 +130,12 @@ def _errors(items: FloatArray, places: Ints, filled: Bools, targets: FloatArray)
 
 
 def with_items(group: RowGroup, counts: Ints) -> tuple[RowGroup, FloatArray]:
-    """Return a group whose rows offer at most ``counts``, shape (d_out, J), of their items.
+    """Return a group of scalar rows that offer at most ``counts``, shape (R, J), of their items.
 
-    Also the expected errors of the nearest subsets, shape (d_out, J).
+    Also the expected errors of the nearest subsets, shape (R, J).
     """
-    m = group.items.shape[2]
-    items, valid, units = group.items.reshape(-1, m), group.valid.reshape(-1, m), group.units.reshape(-1, m)
-    targets, most = group.targets.ravel(), np.clip(counts.ravel(), 1, m)
+    items, valid, targets = (group.flat(array) for array in (group.items, group.valid, group.targets))
+    most = np.clip(counts.ravel(), 1, items.shape[1])
     widest = int(most.max(initial=1))
     kept = np.zeros((targets.size, widest), dtype=bool)
     places = np.zeros((targets.size, widest), np.int64)
@@ -87,11 +146,4 @@ def with_items(group: RowGroup, counts: Ints) -> tuple[RowGroup, FloatArray]:
             part = rows[first : first + _BLOCK]
             found, filled, errors[part] = best_items(items[part], valid[part], targets[part], int(count))
             places[part, :count], kept[part, :count] = found, filled
-    shape = (*group.targets.shape, widest)
-    chosen = replace(
-        group,
-        items=np.where(kept, np.take_along_axis(items, places, axis=1), 0.0).reshape(shape),
-        valid=kept.reshape(shape),
-        units=np.take_along_axis(units, places, axis=1).reshape(shape),
-    )
-    return chosen, errors.reshape(group.targets.shape)
+    return _with_places(group, places, kept), errors.reshape(group.targets.shape)

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.allocation.question import ALLOWANCE, NORM, Allocation, Offer, arranged
-from subsetsum_nets.allocation.sizing import level, predicted_errors, size_network
+from subsetsum_nets.allocation.compile_task import ALLOWANCE, NORM, Allocation, Offer
+from subsetsum_nets.allocation.offered_items import with_at_most
+from subsetsum_nets.allocation.sizing import predicted_errors, size_network
 from subsetsum_nets.verification import DifferentialRecursion, LayerErrors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-    from subsetsum_nets.allocation.question import Place, Question
+    from subsetsum_nets.allocation.compile_task import CompileTask
     from subsetsum_nets.allocation.sizing import Sizing
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.relu_network import Dense, ReluNetwork
@@ -31,22 +32,18 @@ class RecursionAllocation(Allocation):
 
     met_is_proven = True
 
-    def __init__(self, question: Question) -> None:
-        self._question = question
-        self.recursion = DifferentialRecursion(question.target, question.domain)
+    def __init__(self, task: CompileTask) -> None:
+        super().__init__(task)
+        self.recursion = DifferentialRecursion(task.target, task.domain)
 
     @cached_property
     def sizing(self) -> Sizing:
         """Return the least network for the uniform weight error that epsilon allows."""
-        q = self._question
-        uniform = [_unit_errors(layer) for layer in q.target.layers]
-        weight_error = largest_scale(self.recursion, uniform, q.epsilon)
+        task = self._task
+        uniform = [_unit_errors(layer) for layer in task.target.layers]
+        weight_error = largest_scale(self.recursion, uniform, task.epsilon)
         with np.errstate(over="ignore", invalid="ignore"):  # weights near the ends of float64
-            return size_network(q.method, q.target, weight_error, q.rows, q.delta)
-
-    def sizes(self) -> Iterator[int]:
-        """Yield one number."""
-        yield self.sizing.candidates
+            return size_network(task.construction, task.target, weight_error, task.rows, task.delta)
 
     def offer(self, random: ReluNetwork) -> Offer:
         """Return rows with tolerances such that all together give epsilon.
@@ -54,21 +51,12 @@ class RecursionAllocation(Allocation):
         Tolerances are in proportion to the errors predicted from each row's own items, so that a block with
         few usable units borrows from the others; the factor is solved for through the recursion.
         """
-        q = self._question
-        groups = q.method.rows(q.target, random, q.signs, self.sizing.items)
-        predicted = [predicted_errors(group, q.rows, q.delta) for group in groups]
-        scale = largest_scale(self.recursion, layer_errors(q.target, groups, predicted), q.epsilon)
+        task = self._task
+        groups = [with_at_most(group, self.sizing.items) for group in task.groups(random)]
+        predicted = [predicted_errors(group, task.rows, task.delta) for group in groups]
+        scale = largest_scale(self.recursion, layer_errors(task, predicted), task.epsilon)
         tolerances = [scale * error for error in predicted]
-        expected = [error / level(q.rows, q.delta) for error in predicted]
-        return Offer(groups, tolerances, expected, self.sizing.items, enough=True)
-
-    def tightened(self, random: ReluNetwork, offer: Offer, bound: float) -> Offer | None:  # noqa: ARG002
-        """Return None: where all rows are met there is nothing to tighten."""
-        return None
-
-    def wider(self, candidates: int, bound: float) -> int | None:  # noqa: ARG002
-        """Return None: a failure within delta is reported."""
-        return None
+        return Offer(groups, tolerances, self.sizing.items, enough=True)
 
 
 def largest_scale(recursion: DifferentialRecursion, errors: Sequence[LayerErrors], epsilon: float) -> float:
@@ -105,11 +93,9 @@ def largest_scale(recursion: DifferentialRecursion, errors: Sequence[LayerErrors
     return low
 
 
-def layer_errors(
-    target: ReluNetwork, places: Sequence[Place], errors: Sequence[FloatArray]
-) -> list[LayerErrors]:
+def layer_errors(task: CompileTask, errors: Sequence[FloatArray]) -> list[LayerErrors]:
     """Arrange row errors as errors of effective weights; where no row is needed no error counts."""
-    return [LayerErrors(*parts) for parts in arranged(target, places, errors)]
+    return [LayerErrors(*parts) for parts in task.arranged(errors)]
 
 
 def _unit_errors(layer: Dense) -> LayerErrors:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.allocation.question import NORM, arranged
+from subsetsum_nets.allocation.compile_task import NORM
 from subsetsum_nets.allocation.sizing import level
 from subsetsum_nets.constructions.protocol import weight_with_bias
 from subsetsum_nets.verification import BoundOverflowError, DifferentialRecursion, LayerErrors, TwoSlope
@@ -28,14 +28,13 @@ from subsetsum_nets.verification.methods.table import Question as Comparison
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from subsetsum_nets.allocation.question import Question
+    from subsetsum_nets.allocation.compile_task import CompileTask
     from subsetsum_nets.constructions.protocol import Side
     from subsetsum_nets.networks.arrays import FloatArray
 
 _FEW_ROWS = 200  # up to which errors are not drawn but taken to have the worst signs
 _STREAM = 0x7167687  # of the draws: candidates depend on no seed of the user's
 _LEAST_SHARE = 2.0**-10  # of a layer's largest sensitivity that every unit is given
-_METHODS = ("differential", "norms", "propagated", "zonotope")
 
 
 @dataclass(frozen=True)
@@ -72,19 +71,19 @@ class ErrorLaw:
 
 
 class SimulatedBounds:
-    """Bounds for one question, as a function of the expected errors of its rows.
+    """Bounds for one task, as a function of the expected errors of its rows.
 
     Parameters
     ----------
-    question : Question
+    task : CompileTask
     law : ErrorLaw
 
     """
 
-    def __init__(self, question: Question, law: ErrorLaw) -> None:
-        self._target, self._domain, self._law = question.target, question.domain, law
-        self._recursion = DifferentialRecursion(question.target, question.domain)
-        self._places = question.places
+    def __init__(self, task: CompileTask, law: ErrorLaw) -> None:
+        self._task, self._target, self._domain, self._law = task, task.target, task.domain, law
+        self._recursion = DifferentialRecursion(task.target, task.domain)
+        self._places = task.places
 
     def quantile(
         self, means: Sequence[FloatArray], failure: float, *, variance: float | None = None
@@ -118,7 +117,7 @@ class SimulatedBounds:
             if not all(np.isfinite(mean).all() for mean in means):
                 return np.inf
             try:
-                errors = [LayerErrors(*parts) for parts in arranged(self._target, self._places, means)]
+                errors = [LayerErrors(*parts) for parts in self._task.arranged(means)]
                 if rows <= _FEW_ROWS:
                     return self._recursion.bound(errors, NORM).upper
                 return self._of_draw(means)
@@ -134,7 +133,7 @@ class SimulatedBounds:
         effective = []
         linear = {place.layer for place in self._places if place.side == "both"}
         for index, (layer, (above, below, bias)) in enumerate(
-            zip(self._target.layers, arranged(self._target, self._places, drawn), strict=True)
+            zip(self._target.layers, self._task.arranged(drawn), strict=True)
         ):
             weight = weight_with_bias(layer)[:, : layer.d_in]
             positive = MidRad.point(weight + above)
@@ -145,9 +144,11 @@ class SimulatedBounds:
             self._target, self._target, self._domain, NORM, tuple(effective), None, np.inf
         )
         bounds = []
-        for name in _METHODS:
+        for method in TABLE.values():
+            if method.anytime or not method.by_layers:
+                continue
             try:
-                bounds.append(TABLE[name].answer(comparison)[0].upper)
+                bounds.append(method.answer(comparison)[0].upper)
             except BoundOverflowError:
                 continue
         return min(bounds, default=np.inf)

@@ -24,7 +24,9 @@ so by Cantelli's inequality their average stays below
 
     E[q(m)] + sqrt(Var[q(m)] (2/delta - 1) / B)
 
-with probability 1 - delta/2. In the linear construction m is fixed; there the share of the worst row, 1/N
+with probability 1 - delta/2. For rows that are d-vectors, a sum is within q of the target in all coordinates
+with probability (2 q phi(z) / s)^d, as if these were independent: 2 q phi(z) / s = (L / 2^m)^(1/d). In the
+linear construction m is fixed; there the share of the worst row, 1/N
 of its error at z = Z, is added to the mean instead. The number chosen by allocation "recursion" is the least
 for which this is at most the weight error that the required epsilon allows; "tight" puts the same q through
 the methods of the verifier. It is a prediction; what is claimed in the end is only what verification proves.
@@ -34,11 +36,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.constructions.protocol import covering_scale, weight_with_bias
+from subsetsum_nets.constructions.protocol import weight_with_bias
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -140,8 +143,10 @@ def _worst_layer(
     worst = 0.0
     for layer in target.layers:
         weights = np.abs(weight_with_bias(layer)).ravel()
-        scale = covering_scale(layer, least=construction.least_scale)
-        errors = errors_with(construction.law, weights, scale, m, rows, delta, inverse_density)
+        d = construction.dimension(layer)
+        errors = errors_with(
+            construction.law, weights, construction.scale(layer), m, rows, delta, inverse_density, d
+        )
         worst = max(worst, float(errors.mean()))
     return worst
 
@@ -154,6 +159,7 @@ def errors_with(
     rows: int,
     delta: float,
     inverse_density: Callable[[FloatArray, float], FloatArray],
+    dimension: int = 1,
 ) -> FloatArray:
     """Return q for absolute weights (k,) with m items of a scale; the rest as above."""
     if not m:
@@ -162,7 +168,7 @@ def errors_with(
 
     spread = scale * math.sqrt(m * law.second_moment / 4)
     beyond = -float(ndtri(delta / (4 * rows)))
-    base = level(rows, delta) * math.ldexp(spread, -m - 1)
+    base: float = spread / 2 * math.ldexp(level(rows, delta), -m) ** (1 / dimension)
     return np.minimum(base * inverse_density(weights / spread, beyond), weights)
 
 
@@ -190,29 +196,31 @@ def centred(u: FloatArray, beyond: float) -> FloatArray:  # noqa: ARG001 - one o
 
 
 def predicted_errors(group: RowGroup, rows: int, delta: float) -> FloatArray:
-    """Return q for every row of a group from its own items, shape (d_out, J); never above |target|.
+    """Return q for every row of a group from its own items, shape (R, J); never above |target|.
 
     With the items known, the density of their subset sums at the target is taken from the saddlepoint
     approximation (Daniels 1954) instead of the normal law: exp(K(t) - t w) / sqrt(2 pi K''(t)) with
     K(t) = sum of log((1 + exp(t a_i)) / 2) and K'(t) = w. It holds out to the ends of what the items reach.
     """
-    m = group.items.shape[2]
-    items, targets = group.items.reshape(-1, m), group.targets.reshape(-1)
-    error = level(rows, delta) * expected_errors(items, group.valid.reshape(-1, m).sum(axis=1), targets)
-    return np.asarray(np.minimum(error, np.abs(targets)).reshape(group.targets.shape))
+    d, targets = group.place.dimension, group.flat(group.targets)
+    expected = expected_errors(group.flat(group.items), group.valid.sum(axis=2).ravel(), targets)
+    error = 2.0 ** (1 / d - 1) * (level(rows, delta) * expected) ** (1 / d)
+    largest = np.abs(targets.reshape(-1, d)).max(axis=1)
+    return np.asarray(np.minimum(error, largest).reshape(group.place.shape))
 
 
 def expected_errors(items: FloatArray, counts: NDArray[np.int64], targets: FloatArray) -> FloatArray:
     """Return the mean error of the nearest subset, 1 / (2^(m+1) p), for rows of items (N, m).
 
-    ``counts`` of the items of each row are valid, the others 0. Out of reach it is huge.
+    ``counts`` of the items of each row are valid, the others 0. Out of reach it is huge. For vectors, items
+    (N, m, d), p is the density in d dimensions, as if the coordinates were independent.
     """
-    log_density = np.concatenate(
-        [
-            _log_density(items[first : first + _BLOCK], targets[first : first + _BLOCK])
-            for first in range(0, len(items), _BLOCK)
-        ]
-    )
+    if items.ndim == 2:
+        items, targets = items[:, :, np.newaxis], targets[:, np.newaxis]
+    log_density = np.zeros(len(items))
+    for first, k in product(range(0, len(items), _BLOCK), range(items.shape[2])):
+        part = slice(first, first + _BLOCK)
+        log_density[part] += _log_density(items[part, :, k], targets[part, k])
     errors: FloatArray = np.exp(np.minimum(-log_density - (counts + 1) * math.log(2), 700.0))
     return errors
 
@@ -251,12 +259,13 @@ def wider(
 
     None when even ``MOST_ITEMS`` items a row are not predicted to.
 
-    Each item halves the error, so log2 of the ratio more items are needed in the row that missed; the formula
-    of :func:`size_network` is the other lower limit.
+    Each item halves the error (d items that of a d-vector), so log2 of the ratio more items are needed in the
+    row that missed; the formula of :func:`size_network` is the other lower limit.
     """
     if not sizing.enough:
         return None
     offered = max((int(group.valid.sum(axis=2).max(initial=1)) for group in groups), default=1)
     per_item = candidates / max(1, min(offered, candidates))
-    more = math.ceil(math.log2(max(worst_ratio, 2.0)) * max(per_item, 1 / construction.law.share))
+    halvings = math.log2(max(worst_ratio, 2.0)) * max((g.place.dimension for g in groups), default=1)
+    more = math.ceil(halvings * max(per_item, 1 / construction.law.share))
     return max(sizing.candidates, candidates + more)

@@ -33,8 +33,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.allocation.offered_items import with_items
-from subsetsum_nets.allocation.question import ALLOWANCE, Allocation, Offer
+from subsetsum_nets.allocation.compile_task import ALLOWANCE, Allocation, Offer
+from subsetsum_nets.allocation.offered_items import with_at_most, with_items
 from subsetsum_nets.allocation.simulated_bounds import ErrorLaw, SimulatedBounds
 from subsetsum_nets.allocation.sizing import MOST_ITEMS, level
 from subsetsum_nets.allocation.tight_sizing import TightSizing
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from subsetsum_nets.allocation.question import Question
+    from subsetsum_nets.allocation.compile_task import CompileTask
     from subsetsum_nets.allocation.sizing import Sizing
     from subsetsum_nets.constructions.protocol import RowGroup
     from subsetsum_nets.networks.arrays import FloatArray
@@ -67,13 +67,19 @@ class TightAllocation(Allocation):
 
     met_is_proven = False
 
-    def __init__(self, question: Question) -> None:
-        self._question = question
-        self._level = level(question.rows, question.delta)
-        self._law = ErrorLaw.of(question.objective, question.rows, question.delta)
-        self._bounds = SimulatedBounds(question, self._law)
-        self._sizes = TightSizing(question, self._bounds, self._law)
-        self._allowed = question.epsilon * ALLOWANCE
+    def __init__(self, task: CompileTask) -> None:
+        vectors = {place.dimension for place in task.places} - {1}
+        if vectors:
+            raise ValueError(
+                f"allocation 'tight' predicts scalar rows; those of construction {task.construction.name!r} "
+                f"have dimension {max(vectors)}, so that it must not name this allocation"
+            )
+        super().__init__(task)
+        self._level = level(task.rows, task.delta)
+        self._law = ErrorLaw.of(task.objective, task.rows, task.delta)
+        self._bounds = SimulatedBounds(task, self._law)
+        self._sizes = TightSizing(task, self._bounds, self._law)
+        self._allowed = task.epsilon * ALLOWANCE
 
     @property
     def sensitivities(self) -> list[FloatArray]:
@@ -83,21 +89,21 @@ class TightAllocation(Allocation):
     @cached_property
     def sizing(self) -> Sizing:
         """Return the network that is predicted to fail with probability delta."""
-        return self._sizes.sized(self._question.delta)
+        return self._sizes.sized(self._task.delta)
 
     def sizes(self) -> Iterator[int]:
         """Yield numbers of candidates to draw one after the other until an offer is enough."""
         least = 0
         for root in _TRIES:
-            sizing = self.sizing if root == 1 else self._sizes.sized(self._question.delta ** (1 / root))
+            sizing = self.sizing if root == 1 else self._sizes.sized(self._task.delta ** (1 / root))
             if sizing.candidates > least:
                 least = sizing.candidates
                 yield least
 
     def offer(self, random: ReluNetwork) -> Offer:
         """Return the fewest items that are predicted to do, as many as there are where none are."""
-        q = self._question
-        everything = q.method.rows(q.target, random, q.signs, MOST_ITEMS)
+        task = self._task
+        everything = self._everything(random)
         items = min(self._sizes.items, _most(everything))
         best: tuple[bool, int] | None = None
         tried: set[int] = set()
@@ -107,15 +113,18 @@ class TightAllocation(Allocation):
             rank = (trial.enough, -items if trial.enough else items)
             if best is None or rank > best:
                 best, offer, scale = rank, trial, found
-            if trial.enough and q.objective != "nearest":
+            if trial.enough and task.objective != "nearest":
                 break  # among more items there are sparser subsets
             step = -math.floor(math.log2(found / _SAFE)) if 0 < found < math.inf else -items
             items = min(max(items + step, 1), _most(everything))
             if items in tried:
                 break
-        if offer.enough and q.objective == "nearest":
+        if offer.enough and task.objective == "nearest":
             return self._evened_out(everything, offer, scale)
         return offer
+
+    def _everything(self, random: ReluNetwork) -> list[RowGroup]:
+        return [with_at_most(group, MOST_ITEMS) for group in self._task.groups(random)]
 
     def _evened_out(self, everything: Sequence[RowGroup], offer: Offer, scale: float) -> Offer:
         """Return an offer of fewer items in all, where there is one: more for the rows that cost most.
@@ -124,7 +133,7 @@ class TightAllocation(Allocation):
         s_r e_r, near the same.
         """
         effects = [s * e for s, e in zip(self.sensitivities, offer.expected, strict=True)]
-        alike = scale / _SAFE * sum(float(e.sum()) for e in effects) / self._question.rows
+        alike = scale / _SAFE * sum(float(e.sum()) for e in effects) / self._task.rows
         if not 0 < alike < math.inf:
             return offer
         for share in _SHARES:
@@ -142,12 +151,12 @@ class TightAllocation(Allocation):
         """Return an offer of more items, or of smaller tolerances where these are what was filled."""
         if not bound < math.inf:
             return None
-        q = self._question
+        task = self._task
         excess = min(bound / self._allowed, 2.0**MOST_ITEMS)
-        if q.objective != "nearest":
+        if task.objective != "nearest":
             smaller = [t / (1.1 * excess) for t in offer.tolerances]
-            return Offer(offer.groups, smaller, offer.expected, offer.items, enough=False)
-        everything = q.method.rows(q.target, random, q.signs, MOST_ITEMS)
+            return Offer(offer.groups, smaller, offer.items, enough=False, expected=offer.expected)
+        everything = self._everything(random)
         more = math.ceil(math.log2(excess) + _REDRESS)
         counts = [group.valid.sum(axis=2) + more for group in offer.groups]
         trial = self._trial(everything, counts)[0]
@@ -157,7 +166,7 @@ class TightAllocation(Allocation):
         """Return candidates with as many more items as the bound wants halvings; None if none will do."""
         if not (self.sizing.enough and bound < math.inf):
             return None
-        law = self._question.method.law
+        law = self._task.construction.law
         return candidates + math.ceil(
             (1 + math.log2(bound) - math.log2(self._allowed)) / (law.share * law.usable)
         )
@@ -167,16 +176,16 @@ class TightAllocation(Allocation):
         chosen = [with_items(group, count) for group, count in zip(everything, counts, strict=True)]
         groups, expected = [group for group, _ in chosen], [errors for _, errors in chosen]
         scale, tolerances = self._tolerances(groups, expected)
-        return Offer(groups, tolerances, expected, _most(groups), enough=scale >= _SAFE), scale
+        return Offer(groups, tolerances, _most(groups), scale >= _SAFE, expected), scale
 
     def _tolerances(
         self, groups: Sequence[RowGroup], expected: Sequence[FloatArray]
     ) -> tuple[float, list[FloatArray]]:
         """Return the factor on the errors predicted that is allowed, and the tolerances."""
-        q = self._question
+        task = self._task
         most = [np.abs(group.targets) for group in groups]
         predicted = [np.minimum(self._level * e, m) for e, m in zip(expected, most, strict=True)]
-        nearest = q.objective == "nearest"
+        nearest = task.objective == "nearest"
         means = expected if nearest else [self._law.mean * error for error in predicted]
         worst = max((float(error.max()) for error in predicted), default=0.0)
         scale = self._largest_factor(lambda factor: [factor * mean for mean in means], worst)
@@ -204,7 +213,7 @@ class TightAllocation(Allocation):
         most = 1e299 / unit if unit > 0.0 else 1.0
         for _ in range(_SCALINGS):
             with np.errstate(over="ignore"):
-                bound = self._bounds.quantile(means_for(factor), self._question.delta)
+                bound = self._bounds.quantile(means_for(factor), self._task.delta)
             if bound <= self._allowed:
                 best = max(best, factor)
                 if bound >= _CLOSE * self._allowed or factor >= most:

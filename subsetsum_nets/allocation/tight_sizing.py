@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from subsetsum_nets.allocation.compile_task import ALLOWANCE
 from subsetsum_nets.allocation.misses import miss_chance
-from subsetsum_nets.allocation.question import ALLOWANCE
 from subsetsum_nets.allocation.sizing import (
     MOST_CANDIDATES,
     MOST_ITEMS,
@@ -21,12 +21,12 @@ from subsetsum_nets.allocation.sizing import (
     level,
     mean_over_rows,
 )
-from subsetsum_nets.constructions.protocol import covering_scale, weight_with_bias
+from subsetsum_nets.constructions.protocol import weight_with_bias
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from subsetsum_nets.allocation.question import Question
+    from subsetsum_nets.allocation.compile_task import CompileTask
     from subsetsum_nets.allocation.simulated_bounds import ErrorLaw, SimulatedBounds
     from subsetsum_nets.networks.arrays import FloatArray
 
@@ -36,26 +36,26 @@ _ONE_ROW = 0.25  # of epsilon, that one row may take up
 
 
 class TightSizing:
-    """Sizes for one question, before any network is drawn.
+    """Sizes for one task, before any network is drawn.
 
     Parameters
     ----------
-    question : Question
+    task : CompileTask
     bounds : SimulatedBounds
     law : ErrorLaw
 
     """
 
-    def __init__(self, question: Question, bounds: SimulatedBounds, law: ErrorLaw) -> None:
-        self._question, self._bounds, self._law = question, bounds, law
-        self._places = question.places
-        self._allowed = question.epsilon * ALLOWANCE
+    def __init__(self, task: CompileTask, bounds: SimulatedBounds, law: ErrorLaw) -> None:
+        self._task, self._bounds, self._law = task, bounds, law
+        self._places = task.places
+        self._allowed = task.epsilon * ALLOWANCE
 
     def sized(self, chance: float) -> Sizing:
         """Return the least network that is predicted to fail with this probability at most."""
         if not self._places:  # over a domain of zeros
             return Sizing(1, 1, enough=True)
-        law = self._question.method.law
+        law = self._task.construction.law
         with np.errstate(over="ignore", invalid="ignore"):  # weights near the ends of float64
             if law.usable == 1.0:
                 return self._sized_links(chance)
@@ -80,7 +80,7 @@ class TightSizing:
     @cached_property
     def items(self) -> int:
         """The number of items at most to offer to a row at first."""
-        if not self._places or self._question.method.law.usable == 1.0:
+        if not self._places or self._task.construction.law.usable == 1.0:
             return MOST_ITEMS
         return min(MOST_ITEMS, (self._needed or MOST_ITEMS) + SPARE_ITEMS)
 
@@ -89,7 +89,7 @@ class TightSizing:
         """The number of items that would do if every row had them."""
 
         def bound(items: int) -> float:
-            return self._bound_with(_centred_only(items), self._question.delta) / self._allowed
+            return self._bound_with(_centred_only(items), self._task.delta) / self._allowed
 
         return _least(bound, 1, MOST_ITEMS, 16, 1.0)
 
@@ -107,18 +107,19 @@ class TightSizing:
 
     def _missing(self, candidates: int) -> float:
         """Return the expected number of rows that alone take up much of epsilon, whatever is offered."""
-        q = self._question
+        task = self._task
         count = 0.0
         for place, sensitivity in zip(self._places, self._bounds.sensitivities, strict=True):
-            scale = covering_scale(q.target.layers[place.layer], least=q.method.least_scale)
+            scale = task.construction.scale(task.target.layers[place.layer])
             effect = (
                 scale
                 * sensitivity
-                * (1.0 if q.objective == "nearest" else self._law.mean * level(q.rows, q.delta))
+                * (1.0 if task.objective == "nearest" else self._law.mean * level(task.rows, task.delta))
             )
             allowed = _ONE_ROW * self._allowed / np.maximum(effect, np.finfo(float).tiny)
             weights = self._weights(place.layer)[:, place.columns] / scale
-            count += float(miss_chance(q.method.law, candidates, weights.ravel(), allowed.ravel()).sum())
+            law = task.construction.law
+            count += float(miss_chance(law, candidates, weights.ravel(), allowed.ravel()).sum())
         return count
 
     def _bound_with(self, chances: FloatArray, failure: float) -> float:
@@ -164,12 +165,12 @@ class TightSizing:
     def _errors(
         self, layer: int, weights: FloatArray, m: int, density: Callable[[FloatArray, float], FloatArray]
     ) -> FloatArray:
-        q = self._question
-        scale = covering_scale(q.target.layers[layer], least=q.method.least_scale)
-        return errors_with(q.method.law, weights, scale, m, q.rows, q.delta, density)
+        task = self._task
+        scale = task.construction.scale(task.target.layers[layer])
+        return errors_with(task.construction.law, weights, scale, m, task.rows, task.delta, density)
 
     def _weights(self, layer: int) -> FloatArray:
-        return np.abs(weight_with_bias(self._question.target.layers[layer]))
+        return np.abs(weight_with_bias(self._task.target.layers[layer]))
 
 
 def _least(ratio: Callable[[int], float], low: int, high: int, guess: int, bits: float) -> int | None:

@@ -79,6 +79,8 @@ def _constants(given: list[str]) -> dict[str, float]:
 def _show(found: RequirementTable, out: Path | None) -> None:
     from rich.table import Table
 
+    from subsetsum_nets.constructions import DEFAULT
+
     p = found.parameters
     title = f"{p['depth']} layers of width {p['width']}, epsilon {p['epsilon']:g}, delta {p['delta']:g}"
     table = Table(
@@ -98,7 +100,7 @@ def _show(found: RequirementTable, out: Path | None) -> None:
     screen.print("C is assumed: the theorems state no value", style="dim")
     if found.measured:
         own = Table(
-            title="\npruned here (relu)",
+            title=f"\npruned here ({DEFAULT})",
             title_justify="left",
             title_style="bold",
             box=None,

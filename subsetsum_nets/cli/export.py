@@ -67,8 +67,6 @@ def export(
 def _domain(ticket: PrunedNetwork, bounding_box: bool) -> Domain:
     from subsetsum_nets.networks import Ball, Box
 
-    certificate = ticket.certificate
-    domain = certificate.domain_set if certificate is not None else ticket.target.domain or Box(-1, 1)
-    if bounding_box and isinstance(domain, Ball):
-        return Box(*domain.bounds(ticket.target.widths[0]))
-    return domain
+    if bounding_box and isinstance(ticket.domain, Ball):
+        return Box(*ticket.domain.bounds(ticket.target.widths[0]))
+    return ticket.domain

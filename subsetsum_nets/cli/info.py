@@ -16,7 +16,7 @@ def info(as_json: Json = False) -> None:
     from importlib.metadata import version
 
     from solvers import backends
-    from subsetsum_nets.constructions import CONSTRUCTIONS
+    from subsetsum_nets.constructions import CONSTRUCTIONS, DEFAULT
     from subsetsum_nets.networks import shipped_networks
     from subsetsum_nets.verification.methods.table import METHODS
     from subsetsum_nets.version import __version__
@@ -42,7 +42,14 @@ def info(as_json: Json = False) -> None:
             ("libraries", ", ".join(f"{name} {number}" for name, number in libraries.items())),
             ("threads", page["threads"]),
             *[(f"backend {name}", summary) for name, summary in backends().items()],
-            ("constructions", ", ".join(sorted(CONSTRUCTIONS))),
+            *[
+                (
+                    f"construction {name}",
+                    f"{found.source}; allocation {' or '.join(found.allocations)}"
+                    + ("; the default" if name == DEFAULT else ""),
+                )
+                for name, found in sorted(CONSTRUCTIONS.items())
+            ],
             ("methods", ", ".join(METHODS)),
             ("networks", ", ".join(shipped_networks())),
         ],

@@ -86,7 +86,7 @@ def _law(text: str) -> Any:
 def _show_rssp(found: Findings, out: Path | None) -> None:
     from rich.table import Table
 
-    q = found.question
+    q = found.design
     title = f"share of {q.samples:,} samples that serve all of [{q.low:g}, {q.high:g}], items {q.law.name}"
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
     epsilons = sorted({row.epsilon for row in found.served}, reverse=True)

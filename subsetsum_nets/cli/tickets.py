@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from subsetsum_nets.verification.certificate import Certificate
 
 _DEFAULT_TARGET = "digits-64-32-10"
+_FROM_CERTIFICATE = (
+    "construction", "candidates", "seed", "epsilon", "domain", "norm", "status_counts",
+    "worst_weight_error", "bound", "method", "attack", "verified", "shortfall",
+)  # fmt: skip
 
 
 @app.command()
@@ -26,7 +30,9 @@ def prune(
     target: Annotated[
         Path | None, typer.Argument(help="Network file; the shipped digits one if none.")
     ] = None,
-    construction: Annotated[str, typer.Option(help="relu, relu-paper or linear.")] = "relu",
+    construction: Annotated[
+        str | None, typer.Option(help="The theorem; `subsetsum-nets info` lists all and the default.")
+    ] = None,
     epsilon: Annotated[float, typer.Option(help="Required bound on sup ||f - g||.")] = 0.01,
     candidates: Annotated[int | None, typer.Option(help="Random units a subset sum draws from.")] = None,
     delta: Annotated[float, typer.Option(help="Accepted probability of not reaching epsilon.")] = 0.01,
@@ -38,7 +44,9 @@ def prune(
     ] = None,
     ball: Annotated[float | None, typer.Option(help="Domain: inputs of at most this l2 norm.")] = None,
     objective: Annotated[str, typer.Option(help="nearest, within or sparsest.")] = "nearest",
-    allocation: Annotated[str, typer.Option(help="How epsilon is shared out: tight or recursion.")] = "tight",
+    allocation: Annotated[
+        str | None, typer.Option(help="How epsilon is shared out; the construction's default if not given.")
+    ] = None,
     threads: Annotated[int | None, typer.Option(help="All cores if not given.")] = None,
     checkpoint: Annotated[Path | None, typer.Option(help="Folder to resume a long run from.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for masks and certificate.")] = Path("ticket"),
@@ -47,9 +55,10 @@ def prune(
     """Prune a random network into a target network, prove the error, and write masks and certificate."""
     with refusing_bad_input(as_json, checkpoint):
         from subsetsum_nets.compiler import prune as run
+        from subsetsum_nets.constructions import DEFAULT
         from subsetsum_nets.networks import load_network, shipped_network
-        from subsetsum_nets.pruned_network import REPORT, check_folder
         from subsetsum_nets.reports import write_report
+        from subsetsum_nets.ticket_folder import REPORT, check_folder
 
         path = target or shipped_network(_DEFAULT_TARGET)
         network = load_network(path)
@@ -57,7 +66,7 @@ def prune(
         started = perf_counter()
         pruned = run(
             network,
-            construction=construction,
+            construction=construction or DEFAULT,
             epsilon=epsilon,
             candidates=candidates,
             delta=delta,
@@ -119,20 +128,8 @@ def _prune_summary(
     return {
         "target": str(path),
         "out": str(out),
-        "construction": certificate.construction,
-        "candidates": certificate.candidates,
-        "seed": certificate.seed,
-        "epsilon": certificate.epsilon,
-        "domain": certificate.domain,
-        "norm": certificate.norm,
+        **{name: getattr(certificate, name) for name in _FROM_CERTIFICATE},
         **certificate.counts,
-        "status_counts": certificate.status_counts,
-        "worst_weight_error": certificate.worst_weight_error,
-        "bound": certificate.bound,
-        "method": certificate.method,
-        "attack": certificate.attack,
-        "verified": certificate.verified,
-        "shortfall": certificate.shortfall,
         "accuracy_before": None if accuracy is None else accuracy[0],
         "accuracy_after": None if accuracy is None else accuracy[1],
         "rows_per_second": len(pruned.solution) / max(pruned.solution.seconds, 1e-9),

@@ -1,17 +1,19 @@
 """Constructions: a theorem each. What random network, which subset-sum rows, where the subsets go.
 
 A construction lays out the random network (a recipe), turns every target weight into rows of one big batch,
-and writes the solved subsets into masks. It neither solves nor verifies.
+and writes the solved subsets into masks. It neither solves nor verifies, and shares no epsilon out.
 """
 
 from subsetsum_nets.constructions.linear_link import LinearLink
-from subsetsum_nets.constructions.protocol import Construction, InputSigns, RowGroup
+from subsetsum_nets.constructions.protocol import Construction, InputSigns, RowGroup, RowPlace
 from subsetsum_nets.constructions.relu_paper import ReluPaper
 from subsetsum_nets.constructions.relu_signed import ReluSigned
 
 CONSTRUCTIONS: dict[str, Construction] = {
     construction.name: construction for construction in (LinearLink(), ReluPaper(), ReluSigned())
 }
+DEFAULT = ReluSigned.name
+"""What :func:`subsetsum_nets.prune` takes unless told otherwise."""
 
 
 def construction_named(name: str) -> Construction:
@@ -30,11 +32,13 @@ def construction_named(name: str) -> Construction:
 
 __all__ = [
     "CONSTRUCTIONS",
+    "DEFAULT",
     "Construction",
     "InputSigns",
     "LinearLink",
     "ReluPaper",
     "ReluSigned",
     "RowGroup",
+    "RowPlace",
     "construction_named",
 ]

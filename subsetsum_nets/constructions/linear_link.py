@@ -13,14 +13,12 @@ import numpy as np
 
 from subsetsum_nets.constructions.protocol import (
     Construction,
-    InputSigns,
     ItemLaw,
     RowGroup,
-    Side,
-    covering_uniform,
-    weight_with_bias,
+    row_targets,
 )
 from subsetsum_nets.masks import NetworkMasks, sparse_mask
+from subsetsum_nets.networks.distributions import Uniform
 from subsetsum_nets.networks.errors import InvalidNetworkError
 from subsetsum_nets.networks.random_networks import LinkDraw, OnesDraw, RandomRecipe
 from subsetsum_nets.networks.relu_network import is_sparse
@@ -30,6 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from subsetsum_nets.constructions.protocol import InputSigns, RowPlace, Side
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.relu_network import Dense, ReluNetwork
 
@@ -40,15 +39,15 @@ class LinearLink(Construction):
     """Every weight a subset sum of its own random coefficients."""
 
     name = "linear"
+    source = "section 3.1 of Pensia et al. 2020, linear hidden units of their own for every weight"
     law = ItemLaw(second_moment=1 / 3, share=1, usable=1.0)
-    least_scale = 0.0
 
     def recipe(self, target: ReluNetwork, candidates: int) -> RandomRecipe:
         """Return ``candidates`` linear hidden units for every target weight and bias."""
         layers: list[LinkDraw | OnesDraw] = []
         for layer in target.layers:
             bias = layer.bias is not None
-            layers.append(LinkDraw(layer.d_out, layer.d_in, candidates, bias, covering_uniform(layer)))
+            layers.append(LinkDraw(layer.d_out, layer.d_in, candidates, bias, Uniform(self.scale(layer))))
             layers.append(OnesDraw(layer.d_out, layer.d_in, candidates, bias))
         linear = [2 * index for index in range(len(target.layers))]
         linear += [2 * index + 1 for index in target.linear_after]
@@ -56,22 +55,20 @@ class LinearLink(Construction):
 
     def candidates_in(self, target: ReluNetwork, random: ReluNetwork) -> int:
         """Return n of a network of linear links."""
-        count = len(target.layers)
-        found: set[int] = set()
-        for index, layer in enumerate(target.layers if len(random.layers) == 2 * count else ()):
-            units = random.layers[2 * index].d_out
-            found.add(max(1, units // self._weights(layer)))
-        if len(found) != 1:
+        pairs = zip(target.layers, random.layers[::2], strict=False)
+        found = {max(1, first.d_out // self._weights(layer)) for layer, first in pairs}
+        if len(found) != 1 or len(random.layers) != 2 * len(target.layers):
             raise InvalidNetworkError(
                 f"the random network does not have n units a weight: {random!r} for {target!r}"
             )
-        n = found.pop()
+        n = int(found.pop())
         wanted = self.recipe(target, n).draw(0)
         for index, (mine, given) in enumerate(zip(wanted.layers, random.layers, strict=True)):
             same = is_sparse(given.weight) and given.weight.shape == mine.weight.shape
             same = same and (given.bias is None) == (mine.bias is None)
-            same = same and _same_pattern(given, mine) and not (index % 2 and np.any(given.weight.data != 1))
-            if not same:
+            for part in ("indices", "indptr"):
+                same = same and np.array_equal(getattr(given.weight, part), getattr(mine.weight, part))
+            if not same or (index % 2 and np.any(given.weight.data != 1)):
                 raise InvalidNetworkError(
                     f"layer {index} of the random network is not the sparse layer of linear links that "
                     f"{n} candidates a weight give; draw it from the recipe"
@@ -80,40 +77,18 @@ class LinearLink(Construction):
             raise InvalidNetworkError("the hidden layers of linear links must be linear")
         return n
 
-    def sides(self, signs: InputSigns) -> tuple[Side, ...]:  # noqa: ARG002 - a linear unit has no sides
-        """Return the one side there is."""
-        return ("both",)
+    def sides(self, signs: InputSigns) -> dict[Side, NDArray[np.int64]]:
+        """Return the one side that a linear unit has."""
+        return {"both": signs.columns("both")}
 
-    def columns(self, signs: InputSigns, side: Side) -> NDArray[np.int64]:
-        """Return the inputs that can lie on this side."""
-        return signs.columns(side)
-
-    def rows(
-        self, target: ReluNetwork, random: ReluNetwork, signs: Sequence[InputSigns], most_items: int
-    ) -> list[RowGroup]:
+    def rows(self, target: ReluNetwork, random: ReluNetwork, place: RowPlace) -> RowGroup:
         """Return one row for each target weight and bias; items are its own coefficients."""
-        groups = []
-        for index, layer in enumerate(target.layers):
-            targets = weight_with_bias(layer)
-            columns = self.columns(signs[index], "both")
-            if not columns.size:
-                continue
-            coefficients = self._coefficients(layer, random.layers[2 * index])
-            n = coefficients.shape[2]
-            offered = min(n, most_items)
-            units = np.arange(coefficients.size).reshape(coefficients.shape)
-            groups.append(
-                RowGroup(
-                    index,
-                    "both",
-                    columns,
-                    coefficients[:, columns, :offered],
-                    np.ones((len(targets), len(columns), offered), dtype=bool),
-                    targets[:, columns],
-                    units[:, columns, :offered],
-                )
-            )
-        return groups
+        layer = target.layers[place.layer]
+        coefficients = self._coefficients(layer, random.layers[2 * place.layer])
+        units = np.arange(coefficients.size).reshape(coefficients.shape)
+        items = coefficients[:, place.columns]
+        every = np.ones(items.shape, dtype=bool)
+        return RowGroup(place, items, every, row_targets(layer, place), units[:, place.columns])
 
     def masks(
         self, target: ReluNetwork, random: ReluNetwork, groups: Sequence[RowGroup], kept: Sequence[Bools]
@@ -124,7 +99,7 @@ class LinearLink(Construction):
             first, second = random.layers[2 * index], random.layers[2 * index + 1]
             alive = np.zeros(first.d_out, dtype=bool)
             for group, chosen in zip(groups, kept, strict=True):
-                if group.layer == index:
+                if group.place.layer == index:
                     alive[group.units[chosen]] = True
             n = first.d_out // self._weights(layer)
             columns = layer.d_in + (layer.bias is not None)
@@ -150,11 +125,3 @@ class LinearLink(Construction):
         if entries is not None:
             coefficients[entries.row] = entries.data
         return coefficients.reshape(layer.d_out, columns, n)
-
-
-def _same_pattern(a: Dense, b: Dense) -> bool:
-    if not (is_sparse(a.weight) and is_sparse(b.weight)):
-        return False
-    return np.array_equal(a.weight.indices, b.weight.indices) and np.array_equal(
-        a.weight.indptr, b.weight.indptr
-    )

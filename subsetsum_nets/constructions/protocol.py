@@ -1,15 +1,19 @@
-"""What every construction shares: rows of subset sums, the signs of inputs, and the protocol."""
+"""What a construction is: which subset sums stand for which weights, and what a theorem says for itself.
+
+To add one: docs/adding_a_construction.md, and TEMPLATE.py beside this file.
+"""
 
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from subsetsum_nets.networks.distributions import Uniform
-from subsetsum_nets.networks.relu_network import is_sparse
+from subsetsum_nets.networks.errors import InvalidNetworkError
+from subsetsum_nets.networks.relu_network import Dense, is_sparse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,9 +24,10 @@ if TYPE_CHECKING:
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.networks.random_networks import RandomRecipe
-    from subsetsum_nets.networks.relu_network import Dense, ReluNetwork
+    from subsetsum_nets.networks.relu_network import ReluNetwork
 
     Bools = NDArray[np.bool_]
+    Ints = NDArray[np.int64]
 
 Side = Literal["positive", "negative", "both"]
 
@@ -54,7 +59,7 @@ class InputSigns:
             signs.append(cls(np.append(high, constant) > 0, np.append(low, constant) < 0))
         return signs
 
-    def columns(self, side: Side) -> NDArray[np.int64]:
+    def columns(self, side: Side) -> Ints:
         """Return the inputs for which this side counts at all."""
         if side == "both":
             return np.flatnonzero(self.positive | self.negative)
@@ -62,41 +67,84 @@ class InputSigns:
 
 
 @dataclass(frozen=True, eq=False)
-class RowGroup:
-    """The subset-sum problems of one target layer for one sign of its inputs.
+class RowPlace:
+    """Which weights of the target some rows stand for, before there is a random network.
 
-    The row of target weight (i, j) has the items ``items[i, j]`` (those that are ``valid``): what each
-    offered unit would add to the effective weight if its outgoing weight were kept.
+    Row (r, j) stands for the weights of input ``columns[j]`` to the outputs r d, .., r d + d - 1.
 
     Attributes
     ----------
     layer : int
         The target layer.
     side : {"positive", "negative", "both"}
-        Whether the effective weight counts for inputs > 0, < 0, or all.
+        Whether the effective weights count for inputs > 0, < 0, or all.
     columns : int array, shape (J,)
         Inputs of the target layer; d_in stands for the constant-one input of its bias.
-    items : float64, shape (d_out, J, m)
-        Products of two weights are rounded to float64; for drawn networks they are exact.
-    valid : bool, shape (d_out, J, m)
-    targets : float64, shape (d_out, J)
-    units : int array, shape (d_out, J, m)
-        The hidden unit behind each item.
+    outputs : int
+        d_out of that layer.
+    dimension : int
+        d: one subset serves so many outputs at once.
 
     """
 
     layer: int
     side: Side
-    columns: NDArray[np.int64]
-    items: FloatArray
-    valid: Bools
-    targets: FloatArray
-    units: NDArray[np.int64]
+    columns: Ints
+    outputs: int
+    dimension: int = 1
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows of a column, and columns: (R, J) with R d = d_out."""
+        return self.outputs // self.dimension, len(self.columns)
 
     @property
     def rows(self) -> int:
         """Number of rows."""
-        return int(self.targets.size)
+        return math.prod(self.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class RowGroup:
+    """The subset-sum problems at one place: R rows for each of its J columns.
+
+    The items of a row (those that are ``valid``) are what each unit would add to the effective weights if its
+    outgoing weights were kept.
+
+    Attributes
+    ----------
+    place : RowPlace
+    items : float64, shape (R, J, m), or (R, J, m, d) for d > 1
+        Products of two weights are rounded to float64; for drawn networks they are exact.
+    valid : bool, shape (R, J, m)
+    targets : float64, shape (R, J), or (R, J, d) for d > 1
+    units : int array, shape (R, J, m)
+        The hidden unit behind each item.
+
+    Raises
+    ------
+    ValueError
+        If the arrays do not go together.
+
+    """
+
+    place: RowPlace
+    items: FloatArray
+    valid: Bools
+    targets: FloatArray
+    units: Ints
+
+    def __post_init__(self) -> None:
+        rows, d = self.place.shape, self.place.dimension
+        offered, vector = (*rows, self.valid.shape[-1]), () if d == 1 else (d,)
+        wanted = (offered + vector, offered, rows + vector, offered)
+        shapes = tuple(a.shape for a in (self.items, self.valid, self.targets, self.units))
+        if shapes != wanted:
+            raise ValueError(f"items, valid, targets and units have shapes {shapes}; they must be {wanted}")
+
+    def flat(self, array: NDArray[Any]) -> NDArray[Any]:
+        """Return one of the arrays with a single axis for the rows, instead of R and J."""
+        return array.reshape(self.place.rows, *array.shape[2:])
 
 
 @dataclass(frozen=True)
@@ -124,34 +172,86 @@ class ItemLaw:
         return round(-math.log(self.second_moment, 3))
 
 
-class Construction(Protocol):
-    """A theorem made to work: how a target weight becomes subset sums of a random network's weights."""
+class Construction(ABC):
+    """A theorem made to work: how target weights become subset sums of a random network's weights.
 
-    name: str
-    law: ItemLaw
-    least_scale: float  # the smallest range from which the pruned weights are drawn
+    Attributes
+    ----------
+    name : str
+        As users write it.
+    source : str
+        The theorem, for reports.
+    law : ItemLaw
+    least_scale : float
+        The smallest range from which the pruned weights are drawn.
+    allocations : tuple of str
+        The ways to share epsilon out that go with its rows (:data:`subsetsum_nets.allocation.ALLOCATIONS`);
+        the first is the default. "tight" is there for rows that are scalars.
+    layer_types : tuple of types
+        The layers of a target that it takes.
 
+    """
+
+    name: ClassVar[str]
+    source: ClassVar[str]
+    law: ClassVar[ItemLaw]
+    least_scale: ClassVar[float] = 0.0
+    allocations: ClassVar[tuple[str, ...]] = ("tight", "recursion")
+    layer_types: ClassVar[tuple[type, ...]] = (Dense,)
+
+    def check_layers(self, network: ReluNetwork, role: str) -> None:
+        """Raise InvalidNetworkError unless it can work on all layers of the network, called by its role."""
+        for index, layer in enumerate(network.layers):
+            if not isinstance(layer, self.layer_types):
+                kinds = " and ".join(kind.__name__ for kind in self.layer_types)
+                raise InvalidNetworkError(
+                    f"layer {index} of {role} is a {layer!r}; construction {self.name!r} takes {kinds} layers"
+                )
+
+    def dimension(self, layer: Dense) -> int:  # noqa: ARG002 - others may tell by the layer
+        """Return how many outputs of a target layer one subset serves; it divides their number."""
+        return 1
+
+    def scale(self, layer: Dense) -> float:
+        """Return the range s of weights that stand for a layer's: a power of two that covers all of these.
+
+        On such a range drawn weights are on a dyadic grid, so that their products stay exact in float64.
+        """
+        needed = max(float(np.abs(weight_with_bias(layer)).max()), self.least_scale)
+        return math.ldexp(1.0, math.ceil(math.log2(needed))) if needed > 0 else 1.0
+
+    def places(self, target: ReluNetwork, domain: Domain) -> list[RowPlace]:
+        """Return where rows are needed: layer by layer, side by side; all scalars before the vectors."""
+        signs = InputSigns.of_layers(target, domain)
+        places = [
+            RowPlace(index, side, columns, layer.d_out, self.dimension(layer))
+            for index, (layer, sign) in enumerate(zip(target.layers, signs, strict=True))
+            for side, columns in self.sides(sign).items()
+            if columns.size
+        ]
+        return sorted(places, key=lambda place: place.dimension)
+
+    @abstractmethod
     def recipe(self, target: ReluNetwork, candidates: int) -> RandomRecipe:
         """Return how to draw the random network for ``candidates`` units per subset sum."""
 
+    @abstractmethod
     def candidates_in(self, target: ReluNetwork, random: ReluNetwork) -> int:
         """Return how many candidates a given network offers; InvalidNetworkError if it misfits."""
 
-    def sides(self, signs: InputSigns) -> tuple[Side, ...]:
-        """Return the sides for which a layer with such inputs needs subset sums."""
+    @abstractmethod
+    def sides(self, signs: InputSigns) -> dict[Side, Ints]:
+        """Return the sides for which a layer with such inputs needs subset sums, and the inputs of each."""
 
-    def columns(self, signs: InputSigns, side: Side) -> NDArray[np.int64]:
-        """Return the inputs whose weights have rows on this side."""
+    @abstractmethod
+    def rows(self, target: ReluNetwork, random: ReluNetwork, place: RowPlace) -> RowGroup:
+        """Return the rows at a place, with all items that there are; an allocation says which are offered."""
 
-    def rows(
-        self, target: ReluNetwork, random: ReluNetwork, signs: Sequence[InputSigns], most_items: int
-    ) -> list[RowGroup]:
-        """Return the rows of all layers; a row offers at most ``most_items`` items."""
-
+    @abstractmethod
     def masks(
         self, target: ReluNetwork, random: ReluNetwork, groups: Sequence[RowGroup], kept: Sequence[Bools]
     ) -> NetworkMasks:
-        """Write the solved subsets, shape (d_out, J, m) a group, into masks of the random network."""
+        """Write the solved subsets, shape (R, J, m) a group, into masks of the random network."""
 
 
 def weight_with_bias(layer: Dense) -> FloatArray:
@@ -160,18 +260,8 @@ def weight_with_bias(layer: Dense) -> FloatArray:
     return weight if layer.bias is None else np.column_stack([weight, layer.bias])
 
 
-def covering_scale(layer: Dense, *, least: float) -> float:
-    """Return the smallest power of two that is at least ``least`` and every absolute weight of the layer.
-
-    A power of two keeps drawn weights on a dyadic grid, so that their products stay exact in float64.
-    """
-    largest = float(np.abs(weight_with_bias(layer)).max())
-    needed = max(largest, least)
-    if needed == 0.0:
-        return 1.0
-    return math.ldexp(1.0, math.ceil(math.log2(needed))) if needed > 0 else least
-
-
-def covering_uniform(layer: Dense, *, least: float = 0.0) -> Uniform:
-    """Return U[-s, s] with the scale of :func:`covering_scale`."""
-    return Uniform(covering_scale(layer, least=least))
+def row_targets(layer: Dense, place: RowPlace) -> FloatArray:
+    """Return the target weights at a place in the shape of its rows: (R, J), or (R, J, d) for d > 1."""
+    weights = weight_with_bias(layer)[:, place.columns]
+    rows, columns = place.shape
+    return weights if rows == len(weights) else weights.reshape(rows, -1, columns).swapaxes(1, 2)

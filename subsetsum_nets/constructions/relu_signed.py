@@ -10,47 +10,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from subsetsum_nets.constructions.protocol import InputSigns, ItemLaw, RowGroup, Side
-from subsetsum_nets.constructions.relu_blocks import BlockConstruction, block_masks
+from subsetsum_nets.constructions.protocol import InputSigns, ItemLaw, Side
+from subsetsum_nets.constructions.relu_blocks import BlockConstruction
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import numpy as np
     from numpy.typing import NDArray
 
-    from subsetsum_nets.masks import NetworkMasks
     from subsetsum_nets.networks.arrays import FloatArray
-    from subsetsum_nets.networks.relu_network import ReluNetwork
-
-    Bools = NDArray[np.bool_]
 
 
 class ReluSigned(BlockConstruction):
-    """The block construction with units used by their sign."""
+    """The block construction with units used by their sign; those that no subset uses are cut off."""
 
     name = "relu"
+    source = "Theorem 1 of Pensia et al. 2020, hidden units used by their sign"
     law = ItemLaw(second_moment=1 / 9, share=2, usable=0.5)
 
-    def sides(self, signs: InputSigns) -> tuple[Side, ...]:
+    def sides(self, signs: InputSigns) -> dict[Side, NDArray[np.int64]]:
         """Return the sides on which some input can lie."""
-        sides: list[Side] = []
-        if signs.positive.any():
-            sides.append("positive")
-        if signs.negative.any():
-            sides.append("negative")
-        return tuple(sides)
+        return {"positive": signs.columns("positive"), "negative": signs.columns("negative")}
 
-    def columns(self, signs: InputSigns, side: Side) -> NDArray[np.int64]:
-        """Return the inputs that can lie on this side."""
-        return signs.columns(side)
-
-    def serving(self, slopes: FloatArray) -> dict[Side, Bools]:
+    def serving(self, slopes: FloatArray) -> dict[Side, NDArray[np.bool_]]:
         """Return the units by the sign of their slope."""
         return {"positive": slopes > 0, "negative": slopes < 0}
-
-    def masks(
-        self, target: ReluNetwork, random: ReluNetwork, groups: Sequence[RowGroup], kept: Sequence[Bools]
-    ) -> NetworkMasks:
-        """Keep the subsets, and the units that some subset uses."""
-        return block_masks(target, random, groups, kept, [None] * len(target.layers))

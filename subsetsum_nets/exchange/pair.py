@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from subsetsum_nets.exchange.merged import difference_network, without_dead_units
 from subsetsum_nets.exchange.vnnlib import Tensor, difference_property, pair_property
+from subsetsum_nets.networks.arguments import checked_positive
 from subsetsum_nets.networks.convolution import Conv2d
 from subsetsum_nets.networks.domains import Ball, Box
 from subsetsum_nets.networks.files.atomic_files import atomic_write
@@ -87,8 +87,7 @@ def export_pair(
     ['difference.onnx', 'difference.vnnlib', 'target.onnx', 'pruned.onnx', 'pair.vnnlib']
 
     """
-    if not (math.isfinite(epsilon) and epsilon > 0.0):
-        raise ValueError(f"epsilon must be a positive number, got {epsilon!r}")
+    checked_positive(epsilon, "epsilon")
     box = domain or target.domain or Box(-1.0, 1.0)
     if isinstance(box, Ball):
         raise ValueError(  # noqa: TRY004 - the type is one of ours, the question is not

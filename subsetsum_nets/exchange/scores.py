@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from subsetsum_nets.exchange.torch_tensors import layers_from_torch, natural_order
+from subsetsum_nets.networks.arguments import checked_number
 from subsetsum_nets.networks.errors import NetworkFileError
 from subsetsum_nets.networks.files.network_files import read_safetensors
 
@@ -59,8 +60,7 @@ def masks_from_scores(
            [ True, False]])]
 
     """
-    if not 0.0 <= sparsity <= 1.0:
-        raise ValueError(f"sparsity must be in [0, 1], got {sparsity!r}")
+    checked_number(sparsity, "sparsity", 0, 1)
     if scope not in ("layerwise", "global"):
         raise ValueError(f"scope must be 'layerwise' or 'global', got {scope!r}")
     flat = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from subsetsum_nets.networks.distributions import is_integer
+from subsetsum_nets.networks.arguments import checked_integer, checked_number
 
 
 def clopper_pearson(successes: int, trials: int, *, confidence: float = 0.95) -> tuple[float, float]:
@@ -26,10 +26,8 @@ def clopper_pearson(successes: int, trials: int, *, confidence: float = 0.95) ->
     (0.0, True)
 
     """
-    if not (is_integer(successes) and is_integer(trials) and 0 <= successes <= trials and trials >= 1):
-        raise ValueError(f"successes must be an integer from 0 to trials, got {successes!r} of {trials!r}")
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence must lie between 0 and 1, got {confidence!r}")
+    checked_integer(successes, "successes", 0, checked_integer(trials, "trials"))
+    checked_number(confidence, "confidence", 0, 1, "()")
     from scipy.stats import beta
 
     tail = (1 - confidence) / 2

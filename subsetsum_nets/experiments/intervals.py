@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from subsetsum_nets.networks.arguments import checked_number
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -19,16 +21,9 @@ def resampled_interval(estimates: NDArray[np.float64], confidence: float = 0.95)
     (128.0, 896.0)
 
     """
-    tail = (1 - checked_confidence(confidence)) / 2
+    tail = (1 - checked_number(confidence, "confidence", 0, 1, "()")) / 2
     known = estimates[np.isfinite(estimates)]
     if not known.size:
         return float("nan"), float("nan")
     low, high = np.quantile(known, [tail, 1 - tail])
     return float(low), float(high)
-
-
-def checked_confidence(confidence: float) -> float:
-    """Return ``confidence`` if it lies in (0, 1), or raise ValueError."""
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence must lie between 0 and 1, got {confidence!r}")
-    return confidence

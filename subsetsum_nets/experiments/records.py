@@ -8,13 +8,11 @@ from __future__ import annotations
 import csv
 import io
 import json
-import platform
 from contextlib import contextmanager
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from subsetsum_nets.networks.files.atomic_files import atomic_write
-from subsetsum_nets.version import __version__
+from subsetsum_nets.version import versions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -82,11 +80,7 @@ def write_provenance(
         "experiment": experiment,
         "command": None if command is None else list(command),
         "parameters": parameters,
-        "versions": {
-            "subsetsum-nets": __version__,
-            "python": platform.python_version(),
-            **{name: version(name) for name in ("numpy", "scipy", "numba")},
-        },
+        "versions": versions(),
     }
     with atomic_write(folder / PROVENANCE) as file:
         file.write((json.dumps(page, indent=1) + "\n").encode())

@@ -6,7 +6,6 @@ Results depend on neither threads, nor chunking, nor the order of drawing.
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.random import Generator, Philox, SeedSequence
 
+from subsetsum_nets.networks.arguments import checked_integer
 from subsetsum_nets.networks.arrays import FloatArray, exact_float64
 from subsetsum_nets.networks.errors import InvalidNetworkError
 
@@ -58,27 +58,11 @@ def keyed_words(seed: int, layer: int, kind: int, start: int, count: int) -> Wor
     True
 
     """
-    bits = Philox(SeedSequence(checked_seed(seed), spawn_key=(layer, kind)))
+    bits = Philox(SeedSequence(checked_integer(seed, "seed", 0), spawn_key=(layer, kind)))
     steps, skipped = divmod(start, 4)  # one step of the counter makes four words
     bits.advance(steps)
     words: Words = bits.random_raw(skipped + count)
     return words[skipped:]
-
-
-def checked_seed(seed: Any) -> int:
-    """Return ``seed`` as an int, or raise ValueError when it is not an integer >= 0."""
-    try:
-        number = operator.index(seed)
-    except TypeError:
-        number = -1
-    if number < 0 or isinstance(seed, bool):
-        raise ValueError(f"the seed must be an integer >= 0, got {seed!r}")
-    return number
-
-
-def is_integer(value: Any) -> bool:
-    """Tell whether ``value`` is a Python or numpy integer, and no bool."""
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
 def _positive(value: Any, what: str) -> float:

@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from subsetsum_nets.networks.arguments import checked_integer, is_integer
 from subsetsum_nets.networks.distributions import (
     UNIT_UNIFORM,
     Distribution,
     Normal,
     Uniform,
-    checked_seed,
     distribution_from_json,
     draw_array,
-    is_integer,
     json_fields,
     json_kind,
     locked,
@@ -333,7 +332,7 @@ class RandomRecipe:
             If a sampler returns anything but finite numbers of the shape it was asked for.
 
         """
-        number = checked_seed(seed)
+        number = checked_integer(seed, "seed", 0)
         return ReluNetwork(
             [layer.draw(number, index) for index, layer in enumerate(self.layers)],
             final_relu=self.final_relu,

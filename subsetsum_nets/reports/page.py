@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from subsetsum_nets.constructions import CONSTRUCTIONS
 from subsetsum_nets.networks.digests import network_digest
 from subsetsum_nets.networks.domains import Ball, Box
 from subsetsum_nets.networks.files.atomic_files import atomic_write
@@ -21,6 +22,7 @@ from subsetsum_nets.networks.sparse_form import sparse_form
 from subsetsum_nets.reports.figures import FIGURES, PALETTE, svg_text
 from subsetsum_nets.reports.rounding import exact, lower, nearest, upper
 from subsetsum_nets.reports.rows import all_rows, rows_by_layer
+from subsetsum_nets.ticket_folder import CERTIFICATE, RANDOM, TARGET
 from subsetsum_nets.verification.certificate import SEMANTICS, CertificateFileError
 
 if TYPE_CHECKING:
@@ -33,11 +35,6 @@ if TYPE_CHECKING:
     from subsetsum_nets.verification.certificate import Certificate
 
 _NORMS = {"l2": "<sub>2</sub>", "l1": "<sub>1</sub>", "linf": "<sub>∞</sub>"}
-_CONSTRUCTIONS = {
-    "relu": "Theorem 1 of Pensia et al. 2020, hidden units used by their sign",
-    "relu-paper": "Theorem 1 of Pensia et al. 2020, as in its proof",
-    "linear": "section 3.1 of Pensia et al. 2020, linear hidden units of their own for every weight",
-}
 _MOST_LAYERS = 200  # rows of the per-layer table
 
 
@@ -211,10 +208,12 @@ evaluation of f or g, nor about accuracy on data.</li>
 def _main_table(pruned: PrunedNetwork, accuracy: tuple[float, float] | None) -> str:
     certificate = pruned.certificate
     drawn, kept = pruned.random_counts
+    known = CONSTRUCTIONS.get(pruned.construction)
+    source = None if known is None else known.source
     rows = [
         ("Target network", " → ".join(map(str, pruned.target.widths))),
         ("Random network", " → ".join(map(str, pruned.random.widths))),
-        ("Construction", _with_note(pruned.construction, _CONSTRUCTIONS.get(pruned.construction))),
+        ("Construction", _with_note(pruned.construction, source)),
         ("Seed", "none: the random network was given" if pruned.seed is None else str(int(pruned.seed))),
         ("Candidates per subset sum", _count(pruned.candidates)),
         ("Weights of the target", _count(pruned.target.parameters)),
@@ -236,8 +235,7 @@ def _main_table(pruned: PrunedNetwork, accuracy: tuple[float, float] | None) -> 
     if accuracy is not None:
         before, after = accuracy
         rows.append(("Test accuracy", f"{before:.2%} target, {after:.2%} pruned network"))
-    body = "\n".join(f'<tr><th scope="row">{name}</th><td>{value}</td></tr>' for name, value in rows)
-    return f'<div class="wide"><table class="pairs">\n{body}\n</table></div>'
+    return _pairs(rows).rstrip()
 
 
 def _bound(certificate: Certificate) -> str:
@@ -288,7 +286,7 @@ def _layer_table(pruned: PrunedNetwork) -> str:
         ]
         lines.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
     more = len(layers) - len(lines)
-    note = f"<p>{more:,} more layers are in certificate.json.</p>" if more else ""
+    note = f"<p>{more:,} more layers are in {CERTIFICATE}.</p>" if more else ""
     what = (
         "of the layer's output in l2"
         if certificate and certificate.method == "norms"
@@ -356,7 +354,7 @@ def _prune_command(pruned: PrunedNetwork) -> str:
     extra: list[str] = []
     options = [("construction", pruned.construction), ("epsilon", repr(pruned.epsilon))]
     if pruned.seed is None:
-        options.append(("into", "DIR/random.safetensors"))
+        options.append(("into", f"DIR/{RANDOM}"))
     else:
         options += [("candidates", str(pruned.candidates)), ("seed", str(pruned.seed))]
     if certificate is not None:
@@ -367,7 +365,7 @@ def _prune_command(pruned: PrunedNetwork) -> str:
         options.append(("objective", pruned.solution.objective))
     words = [f"--{name} {shlex.quote(value)}" for name, value in options] + extra
     lines = [" ".join(words[first : first + 3]) for first in range(0, len(words), 3)]
-    return " \\\n    ".join(["subsetsum-nets prune DIR/target.safetensors --out AGAIN", *lines])
+    return " \\\n    ".join([f"subsetsum-nets prune DIR/{TARGET} --out AGAIN", *lines])
 
 
 def _domain_option(domain: Domain) -> str:
@@ -376,7 +374,7 @@ def _domain_option(domain: Domain) -> str:
         return f"--box {float(domain.low)!r} {float(domain.high)!r}"
     if isinstance(domain, Ball) and not np.any(domain.center):
         return f"--ball {domain.radius!r}"
-    return "# from Python, with prune(.., domain=Certificate.load('DIR/certificate.json').domain_set)"
+    return f"# from Python, with prune(.., domain=Certificate.load('DIR/{CERTIFICATE}').domain_set)"
 
 
 def _provenance(certificate: Certificate | None) -> str:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from solvers import Status
-from subsetsum_nets.constructions import CONSTRUCTIONS, InputSigns
-from subsetsum_nets.networks.domains import Box
+from subsetsum_nets.constructions import CONSTRUCTIONS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,7 +31,8 @@ class LayerRows:
     sizes : int, shape (N,)
         Items kept.
     picture : float64, shape (d_out, columns), or None
-        Items kept for each target weight (and bias, the last column), the sums of both signs together.
+        Items kept for each target weight (and bias, the last column), the sums of both signs together;
+        for a vector, the same number for each of its outputs.
     biased : bool
         Whether the last column is the bias.
 
@@ -74,24 +74,21 @@ def rows_by_layer(pruned: PrunedNetwork) -> list[LayerRows] | None:
     """
     if pruned.construction not in CONSTRUCTIONS:
         return None
-    whole, method = all_rows(pruned), CONSTRUCTIONS[pruned.construction]
-    domain: Any = pruned.target.domain or Box(-1, 1)
-    if pruned.certificate is not None:
-        domain = pruned.certificate.domain_set
-    found, first = [], 0
-    for index, (layer, signs) in enumerate(
-        zip(pruned.target.layers, InputSigns.of_layers(pruned.target, domain), strict=True)
-    ):
-        start, width = first, len(signs.positive)
-        picture = np.zeros((layer.d_out, width))
-        for side in method.sides(signs):
-            columns = method.columns(signs, side)
-            last = first + layer.d_out * len(columns)
-            if last > len(whole.errors):
-                return None
-            picture[:, columns] += whole.sizes[first:last].reshape(layer.d_out, -1)
-            first = last
-        part = slice(start, first)
+    whole = all_rows(pruned)
+    places = CONSTRUCTIONS[pruned.construction].places(pruned.target, pruned.domain)
+    counts = np.array([place.rows for place in places], dtype=np.int64)
+    numbers = np.repeat(np.arange(len(places)), counts)  # of the place of every row
+    if len(numbers) != len(whole.errors):
+        return None
+    found = []
+    for index, layer in enumerate(pruned.target.layers):
+        picture = np.zeros((layer.d_out, layer.d_in + (layer.bias is not None)))
+        part = np.zeros(len(numbers), dtype=bool)
+        for number, place in enumerate(places):
+            if place.layer == index:
+                part |= numbers == number
+                sizes = whole.sizes[numbers == number].reshape(place.shape)
+                picture[:, place.columns] += np.repeat(sizes, place.dimension, axis=0)
         found.append(
             LayerRows(
                 f"Layer {index + 1}",
@@ -103,4 +100,4 @@ def rows_by_layer(pruned: PrunedNetwork) -> list[LayerRows] | None:
                 layer.bias is not None,
             )
         )
-    return found if first == len(whole.errors) else None
+    return found

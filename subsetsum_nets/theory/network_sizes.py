@@ -56,7 +56,7 @@ def malach_2020(width: int, depth: int, epsilon: float, *, constant: float = 1.0
     1600
 
     """
-    d, layers, error = checked_count(width, "width"), checked_count(depth, "depth"), _epsilon(epsilon)
+    d, layers, error = _size_and_error(width, depth, epsilon)
     c = checked_constant(constant, "C")
     return _pairs(
         "Malach et al. 2020, Theorem 2.1",
@@ -89,7 +89,7 @@ def orseau_2020(width: int, depth: int, epsilon: float, *, constant: float = 1.0
     384
 
     """
-    d, layers, error = checked_count(width, "width"), checked_count(depth, "depth"), _epsilon(epsilon)
+    d, layers, error = _size_and_error(width, depth, epsilon)
     c = checked_constant(constant, "C")
     return _pairs(
         "Orseau et al. 2020",
@@ -161,7 +161,8 @@ def pensia_2020_layers(
     sizes = [checked_count(d, f"width {i}") for i, d in enumerate(widths)]
     if not 2 <= len(sizes) <= _MOST_LISTED + 1:
         raise ValueError(f"widths must be those of inputs, layers and outputs, got {len(sizes)} of them")
-    least, c = min(_epsilon(epsilon), _delta(delta)), checked_constant(constant, "C")
+    least = min(checked_share(epsilon, "epsilon"), checked_share(delta, "delta"))
+    c = checked_constant(constant, "C")
     layers = len(sizes) - 1
     hidden = [
         whole(c * before * math.log2(before * after * layers / least)) for before, after in pairwise(sizes)
@@ -194,8 +195,8 @@ def diffenderfer_2021(
     72
 
     """
-    d, layers, error = checked_count(width, "width"), checked_count(depth, "depth"), _epsilon(epsilon)
-    share, c = _delta(delta), checked_constant(constant, "C")
+    d, layers, error = _size_and_error(width, depth, epsilon)
+    share, c = checked_share(delta, "delta"), checked_constant(constant, "C")
     units = whole(c * (layers * d**1.5 / error + layers * d * math.log2(layers * d / share)))
     return _pairs(
         "Diffenderfer and Kailkhura 2021",
@@ -234,8 +235,8 @@ def sreenivasan_2021(
     (320, 16)
 
     """
-    d, layers, error = checked_count(width, "width"), checked_count(depth, "depth"), _epsilon(epsilon)
-    share, c = _delta(delta), checked_constant(constant, "C")
+    d, layers, error = _size_and_error(width, depth, epsilon)
+    share, c = checked_share(delta, "delta"), checked_constant(constant, "C")
     bits = math.log2(d * d * layers / error)
     units = whole(c * d * bits * math.log2(max(2.0, d * layers * bits**2 / share)))
     each = max(2, math.floor(bits))
@@ -273,7 +274,7 @@ def decimal_digits(width: int, depth: int, epsilon: float) -> int:
     (3, 7)
 
     """
-    d, layers, error = checked_count(width, "width"), checked_count(depth, "depth"), _epsilon(epsilon)
+    d, layers, error = _size_and_error(width, depth, epsilon)
     needed, digits = Fraction(d * d * layers) / Fraction(error), 0
     while 10**digits < needed:
         digits += 1
@@ -308,7 +309,7 @@ def packing_log2(dimension: int, epsilon: float) -> float:
     27.0
 
     """
-    return checked_count(dimension, "dimension") ** 2 * math.log2(0.5 / _epsilon(epsilon))
+    return checked_count(dimension, "dimension") ** 2 * math.log2(0.5 / checked_share(epsilon, "epsilon"))
 
 
 def pensia_2020_lower_parameters(dimension: int, epsilon: float) -> int:
@@ -334,7 +335,7 @@ def pensia_2020_lower_parameters(dimension: int, epsilon: float) -> int:
     27
 
     """
-    return _least_above(checked_count(dimension, "dimension"), _epsilon(epsilon), 1)
+    return _least_above(checked_count(dimension, "dimension"), checked_share(epsilon, "epsilon"), 1)
 
 
 def pensia_2020_lower(dimension: int, epsilon: float) -> Requirement:
@@ -366,7 +367,7 @@ def pensia_2020_lower(dimension: int, epsilon: float) -> Requirement:
     1661
 
     """
-    d, error = checked_count(dimension, "dimension"), _epsilon(epsilon)
+    d, error = checked_count(dimension, "dimension"), checked_share(epsilon, "epsilon")
     width = max(1, _least_above(d, error, 2 * d))
     return Requirement(
         source="Pensia et al. 2020, Theorem 2 (lower bound)",
@@ -396,12 +397,8 @@ def _least_above(d: int, epsilon: float, divisor: int) -> int:
     return max(0, math.floor(limit - _SAFE * (abs(bits) + 1) / divisor) + 1)
 
 
-def _epsilon(value: float) -> float:
-    return checked_share(value, "epsilon")
-
-
-def _delta(value: float) -> float:
-    return checked_share(value, "delta")
+def _size_and_error(width: int, depth: int, epsilon: float) -> tuple[int, int, float]:
+    return checked_count(width, "width"), checked_count(depth, "depth"), checked_share(epsilon, "epsilon")
 
 
 def _pairs(

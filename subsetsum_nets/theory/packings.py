@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.networks.distributions import is_integer
+from subsetsum_nets.networks.arguments import checked_integer, checked_number
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -300,10 +300,5 @@ def _refuse_too_many(count: int, most: int, d: int, pitch: Fraction) -> None:
 
 
 def _checked(dimension: int, epsilon: float) -> tuple[int, float]:
-    if not is_integer(dimension) or dimension not in DIMENSIONS:
-        raise ValueError(f"dimension must be 1, 2 or 3, got {dimension!r}")
-    if isinstance(epsilon, bool) or not isinstance(epsilon, int | float | np.floating):
-        raise ValueError(f"epsilon must be a number, got {epsilon!r}")  # noqa: TRY004 - as every bad value
-    if not 2.0**-20 <= epsilon <= 0.5:
-        raise ValueError(f"epsilon must lie in [2^-20, 1/2], got {epsilon!r}")
-    return int(dimension), float(epsilon)
+    d = checked_integer(dimension, "dimension", DIMENSIONS[0], DIMENSIONS[-1])
+    return d, checked_number(epsilon, "epsilon", 2.0**-20, 0.5)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from subsetsum_nets.networks.distributions import is_integer
+from subsetsum_nets.networks.arguments import checked_integer, checked_number, checked_positive
 from subsetsum_nets.theory.requirement import checked_constant, checked_share
 
 if TYPE_CHECKING:
@@ -116,10 +116,8 @@ def product_component(half_width: float = 0.5, zeros: float = 0.0) -> float:
     (0.346574, 0.173287)
 
     """
-    if not 0 < half_width <= 1:
-        raise ValueError(f"half_width must lie in (0, 1], got {half_width!r}")
-    if not 0 <= zeros < 1:
-        raise ValueError(f"zeros must lie in [0, 1), got {zeros!r}")
+    checked_number(half_width, "half_width", 0, 1, "(]")
+    checked_number(zeros, "zeros", 0, 1, "[)")
     return (1 - zeros) * half_width * -math.log(half_width)
 
 
@@ -265,8 +263,7 @@ def items_enough(epsilon: float, delta: float, *, constant: float, numerator: fl
     19.93
 
     """
-    if not 1 <= numerator <= 1e6:
-        raise ValueError(f"numerator must lie between 1 and 1e6, got {numerator!r}")
+    checked_number(numerator, "numerator", 1, 1e6)
     least = min(checked_share(epsilon, "epsilon"), checked_share(delta, "delta"))
     return checked_constant(constant, "C") * math.log2(numerator / least)
 
@@ -296,8 +293,7 @@ def items_needed(epsilon: float, low: float = -0.5, high: float = 0.5) -> int:
     """
     from fractions import Fraction
 
-    if not (math.isfinite(low) and math.isfinite(high) and low <= high):
-        raise ValueError(f"low and high must be finite with low <= high, got {low!r} and {high!r}")
+    checked_number(low, "low", -math.inf, checked_number(high, "high", -math.inf, math.inf, "()"), "(]")
     ratio = (Fraction(high) - Fraction(low)) / (2 * Fraction(checked_share(epsilon, "epsilon")))
     return max(0, (math.ceil(ratio) - 1).bit_length())
 
@@ -344,14 +340,10 @@ def predicted_served(
     True
 
     """
-    if not is_integer(n) or not 1 <= n <= 1000:
-        raise ValueError(f"n must be an integer from 1 to 1000, got {n!r}")
-    if not (second_moment > 0 and math.isfinite(second_moment)):
-        raise ValueError(f"second_moment must be a positive number, got {second_moment!r}")
-    if not 0 <= zeros < 1:
-        raise ValueError(f"zeros must lie in [0, 1), got {zeros!r}")
-    if not low < high:
-        raise ValueError(f"low must be less than high, got {low!r} and {high!r}")
+    checked_integer(n, "n", 1, 1000)
+    checked_positive(second_moment, "second_moment")
+    checked_number(zeros, "zeros", 0, 1, "[)")
+    checked_number(low, "low", -math.inf, checked_number(high, "high", -math.inf, math.inf, "()"), "()")
     error = checked_share(epsilon, "epsilon")
     if not zeros:
         return _served_by(int(n), error, second_moment, low, high)

@@ -6,9 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from subsetsum_nets.networks.distributions import is_integer
+from subsetsum_nets.networks.arguments import checked_integer, checked_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,30 +56,19 @@ class Requirement:
 
 def checked_count(value: Any, what: str) -> int:
     """Return an integer from 1 to 10**9, or raise ValueError."""
-    if not is_integer(value) or not 1 <= value <= MOST_UNITS:
-        raise ValueError(f"{what} must be an integer from 1 to 10**9, got {value!r}")
-    return int(value)
+    return checked_integer(value, what, 1, MOST_UNITS)
 
 
 def checked_share(value: Any, what: str) -> float:
     """Return a number between 1e-100 and 1 (exclusive), or raise ValueError."""
-    if not _is_number(value) or not LEAST_NUMBER <= value < 1:
-        raise ValueError(f"{what} must be a number of at least 1e-100 and less than 1, got {value!r}")
-    return float(value)
+    return checked_number(value, what, LEAST_NUMBER, 1, "[)")
 
 
 def checked_constant(value: Any, what: str) -> float:
     """Return a number from 1e-6 to 1e6, or raise ValueError."""
-    if not _is_number(value) or not 1e-6 <= value <= 1e6:
-        raise ValueError(f"the constant {what} must be a number from 1e-6 to 1e6, got {value!r}")
-    return float(value)
+    return checked_number(value, f"the constant {what}", 1e-6, 1e6)
 
 
 def whole(value: float | Fraction) -> int:
     """Round a size up to whole units; at least one."""
     return max(1, math.ceil(value))
-
-
-def _is_number(value: Any) -> bool:
-    number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-    return number and math.isfinite(value)

@@ -15,7 +15,7 @@ import math
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from subsetsum_nets.networks.distributions import is_integer
+from subsetsum_nets.networks.arguments import checked_integer
 from subsetsum_nets.theory.requirement import (
     Requirement,
     checked_constant,
@@ -127,8 +127,7 @@ def kept_filters(units: int, dimension: int, epsilon: float, *, constant: float 
     10
 
     """
-    if not is_integer(units) or units < 1:
-        raise ValueError(f"units must be an integer of at least 1, got {units!r}")
+    checked_integer(units, "units")
     bits = math.log2(1 / checked_share(epsilon, "epsilon"))
     return math.isqrt(
         int(units / (checked_constant(constant, "C_1") * checked_count(dimension, "dimension") * bits))
@@ -144,13 +143,8 @@ def _requirement(
     source: str,
     formula: str,
 ) -> Requirement:
-    sizes = [
-        _limited(checked_count(d, f"kernel {i}"), _LARGEST_KERNEL, "kernel") for i, d in enumerate(kernels)
-    ]
-    counts = [
-        _limited(checked_count(c, f"channels {i}"), _MOST_CHANNELS, "channels")
-        for i, c in enumerate(channels)
-    ]
+    sizes = [checked_integer(d, f"kernel {i}", 1, _LARGEST_KERNEL) for i, d in enumerate(kernels)]
+    counts = [checked_integer(c, f"channels {i}", 1, _MOST_CHANNELS) for i, c in enumerate(channels)]
     if not sizes or len(counts) != len(sizes) + 1:
         raise ValueError(
             "channels must be one more than kernels (the input's come first), and kernels at least one; "
@@ -174,9 +168,3 @@ def _requirement(
         weights="N(0, 1)",
         constants={"C": c},
     )
-
-
-def _limited(value: int, most: int, what: str) -> int:
-    if value > most:
-        raise ValueError(f"{what} must be at most {most}, got {value}")
-    return value

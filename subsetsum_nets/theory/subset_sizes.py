@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from subsetsum_nets.networks.distributions import is_integer
+from subsetsum_nets.networks.arguments import checked_integer, checked_number, checked_positive
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -58,7 +58,7 @@ def nearest_size(n: int) -> float:
     10.0
 
     """
-    return (_checked(n, _MOST_ITEMS) - 1) / 2
+    return (checked_integer(n, "the number of items", 1, _MOST_ITEMS) - 1) / 2
 
 
 def empty_chance(n: int, targets: Any, second_moment: float = 1 / 3) -> Floats:
@@ -90,9 +90,8 @@ def empty_chance(n: int, targets: Any, second_moment: float = 1 / 3) -> Floats:
     [1.0, 0.999, 0.0]
 
     """
-    count = _checked(n, 1000)
-    if not (second_moment > 0 and math.isfinite(second_moment)):
-        raise ValueError(f"second_moment must be a positive number, got {second_moment!r}")
+    count = checked_integer(n, "the number of items", 1, 1000)
+    checked_positive(second_moment, "second_moment")
     sizes = np.abs(np.asarray(targets, dtype=np.float64))
     spread = math.sqrt(count * second_moment / 4)
     chance = np.zeros(sizes.shape)
@@ -128,11 +127,8 @@ def nearest_size_deviation(n: int, target_square: float = 0.0) -> float:
     2.336
 
     """
-    count = _checked(n, _MOST_ITEMS)
-    if count < 2:
-        raise ValueError(f"n must be at least 2, got {n!r}")
-    if not (target_square >= 0 and math.isfinite(target_square)):
-        raise ValueError(f"target_square must be a number of at least 0, got {target_square!r}")
+    count = checked_integer(n, "the number of items", 2, _MOST_ITEMS)
+    checked_number(target_square, "target_square", 0, math.inf, "[)")
     return math.sqrt((count - 1) / 4 + (1 - 9 / (5 * count)) / 2 + 3 * target_square / count)
 
 
@@ -162,7 +158,10 @@ def uniform_sum_density(k: int, w: Any) -> Floats:
     [0.5, 0.25, 0.0]
 
     """
-    count, places = _checked(k, _MOST_ITEMS), np.abs(np.asarray(w, dtype=np.float64))
+    count, places = (
+        checked_integer(k, "the number of items", 1, _MOST_ITEMS),
+        np.abs(np.asarray(w, dtype=np.float64)),
+    )
     if count > _EXACT_DENSITY:
         normal: Floats = np.exp(-1.5 * places**2 / count) / math.sqrt(2 * math.pi * count / 3)
         return normal
@@ -204,9 +203,8 @@ def predicted_sparsest_sizes(n: int, epsilon: float, targets: Any) -> Floats:
     [0.0, 1.95]
 
     """
-    count = _checked(n, _MOST_SPARSE)
-    if not 0 < epsilon < 1:
-        raise ValueError(f"epsilon must lie between 0 and 1, got {epsilon!r}")
+    count = checked_integer(n, "the number of items", 1, _MOST_SPARSE)
+    checked_number(epsilon, "epsilon", 0, 1, "()")
     places = np.asarray(targets, dtype=np.float64)
     none_yet = np.where(np.abs(places) <= epsilon, 0.0, 1.0)  # the chance that no subset of k items will do
     tails = []
@@ -217,9 +215,3 @@ def predicted_sparsest_sizes(n: int, epsilon: float, targets: Any) -> Floats:
     found = np.maximum(1 - none_yet, np.finfo(float).tiny)
     sizes: Floats = np.maximum(sum(tails) - count * none_yet, 0.0) / found
     return sizes
-
-
-def _checked(n: Any, most: int) -> int:
-    if not is_integer(n) or not 1 <= n <= most:
-        raise ValueError(f"the number of items must be an integer from 1 to {most}, got {n!r}")
-    return int(n)

@@ -11,6 +11,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from subsetsum_nets.networks.arguments import checked_positive, checked_seconds
 from subsetsum_nets.networks.domains import Ball, Box
 from subsetsum_nets.networks.relu_network import ReluNetwork
 from subsetsum_nets.verification.enclosures.effective import effective_layers
@@ -116,9 +117,10 @@ def verify(
             f"method {method!r} cannot be replayed in exact arithmetic; those that can are "
             f"{', '.join(name for name in METHODS if TABLE[name].replayed)}"
         )
-    for name, value in (("epsilon", epsilon), ("time_limit", time_limit)):
-        if value is not None and not value > 0:
-            raise ValueError(f"{name} must be > 0, got {value!r}")
+    if epsilon is not None:
+        checked_positive(epsilon, "epsilon")
+    if time_limit is not None:
+        checked_seconds(time_limit)
     check_arithmetic()
 
     deadline = math.inf if time_limit is None else started + time_limit

@@ -7,12 +7,12 @@ import pytest
 from constructions.tiny_targets import NAMES, target
 
 from solvers import solve_many
-from subsetsum_nets.allocation.question import Question
+from subsetsum_nets.allocation.compile_task import CompileTask
 from subsetsum_nets.allocation.recursion import RecursionAllocation
 from subsetsum_nets.allocation.sizing import predicted_errors
 from subsetsum_nets.compiler import prune
 from subsetsum_nets.constructions import construction_named
-from subsetsum_nets.constructions.protocol import RowGroup
+from subsetsum_nets.constructions.protocol import RowGroup, RowPlace
 from subsetsum_nets.networks import Box, Dense, ReluNetwork
 
 SMALL = target((6, 5, 3), seed=1)
@@ -22,9 +22,7 @@ def rows_of(items, goals, valid=None):
     valid = np.ones(items.shape, dtype=bool) if valid is None else valid
     n, m = items.shape
     return RowGroup(
-        0,
-        "both",
-        np.zeros(1, np.int64),
+        RowPlace(0, "both", np.zeros(1, np.int64), n),
         np.where(valid, items, 0.0).reshape(n, 1, m),
         valid.reshape(n, 1, m),
         goals.reshape(n, 1),
@@ -76,8 +74,8 @@ def test_predictions_scale_with_the_items():
 
 def sized(name, epsilon, delta, f=SMALL, domain=None):
     domain = domain or Box(-1, 1)
-    question = Question.ask(construction_named(name), f, domain, epsilon, delta)
-    return RecursionAllocation(question).sizing
+    task = CompileTask(construction_named(name), f, domain, epsilon, delta)
+    return RecursionAllocation(task).sizing
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -8,8 +8,9 @@ from constructions.tiny_targets import NAMES, domains, effective_by_side, exactl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from subsetsum_nets.allocation.offered_items import choose_items, with_at_most
 from subsetsum_nets.compiler import prune
-from subsetsum_nets.constructions import CONSTRUCTIONS, InputSigns, construction_named
+from subsetsum_nets.constructions import CONSTRUCTIONS, construction_named
 from subsetsum_nets.constructions.protocol import weight_with_bias
 from subsetsum_nets.networks import Box, Dense, InvalidNetworkError, ReluNetwork
 
@@ -17,11 +18,11 @@ BLOCKS = ("relu", "relu-paper")
 
 
 def laid_out(name, f, domain, *, candidates=3, seed=0, most=44):
-    """Return (construction, random network, signs, rows)."""
+    """Return (construction, random network, rows with at most so many items)."""
     method = construction_named(name)
     random = method.recipe(f, candidates).draw(seed)
-    signs = InputSigns.of_layers(f, domain)
-    return method, random, signs, method.rows(f, random, signs, most)
+    groups = [with_at_most(method.rows(f, random, place), most) for place in method.places(f, domain)]
+    return method, random, groups
 
 
 def some_subsets(groups, rng):
@@ -106,23 +107,23 @@ def slope_of(random, f, layer, unit):
     return column, first.bias[unit] if column == d_in else first.weight[unit, column], unit % size, size
 
 
-def check_rows(name, f, domain, random, signs, groups, most):
+def check_rows(name, f, random, groups, most):
     for group in groups:
-        layer, targets_ = f.layers[group.layer], weight_with_bias(f.layers[group.layer])
+        layer, targets_ = f.layers[group.place.layer], weight_with_bias(f.layers[group.place.layer])
         assert group.items.shape == group.valid.shape == group.units.shape
-        assert group.items.shape[:2] == (layer.d_out, len(group.columns)) == group.targets.shape
+        assert group.items.shape[:2] == (layer.d_out, len(group.place.columns)) == group.targets.shape
         assert group.items.shape[2] <= most
-        assert np.array_equal(group.targets, targets_[:, group.columns])
+        assert np.array_equal(group.targets, targets_[:, group.place.columns])
         for i, j, _ in np.ndindex(*group.valid.shape[:2], 1):
             offered = group.valid[i, j]
             units = group.units[i, j][offered]
             assert len(set(units.tolist())) == len(units)
-            column = group.columns[j]
+            column = group.place.columns[j]
             if name == "linear":
                 check_linear_items(f, random, group, i, column, units, group.items[i, j][offered], most)
                 continue
-            slopes = [slope_of(random, f, group.layer, unit) for unit in units]
-            outgoing = random.layers[2 * group.layer + 1].weight[i, units]
+            slopes = [slope_of(random, f, group.place.layer, unit) for unit in units]
+            outgoing = random.layers[2 * group.place.layer + 1].weight[i, units]
             assert all(c == column for c, *_ in slopes)
             products = [
                 Fraction(float(u)) * Fraction(float(v))
@@ -137,10 +138,10 @@ def check_rows(name, f, domain, random, signs, groups, most):
 
 def serving_units(name, random, f, group, column):
     """Return the units that may serve a column and side: Lemma 1's halves, or by sign alone."""
-    wanted = 1 if group.side == "positive" else -1
+    wanted = 1 if group.place.side == "positive" else -1
     serving = set()
-    for unit in range(random.layers[2 * group.layer].d_out):
-        c, slope, place, size = slope_of(random, f, group.layer, unit)
+    for unit in range(random.layers[2 * group.place.layer].d_out):
+        c, slope, place, size = slope_of(random, f, group.place.layer, unit)
         half = 1 if place < size // 2 else -1
         if c == column and slope * wanted > 0 and (name == "relu" or half == wanted):
             serving.add(unit)
@@ -148,9 +149,9 @@ def serving_units(name, random, f, group, column):
 
 
 def check_linear_items(f, random, group, i, column, units, items, most):
-    first, second = random.layers[2 * group.layer], random.layers[2 * group.layer + 1]
+    first, second = random.layers[2 * group.place.layer], random.layers[2 * group.place.layer + 1]
     incoming, outgoing = first.weight.toarray(), second.weight.toarray()
-    if column == f.layers[group.layer].d_in:
+    if column == f.layers[group.place.layer].d_in:
         coefficients = first.bias[units]
         assert not incoming[units].any()
     else:
@@ -158,7 +159,7 @@ def check_linear_items(f, random, group, i, column, units, items, most):
     assert np.array_equal(items, coefficients)
     assert np.all(outgoing[i, units] == 1)
     n = first.d_out // (
-        len(f.layers[group.layer].weight[:, 0]) * weight_with_bias(f.layers[group.layer]).shape[1]
+        len(f.layers[group.place.layer].weight[:, 0]) * weight_with_bias(f.layers[group.place.layer]).shape[1]
     )
     assert len(units) == min(n, most)
 
@@ -171,11 +172,11 @@ def test_rows_offer_the_units_products_and_masks_put_subsets_where_those_are(nam
     domain = data.draw(domains(f.widths[0]))
     most = data.draw(st.sampled_from([1, 3, 44]))
     seed = data.draw(st.integers(0, 1000))
-    method, random, signs, groups = laid_out(
+    method, random, groups = laid_out(
         name, f, domain, candidates=data.draw(st.integers(1, 5)), seed=seed, most=most
     )
     check_which_rows(name, f, domain, groups)
-    check_rows(name, f, domain, random, signs, groups, most)
+    check_rows(name, f, random, groups, most)
     kept = some_subsets(groups, np.random.default_rng(seed))
     masks = method.masks(f, random, groups, kept)
     check_masks(name, f, random, groups, kept, masks)
@@ -191,8 +192,8 @@ def check_which_rows(name, f, domain, groups):
         constant = [] if layer.bias is None else [1.0]
         above, below = np.append(high, constant) > 0, np.append(low, constant) < 0
         needed = {"positive": above, "negative": below}
-        mine = {g.side: set(g.columns.tolist()) for g in groups if g.layer == index}
-        assert len(mine) == sum(g.layer == index for g in groups)
+        mine = {g.place.side: set(g.place.columns.tolist()) for g in groups if g.place.layer == index}
+        assert len(mine) == sum(g.place.layer == index for g in groups)
         if name == "linear":
             wanted = {"both": set(np.flatnonzero(above | below).tolist())}
         elif name == "relu":
@@ -208,21 +209,21 @@ def check_masks(name, f, random, groups, kept, masks):
         sides = effective_by_side(pruned, index)
         served = {"positive": set(), "negative": set()}
         for group, chosen in zip(groups, kept, strict=True):
-            if group.layer != index:
+            if group.place.layer != index:
                 continue
             sums = (exactly(group.items) * chosen.astype(int)).sum(axis=2)
-            for j, column in enumerate(group.columns.tolist()):
-                if group.side == "negative" and column == layer.d_in:
+            for j, column in enumerate(group.place.columns.tolist()):
+                if group.place.side == "negative" and column == layer.d_in:
                     continue  # the constant one is never negative; no unit of it can be on
-                assert sides[group.side][:, column].tolist() == sums[:, j].tolist()
-                for side in served if group.side == "both" else (group.side,):
+                assert sides[group.place.side][:, column].tolist() == sums[:, j].tolist()
+                for side in served if group.place.side == "both" else (group.place.side,):
                     served[side].add(column)
         for side, columns in served.items():
             unused = [j for j in range(layer.d_in) if j not in columns]
             assert not any(sides[side][:, unused].ravel()), "a unit was kept that no row asks for"
         second = masks.weights[2 * index + 1]
         assert second.sum() == sum(
-            int(c.sum()) for g, c in zip(groups, kept, strict=True) if g.layer == index
+            int(c.sum()) for g, c in zip(groups, kept, strict=True) if g.place.layer == index
         )
         assert masks.biases[2 * index + 1] is None
         if name != "linear":
@@ -265,25 +266,25 @@ def test_the_errors_of_the_solution_are_those_of_the_effective_weights(name, dat
     f = data.draw(targets(most_width=3))
     domain = data.draw(domains(f.widths[0]))
     most = 11
-    method, random, _, groups = laid_out(name, f, domain, candidates=6, most=most)
+    method, random, groups = laid_out(name, f, domain, candidates=6, most=most)
     if not groups:
         return
-    from subsetsum_nets.rounds import by_group, solve_groups
+    from subsetsum_nets.row_batches import by_group, solve_groups
 
     tolerances = [np.full(group.targets.shape, 0.05) for group in groups]
     solution = solve_groups(groups, tolerances, objective="nearest", threads=1)
     pruned = method.masks(f, random, groups, by_group(groups, solution.masks)).apply(random)
     row = 0
     for group in groups:
-        layer = f.layers[group.layer]
-        sides = effective_by_side(pruned, group.layer)
+        layer = f.layers[group.place.layer]
+        sides = effective_by_side(pruned, group.place.layer)
         wanted = exactly(weight_with_bias(layer))
-        for i, column in np.ndindex(layer.d_out, len(group.columns)):
-            j = group.columns[column]
+        for i, column in np.ndindex(layer.d_out, len(group.place.columns)):
+            j = group.place.columns[column]
             error, row = float(solution.errors[row]), row + 1
-            if group.side == "negative" and j == layer.d_in:
+            if group.place.side == "negative" and j == layer.d_in:
                 continue
-            exact = abs(sides[group.side][i, j] - wanted[i, j])
+            exact = abs(sides[group.place.side][i, j] - wanted[i, j])
             assert Fraction(error) >= exact
             assert error == 0 or Fraction(np.nextafter(error, 0)) < exact
     assert row == len(solution)
@@ -294,8 +295,6 @@ def test_the_errors_of_the_solution_are_those_of_the_effective_weights(name, dat
 
 def test_no_gap_around_a_target_at_half_of_a_large_item():
     """With units to spare, a large first item must not crowd out all others but tiny ones."""
-    from subsetsum_nets.constructions.relu_blocks import choose_items
-
     rng = np.random.default_rng(0)
     products = rng.uniform(-1, 1, (2000, 26)) * rng.uniform(0, 1, (2000, 26))
     goals = rng.uniform(-0.5, 0.5, 2000)
@@ -313,8 +312,6 @@ def test_no_gap_around_a_target_at_half_of_a_large_item():
 
 @pytest.mark.parametrize("most", [1, 4, 30])
 def test_choosing_items_never_offers_a_unit_that_does_not_serve(most):
-    from subsetsum_nets.constructions.relu_blocks import choose_items
-
     rng = np.random.default_rng(1)
     products, serving = rng.uniform(-1, 1, (300, 12)), rng.random((300, 12)) < 0.4
     places, valid = choose_items(products, serving, rng.uniform(-1, 1, 300), most)

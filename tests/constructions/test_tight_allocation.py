@@ -7,15 +7,14 @@ import pytest
 from constructions.tiny_targets import NAMES, target
 
 from subsetsum_nets import load_network, shipped_network
+from subsetsum_nets.allocation.compile_task import CompileTask
 from subsetsum_nets.allocation.misses import miss_chance
-from subsetsum_nets.allocation.offered_items import best_items, with_items
-from subsetsum_nets.allocation.question import Question
+from subsetsum_nets.allocation.offered_items import best_items, choose_items, with_items
 from subsetsum_nets.allocation.simulated_bounds import ErrorLaw, SimulatedBounds
 from subsetsum_nets.allocation.sizing import expected_errors
 from subsetsum_nets.allocation.tight import TightAllocation
 from subsetsum_nets.compiler import prune
 from subsetsum_nets.constructions import construction_named
-from subsetsum_nets.constructions.relu_blocks import choose_items
 from subsetsum_nets.networks import Box
 
 DIGITS = load_network(shipped_network("digits-64-32-10"))
@@ -24,8 +23,8 @@ SMALL = target((3, 3, 2), bias=(True, False))
 
 def allocation_for(f, epsilon, name="relu", objective="nearest", domain=None):
     domain = domain or f.domain or Box(-1, 1)
-    question = Question.ask(construction_named(name), f, domain, epsilon, 0.01, objective)
-    return TightAllocation(question)
+    task = CompileTask(construction_named(name), f, domain, epsilon, 0.01, objective)
+    return TightAllocation(task)
 
 
 # ---------------------------------------------------------------- fewer parameters for the same epsilon
@@ -160,9 +159,9 @@ def test_a_choice_that_leaves_the_target_out_of_reach_is_replaced():
 def test_rows_offer_as_many_items_as_they_are_given():
     f = target((3, 4, 2), seed=2)
     random = construction_named("relu").recipe(f, 12).draw(1)
-    question = Question.ask(construction_named("relu"), f, Box(-1, 1), 0.1, 0.01)
+    task = CompileTask(construction_named("relu"), f, Box(-1, 1), 0.1, 0.01)
     rng = np.random.default_rng(0)
-    for group in question.method.rows(f, random, question.signs, 44):
+    for group in task.groups(random):
         counts = rng.integers(1, 15, group.targets.shape)
         chosen, errors = with_items(group, counts)
         wanted = np.minimum(counts, group.valid.sum(axis=2))
@@ -187,9 +186,9 @@ def test_numbers_of_candidates_ascend_to_that_for_delta():
 
 
 def test_the_simulated_bound_scales_with_the_errors():
-    question = Question.ask(construction_named("relu"), DIGITS, DIGITS.domain, 0.01, 0.01)
-    bounds = SimulatedBounds(question, ErrorLaw.of("nearest", question.rows, 0.01))
-    means = [np.full((DIGITS.layers[p.layer].d_out, p.columns.size), 1e-6) for p in question.places]
+    task = CompileTask(construction_named("relu"), DIGITS, DIGITS.domain, 0.01, 0.01)
+    bounds = SimulatedBounds(task, ErrorLaw.of("nearest", task.rows, 0.01))
+    means = [np.full((DIGITS.layers[p.layer].d_out, p.columns.size), 1e-6) for p in task.places]
     one, ten = bounds.bound(means), bounds.bound([10 * mean for mean in means])
     assert ten == pytest.approx(10 * one, rel=0.05)
     assert bounds.bound([np.full_like(mean, math.inf) for mean in means]) == math.inf

@@ -63,7 +63,7 @@ def test_decimal_sparsities_mean_what_they_say_and_ties_keep_the_first():
 @pytest.mark.parametrize(
     ("arguments", "match"),
     [
-        (([np.ones(2)], -0.1), r"sparsity must be in \[0, 1\], got -0.1"),
+        (([np.ones(2)], -0.1), r"sparsity must be a number in \[0, 1\], got -0.1"),
         (([np.ones(2)], 1.1), "sparsity"),
         (([np.ones(2)], float("nan")), "sparsity"),
         (([np.array([1.0, np.nan])], 0.5), "scores of layer 0 must be finite"),

@@ -13,7 +13,7 @@ from subsetsum_nets.experiments.binomial import clopper_pearson
 from subsetsum_nets.experiments.intervals import resampled_interval
 from subsetsum_nets.experiments.random_subset_sum import covering_samples
 from subsetsum_nets.experiments.random_subset_sum.covering_samples import (
-    Question,
+    SampleDesign,
     covering_radii,
     nearest_errors,
 )
@@ -57,7 +57,7 @@ def test_clopper_pearson_covers_at_least_as_often_as_it_says(chance):
 
 def test_intervals_refuse_bad_numbers():
     for successes, trials, confidence in ((2, 1, 0.9), (-1, 5, 0.9), (0, 0, 0.9), (1, 5, 1.0), (1, 5, 0.0)):
-        with pytest.raises(ValueError, match=r"successes|confidence"):
+        with pytest.raises(ValueError, match=r"successes|trials|confidence"):
             clopper_pearson(successes, trials, confidence=confidence)
     assert np.isnan(resampled_interval(np.array([np.nan]))).all()
 
@@ -67,10 +67,10 @@ def test_intervals_refuse_bad_numbers():
 
 @pytest.mark.parametrize("law", ["uniform", "normal", "product", "product-or-zero"])
 def test_radii_are_those_of_covering_radius_rounded_up(law):
-    question = Question.checked(law, [3, 11], 6, seed=4, low=-0.25, high=0.75)
-    radii = covering_radii(question)
+    design = SampleDesign.checked(law, [3, 11], 6, seed=4, low=-0.25, high=0.75)
+    radii = covering_radii(design)
     for n in (3, 11):
-        items, _ = question.draw(n, 0, 6)
+        items, _ = design.draw(n, 0, 6)
         for row, radius in zip(items, radii[n], strict=True):
             exact = covering_radius(row, -0.25, 0.75).radius
             assert exact <= Fraction(radius)
@@ -78,28 +78,28 @@ def test_radii_are_those_of_covering_radius_rounded_up(law):
 
 
 def test_nearest_errors_are_those_of_solve():
-    question = Question.checked("product", [6, 9], 5, seed=1)
-    errors = nearest_errors(question)
+    design = SampleDesign.checked("product", [6, 9], 5, seed=1)
+    errors = nearest_errors(design)
     for n in (6, 9):
-        items, targets = question.draw(n, 0, 5)
+        items, targets = design.draw(n, 0, 5)
         for row, target, error in zip(items, targets, errors[n], strict=True):
             assert float(solve(SubsetSum(row, target)).error) == pytest.approx(error, rel=1e-15)
         assert ((targets >= -0.5) & (targets <= 0.5)).all()
-    assert (errors[6] <= covering_radii(question)[6]).all()
+    assert (errors[6] <= covering_radii(design)[6]).all()
 
 
 def test_a_sample_depends_on_seed_n_and_its_number_only(monkeypatch):
-    few = covering_radii(Question.checked("uniform", [8], 5, seed=2))
+    few = covering_radii(SampleDesign.checked("uniform", [8], 5, seed=2))
     monkeypatch.setattr(covering_samples, "_MOST_CHUNK", 3)
-    many = covering_radii(Question.checked("uniform", [4, 8], 20, seed=2))
+    many = covering_radii(SampleDesign.checked("uniform", [4, 8], 20, seed=2))
     assert (many[8][:5] == few[8]).all()
-    other = covering_radii(Question.checked("uniform", [8], 5, seed=3))
+    other = covering_radii(SampleDesign.checked("uniform", [8], 5, seed=3))
     assert (other[8] != few[8]).all()
 
 
 def test_processes_change_nothing():
-    question = Question.checked("uniform", [6, 7], 8, seed=0)
-    alone, together = (covering_radii(question, processes=p) for p in (1, 2))
+    design = SampleDesign.checked("uniform", [6, 7], 8, seed=0)
+    alone, together = (covering_radii(design, processes=p) for p in (1, 2))
     assert all((alone[n] == together[n]).all() for n in (6, 7))
 
 
@@ -115,36 +115,34 @@ def test_interrupted_runs_resume_and_grow(tmp_path, monkeypatch):
         return true(*arguments)
 
     monkeypatch.setattr(covering_samples, "covering_radius", counted)
-    question = Question.checked("uniform", [5], 20, seed=0)
+    design = SampleDesign.checked("uniform", [5], 20, seed=0)
     with pytest.raises(KeyboardInterrupt):
-        covering_radii(question, folder=tmp_path)
+        covering_radii(design, folder=tmp_path)
     seen = []
-    resumed = covering_radii(
-        question, folder=tmp_path, progress=lambda done, total: seen.append((done, total))
-    )
+    resumed = covering_radii(design, folder=tmp_path, progress=lambda done, total: seen.append((done, total)))
     assert len(calls) == 10 + 20 - 8  # two chunks of four were kept
     assert seen[-1] == (20, 20)
-    assert (resumed[5] == covering_radii(question)[5]).all()
+    assert (resumed[5] == covering_radii(design)[5]).all()
     before = len(calls)
-    more = covering_radii(Question.checked("uniform", [5], 28, seed=0), folder=tmp_path)
+    more = covering_radii(SampleDesign.checked("uniform", [5], 28, seed=0), folder=tmp_path)
     assert len(calls) == before + 8
     assert (more[5][:20] == resumed[5]).all()
 
 
 def test_damaged_chunks_are_computed_again_and_foreign_ones_refused(tmp_path):
-    question = Question.checked("uniform", [5], 6, seed=0)
-    first = covering_radii(question, folder=tmp_path)
+    design = SampleDesign.checked("uniform", [5], 6, seed=0)
+    first = covering_radii(design, folder=tmp_path)
     [shard] = tmp_path.glob("covering-5/*.shard")
     content = bytearray(shard.read_bytes())
     content[-1] ^= 1
     shard.write_bytes(bytes(content))
     with pytest.warns(UserWarning, match="damaged"):
-        again = covering_radii(question, folder=tmp_path)
+        again = covering_radii(design, folder=tmp_path)
     assert (again[5] == first[5]).all()
     for other in (
-        Question.checked("uniform", [5], 6, seed=1),
-        Question.checked("normal", [5], 6, seed=0),
-        Question.checked("uniform", [5], 6, seed=0, high=1.0),
+        SampleDesign.checked("uniform", [5], 6, seed=1),
+        SampleDesign.checked("normal", [5], 6, seed=0),
+        SampleDesign.checked("uniform", [5], 6, seed=0, high=1.0),
     ):
         with pytest.raises(InvalidProblemError, match="another problem"):
             covering_radii(other, folder=tmp_path)
@@ -155,14 +153,14 @@ def _halves(rng, size):
 
 
 def test_a_users_law_that_changed_behind_its_name_is_noticed(tmp_path):
-    covering_radii(Question.checked(_halves, [5], 6, seed=0), folder=tmp_path)
+    covering_radii(SampleDesign.checked(_halves, [5], 6, seed=0), folder=tmp_path)
 
     def changed(rng, size):
         return rng.uniform(-1, 1, size) / 3
 
     changed.__qualname__ = _halves.__qualname__
     with pytest.raises(InvalidProblemError, match="other rows"):
-        covering_radii(Question.checked(changed, [5], 6, seed=0), folder=tmp_path)
+        covering_radii(SampleDesign.checked(changed, [5], 6, seed=0), folder=tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -174,8 +172,8 @@ def test_a_users_law_that_changed_behind_its_name_is_noticed(tmp_path):
         ({"sizes": [3.5]}, "sizes"),
         ({"samples": 0}, "samples"),
         ({"seed": -1}, "seed"),
-        ({"low": 1.0}, "low < high"),
-        ({"high": np.inf}, "low < high"),
+        ({"low": 1.0}, "low must be a number in"),
+        ({"high": np.inf}, "high must be a number"),
         ({"law": "levy"}, "no law"),
         ({"epsilon": 0.0}, "epsilon"),
         ({"delta": 1.0}, "delta"),

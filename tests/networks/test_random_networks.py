@@ -59,7 +59,7 @@ def test_the_words_are_those_written_down_here():
 @pytest.mark.parametrize("seed", [-1, 1.0, "1", None, True, np.int64(-3), [1]])
 def test_bad_seeds_are_refused(seed):
     for draw in (lambda: random_network([2, 1], seed=seed), lambda: keyed_words(seed, 0, 0, 0, 1)):
-        with pytest.raises(ValueError, match="seed must be an integer >= 0"):
+        with pytest.raises(ValueError, match="seed must be an integer of at least 0"):
             draw()
 
 

@@ -260,7 +260,7 @@ def test_other_bad_input():
         da_cunha_2023([3], [1], 0.1)
     with pytest.raises(ValueError, match="one more than kernels"):
         da_cunha_2023([], [1], 0.1)
-    with pytest.raises(ValueError, match="at most 1000"):
+    with pytest.raises(ValueError, match="kernel 0 must be an integer from 1 to 1,000"):
         da_cunha_2023([1001], [1, 1], 0.1)
     with pytest.raises(ValueError, match="units"):
         kept_filters(0, 1, 0.1)

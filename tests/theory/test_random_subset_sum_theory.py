@@ -234,7 +234,7 @@ def test_sizes_refuse_bad_numbers():
     for n in (0, 1.5, True):
         with pytest.raises(ValueError, match="number of items"):
             nearest_size(n)
-    with pytest.raises(ValueError, match="at least 2"):
+    with pytest.raises(ValueError, match="from 2"):
         nearest_size_deviation(1)
     with pytest.raises(ValueError, match="target_square"):
         nearest_size_deviation(5, -1)

@@ -1,7 +1,7 @@
 """One cell of the packing experiment: a random network of some width, and which members it serves.
 
-A cell is a pure function of its question; its answer is kept in a small JSON file with the digest of the
-question, so that an interrupted run resumes and a folder of another experiment is refused.
+The answer is a pure function of the cell. It is kept in a small JSON file with the digest of the cell, so
+that an interrupted run resumes and a folder of another experiment is refused.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _MOST_PAIRS = 16  # of a served member and its neighbour, that Step 1 is checked
 
 
 @dataclass(frozen=True)
-class CellQuestion:
+class Cell:
     """All that determines a cell's answer, but for members left open when the time is up.
 
     Attributes
@@ -69,7 +69,7 @@ class CellQuestion:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the question."""
+        """SHA-256 of the cell."""
         page = {**asdict(self), "epsilon": self.epsilon.hex(), "time_limit": float(self.time_limit).hex()}
         return hashlib.sha256(json.dumps([_FORMAT, page], sort_keys=True).encode()).hexdigest()
 
@@ -124,7 +124,7 @@ class CellAnswer:
         return self.served + self.not_served + self.unknown
 
 
-def answered(question: CellQuestion, packing: Packing, folder: Path | None) -> CellAnswer:
+def answered(cell: Cell, packing: Packing, folder: Path | None) -> CellAnswer:
     """Return the answer of a cell, from its file if that is there, else computed and kept.
 
     Raises
@@ -135,25 +135,25 @@ def answered(question: CellQuestion, packing: Packing, folder: Path | None) -> C
         If the cell contradicts Step 1 of the proof: a defect of this program.
 
     """
-    path = None if folder is None else folder / question.name
+    path = None if folder is None else folder / cell.name
     if path is not None and path.exists():
-        return _read(path, question)
-    answer = compute(question, packing)
+        return _read(path, cell)
+    answer = compute(cell, packing)
     if path is not None:
-        page = {"format": _FORMAT, "digest": question.digest, "answer": asdict(answer)}
+        page = {"format": _FORMAT, "digest": cell.digest, "answer": asdict(answer)}
         with atomic_write(path) as file:
             file.write(json.dumps(page).encode() + b"\n")
     return answer
 
 
-def compute(question: CellQuestion, packing: Packing) -> CellAnswer:
+def compute(cell: Cell, packing: Packing) -> CellAnswer:
     """Decide every member drawn, and check Step 1 on those served."""
-    network, chosen = question.network(), question.drawn(len(packing))
+    network, chosen = cell.network(), cell.drawn(len(packing))
     members = packing.members
     decisions = decide_prunings(
-        network, members[chosen], question.epsilon, time_limit=question.time_limit, seed=question.seed
+        network, members[chosen], cell.epsilon, time_limit=cell.time_limit, seed=cell.seed
     )
-    pairs = check_step_one(network, chosen.tolist(), decisions, members, question.epsilon)
+    pairs = check_step_one(network, chosen.tolist(), decisions, members, cell.epsilon)
     counts = {status: sum(d.status is status for d in decisions) for status in PruningStatus}
     return CellAnswer(
         served=counts[PruningStatus.SERVED],
@@ -208,13 +208,13 @@ def check_step_one(
     return min(len(served), _MOST_PAIRS)
 
 
-def _read(path: Path, question: CellQuestion) -> CellAnswer:
+def _read(path: Path, cell: Cell) -> CellAnswer:
     try:
         page: Any = json.loads(path.read_bytes())
         digest, answer = page["digest"], CellAnswer(**{k: int(v) for k, v in page["answer"].items()})
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} is damaged; remove it to compute it again") from error
-    if digest != question.digest:
+    if digest != cell.digest:
         raise ValueError(
             f"{path} answers another question (seed, packing, members or time limit); choose another folder"
         )

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from subsetsum_nets.experiments.binomial import clopper_pearson
-from subsetsum_nets.experiments.packing.cells import CellAnswer, CellQuestion, answered
-from subsetsum_nets.networks.distributions import is_integer
+from subsetsum_nets.experiments.packing.cells import Cell, CellAnswer, answered
+from subsetsum_nets.networks.arguments import checked_integer, checked_seconds
 from subsetsum_nets.theory.network_sizes import pensia_2020, pensia_2020_lower
 from subsetsum_nets.theory.packings import Packing, greedy_packing, lattice_packing
 from subsetsum_nets.theory.prunings.prunings import PruningStatus, different_prunings
@@ -191,7 +191,7 @@ def run_packing(
         for width in range(1, (width_to or WIDEST[dimension]) + 1):
             answers = [
                 answered(
-                    CellQuestion(
+                    Cell(
                         dimension, packing.epsilon, kind, sampled, float(time_limit), int(seed), width, trial
                     ),
                     packing,
@@ -280,7 +280,5 @@ def _check(
     counts: list[tuple[str, Any, int]] = [("trials", trials, 1), ("seed", seed, 0)]
     counts += [(n, v, 1) for n, v in (("width_to", width_to), ("members", members)) if v is not None]
     for name, value, least in counts:
-        if not is_integer(value) or value < least:
-            raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}")
-    if not (time_limit > 0 and math.isfinite(time_limit)):
-        raise ValueError(f"time_limit must be a positive number of seconds, got {time_limit!r}")
+        checked_integer(value, name, least)
+    checked_seconds(time_limit)

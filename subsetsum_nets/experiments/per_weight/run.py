@@ -18,9 +18,9 @@ import numpy as np
 
 from solvers import Status, solve_many
 from subsetsum_nets.experiments.records import write_figure, write_provenance, write_table
+from subsetsum_nets.networks.arguments import checked_integer, checked_positive
 from subsetsum_nets.networks.convolution import Conv2d
 from subsetsum_nets.networks.digests import network_digest
-from subsetsum_nets.networks.distributions import checked_seed, is_integer
 from subsetsum_nets.networks.files.atomic_files import atomic_write
 from subsetsum_nets.theory.subset_sizes import (
     empty_chance,
@@ -201,14 +201,12 @@ def run_per_weight(
     True
 
     """
-    if not is_integer(items) or not 2 <= items <= _MOST_ITEMS:
-        raise ValueError(f"items must be an integer from 2 to {_MOST_ITEMS}, got {items!r}")
+    checked_integer(items, "items", 2, _MOST_ITEMS)
     for name, value in (("epsilon", epsilon), ("scale", scale)):
-        if not (value > 0 and math.isfinite(value)):
-            raise ValueError(f"{name} must be a positive number, got {value!r}")
+        checked_positive(value, name)
     if not epsilon < scale:
         raise ValueError(f"epsilon must be less than the scale {scale!r}, got {epsilon!r}")
-    checked_seed(seed)
+    checked_integer(seed, "seed", 0)
     parts = [_weights_of(layer) for layer in target.layers]
     coefficients = [
         np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index,))).uniform(

@@ -21,7 +21,7 @@ from solvers.batch.checkpoint import Checkpoint
 from solvers.batch.progress import Progress
 from solvers.batch.rows import Answers
 from solvers.exact import float_down, float_up
-from subsetsum_nets.networks.distributions import checked_seed, is_integer
+from subsetsum_nets.networks.arguments import checked_integer, checked_number
 from subsetsum_nets.theory.random_subset_sum import ItemLaw, item_law
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ _MOST_CHUNK = 512
 
 
 @dataclass(frozen=True)
-class Question:
+class SampleDesign:
     """What is sampled.
 
     Attributes
@@ -73,25 +73,24 @@ class Question:
         seed: int,
         low: float = -0.5,
         high: float = 0.5,
-    ) -> Question:
-        """Return the question, or raise ValueError naming what is out of range."""
+    ) -> SampleDesign:
+        """Return the design, or raise ValueError naming what is out of range."""
         listed = list(sizes)
-        if not listed or not all(is_integer(n) and 1 <= n <= MOST_ITEMS for n in listed):
-            raise ValueError(f"sizes must be integers from 1 to {MOST_ITEMS}, at least one, got {listed!r}")
-        if not is_integer(samples) or not 1 <= samples <= _MOST_SAMPLES:
-            raise ValueError(f"samples must be an integer from 1 to {_MOST_SAMPLES}, got {samples!r}")
-        if not (np.isfinite(low) and np.isfinite(high) and low < high):
-            raise ValueError(f"the interval of targets needs finite low < high, got {low!r} and {high!r}")
-        ascending = tuple(sorted({int(n) for n in listed}))
-        return cls(item_law(law), ascending, int(samples), checked_seed(seed), float(low), float(high))
+        if not listed:
+            raise ValueError("sizes must be at least one number of items, got none")
+        ascending = tuple(sorted({checked_integer(n, "each of sizes", 1, MOST_ITEMS) for n in listed}))
+        count = checked_integer(samples, "samples", 1, _MOST_SAMPLES)
+        top = checked_number(high, "high", -np.inf, np.inf, "()")
+        low = checked_number(low, "low", -np.inf, top, "()")
+        return cls(item_law(law), ascending, count, checked_integer(seed, "seed", 0), low, top)
 
     def draw(self, n: int, first: int, last: int) -> tuple[Floats, Floats]:
         """Return items (last - first, n) and targets (last - first,) of samples first..last - 1.
 
         Examples
         --------
-        >>> question = Question.checked("uniform", [5], 10, seed=0)
-        >>> bool((question.draw(5, 2, 4)[0] == question.draw(5, 0, 10)[0][2:4]).all())
+        >>> design = SampleDesign.checked("uniform", [5], 10, seed=0)
+        >>> bool((design.draw(5, 2, 4)[0] == design.draw(5, 0, 10)[0][2:4]).all())
         True
 
         """
@@ -121,7 +120,7 @@ class Question:
 
 
 def covering_radii(
-    question: Question,
+    design: SampleDesign,
     *,
     folder: Path | None = None,
     processes: int | None = 1,
@@ -133,7 +132,7 @@ def covering_radii(
 
     Parameters
     ----------
-    question : Question
+    design : SampleDesign
     folder : Path, optional
         Keeps finished chunks; the same call, or one with more samples or sizes, goes on from them.
     processes : int or None
@@ -149,24 +148,22 @@ def covering_radii(
     Raises
     ------
     ValueError
-        If the folder holds chunks of another question.
+        If the folder holds chunks of another design.
     UnsupportedProblemError
         If a sample has items too mixed in magnitude for exact covering radii.
 
     Examples
     --------
-    >>> radii = covering_radii(Question.checked("uniform", [4, 12], 20, seed=0))
+    >>> radii = covering_radii(SampleDesign.checked("uniform", [4, 12], 20, seed=0))
     >>> bool(np.median(radii[12]) < np.median(radii[4]) / 8)
     True
 
     """
-    if processes is not None and (not is_integer(processes) or processes < 1):
-        raise ValueError(f"processes must be an integer of at least 1, got {processes!r}")
-    workers = os.cpu_count() or 1 if processes is None else processes
-    radii = {n: np.full(question.samples, np.nan) for n in question.sizes}
+    workers = os.cpu_count() or 1 if processes is None else checked_integer(processes, "processes")
+    radii = {n: np.full(design.samples, np.nan) for n in design.sizes}
     done = 0
-    with Progress(progress, question.samples * len(question.sizes)) as shown:
-        for n, first, last, values in _answered(question, folder, workers):
+    with Progress(progress, design.samples * len(design.sizes)) as shown:
+        for n, first, last, values in _answered(design, folder, workers):
             radii[n][first:last] = values
             done += last - first
             shown.advance(done, float(np.nanmax(radii[n])))
@@ -174,27 +171,27 @@ def covering_radii(
 
 
 def _answered(
-    question: Question, folder: Path | None, workers: int
+    design: SampleDesign, folder: Path | None, workers: int
 ) -> Iterator[tuple[int, int, int, Floats]]:
     """Yield (n, first, last, radii) of every chunk: kept ones first within each size, then computed ones."""
     pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn")) if workers > 1 else None
     try:
-        for n in question.sizes:
-            kept = None if folder is None else _checkpoint(question, n, folder)
+        for n in design.sizes:
+            kept = None if folder is None else _checkpoint(design, n, folder)
             waiting: dict[Any, tuple[int, int, str]] = {}
-            for first, last in question.chunks(n):
-                items = question.draw(n, first, last)[0]
+            for first, last in design.chunks(n):
+                items = design.draw(n, first, last)[0]
                 digest = hashlib.sha256(items.tobytes()).hexdigest()
                 stored = None if kept is None else kept.read(first, last, 1, digest)
                 if stored is not None:
                     yield n, first, last, stored.errors
                 elif pool is None:
-                    answers = _radii_of(items, question.low, question.high)
+                    answers = _radii_of(items, design.low, design.high)
                     if kept is not None:
                         kept.write(first, last, answers, digest)
                     yield n, first, last, answers.errors
                 else:
-                    future = pool.submit(_radii_of, items, question.low, question.high)
+                    future = pool.submit(_radii_of, items, design.low, design.high)
                     waiting[future] = first, last, digest
             for future in as_completed(waiting):
                 first, last, digest = waiting[future]
@@ -218,14 +215,14 @@ def _radii_of(items: Floats, low: float, high: float) -> Answers:
     )
 
 
-def _checkpoint(question: Question, n: int, folder: Path) -> Checkpoint:
-    page = {**question.to_json(), "sizes": n, "samples": "any", "kind": "covering radius"}
+def _checkpoint(design: SampleDesign, n: int, folder: Path) -> Checkpoint:
+    page = {**design.to_json(), "sizes": n, "samples": "any", "kind": "covering radius"}
     digest = hashlib.sha256(json.dumps(page, sort_keys=True).encode()).hexdigest()
     return Checkpoint.open(folder / f"covering-{n}", digest, None, 1)
 
 
 def nearest_errors(
-    question: Question,
+    design: SampleDesign,
     *,
     folder: Path | None = None,
     threads: int | None = None,
@@ -235,7 +232,7 @@ def nearest_errors(
 
     Parameters
     ----------
-    question : Question
+    design : SampleDesign
     folder : Path, optional
         Keeps finished chunks (:func:`solvers.solve_many`'s checkpoints).
     threads : int, optional
@@ -250,19 +247,19 @@ def nearest_errors(
     Raises
     ------
     ValueError
-        If the folder holds the answers to another question.
+        If the folder holds the answers to another design.
 
     Examples
     --------
-    >>> errors = nearest_errors(Question.checked("uniform", [4, 16], 50, seed=0))
+    >>> errors = nearest_errors(SampleDesign.checked("uniform", [4, 16], 50, seed=0))
     >>> bool(errors[16].mean() < errors[4].mean() / 100)
     True
 
     """
     errors = {}
-    for n in question.sizes:
-        items, targets = question.draw(n, 0, question.samples)
-        checkpoint = None if folder is None else folder / f"nearest-{n}-of-{question.samples}"
+    for n in design.sizes:
+        items, targets = design.draw(n, 0, design.samples)
+        checkpoint = None if folder is None else folder / f"nearest-{n}-of-{design.samples}"
         batch = solve_many(items, targets, threads=threads, checkpoint=checkpoint, progress=progress)
         if (batch.status != Status.OPTIMAL).any():
             raise RuntimeError(

@@ -14,6 +14,7 @@ import numpy as np
 
 from subsetsum_nets.experiments.binomial import clopper_pearson
 from subsetsum_nets.experiments.intervals import resampled_interval
+from subsetsum_nets.networks.arguments import checked_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -103,8 +104,7 @@ def least_items(rows: Iterable[Served], epsilon: float, delta: float) -> LeastIt
     LeastItems(epsilon=0.1, delta=0.01, estimate=4, low=4, high=4)
 
     """
-    if not 0 < delta < 1:
-        raise ValueError(f"delta must lie between 0 and 1, got {delta!r}")
+    checked_number(delta, "delta", 0, 1, "()")
     own = sorted((row for row in rows if row.epsilon == epsilon), key=lambda row: row.n)
     if not own:
         raise ValueError(f"epsilon = {epsilon!r} was not measured")

@@ -29,7 +29,7 @@ def draw(found: Findings) -> Figure:
 
 
 def _served(axes: Axes, found: Findings) -> None:
-    q = found.question
+    q = found.design
     epsilons = sorted({row.epsilon for row in found.served}, reverse=True)
     if len(epsilons) > _MOST_CURVES:
         others = [e for e in epsilons if e != found.epsilon][: _MOST_CURVES - 1]
@@ -102,7 +102,7 @@ def _errors(axes: Axes, found: Findings) -> None:
 
 
 def _whole_ticks(axes: Axes, found: Findings) -> None:
-    sizes = found.question.sizes
+    sizes = found.design.sizes
     step = -(-(sizes[-1] - sizes[0] + 1) // _MOST_TICKS)
     axes.set_xticks(list(range(sizes[0], sizes[-1] + 1, step)))
     axes.set_xlabel("items n")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from subsetsum_nets.experiments.random_subset_sum.covering_samples import (
-    Question,
+    SampleDesign,
     covering_radii,
     nearest_errors,
 )
@@ -25,6 +25,7 @@ from subsetsum_nets.experiments.random_subset_sum.item_counts import (
     served_table,
 )
 from subsetsum_nets.experiments.records import write_figure, write_provenance, write_table
+from subsetsum_nets.networks.arguments import checked_number, checked_positive
 from subsetsum_nets.networks.files.atomic_files import atomic_write
 from subsetsum_nets.theory.random_subset_sum import predicted_served
 
@@ -50,7 +51,7 @@ class Findings:
 
     Attributes
     ----------
-    question : Question
+    design : SampleDesign
     epsilon, delta : float
         What ``least`` is for.
     confidence : float
@@ -68,7 +69,7 @@ class Findings:
 
     """
 
-    question: Question
+    design: SampleDesign
     epsilon: float
     delta: float
     confidence: float
@@ -82,7 +83,7 @@ class Findings:
 
     def predicted(self, n: int, epsilon: float) -> float | None:
         """Return the predicted probability of serving all targets; None for a law of unknown moments."""
-        law, q = self.question.law, self.question
+        law, q = self.design.law, self.design
         if law.second_moment is None:
             return None
         return predicted_served(n, epsilon, law.second_moment, zeros=law.zeros, low=q.low, high=q.high)
@@ -90,8 +91,8 @@ class Findings:
     def summary(self) -> dict[str, Any]:
         """Return the findings but for the samples, JSON-able."""
         return {
-            **self.question.to_json(),
-            "uniform_component": self.question.law.component,
+            **self.design.to_json(),
+            "uniform_component": self.design.law.component,
             "confidence": self.confidence,
             "served": [
                 {**asdict(row), "estimate": row.estimate, "predicted": self.predicted(row.n, row.epsilon)}
@@ -111,7 +112,7 @@ class Findings:
         place.mkdir(parents=True, exist_ok=True)
         samples = (
             (n, sample, radius, error)
-            for n in self.question.sizes
+            for n in self.design.sizes
             for sample, (radius, error) in enumerate(
                 zip(self.radii[n].tolist(), self.errors[n].tolist(), strict=True)
             )
@@ -144,7 +145,7 @@ class Findings:
         with atomic_write(place / "summary.json") as file:
             file.write((json.dumps(self.summary(), indent=1) + "\n").encode())
         parameters = {
-            **self.question.to_json(),
+            **self.design.to_json(),
             "epsilon": self.epsilon,
             "delta": self.delta,
             "confidence": self.confidence,
@@ -201,7 +202,7 @@ def run_random_subset_sum(
     Raises
     ------
     ValueError
-        If a number is out of range, there is no such law, or the folder belongs to another question.
+        If a number is out of range, there is no such law, or the folder belongs to another design.
 
     Examples
     --------
@@ -210,19 +211,17 @@ def run_random_subset_sum(
     True
 
     """
-    question = Question.checked(law, sizes, samples, seed, low, high)
+    design = SampleDesign.checked(law, sizes, samples, seed, low, high)
     for name, value in (("epsilon", epsilon), ("delta", delta)):
-        if not 0 < value < 1:
-            raise ValueError(f"{name} must lie between 0 and 1, got {value!r}")
-    listed = [2.0**-k for k in range(2, 13, 2)] if epsilons is None else [float(e) for e in epsilons]
-    if not all(e > 0 for e in listed):
-        raise ValueError(f"epsilons must be positive numbers, got {listed!r}")
+        checked_number(value, name, 0, 1, "()")
+    given = [2.0**-k for k in range(2, 13, 2)] if epsilons is None else epsilons
+    listed = [checked_positive(e, "each of epsilons") for e in given]
     place = None if folder is None else Path(folder) / CHECKPOINT
-    radii = covering_radii(question, folder=place, processes=processes, progress=progress)
-    errors = nearest_errors(question, folder=place, threads=processes, progress=progress)
+    radii = covering_radii(design, folder=place, processes=processes, progress=progress)
+    errors = nearest_errors(design, folder=place, threads=processes, progress=progress)
     rows = served_table(radii, sorted({*listed, float(epsilon)}, reverse=True), confidence)
     return Findings(
-        question=question,
+        design=design,
         epsilon=float(epsilon),
         delta=float(delta),
         confidence=confidence,

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from subsetsum_nets.compiler import prune
+from subsetsum_nets.constructions import DEFAULT
 from subsetsum_nets.networks import Ball, Dense, ReluNetwork
-from subsetsum_nets.networks.distributions import checked_seed
+from subsetsum_nets.networks.arguments import checked_integer
 from subsetsum_nets.theory.requirement import checked_count, checked_share
 
 if TYPE_CHECKING:
@@ -59,7 +60,9 @@ def random_target(width: int, depth: int, seed: int = 0) -> ReluNetwork:
 
     """
     d, layers = checked_count(width, "width"), checked_count(depth, "depth")
-    rng = np.random.default_rng(np.random.SeedSequence(checked_seed(seed), spawn_key=(d, layers)))
+    rng = np.random.default_rng(
+        np.random.SeedSequence(checked_integer(seed, "seed", 0), spawn_key=(d, layers))
+    )
     matrices = [rng.standard_normal((d, d)) for _ in range(layers)]
     return ReluNetwork([Dense(matrix / np.linalg.norm(matrix, 2)) for matrix in matrices], domain=Ball())
 
@@ -70,7 +73,7 @@ def measured_requirement(
     epsilons: Iterable[float],
     delta: float = 0.01,
     *,
-    construction: str = "relu",
+    construction: str = DEFAULT,
     seed: int = 0,
     threads: int | None = None,
     progress: bool | Callable[[int, int], object] = False,

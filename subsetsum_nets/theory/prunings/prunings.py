@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from subsetsum_nets.networks import Ball, Dense, ReluNetwork
+from subsetsum_nets.networks.arguments import checked_integer, checked_number, checked_seconds
 from subsetsum_nets.networks.arrays import exact_float64
-from subsetsum_nets.networks.distributions import is_integer
 from subsetsum_nets.networks.relu_network import is_sparse
 
 if TYPE_CHECKING:
@@ -160,12 +160,9 @@ def decide_prunings(
     """
     first, second = weights_of(network)
     goals = checked_members(members, first.shape[1])
-    if not 0 < epsilon <= 1:
-        raise ValueError(f"epsilon must lie in (0, 1], got {epsilon!r}")
-    if not (time_limit > 0 and math.isfinite(time_limit)):
-        raise ValueError(f"time_limit must be a positive number of seconds, got {time_limit!r}")
-    if not is_integer(seed) or seed < 0:
-        raise ValueError(f"seed must be an integer of at least 0, got {seed!r}")
+    checked_number(epsilon, "epsilon", 0, 1, "(]")
+    checked_seconds(time_limit)
+    checked_integer(seed, "seed", 0)
     if first.shape[1] == 1:
         from subsetsum_nets.theory.prunings.scalar_prunings import decide_scalars
 
@@ -193,8 +190,7 @@ def different_prunings(width: int, dimension: int) -> int:
 
     """
     for name, value in (("width", width), ("dimension", dimension)):
-        if not is_integer(value) or value < 1:
-            raise ValueError(f"{name} must be an integer of at least 1, got {value!r}")
+        checked_integer(value, name)
     return int((1 + (2**dimension - 1) ** 2) ** width)
 
 

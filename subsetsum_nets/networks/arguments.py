@@ -1,0 +1,61 @@
+"""Numbers that users pass: each kind is checked here, in one wording that names the argument and its value.
+
+Python's and numpy's numbers are taken, and Fractions; booleans, texts, NaN and infinities are a ValueError:
+``seed must be an integer of at least 0, got 1.5``.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from numbers import Real
+from typing import Any
+
+
+def is_integer(value: Any) -> bool:
+    """Tell whether ``value`` is a Python or numpy integer, and no bool."""
+    try:
+        operator.index(value)
+    except TypeError:
+        return False
+    return not isinstance(value, bool)
+
+
+def is_number(value: Any) -> bool:
+    """Tell whether ``value`` is a finite real number within the range of float64, and no bool."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def checked_integer(value: Any, name: str, least: int = 1, most: int | None = None) -> int:
+    """Return an integer of at least ``least`` and at most ``most`` (None: without end)."""
+    if is_integer(value) and value >= least and (most is None or value <= most):
+        return operator.index(value)
+    limits = f"of at least {least}" if most is None else f"from {least} to {most:,}"
+    raise ValueError(f"{name} must be an integer {limits}, got {value!r}")
+
+
+def checked_number(value: Any, name: str, low: float, high: float, ends: str = "[]") -> float:
+    """Return a number of an interval as a float; ``ends`` tells which of its ends belong to it: "[)", say."""
+    if is_number(value):
+        number = float(value)  # what is compared, since a Fraction may be rounded to an end
+        above = number >= low if ends[0] == "[" else number > low
+        if above and (number <= high if ends[1] == "]" else number < high):
+            return number
+    raise ValueError(f"{name} must be a number in {ends[0]}{low:g}, {high:g}{ends[1]}, got {value!r}")
+
+
+def checked_positive(value: Any, name: str, unit: str = "") -> float:
+    """Return a finite number > 0 as a float."""
+    if is_number(value) and float(value) > 0:
+        return float(value)
+    raise ValueError(f"{name} must be a positive number{unit}, got {value!r}")
+
+
+def checked_seconds(time_limit: Any) -> float:
+    """Return a time limit."""
+    return checked_positive(time_limit, "time_limit", " of seconds")

@@ -1,0 +1,85 @@
+"""The folder of a ticket: what its files are called, whether a folder is one, and how one is replaced."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from os import PathLike
+
+TARGET, RANDOM, PRUNED = "target.safetensors", "random.safetensors", "pruned.safetensors"
+MASKS, CERTIFICATE = "masks.npz", "certificate.json"
+SOLUTION, PROVENANCE = "solution.npz", "provenance.json"
+REPORT = "report.html"
+FILES = frozenset((TARGET, RANDOM, PRUNED, MASKS, CERTIFICATE, SOLUTION, PROVENANCE, REPORT))
+FORMAT = "subsetsum-nets pruned network"
+"""The format that provenance.json names."""
+
+
+def is_ticket(folder: Path) -> bool:
+    """Whether a folder holds an earlier result and nothing else; anybody may have a provenance.json."""
+    if {path.name for path in folder.iterdir()} - FILES:
+        return False
+    try:
+        provenance = json.loads((folder / PROVENANCE).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(provenance, dict) and provenance.get("format") == FORMAT
+
+
+def check_folder(folder: str | PathLike[str]) -> None:
+    """See to it that a result could be saved in ``folder`` now; called before long work, too.
+
+    Raises
+    ------
+    FileExistsError
+        If it is a file, or holds something else than an earlier result.
+    OSError
+        If nothing can be written beside it.
+
+    """
+    place = Path(folder).absolute()
+    if place.exists() and not place.is_dir():
+        raise FileExistsError(f"{place} is a file; choose another folder")
+    if place.is_dir() and any(place.iterdir()) and not is_ticket(place):
+        raise FileExistsError(f"{place} holds other files; choose another folder or empty it")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    probe = _beside(place)
+    probe.mkdir()
+    probe.rmdir()
+
+
+@contextmanager
+def replaced(folder: str | PathLike[str]) -> Iterator[Path]:
+    """Yield an empty folder that takes the place of ``folder`` at the end, or, after an error, vanishes.
+
+    Raises
+    ------
+    FileExistsError, OSError
+        As :func:`check_folder`; an earlier result is then left as it was.
+
+    """
+    place = Path(folder).absolute()
+    check_folder(place)
+    staging, retired = _beside(place), _beside(place)
+    try:
+        staging.mkdir()
+        yield staging
+        if place.exists():
+            place.rename(retired)
+        staging.rename(place)
+    finally:
+        if retired.exists() and not place.exists():
+            retired.rename(place)
+        shutil.rmtree(staging, ignore_errors=True)
+        shutil.rmtree(retired, ignore_errors=True)
+
+
+def _beside(place: Path) -> Path:
+    return place.with_name(f".{place.name}-{secrets.token_hex(4)}")
