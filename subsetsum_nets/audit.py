@@ -19,12 +19,7 @@ from subsetsum_nets.networks.files.network_files import load_network
 from subsetsum_nets.networks.random_networks import random_recipe_from_json
 from subsetsum_nets.networks.sparse_form import sparse_form
 from subsetsum_nets.ticket_folder import CERTIFICATE, MASKS, PRUNED, RANDOM, TARGET
-from subsetsum_nets.verification import (
-    UnsupportedStructureError,
-    VerificationResult,
-    effective_layers,
-    verify,
-)
+from subsetsum_nets.verification import Comparison, VerificationResult, verify
 from subsetsum_nets.verification.certificate import Certificate, CertificateFileError
 from subsetsum_nets.verification.falsifier import difference_down
 
@@ -179,11 +174,8 @@ def _confirm_witness(certificate: Certificate, target: ReluNetwork, pruned: Relu
         raise CertificateFileError(str(error)) from error
     if not inside:
         raise CertificateFileError("the certificate's witness is not a point of its domain")
-    try:
-        effective = effective_layers(target, pruned)
-    except UnsupportedStructureError:
-        effective = None
-    found = difference_down(target, pruned, witness, certificate.norm, effective)
+    comparison = Comparison(target, pruned, certificate.domain_set, certificate.norm)
+    found = difference_down(comparison, witness)
     if not found >= certificate.attack * (1 - _LEEWAY):
         raise CertificateFileError(
             f"the certificate claims a difference of {certificate.attack:.6g} at its witness, "

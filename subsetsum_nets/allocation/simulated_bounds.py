@@ -19,11 +19,16 @@ import numpy as np
 from subsetsum_nets.allocation.compile_task import NORM
 from subsetsum_nets.allocation.sizing import level
 from subsetsum_nets.constructions.protocol import weight_with_bias
-from subsetsum_nets.verification import BoundOverflowError, DifferentialRecursion, LayerErrors, TwoSlope
+from subsetsum_nets.verification import (
+    BoundOverflowError,
+    Comparison,
+    DifferentialRecursion,
+    LayerErrors,
+    TwoSlope,
+)
 from subsetsum_nets.verification.enclosures.midrad import MidRad
 from subsetsum_nets.verification.enclosures.ranges import domain_range, network_ranges
 from subsetsum_nets.verification.methods.table import TABLE
-from subsetsum_nets.verification.methods.table import Question as Comparison
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -140,15 +145,13 @@ class SimulatedBounds:
             negative = positive if index in linear else MidRad.point(weight + below)
             moved = bias if layer.bias is None else layer.bias + bias
             effective.append(TwoSlope(positive, negative, MidRad.point(moved)))
-        comparison = Comparison(
-            self._target, self._target, self._domain, NORM, tuple(effective), None, np.inf
-        )
+        comparison = Comparison(self._target, self._target, self._domain, NORM, tuple(effective))
         bounds = []
         for method in TABLE.values():
             if method.anytime or not method.by_layers:
                 continue
             try:
-                bounds.append(method.answer(comparison)[0].upper)
+                bounds.append(method.bound(comparison).upper)
             except BoundOverflowError:
                 continue
         return min(bounds, default=np.inf)

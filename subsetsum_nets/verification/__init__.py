@@ -4,6 +4,7 @@ The independent judge of the flow: it imports ``networks`` and nothing of solver
 compiler. Every bound speaks of the real-arithmetic functions with exactly the stored float64 weights.
 """
 
+from subsetsum_nets.verification.comparison import Comparison, SearchOptions
 from subsetsum_nets.verification.enclosures.effective import LayerErrors, TwoSlope, effective_layers
 from subsetsum_nets.verification.errors import BoundOverflowError, SoundnessError, UnsupportedStructureError
 from subsetsum_nets.verification.methods.differential import DifferentialRecursion, differential_bound
@@ -14,10 +15,12 @@ from subsetsum_nets.verification.verifier import verify
 __all__ = [
     "METHODS",
     "BoundOverflowError",
+    "Comparison",
     "DifferentialRecursion",
     "LayerBound",
     "LayerErrors",
     "MethodBound",
+    "SearchOptions",
     "SoundnessError",
     "TwoSlope",
     "UnsupportedStructureError",

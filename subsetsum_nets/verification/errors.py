@@ -2,9 +2,11 @@
 
 
 class UnsupportedStructureError(NotImplementedError):
-    """A pruned network that is not built from pairs of layers as the constructions build them.
+    """Networks that a method cannot compare, or a method whose bound cannot be replayed.
 
-    Methods that compare layer by layer ("norms", "differential") raise it; "interval" works for any pair.
+    Every method but "interval" and "milp" compares layer by layer: the pruned network must be built of layers
+    that stand for one of the target each, as the constructions build it. "interval" takes any pair, "milp"
+    any small one.
     """
 
 

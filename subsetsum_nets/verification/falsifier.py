@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from subsetsum_nets.networks.domains import Box
 from subsetsum_nets.verification.attack import Search, float_layers, float_two_slopes
 from subsetsum_nets.verification.enclosures.midrad import MidRad, affine, norm_down
 from subsetsum_nets.verification.errors import BoundOverflowError, SoundnessError
+from subsetsum_nets.verification.results import LowerBound
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,39 +25,19 @@ if TYPE_CHECKING:
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.networks.relu_network import ReluNetwork
+    from subsetsum_nets.verification.comparison import Comparison
     from subsetsum_nets.verification.enclosures.effective import TwoSlope
 
 
-@dataclass(frozen=True, eq=False)
-class LowerBound:
-    """Proven: ``||f(witness) - g(witness)|| >= lower``."""
-
-    lower: float
-    witness: FloatArray
-
-
-def falsify(
-    target: ReluNetwork,
-    pruned: ReluNetwork,
-    domain: Domain,
-    norm: str,
-    *,
-    effective: Sequence[TwoSlope] | None = None,
-    seed: int = 0,
-    time_limit: float | None = None,
-) -> LowerBound:
+def falsify(comparison: Comparison, *, seed: int = 0, time_limit: float | None = None) -> LowerBound:
     """Search the domain for a large ||f - g||.
 
-    The search is that of :mod:`attack`; what it finds is proven here. Deterministic for a fixed seed unless
-    the time limit cuts it short.
+    The search is that of :mod:`attack`, with g's effective layers as a faster stand-in for g where it has
+    some; what it finds is proven here. Deterministic for a fixed seed unless the time limit cuts it short.
 
     Parameters
     ----------
-    target, pruned : ReluNetwork
-    domain : Box or Ball
-    norm : {"l2", "linf", "l1"}
-    effective : sequence of TwoSlope, optional
-        ``effective_layers(target, pruned)``: a faster stand-in for ``pruned``.
+    comparison : Comparison
     seed : int
     time_limit : float, optional
         Seconds after which the search stops with the best point so far.
@@ -71,63 +51,54 @@ def falsify(
     --------
     >>> from subsetsum_nets.networks import Box, Dense, ReluNetwork
     >>> f, g = ReluNetwork([Dense([[1.0, 1.0]])]), ReluNetwork([Dense([[1.5, 0.5]])])
-    >>> found = falsify(f, g, Box(-1, 1), "l2")
+    >>> from subsetsum_nets.verification.comparison import Comparison
+    >>> found = falsify(Comparison(f, g, Box(-1, 1)))
     >>> round(found.lower, 9), bool(abs(found.witness[0] - found.witness[1]) == 2.0)
     (1.0, True)
 
     """
     deadline = math.inf if time_limit is None else time.perf_counter() + time_limit
-    stand_in = float_layers(pruned) if effective is None else float_two_slopes(target, effective)
+    target, domain, effective = comparison.target, comparison.domain, comparison.effective_or_none
+    stand_in = float_layers(comparison.pruned) if effective is None else float_two_slopes(target, effective)
     center = domain_center(domain, target.widths[0])
-    search = Search((float_layers(target), stand_in), domain, center, norm, deadline)
+    search = Search((float_layers(target), stand_in), domain, center, comparison.norm, deadline)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         candidate = search.run(np.random.default_rng(seed))
     return max(
-        (lower_bound_near(target, pruned, point, domain, norm, effective) for point in (candidate, center)),
+        (lower_bound_near(comparison, point) for point in (candidate, center)),
         key=lambda found: found.lower,
     )
 
 
-def lower_bound_near(
-    target: ReluNetwork,
-    pruned: ReluNetwork,
-    point: FloatArray,
-    domain: Domain,
-    norm: str,
-    effective: Sequence[TwoSlope] | None = None,
-) -> LowerBound:
+def lower_bound_near(comparison: Comparison, point: FloatArray) -> LowerBound:
     """Return what :func:`difference_down` proves at the point of the domain nearest to ``point``.
 
     Examples
     --------
     >>> from subsetsum_nets.networks import Box, Dense, ReluNetwork
+    >>> from subsetsum_nets.verification.comparison import Comparison
     >>> f, g = ReluNetwork([Dense([[1.0]])]), ReluNetwork([Dense([[0.5]])])
-    >>> lower_bound_near(f, g, np.array([7.0]), Box(-1, 1), "l2").witness
+    >>> lower_bound_near(Comparison(f, g, Box(-1, 1)), np.array([7.0])).witness
     array([1.])
 
     """
-    witness = _inside(point, domain, domain_center(domain, target.widths[0]))
-    lower = difference_down(target, pruned, witness, norm, effective)
+    domain = comparison.domain
+    witness = _inside(point, domain, domain_center(domain, comparison.target.widths[0]))
+    lower = difference_down(comparison, witness)
     witness.flags.writeable = False
     return LowerBound(lower, witness)
 
 
-def difference_down(
-    target: ReluNetwork,
-    pruned: ReluNetwork,
-    point: FloatArray,
-    norm: str,
-    effective: Sequence[TwoSlope] | None = None,
-) -> float:
+def difference_down(comparison: Comparison, point: FloatArray) -> float:
     """Return a lower bound, at least 0, of ||f(point) - g(point)|| for the two networks as stored.
+
+    g's effective layers, where it has some, give a second enclosure of g(point), narrower for wide layers.
 
     Parameters
     ----------
-    target, pruned : ReluNetwork
+    comparison : Comparison
+        Its domain does not matter.
     point : array, shape (d_0,)
-    norm : {"l2", "linf", "l1"}
-    effective : sequence of TwoSlope, optional
-        ``effective_layers(target, pruned)``: a second enclosure of g(point), narrower for wide layers.
 
     Raises
     ------
@@ -136,19 +107,21 @@ def difference_down(
 
     Examples
     --------
-    >>> from subsetsum_nets.networks import Dense, ReluNetwork
+    >>> from subsetsum_nets.networks import Box, Dense, ReluNetwork
+    >>> from subsetsum_nets.verification.comparison import Comparison
     >>> f, g = ReluNetwork([Dense([[1.0]])]), ReluNetwork([Dense([[0.5]])])
-    >>> round(difference_down(f, g, np.array([1.0]), "l2"), 12)
+    >>> round(difference_down(Comparison(f, g, Box(-1, 1)), np.array([1.0])), 12)
     0.5
 
     """
     try:
-        value = value_enclosure(target, point)
+        value = value_enclosure(comparison.target, point)
     except BoundOverflowError:
         return 0.0
-    ways = [partial(value_enclosure, pruned, point)]
+    ways = [partial(value_enclosure, comparison.pruned, point)]
+    effective = comparison.effective_or_none
     if effective is not None:
-        ways.append(partial(_effective_value, target, effective, point))
+        ways.append(partial(_effective_value, comparison.target, effective, point))
     low, high = np.full(value.mid.shape, -np.inf), np.full(value.mid.shape, np.inf)
     for way in ways:
         try:
@@ -160,7 +133,7 @@ def difference_down(
         raise SoundnessError(f"two enclosures of the pruned network at {point!r} are disjoint")
     if not (np.isfinite(low).all() and np.isfinite(high).all()):
         return 0.0
-    return norm_down(value.minus(MidRad.from_bounds(low, high)).mignitude(), norm)
+    return norm_down(value.minus(MidRad.from_bounds(low, high)).mignitude(), comparison.norm)
 
 
 def value_enclosure(network: ReluNetwork, point: FloatArray) -> MidRad:

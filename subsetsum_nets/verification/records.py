@@ -1,6 +1,7 @@
-"""What a search records, so that its result can be proven once more: every free choice, and nothing else.
+"""What a method records, so that its bound can be proven once more: every free choice, and nothing else.
 
-Any choices prove some bound; these are those for which the replay reaches the bound of the search.
+Any choices prove some bound; these are those for which the replay reaches the bound of the method. This is
+all that the floating methods and the exact replay share, and it imports neither.
 """
 
 from __future__ import annotations
@@ -8,20 +9,53 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from subsetsum_nets.verification.methods.relu_relaxations import chord_slope
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from subsetsum_nets.networks.arrays import FloatArray
-    from subsetsum_nets.verification.methods.milp.certified_lp import Program, Proposal
-    from subsetsum_nets.verification.methods.relu_relaxations import ReluSlopes
-    from subsetsum_nets.verification.methods.splitting.dual_lines import Lines, Multipliers
-    from subsetsum_nets.verification.methods.zonotope.zonotope import Enclosure
 
 PHASES_OF_PART = tuple[tuple[int, int, int, int], ...]  # layer, unit, 0 for g or 1 for f, +1 or -1
+
+
+@dataclass(frozen=True, eq=False)
+class PropagatedSlopes:
+    """What "propagated" chooses layer by layer.
+
+    Parameters
+    ----------
+    relus : tuple of arrays, shape (units,)
+        The slope T that stands for every unit's ReLU after a layer; not looked at where none follows.
+    followed : tuple of bool
+        Whether the errors of all earlier layers are followed to this one.
+
+    """
+
+    relus: tuple[FloatArray, ...]
+    followed: tuple[bool, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class ReluSlopes:
+    """The slopes of one layer of ReLU pairs; all arrays have shape (units,).
+
+    Parameters
+    ----------
+    g, f : array
+        Slopes of the two ReLUs, each relaxed on its own.
+    deviation : array
+        Slope of the deviation where it is relaxed as such.
+    apart : bool array
+        Units whose deviation is the difference of two separately relaxed ReLUs.
+
+    """
+
+    g: FloatArray
+    f: FloatArray
+    deviation: FloatArray
+    apart: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,14 +76,6 @@ class ChosenSlopes:
     relus: tuple[ReluSlopes | None, ...]
     signs: tuple[FloatArray | None, ...]
     inputs: FloatArray
-
-    @classmethod
-    def of(cls, enclosure: Enclosure) -> ChosenSlopes:
-        """Return the slopes that an enclosure was computed with."""
-        signs: list[FloatArray | None] = [None]
-        for before, slopes in zip(enclosure.before[:-1], enclosure.slopes[:-1], strict=True):
-            signs.append(chord_slope(before.g) if slopes is None else None)
-        return cls(enclosure.slopes, tuple(signs), chord_slope(enclosure.deviation.features.box))
 
 
 @dataclass(eq=False)
@@ -99,21 +125,6 @@ class LineChoices:
     f_above: FloatArray
     d_above: FloatArray
     d_below: FloatArray
-
-    @classmethod
-    def of(cls, lines: Lines, multipliers: Multipliers, rows: slice) -> LineChoices:
-        """Return the choices for some rows, all of the same lines."""
-        below = [
-            np.where(free > 0.0, slope, line)[rows].copy()
-            for free, slope, line in (
-                (lines.g_free, multipliers.g, lines.g_slope),
-                (lines.f_free, multipliers.f, lines.f_slope),
-            )
-        ]
-        held = [m[rows].copy() for m in (multipliers.split, multipliers.phase_g, multipliers.phase_f)]
-        of_part = (lines.g_slope, lines.f_slope, lines.d_high_slope, lines.d_low_slope)
-        first = [np.broadcast_to(line, multipliers.split.shape)[rows.start].copy() for line in of_part]
-        return cls(*held, *below, *first)
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,15 +206,6 @@ class ProgramProof:
     inequalities: FloatArray
     direction: FloatArray | None
 
-    @classmethod
-    def of(cls, program: Program, proposal: Proposal) -> ProgramProof:
-        """Return what a solver proposed for a program of a :class:`~.pair_model.PairModel`."""
-        slopes = program.inequalities.slopes
-        if slopes is None:
-            raise ValueError("only a program whose inequalities know their slopes can be recorded")
-        direction = program.direction(proposal)
-        return cls(slopes, proposal.equalities, proposal.inequalities, direction)
-
 
 @dataclass(eq=False)
 class MilpNode:
@@ -263,3 +265,6 @@ class MilpProof:
     halved: tuple[bool, ...]
     tightened: list[tuple[int, ProgramProof | None, ProgramProof | None] | None] = field(default_factory=list)
     aims: list[MilpNode] = field(default_factory=list)
+
+
+Record = PropagatedSlopes | ChosenSlopes | SplitProof | MilpProof

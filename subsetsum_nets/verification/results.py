@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.domains import Domain
-    from subsetsum_nets.verification.records import MilpProof, SplitProof
+    from subsetsum_nets.verification.records import Record
+
+
+GAP = 1e-6  # what counts as exact: upper / lower - 1
 
 
 @dataclass(frozen=True)
@@ -23,8 +26,8 @@ class LayerBound:
         Upper bound of the largest error of an effective weight or bias that some input makes count (an error
         on negative inputs does not where all are >= 0); None where the method does not look at weights.
     deviation_before, deviation_after : float
-        Upper bounds of the deviation of g from f before and after the ReLU: of the largest unit
-        for "differential" and "interval", in l2 for "norms".
+        Upper bounds of the deviation of g from f before and after the ReLU: in l2 for "norms", of the unit
+        that deviates most for every other method.
 
     """
 
@@ -34,16 +37,47 @@ class LayerBound:
     deviation_after: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
+class LowerBound:
+    """Proven: ``||f(witness) - g(witness)|| >= lower``, rounded down."""
+
+    lower: float
+    witness: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
 class MethodBound:
     """What a method proves: ``upper``, rounded up, and one :class:`LayerBound` per layer examined.
 
-    A search that is to be replayed adds its ``proof``.
+    ``record`` holds the method's free choices, from which the bound is replayed; None where it has none, or a
+    search was not asked to keep them.
     """
 
     upper: float
     layers: tuple[LayerBound, ...]
-    proof: SplitProof | MilpProof | None = None
+    record: Record | None = None
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Bracket(MethodBound, LowerBound):
+    """What an anytime method proves, from both sides.
+
+    Attributes
+    ----------
+    nodes : int
+        Parts bounded, or linear programs solved.
+    history : tuple of (seconds, upper)
+        How the bound fell, where that was noted.
+
+    """
+
+    nodes: int
+    history: tuple[tuple[float, float], ...] = ()
+
+    @property
+    def closed(self) -> bool:
+        """Whether the two bounds meet to six digits."""
+        return self.upper <= self.lower * (1.0 + GAP)
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,26 +9,25 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol
 
-from subsetsum_nets.networks.arguments import checked_positive, checked_seconds
-from subsetsum_nets.networks.domains import Ball, Box
-from subsetsum_nets.networks.relu_network import ReluNetwork
-from subsetsum_nets.verification.enclosures.effective import effective_layers
-from subsetsum_nets.verification.enclosures.midrad import check_arithmetic, check_norm
+from subsetsum_nets.networks.domains import Box
+from subsetsum_nets.verification.comparison import Comparison, SearchOptions
+from subsetsum_nets.verification.enclosures.midrad import check_arithmetic
 from subsetsum_nets.verification.errors import BoundOverflowError, SoundnessError, UnsupportedStructureError
 from subsetsum_nets.verification.falsifier import falsify
-from subsetsum_nets.verification.methods.table import METHODS, TABLE, Question, to_ask
-from subsetsum_nets.verification.results import MethodBound, VerificationResult
+from subsetsum_nets.verification.methods.table import METHODS, to_ask
+from subsetsum_nets.verification.results import LowerBound, MethodBound, VerificationResult
 
 if TYPE_CHECKING:
     from subsetsum_nets.networks.domains import Domain
-    from subsetsum_nets.verification.enclosures.effective import TwoSlope
-    from subsetsum_nets.verification.falsifier import LowerBound
+    from subsetsum_nets.networks.relu_network import ReluNetwork
+    from subsetsum_nets.verification.methods.table import Method
 
 _UNIT_BOX = Box(-1, 1)
-_ATTACK_SHARE = 0.2  # of the time limit, for the search for a lower bound
 _LITTLE_BETTER = 1 - 1e-9  # a bound that is only rounded less does not replace one of a cheaper method
+# Parts that "splitting" bounds where no time limit is given, or each is to be bounded once more exactly.
+_NODES_WITHOUT_LIMIT = 2_000
 
 
 class HasNetwork(Protocol):
@@ -97,7 +96,7 @@ def verify(
 
     Examples
     --------
-    >>> from subsetsum_nets.networks import Dense
+    >>> from subsetsum_nets.networks import Dense, ReluNetwork
     >>> f = ReluNetwork([Dense([[1.0]])])
     >>> g = ReluNetwork([Dense([[0.5], [-0.5]]), Dense([[2.0, -2.5]])])
     >>> result = verify(f, g, epsilon=0.3, exact=True)
@@ -106,147 +105,130 @@ def verify(
 
     """
     started = time.perf_counter()
-    g = _checked_network(target, pruned)
-    if not isinstance(domain, Box | Ball):
-        raise TypeError(f"the domain must be a Box or a Ball, got {type(domain).__name__}")
-    check_norm(norm)
+    network: Any = getattr(pruned, "network", pruned)
+    comparison = Comparison(target, network, domain, norm)
     if method != "auto" and method not in METHODS:
         raise ValueError(f"unknown method {method!r}; available are auto, {', '.join(METHODS)}")
-    if exact and method != "auto" and not TABLE[method].replayed:
-        raise UnsupportedStructureError(
-            f"method {method!r} cannot be replayed in exact arithmetic; those that can are "
-            f"{', '.join(name for name in METHODS if TABLE[name].replayed)}"
-        )
-    if epsilon is not None:
-        checked_positive(epsilon, "epsilon")
-    if time_limit is not None:
-        checked_seconds(time_limit)
+    options = SearchOptions(time_limit=time_limit, epsilon=epsilon, record=exact)
+    if exact or time_limit is None:
+        options = replace(options, node_limit=_NODES_WITHOUT_LIMIT)
+    asked = to_ask(method, comparison, timed=time_limit is not None)
+    if exact:
+        asked = _replayable(asked)
     check_arithmetic()
 
-    deadline = math.inf if time_limit is None else started + time_limit
-    effective = _effective(target, g, method)
-    question = Question(target, g, domain, norm, effective, epsilon, deadline, exact)
-    search = _Verification(question, method, None if time_limit is None else _ATTACK_SHARE * time_limit)
-    search.run()
-    found = search.found
+    search = _Verification(comparison, asked, options, started)
+    found = search.run()
+    best = search.best
     return VerificationResult(
-        upper=search.best.upper,
+        upper=best.upper,
         lower=found.lower,
         witness=found.witness,
         method=search.winner,
-        verified=epsilon is not None and search.best.upper <= epsilon,
+        verified=epsilon is not None and best.upper <= epsilon,
         falsified=epsilon is not None and found.lower > epsilon,
-        layers=search.best.layers,
+        layers=best.layers,
         seconds=time.perf_counter() - started,
         domain=domain,
         norm=norm,
         epsilon=epsilon,
-        replayed=_replayed(question, search.winner, search.best) if exact else None,
+        replayed=_replayed(comparison, search.winner, best) if exact else None,
     )
 
 
 class _Verification:
     """The methods asked one after the other; the best bound from above and from below so far."""
 
-    def __init__(self, question: Question, method: str, attack_seconds: float | None) -> None:
-        self._question = question
-        self._asked = to_ask(method, question)
-        self._attack_seconds = attack_seconds
-        self.winner = self._asked[0][0].name if len(self._asked) == 1 else "interval"
+    def __init__(
+        self,
+        comparison: Comparison,
+        asked: list[tuple[Method, float]],
+        options: SearchOptions,
+        started: float,
+    ) -> None:
+        self._comparison, self._asked, self._options = comparison, asked, options
+        limit = options.time_limit
+        self._deadline = math.inf if limit is None else started + limit
+        self.winner = asked[0][0].name if len(asked) == 1 else "interval"
         self.best = MethodBound(math.inf, ())
-        self.found: LowerBound
+        self._found: LowerBound | None = None
 
-    def run(self) -> None:
-        attacked = False
+    def run(self) -> LowerBound:
+        """Ask the methods while it makes sense; return the best lower bound."""
         for number, (method, share) in enumerate(self._asked):
-            if method.anytime and not attacked:
-                self._attack()
-                attacked = True
-            if number and (self._out_of_time() or (attacked and self._decided())):
+            if number and method.anytime:
+                self._attacked()
+            if number and (time.perf_counter() >= self._deadline or self._decided()):
                 break
-            if method.by_layers and self._question.effective is None:
-                continue  # the effective weights leave the range of float64
-            left = self._question.seconds_left
-            deadline = math.inf if left is None else time.perf_counter() + share * left
             try:
-                bound, found = method.answer(replace(self._question, deadline=deadline))
+                bound = self._bound_of(method, share)
             except BoundOverflowError:
                 continue
             except UnsupportedStructureError:
                 if len(self._asked) == 1:
                     raise
                 continue
-            if found is not None and found.lower > self.found.lower:
-                self.found = found
+            if isinstance(bound, LowerBound) and (self._found is None or bound.lower > self._found.lower):
+                self._found = LowerBound(bound.lower, bound.witness)
             if bound.upper < self.best.upper * _LITTLE_BETTER:
                 self.winner, self.best = method.name, bound
-            if attacked:
-                self._check(method.name)
-        if not attacked:
-            self._attack()
+            self._check(method.name)
+        return self._attacked()
 
-    def _attack(self) -> None:
-        q = self._question
-        self.found = falsify(
-            q.target, q.pruned, q.domain, q.norm, effective=q.effective, time_limit=self._attack_seconds
-        )
-        self._check(self.winner)
+    def _bound_of(self, method: Method, share: float) -> MethodBound:
+        if not method.anytime:
+            return method.bound(self._comparison)
+        left: float | None = None
+        if not math.isinf(self._deadline):
+            left = share * max(self._deadline - time.perf_counter(), 0.01)
+        return method.bound(self._comparison, replace(self._options, time_limit=left, found=self._found))
+
+    def _attacked(self) -> LowerBound:
+        """Return the best lower bound; search for one where there is none yet."""
+        if self._found is None:
+            self._found = falsify(self._comparison, time_limit=self._options.attack_limit)
+            self._check(self.winner)
+        return self._found
 
     def _check(self, name: str) -> None:
-        if not self.found.lower <= self.best.upper:
+        found = self._found
+        if found is not None and not found.lower <= self.best.upper:
             raise SoundnessError(
                 f"method {name!r} proves ||f - g|| <= {self.best.upper!r}, but it is at least "
-                f"{self.found.lower!r} at {self.found.witness!r}; please report this defect"
+                f"{found.lower!r} at {found.witness!r}; please report this defect"
             )
 
-    def _out_of_time(self) -> bool:
-        return time.perf_counter() >= self._question.deadline
-
     def _decided(self) -> bool:
-        epsilon, upper, lower = self._question.epsilon, self.best.upper, self.found.lower
+        if self._found is None:
+            return False
+        epsilon, upper, lower = self._options.epsilon, self.best.upper, self._found.lower
         return upper <= lower or (epsilon is not None and (upper <= epsilon or lower > epsilon))
 
 
-def _replayed(question: Question, winner: str, best: MethodBound) -> float | None:
+def _replayable(asked: list[tuple[Method, float]]) -> list[tuple[Method, float]]:
+    """Return those of the methods whose bounds can be computed once more in exact arithmetic."""
+    from subsetsum_nets.verification.replay.replay import REPLAYED_METHODS
+
+    kept = [(method, share) for method, share in asked if method.name in REPLAYED_METHODS]
+    if not kept:
+        raise UnsupportedStructureError(
+            f"method {asked[0][0].name!r} cannot be replayed in exact arithmetic; those that can are "
+            f"{', '.join(REPLAYED_METHODS)}"
+        )
+    return kept
+
+
+def _replayed(comparison: Comparison, winner: str, best: MethodBound) -> float | None:
     """Return the winning method's bound in exact arithmetic, rounded up; None where there is no bound."""
     if math.isinf(best.upper):
         return None
     from subsetsum_nets.verification.replay.arithmetic import float_up
     from subsetsum_nets.verification.replay.replay import replayed_bound
 
-    bound = replayed_bound(
-        winner, question.target, question.pruned, question.domain, question.norm, best.proof
-    )
+    bound = replayed_bound(winner, comparison, best.record)
     if bound > best.upper:
         raise SoundnessError(
             f"method {winner!r} proves ||f - g|| <= {best.upper!r}, but only {float_up(bound)!r} in exact "
             "arithmetic; please report this defect"
         )
     return float_up(bound)
-
-
-def _checked_network(target: ReluNetwork, pruned: ReluNetwork | HasNetwork) -> ReluNetwork:
-    """Return the network in ``pruned``, of the same input and output sizes as ``target``."""
-    g: Any = pruned if isinstance(pruned, ReluNetwork) else getattr(pruned, "network", None)
-    for role, given in (("target", target), ("pruned", g)):
-        if not isinstance(given, ReluNetwork):
-            raise TypeError(f"{role} must be a ReluNetwork (or, if pruned, carry one as .network)")
-    sizes = (target.widths[0], target.widths[-1]), (g.widths[0], g.widths[-1])
-    if sizes[0] != sizes[1]:
-        raise ValueError(
-            f"the target maps {sizes[0][0]} inputs to {sizes[0][1]} outputs, "
-            f"the pruned network {sizes[1][0]} to {sizes[1][1]}"
-        )
-    return cast("ReluNetwork", g)
-
-
-def _effective(target: ReluNetwork, pruned: ReluNetwork, method: str) -> tuple[TwoSlope, ...] | None:
-    """Return g's effective layers; None where it has none and the method does not ask for them."""
-    try:
-        return effective_layers(target, pruned)
-    except UnsupportedStructureError:
-        if method != "auto" and TABLE[method].by_layers:
-            raise
-    except BoundOverflowError:
-        pass
-    return None

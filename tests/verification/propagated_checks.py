@@ -17,7 +17,7 @@ from verification.tiny_networks import (
 )
 
 from subsetsum_nets.networks import Ball, Box, Dense, ReluNetwork
-from subsetsum_nets.verification import effective_layers
+from subsetsum_nets.verification import Comparison
 from subsetsum_nets.verification.enclosures.midrad import MidRad
 from subsetsum_nets.verification.enclosures.ranges import Range
 
@@ -112,7 +112,7 @@ def known(which):
 
 def check(module, case, true):
     """Check that a copy of the method is sound on a case, and tight where it must be."""
-    bound = module.propagated_bound(case.f, effective_layers(case.f, case.g), case.domain, case.norm)
+    bound = module.propagated_bound(Comparison(case.f, case.g, case.domain, case.norm))
     p = power(case.norm)
     assert true <= Fraction(bound.upper) ** p, f"{case}: {float(true)} exceeds {bound.upper}"
     if case.tight:

@@ -7,11 +7,8 @@ import numpy as np
 from verification.propagated_checks import float_traps, pointed, unstable_cases
 from verification.tiny_networks import power, random_cases, tight_cases, truth
 
-from subsetsum_nets.verification import differential_bound, effective_layers
-from subsetsum_nets.verification.methods.interval import interval_bound
-from subsetsum_nets.verification.methods.norms import norms_bound
-from subsetsum_nets.verification.methods.propagated import propagated_bound
-from subsetsum_nets.verification.methods.zonotope.zonotope import zonotope_bound
+from subsetsum_nets.verification import Comparison
+from subsetsum_nets.verification.methods.table import TABLE
 from subsetsum_nets.verification.replay.arithmetic import ExactMatrix
 from subsetsum_nets.verification.replay.replay import REPLAYED_METHODS
 
@@ -20,19 +17,12 @@ CANCELLING = ("lost", "trap")  # names of cases in which float64 loses most digi
 
 
 def floating_bound(method, case):
-    """Return a method's bound in floating point."""
-    f, g, domain, norm = case.f, case.g, case.domain, case.norm
-    if method == "interval":
-        return interval_bound(f, g, domain, norm).upper
-    if method == "norms":
-        return norms_bound(f, g, domain, norm).upper
-    if method == "zonotope":
-        return zonotope_bound(f, g, domain, norm).upper
-    effective = effective_layers(f, g)
-    if method == "propagated":
-        return propagated_bound(f, effective, domain, norm).upper
-    errors = [e.minus(x).magnitudes() for e, x in zip(effective, f.layers, strict=True)]
-    return differential_bound(f, errors, domain, norm).upper
+    """Return a method's bound in floating point, with its record."""
+    return TABLE[method].bound(compared(case))
+
+
+def compared(case):
+    return Comparison(case.f, case.g, case.domain, case.norm)
 
 
 def has_structure(case):
@@ -73,8 +63,8 @@ def check_replay(replayed_bound, case, true, bounds, methods=WITHOUT_SEARCH):
     """Check the methods' replays on a case."""
     p = power(case.norm)
     for method in set(bounds) & set(methods):
-        upper = bounds[method]
-        replayed = replayed_bound(method, case.f, case.g, case.domain, case.norm)
+        upper = bounds[method].upper
+        replayed = replayed_bound(method, compared(case), bounds[method].record)
         assert isinstance(replayed, Fraction)
         assert replayed <= Fraction(upper), f"{case}, {method}: the replay is above {upper}"
         assert true <= replayed**p, f"{case}, {method}: {float(true)} exceeds the replayed bound"

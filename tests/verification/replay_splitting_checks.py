@@ -17,13 +17,12 @@ from verification.zonotope_checks import (
 )
 
 from subsetsum_nets.networks import Ball, Box, Dense, ReluNetwork
-from subsetsum_nets.verification import effective_layers
-from subsetsum_nets.verification.methods.relu_relaxations import ReluSlopes
+from subsetsum_nets.verification import Comparison, SearchOptions
 from subsetsum_nets.verification.methods.splitting import splitting
 from subsetsum_nets.verification.methods.splitting.splitting import splitting_bound
 from subsetsum_nets.verification.methods.zonotope.zonotope import DifferentialZonotope
-from subsetsum_nets.verification.records import ChosenSlopes
-from subsetsum_nets.verification.replay.layers import exact_effective_layers, exact_layers
+from subsetsum_nets.verification.records import ReluSlopes
+from subsetsum_nets.verification.replay.exact_comparison import ExactComparison
 
 LOSING = ("lost", "trap", "many-equal", "subnormal", "three-layers-one-ulp")  # digits, in floating point
 
@@ -39,8 +38,8 @@ class Replayable:
 
     @property
     def exact(self):
-        """The exact layers of f and of g, and where ReLUs follow."""
-        return exact_layers(self.case.f), exact_effective_layers(self.case.f, self.case.g)
+        """The case as the replay reads it."""
+        return ExactComparison(self.case.f, self.case.g, self.case.domain, self.case.norm)
 
 
 def check_bound(known, bound):
@@ -108,13 +107,13 @@ def known_zonotopes(which):
     rng = np.random.default_rng(21)
     known = []
     for case in families[which]():
-        zonotope = DifferentialZonotope(case.f, effective_layers(case.f, case.g))
+        zonotope = DifferentialZonotope(Comparison(case.f, case.g, case.domain, case.norm))
         true = truth(case)
         own = zonotope.enclose(case.domain)
         others = (random_slopes(own, rng), flat_slopes(own))
         drawn = [zonotope.enclose(case.domain, slopes=slopes) for slopes in others]
         known += [
-            Replayable(case, true, enclosure.norm_up(case.norm), ChosenSlopes.of(enclosure))
+            Replayable(case, true, enclosure.norm_up(case.norm), enclosure.record())
             for enclosure in (own, *drawn)
         ]
     assert known
@@ -124,8 +123,7 @@ def known_zonotopes(which):
 def check_zonotopes(replayed_zonotope, which):
     """Check the class that replays zonotopes."""
     for known in known_zonotopes(which):
-        zonotope = replayed_zonotope(*known.exact, known.case.f.relu_after)
-        check_bound(known, zonotope.bound(known.case.domain, known.case.norm, known.choices))
+        check_bound(known, replayed_zonotope(known.exact).bound(known.case.domain, known.choices))
 
 
 # ---------------------------------------------------------------- splitting
@@ -137,7 +135,8 @@ def searched(case, nodes, few_inputs):
     splitting._FEW_INPUTS = few_inputs
     try:
         return splitting_bound(
-            case.f, case.g, case.domain, case.norm, node_limit=nodes, threads=1, record=True
+            Comparison(case.f, case.g, case.domain, case.norm),
+            SearchOptions(node_limit=nodes, threads=1, record=True),
         )
     finally:
         splitting._FEW_INPUTS = usual
@@ -166,7 +165,7 @@ def known_searches(which):
         true = truth(case)
         for few_inputs in (0, 6):
             found = searched(case, 40, few_inputs)
-            known.append(Replayable(case, true, found.upper, found.proof))
+            known.append(Replayable(case, true, found.upper, found.record))
     assert known
     return known
 
@@ -174,6 +173,4 @@ def known_searches(which):
 def check_searches(replayed_splitting, which):
     """Check the function that replays searches."""
     for known in known_searches(which):
-        case = known.case
-        bound = replayed_splitting(*known.exact, case.f.relu_after, case.domain, case.norm, known.choices)
-        check_bound(known, bound)
+        check_bound(known, replayed_splitting(known.exact, known.choices))

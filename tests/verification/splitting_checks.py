@@ -10,7 +10,12 @@ from verification.tiny_networks import candidate_points, exact_sizes, power, ran
 from verification.zonotope_checks import fractions, kinked_cases, rounding_cases, structured, upto
 
 from subsetsum_nets.networks import Box, Dense, ReluNetwork
-from subsetsum_nets.verification import UnsupportedStructureError, effective_layers
+from subsetsum_nets.verification import (
+    Comparison,
+    SearchOptions,
+    UnsupportedStructureError,
+    effective_layers,
+)
 from subsetsum_nets.verification.enclosures.effective import TwoSlope
 from subsetsum_nets.verification.enclosures.midrad import MidRad
 from subsetsum_nets.verification.enclosures.ranges import Range
@@ -75,10 +80,10 @@ def check_dual(case, *, points=10, wide=False):
     layers = effective_layers(case.f, case.g)
     if wide:
         layers = [widened(layer, rng) for layer in layers]
-    zonotope = DifferentialZonotope(case.f, layers)
-    whole = zonotope.enclose(case.domain)
+    comparison = Comparison(case.f, case.g, case.domain, case.norm, layers)
+    whole = DifferentialZonotope(comparison).enclose_whole()
     try:
-        dual = DualBounds(case.f, layers, zonotope.errors, whole.deviation.features, whole.before)
+        dual = DualBounds(comparison, whole.deviation.features, whole.before)
     except UnsupportedStructureError:
         return
     depth = len(case.g.layers) // len(case.f.layers)
@@ -122,7 +127,9 @@ def check_split(case, monkeypatch, *, few_inputs, nodes=40):
     """Check that branch and bound brackets the truth, by boxes of inputs or by phases of units."""
     with monkeypatch.context() as patch:
         patch.setattr(splitting, "_FEW_INPUTS", few_inputs)
-        result = splitting_bound(case.f, case.g, case.domain, case.norm, node_limit=nodes, threads=1)
+        result = splitting_bound(
+            Comparison(case.f, case.g, case.domain, case.norm), SearchOptions(node_limit=nodes, threads=1)
+        )
     p, reached = power(case.norm), truth(case)
     assert reached <= Fraction(result.upper) ** p, f"{case}: {float(reached)} exceeds {result.upper}"
     (at_witness,) = exact_sizes(case.f, case.g, result.witness[np.newaxis], case.norm)
@@ -135,13 +142,11 @@ def check_split(case, monkeypatch, *, few_inputs, nodes=40):
 
 def check_exhausted(case):
     """Check that a search that has nothing left to split still bounds the truth."""
-    layers = effective_layers(case.f, case.g)
-    zonotope = DifferentialZonotope(case.f, layers)
-    whole = zonotope.enclose(case.domain)
+    comparison = Comparison(case.f, case.g, case.domain, "linf")
+    zonotope = DifferentialZonotope(comparison)
     with ThreadPoolExecutor(max_workers=1) as pool:
-        search = UnitSplitting(
-            case.f, layers, zonotope, case.domain, "linf", whole, pool, time.perf_counter() + 1e6
-        )
+        whole, deadline = zonotope.enclose_whole(), time.perf_counter() + 1e6
+        search = UnitSplitting(comparison, zonotope, whole, pool, deadline)
         while search.round(0.0):
             pass
     assert truth(case) <= Fraction(search.upper())

@@ -11,8 +11,7 @@ from verification.tiny_networks import NORMS, exact_pair, exact_sizes, power, ra
 from verification.true_sup import true_sup
 
 from subsetsum_nets.networks import Ball, Box, Dense, ReluNetwork
-from subsetsum_nets.verification import SoundnessError, UnsupportedStructureError
-from subsetsum_nets.verification.enclosures.effective import effective_layers
+from subsetsum_nets.verification import Comparison, SearchOptions, SoundnessError, UnsupportedStructureError
 from subsetsum_nets.verification.enclosures.midrad import MidRad
 from subsetsum_nets.verification.enclosures.ranges import Range
 from subsetsum_nets.verification.methods.milp import certified_lp, milp, output_norm
@@ -29,6 +28,7 @@ from subsetsum_nets.verification.methods.milp.certified_lp import (
 from subsetsum_nets.verification.methods.milp.milp import milp_bound
 from subsetsum_nets.verification.methods.milp.output_norm import OutputNorm, chord_of_magnitude_up
 from subsetsum_nets.verification.methods.milp.pair_model import chord_up
+from subsetsum_nets.verification.results import GAP
 
 
 def exact(values):
@@ -48,10 +48,9 @@ def he_pair(seed, widths, error, **options):
     return ReluNetwork(layers, **options), ReluNetwork(replaced, **options)
 
 
-def check_bracket(f, g, domain, norm, *, informed=True, time_limit=30.0, closed=True):
+def check_bracket(f, g, domain, norm, *, time_limit=30.0, closed=True):
     """Check a bracket against the true sup."""
-    effective = effective_layers(f, g) if informed else None
-    result = milp_bound(f, g, domain, norm, effective=effective, time_limit=time_limit)
+    result = milp_bound(Comparison(f, g, domain, norm), SearchOptions(time_limit=time_limit))
     p = power(norm)
     least, most = true_sup(f, g, domain, norm)
     assert least <= Fraction(result.upper) ** p, (
@@ -61,9 +60,9 @@ def check_bracket(f, g, domain, norm, *, informed=True, time_limit=30.0, closed=
     (there,) = exact_sizes(f, g, result.witness[np.newaxis], norm)
     assert Fraction(result.lower) ** p <= there <= most
     assert result.lower <= result.upper
-    assert result.proven == (result.upper <= result.lower * (1 + milp.GAP))
+    assert result.closed == (result.upper <= result.lower * (1 + GAP))
     if closed:
-        assert result.proven
+        assert result.closed
     return result
 
 
@@ -253,13 +252,13 @@ def test_every_mutant_is_caught(monkeypatch, function, formula, broken):
 def test_without_the_two_slope_structure(norm):
     f, _ = he_pair(1, (2, 3, 2), 0.1)
     g, _ = he_pair(2, (2, 2, 2), 0.1)
-    check_bracket(f, g, Box(-1, 1), norm, informed=False)
+    check_bracket(f, g, Box(-1, 1), norm)
 
 
 def test_equal_networks_have_the_bracket_zero():
     f, _ = he_pair(1, (2, 3, 2), 0.1)
-    result = milp_bound(f, f, Box(-1, 1), "l2", effective=effective_layers(f, f))
-    assert (result.upper, result.lower, result.proven) == (0.0, 0.0, True)
+    result = milp_bound(Comparison(f, f, Box(-1, 1), "l2"))
+    assert (result.upper, result.lower, result.closed) == (0.0, 0.0, True)
 
 
 @pytest.mark.parametrize("error", [1e-9, 1e-3])
@@ -278,13 +277,13 @@ def test_thin_and_single_point_domains():
 def test_large_networks_are_refused():
     f = ReluNetwork([Dense(np.zeros((2100, 2100)))])
     with pytest.raises(UnsupportedStructureError, match="small networks: these have 4410000 coefficients"):
-        milp_bound(f, f, Box(-1, 1), "l2", effective=effective_layers(f, f))
+        milp_bound(Comparison(f, f, Box(-1, 1), "l2"))
 
 
 def test_unknown_norm():
     f, g = single_kink()
     with pytest.raises(ValueError, match="unknown norm 'l3'"):
-        milp_bound(f, g, Box(-1, 1), "l3")
+        milp_bound(Comparison(f, g, Box(-1, 1), "l3"))
 
 
 @pytest.mark.slow
@@ -292,6 +291,6 @@ def test_unknown_norm():
 @pytest.mark.parametrize("error", [1e-2, 1e-4])
 def test_six_digits_on_4_8_8_2(norm, error):
     f, g = he_pair(0, (4, 8, 8, 2), error)
-    result = milp_bound(f, g, Box(-1, 1), norm, effective=effective_layers(f, g))
-    assert result.proven
+    result = milp_bound(Comparison(f, g, Box(-1, 1), norm))
+    assert result.closed
     assert result.upper <= result.lower * (1 + 1e-6)

@@ -5,7 +5,7 @@ import pytest
 from verification.tiny_networks import Case, check_bound, random_cases, random_pair, tight_cases
 
 from subsetsum_nets.networks import Ball, Box, Dense, ReluNetwork
-from subsetsum_nets.verification import UnsupportedStructureError
+from subsetsum_nets.verification import Comparison, UnsupportedStructureError
 from subsetsum_nets.verification.methods.interval import interval_bound
 from subsetsum_nets.verification.methods.norms import norms_bound
 
@@ -24,7 +24,7 @@ def test_norms_of_a_linear_pair_over_a_ball_is_the_spectral_norm():
     rng = np.random.default_rng(2)
     weight, error = rng.uniform(-1, 1, (3, 2)), rng.uniform(-0.1, 0.1, (3, 2))
     f, g = ReluNetwork([Dense(weight)]), ReluNetwork([Dense(weight + error)])
-    upper = norms_bound(f, g, Ball(2.0), "l2").upper
+    upper = norms_bound(Comparison(f, g, Ball(2.0), "l2")).upper
     assert upper == pytest.approx(2.0 * np.linalg.norm(error, 2), rel=1e-9)
     check_bound(Case("spectral", f, g, Ball(2.0), "l2", "norms"))
 
@@ -35,20 +35,20 @@ def test_norms_never_exceed_the_textbook_block_error():
     negative = np.minimum(g.layers[0].weight, 0)
     errors = [g.layers[1].weight @ part - f.layers[0].weight for part in (positive, negative)]
     textbook = np.hypot(*(np.linalg.norm(e, 2) for e in errors)) * np.sqrt(2.0)
-    assert norms_bound(f, g, Box(-1, 1), "l2").upper <= textbook * (1 + 1e-12)
+    assert norms_bound(Comparison(f, g, Box(-1, 1), "l2")).upper <= textbook * (1 + 1e-12)
 
 
 def test_norms_needs_the_structure_and_interval_does_not():
     f = ReluNetwork([Dense([[1.0, 2.0]])])
     g = ReluNetwork([Dense([[1.0, 1.0]]), Dense([[1.0]]), Dense([[1.0]])])
     with pytest.raises(UnsupportedStructureError):
-        norms_bound(f, g, Box(-1, 1), "l2")
+        norms_bound(Comparison(f, g, Box(-1, 1), "l2"))
     check_bound(Case("generic", f, g, Box(-1, 1), "l2", "interval", tight=False))
 
 
 def test_interval_reports_the_output_layer():
     f, g = ReluNetwork([Dense([[1.0]])], final_relu=True), ReluNetwork([Dense([[-1.0]])], final_relu=True)
-    (layer,) = interval_bound(f, g, Box(-1, 1), "l2").layers
+    (layer,) = interval_bound(Comparison(f, g, Box(-1, 1), "l2")).layers
     assert layer.weight_error is None
     assert (layer.deviation_before, layer.deviation_after) == pytest.approx((2.0, 1.0))
 
@@ -57,8 +57,8 @@ def test_interval_reports_the_output_layer():
 def test_overflow_and_unknown_norms(bound):
     f, g = ReluNetwork([Dense([[1e300]])]), ReluNetwork([Dense([[1e299]])])
     with pytest.raises(OverflowError):
-        bound(f, g, Box(-1e10, 1e10), "l2")
+        bound(Comparison(f, g, Box(-1e10, 1e10), "l2"))
     with pytest.raises(OverflowError):
-        bound(f, g, Ball(1e300, 1e300), "l2")
+        bound(Comparison(f, g, Ball(1e300, 1e300), "l2"))
     with pytest.raises(ValueError, match="unknown norm"):
-        bound(f, g, Box(-1, 1), "l4")
+        bound(Comparison(f, g, Box(-1, 1), "l4"))

@@ -14,7 +14,7 @@ from verification.propagated_checks import (
 )
 
 from subsetsum_nets.networks import Ball, Box, Dense, InvalidNetworkError, ReluNetwork
-from subsetsum_nets.verification import TwoSlope, differential_bound, effective_layers
+from subsetsum_nets.verification import Comparison, TwoSlope, differential_bound, effective_layers
 from subsetsum_nets.verification.enclosures.midrad import MidRad
 from subsetsum_nets.verification.enclosures.ranges import Range
 from subsetsum_nets.verification.methods import propagated, slope_ranges
@@ -33,7 +33,7 @@ def test_sound_and_never_above_the_simpler_methods(which):
         slack = 1 + 1e-12
         assert upper <= differential_bound(case.f, errors, case.domain, case.norm).upper * slack
         if which == "random":
-            assert upper <= interval_bound(case.f, case.g, case.domain, case.norm).upper * slack
+            assert upper <= interval_bound(Comparison(case.f, case.g, case.domain, case.norm)).upper * slack
 
 
 def test_bounds_reach_the_truth():
@@ -57,14 +57,14 @@ def test_far_below_the_differential_recursion_on_random_deep_networks(widths, ga
     f, effective = he_normal_pair(0, widths, 1e-3)
     errors = [e.minus(x).magnitudes() for e, x in zip(effective, f.layers, strict=True)]
     simple = differential_bound(f, errors, Box(-1, 1), "linf").upper
-    assert propagated_bound(f, effective, Box(-1, 1), "linf").upper * gain < simple
+    assert propagated_bound(Comparison(f, f, Box(-1, 1), "linf", effective)).upper * gain < simple
 
 
 def test_blocks_sparse_targets_and_wide_layers_give_sound_bounds(monkeypatch):
     from scipy.sparse import csr_array
 
     for case, true in known("few"):
-        whole = propagated_bound(case.f, effective_layers(case.f, case.g), case.domain, case.norm).upper
+        whole = propagated_bound(Comparison(case.f, case.g, case.domain, case.norm)).upper
         sparse = ReluNetwork(
             [Dense(csr_array(x.weight), x.bias) for x in case.f.layers], final_relu=case.f.final_relu
         )
@@ -78,13 +78,13 @@ def test_blocks_sparse_targets_and_wide_layers_give_sound_bounds(monkeypatch):
 
 def test_equal_networks_have_the_bound_zero():
     for case, _ in known("few"):
-        assert propagated_bound(case.f, effective_layers(case.f, case.f), case.domain).upper == 0.0
+        assert propagated_bound(Comparison(case.f, case.f, case.domain)).upper == 0.0
 
 
 def test_layers_report_the_worst_units():
     f = ReluNetwork([Dense([[1.0], [1.0]], [-5.0, 0.0]), Dense([[1.0, 1.0]])])
     g = ReluNetwork([Dense([[1.5], [1.25]], [-5.0, 0.0]), Dense([[1.0, 1.0]], [0.125])])
-    first, second = propagated_bound(f, effective_layers(f, g), Box(-1, 1), "l2").layers
+    first, second = propagated_bound(Comparison(f, g, Box(-1, 1), "l2")).layers
     assert (first.index, second.index) == (0, 1)
     assert first.weight_error == pytest.approx(0.5)
     assert first.deviation_before == pytest.approx(0.5)
@@ -96,15 +96,15 @@ def test_bad_input_is_refused():
     f = ReluNetwork([Dense([[1.0, 2.0]])])
     effective = effective_layers(f, f)
     with pytest.raises(ValueError, match="unknown norm 'max'"):
-        propagated_bound(f, effective, Box(-1, 1), "max")
+        propagated_bound(Comparison(f, f, Box(-1, 1), "max"))
     with pytest.raises(ValueError, match="got 2 effective layers, the target has 1"):
-        propagated_bound(f, effective * 2, Box(-1, 1))
+        propagated_bound(Comparison(f, f, Box(-1, 1), known=effective * 2))
     with pytest.raises(InvalidNetworkError):
-        propagated_bound(f, effective, Box([0, 0, 0], [1, 1, 1]))
+        propagated_bound(Comparison(f, f, Box([0, 0, 0], [1, 1, 1])))
     huge, other = ReluNetwork([Dense([[1e300, 1e300]])]), ReluNetwork([Dense([[1e300, -1e300]])])
     for domain in (Box(-1e10, 1e10), Ball(1e10), Box(-1e8, 1e8)):
         with pytest.raises(OverflowError):
-            propagated_bound(huge, effective_layers(huge, other), domain)
+            propagated_bound(Comparison(huge, other, domain))
 
 
 def test_parts_enclose_exact_values():

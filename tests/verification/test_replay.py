@@ -2,6 +2,7 @@
 
 import math
 from fractions import Fraction
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,7 +20,8 @@ from verification.replay_checks import (
 from verification.tiny_networks import NORMS, Case, exact_pair, random_pair
 
 from subsetsum_nets.networks import Ball, Box, Conv2d, Dense, ReluNetwork, load_network, shipped_network
-from subsetsum_nets.verification import UnsupportedStructureError
+from subsetsum_nets.verification import Comparison, UnsupportedStructureError
+from subsetsum_nets.verification.methods.table import TABLE
 from subsetsum_nets.verification.replay.arithmetic import (
     ExactMatrix,
     float_up,
@@ -50,15 +52,14 @@ def test_cases_have_every_norm_and_domain():
 def test_equal_networks_and_huge_numbers(method):
     f, _ = random_pair(2, (2, 3, 2))
     if method != "interval":
-        assert replayed_bound(method, f, f, Box(-1, 1)) == 0
+        same = Comparison(f, f, Box(-1, 1))
+        assert replayed_bound(method, same, TABLE[method].bound(same).record) == 0
     f, g = ReluNetwork([Dense([[1e300, 1e300]])]), ReluNetwork([Dense([[1e300, -1e300]])])
-    if method not in ("propagated", "zonotope"):
-        # Beyond float64, where the floating method proves nothing.
-        assert replayed_bound(method, f, g, Box(0, 1e10), "linf") >= Fraction(1e300) * 2 * 10**10
-        assert float_up(replayed_bound(method, f, g, Box(0, 1e10), "linf")) == math.inf
-    else:
-        with pytest.raises(OverflowError):
-            replayed_bound(method, f, g, Box(0, 1e10))
+    # Beyond float64, where the floating method proves nothing; with its choices for a smaller domain.
+    record = TABLE[method].bound(Comparison(f, g, Box(0, 1), "linf")).record
+    replayed = replayed_bound(method, Comparison(f, g, Box(0, 1e10), "linf"), record)
+    assert replayed >= Fraction(1e300) * 2 * 10**10
+    assert float_up(replayed) == math.inf
 
 
 def test_sparse_and_convolutional_layers_are_read_as_they_are():
@@ -83,20 +84,25 @@ def test_sparse_and_convolutional_layers_are_read_as_they_are():
     ]
     for norm in NORMS:
         for method in ("norms", "interval", "differential"):
-            assert replayed_bound(method, sparse_f, sparse_g, Box(-1, 1), norm) == replayed_bound(
-                method, f, g, Box(-1, 1), norm
+            sparse, dense, convolved, flat = (
+                replayed_bound(method, Comparison(*pair, domain, norm))
+                for pair, domain in (
+                    ((sparse_f, sparse_g), Box(-1, 1)),
+                    ((f, g), Box(-1, 1)),
+                    (images, Ball(0.5)),
+                    (unrolled, Ball(0.5)),
+                )
             )
-            assert replayed_bound(method, *images, Ball(0.5), norm) == replayed_bound(
-                method, *unrolled, Ball(0.5), norm
-            )
+            assert sparse == dense
+            assert convolved == flat
 
 
 def test_bad_input_is_refused():
     f, g = random_pair(2, (2, 3, 2))
     with pytest.raises(ValueError, match="cannot replay method 'crown'; available are norms"):
-        replayed_bound("crown", f, g, Box(-1, 1))
+        replayed_bound("crown", Comparison(f, g, Box(-1, 1)))
     with pytest.raises(ValueError, match="unknown norm 'max'"):
-        replayed_bound("norms", f, g, Box(-1, 1), "max")
+        replayed_bound("norms", SimpleNamespace(target=f, pruned=g, domain=Box(-1, 1), norm="max"))
     f = ReluNetwork([Dense([[1.0, 2.0]])])
     one, two = Dense([[1.0, 1.0]]), Dense([[1.0]])
     for layers, options in (
@@ -195,6 +201,6 @@ def test_trained_network(method):
     f = load_network(shipped_network("digits-64-32-10"))
     g = prune(f, epsilon=0.05, seed=1).network
     for domain in (Box(0, 1), Ball(0.25, 0.5)):
-        upper = floating_bound(method, Case("digits", f, g, domain, "l2", method))
-        replayed = replayed_bound(method, f, g, domain, "l2")
-        assert upper * (1 - 1e-6) <= replayed <= upper
+        bound = floating_bound(method, Case("digits", f, g, domain, "l2", method))
+        replayed = replayed_bound(method, Comparison(f, g, domain), bound.record)
+        assert bound.upper * (1 - 1e-6) <= replayed <= bound.upper

@@ -14,14 +14,14 @@ from verification.tiny_networks import power, random_pair
 from verification.true_sup import true_sup
 
 from subsetsum_nets.networks import Ball, Box, Dense, ReluNetwork
-from subsetsum_nets.verification import SoundnessError, verify
-from subsetsum_nets.verification.enclosures.effective import effective_layers
+from subsetsum_nets.verification import Comparison, SearchOptions, SoundnessError, verify
 from subsetsum_nets.verification.methods.milp.milp import milp_bound
 from subsetsum_nets.verification.records import MilpNode, MilpProof, ProgramProof
 from subsetsum_nets.verification.replay import milp as replay_milp
 from subsetsum_nets.verification.replay import pair_model as exact_pair_model
 from subsetsum_nets.verification.replay import steps as exact_steps
 from subsetsum_nets.verification.replay.arithmetic import ExactMatrix
+from subsetsum_nets.verification.replay.exact_comparison import ExactComparison
 from subsetsum_nets.verification.replay.layers import exact_effective_layers, exact_layers
 from subsetsum_nets.verification.replay.milp import replayed_milp
 from subsetsum_nets.verification.replay.replay import replayed_bound
@@ -56,21 +56,21 @@ def cases():
     """Return (name, networks, domain, norm, truth, float result), each search recorded."""
     unlike = he_pair(1, (2, 3, 2), 0.1)[0], he_pair(2, (2, 2, 2), 0.1)[0]
     asked = [
-        ("kink", single_kink(), Box(-1, 1), "linf", True, None),
-        ("l1", he_pair(2, (2, 2, 2), 1e-1), Box(-0.5, 1.0), "l1", True, None),
-        ("l2", he_pair(0, (1, 2, 2), 1e-1), Box(-1, 1), "l2", True, None),
-        ("ball", he_pair(4, (2, 1, 2), 1e-1), Ball(0.5, [0.25, 0.5]), "linf", True, None),
-        ("relu last", he_pair(3, (2, 2, 1), 1e-1, final_relu=True), Box(-1, 1), "linf", True, None),
-        ("at outputs", unlike, Box(-1, 1), "linf", False, None),
-        ("halves", two_kinks(), Box(-1, 1), "linf", True, None),
-        ("cut off", he_pair(1, (2, 3, 2), 1e-1), Box(-1, 1), "l1", True, 1e-9),
-        ("tiny", he_pair(6, (2, 2, 2), 1e-9), Box(-1, 1), "linf", True, None),
-        ("generic", random_pair(3, (2, 3, 2)), Box(-1, 1), "linf", True, None),
+        ("kink", single_kink(), Box(-1, 1), "linf", None),
+        ("l1", he_pair(2, (2, 2, 2), 1e-1), Box(-0.5, 1.0), "l1", None),
+        ("l2", he_pair(0, (1, 2, 2), 1e-1), Box(-1, 1), "l2", None),
+        ("ball", he_pair(4, (2, 1, 2), 1e-1), Ball(0.5, [0.25, 0.5]), "linf", None),
+        ("relu last", he_pair(3, (2, 2, 1), 1e-1, final_relu=True), Box(-1, 1), "linf", None),
+        ("at outputs", unlike, Box(-1, 1), "linf", None),
+        ("halves", two_kinks(), Box(-1, 1), "linf", None),
+        ("cut off", he_pair(1, (2, 3, 2), 1e-1), Box(-1, 1), "l1", 1e-9),
+        ("tiny", he_pair(6, (2, 2, 2), 1e-9), Box(-1, 1), "linf", None),
+        ("generic", random_pair(3, (2, 3, 2)), Box(-1, 1), "linf", None),
     ]
     done = []
-    for name, (f, g), domain, norm, informed, limit in asked:
-        effective = effective_layers(f, g) if informed else None
-        found = milp_bound(f, g, domain, norm, effective=effective, time_limit=limit, record=True)
+    for name, (f, g), domain, norm, limit in asked:
+        options = SearchOptions(time_limit=limit, record=True)
+        found = milp_bound(Comparison(f, g, domain, norm), options)
         least = true_sup(f, g, domain, norm)[0]
         done.append((name, (f, g), domain, norm, least, found))
     return done
@@ -80,7 +80,7 @@ def check_replay(replayed, case):
     """Check the replay of a search's own proof."""
     name, (f, g), domain, norm, least, found = case
     p = power(norm)
-    bound = replayed(f, g, domain, norm, found.proof)
+    bound = replayed(ExactComparison(f, g, domain, norm), found.record)
     assert least <= bound**p, f"{name}: the replay is below the truth"
     assert bound <= Fraction(found.upper), f"{name}: the replay is above {found.upper}"
     assert Fraction(found.upper) <= bound * (1 + Fraction(1, 10**5 if name == "tiny" else 10**11))
@@ -89,7 +89,7 @@ def check_replay(replayed, case):
 def check_any_proof(replayed, case, proof):
     """Check that a proof that was tampered with proves no less than the truth, or is refused."""
     name, (f, g), domain, norm, least, _ = case
-    bound = replayed(f, g, domain, norm, proof)
+    bound = replayed(ExactComparison(f, g, domain, norm), proof)
     assert least <= bound ** power(norm), f"{name}: a changed proof goes below the truth"
     return bound
 
@@ -149,20 +149,20 @@ def check_changed_programs(replayed):
     scramble = scrambled(np.random.default_rng(1))
     loosened = set()
     for case in (cases()[1], cases()[3]):
-        own = check_any_proof(replayed, case, case[-1].proof)
+        own = check_any_proof(replayed, case, case[-1].record)
         for name, change in CHANGES.items():
-            if check_any_proof(replayed, case, map_programs(case[-1].proof, change)) > own:
+            if check_any_proof(replayed, case, map_programs(case[-1].record, change)) > own:
                 loosened.add(name)
     assert loosened >= {*CHANGES}
     for case in cases():
-        check_any_proof(replayed, case, map_programs(case[-1].proof, scramble))
+        check_any_proof(replayed, case, map_programs(case[-1].record, scramble))
 
 
 def check_changed_trees(replayed):
     """Wrong cuts, false claims of emptiness, and bounds taken from elsewhere."""
     rng = np.random.default_rng(2)
     for case in cases()[:7]:
-        proof = case[-1].proof
+        proof = case[-1].record
         programs = [n.program for n in nodes_of(proof) if n.program is not None]
         slopes = [n.slope for n in nodes_of(proof) if n.slope is not None]
         variables = proof.aims[0].slope.size + 1
@@ -185,7 +185,7 @@ def check_changed_trees(replayed):
 def check_no_slopes(replayed):
     """Without slopes the outputs' ends, or the largest output of a cone alone, must hold everything."""
     for case in cases()[:4]:
-        changed = copy.deepcopy(case[-1].proof)
+        changed = copy.deepcopy(case[-1].record)
         for node in nodes_of(changed):
             node.slope = node.slope if node.slope is None else 0.0 * node.slope
         check_any_proof(replayed, case, changed)
@@ -267,7 +267,7 @@ def values_at(model, point, scales):
 
 def check_scales(replayed):
     case = cases()[0]
-    proof = case[-1].proof
+    proof = case[-1].record
     for factor in (0.25, 8.0, 2.0**-40):
         changed = replace(proof, scales=tuple(s * factor for s in proof.scales))
         check_any_proof(replayed, case, changed)
@@ -287,7 +287,7 @@ def all_checks(module=replay_milp, model_of=exact_pair_model.ExactPairModel):
 
 def test_the_checks_pass_as_things_are():
     all_checks()
-    proofs = {case[0]: case[-1].proof for case in cases()}
+    proofs = {case[0]: case[-1].record for case in cases()}
     assert any(n.variable >= 0 for n in nodes_of(proofs["l1"]))
     assert any(n.ratio >= 0 for n in nodes_of(proofs["l2"]))
     assert any(n.program and n.program.direction is not None for n in nodes_of(proofs["ball"]))
@@ -297,10 +297,12 @@ def test_the_checks_pass_as_things_are():
 
 def refused(message, change, which=1):
     _, (f, g), domain, norm, _, found = cases()[which]
-    proof = copy.deepcopy(found.proof)
+    proof = copy.deepcopy(found.record)
     changed = change(proof)
     with pytest.raises(ValueError, match=message):
-        replayed_milp(f, g, domain, norm, changed if isinstance(changed, MilpProof) else proof)
+        replayed_milp(
+            ExactComparison(f, g, domain, norm), changed if isinstance(changed, MilpProof) else proof
+        )
 
 
 def a_cut(proof):
@@ -341,7 +343,7 @@ def test_a_proof_of_another_pair_bounds_this_one_or_is_refused():
     _, _, domain, norm, _, found = cases()[1]
     f, g = he_pair(7, (2, 2, 2), 0.5)
     try:
-        bound = replayed_milp(f, g, domain, norm, found.proof)
+        bound = replayed_milp(ExactComparison(f, g, domain, norm), found.record)
     except ValueError:
         return
     assert bound >= true_sup(f, g, domain, norm)[0]
@@ -351,11 +353,12 @@ def test_replay_wants_a_proof_of_this_method():
     f, g = single_kink()
     split = verify(f, g, method="splitting", exact=True)
     assert split.replayed <= split.upper
-    for method in ("milp", "splitting"):
-        with pytest.raises(ValueError, match=f"'{method}' is replayed from the proof of its search"):
-            replayed_bound(method, f, g, Box(-1, 1), "linf")
-    with pytest.raises(ValueError, match="'splitting' is replayed from the proof of its search"):
-        replayed_bound("splitting", f, g, Box(-1, 1), "linf", cases()[0][-1].proof)
+    comparison = Comparison(f, g, Box(-1, 1), "linf")
+    for method in ("propagated", "zonotope", "milp", "splitting"):
+        with pytest.raises(ValueError, match=f"'{method}' is replayed from its own record"):
+            replayed_bound(method, comparison)
+    with pytest.raises(ValueError, match="'splitting' is replayed from its own record"):
+        replayed_bound("splitting", comparison, cases()[0][-1].record)
 
 
 # ---------------------------------------------------------------- planted mistakes

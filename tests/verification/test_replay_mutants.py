@@ -10,12 +10,12 @@ from verification.replay_checks import (
     known,
 )
 
+from subsetsum_nets.verification.replay import exact_comparison, replay
 from subsetsum_nets.verification.replay import propagated as replay_propagated
-from subsetsum_nets.verification.replay import replay
 
 PARTS = {
     "replay.ranges": (replay, replay_propagated),
-    "replay.layers": (replay,),
+    "replay.layers": (replay, exact_comparison),
     "replay.spectral": (replay,),
     "replay.arithmetic": (replay, replay_propagated),
     "replay.propagated": (replay,),
@@ -27,7 +27,7 @@ METHODS = {"replay.propagated": ("propagated",), "replay.spectral": ("norms",)} 
 
 MUTANTS = [
     # differential, interval, norms
-    ("replay.replay", "difference(f.relu() if target.final_relu else f, ", "difference(f, "),
+    ("replay.replay", "difference(f.relu() if pair.target.final_relu else f, ", "difference(f, "),
     (
         "replay.replay",
         "abs(layer.positive) @ deviation + error_size(",
@@ -126,6 +126,9 @@ def test_every_mutant_is_caught(monkeypatch, name, right, wrong):
         for public in vars(mutant):
             if not public.startswith("__") and public in vars(user):
                 monkeypatch.setattr(user, public, vars(mutant)[public])
+    if name == "replay.propagated":
+        kind, _ = replay._FROM_RECORD["propagated"]
+        monkeypatch.setitem(replay._FROM_RECORD, "propagated", (kind, mutant.replayed_propagated))
     module = mutant if name == "replay.replay" else replay
     with pytest.raises(AssertionError):
         all_checks(module, name, mutant)

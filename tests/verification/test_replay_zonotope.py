@@ -16,7 +16,8 @@ from verification.replay_splitting_checks import (
 from verification.tiny_networks import NORMS, Case, power, random_pair
 
 from subsetsum_nets.networks import Ball, Box, Dense, ReluNetwork, load_network, shipped_network
-from subsetsum_nets.verification import UnsupportedStructureError
+from subsetsum_nets.verification import Comparison, SearchOptions, UnsupportedStructureError
+from subsetsum_nets.verification.methods.milp.milp import milp_bound
 from subsetsum_nets.verification.methods.splitting.splitting import splitting_bound
 from subsetsum_nets.verification.methods.zonotope.zonotope import zonotope_bound
 from subsetsum_nets.verification.records import BoxProof, RowsProof, UnitProof
@@ -57,9 +58,7 @@ def test_searches_of_both_kinds_are_replayed():
 
 
 def _replayed(known, proof):
-    return replayed_splitting(
-        *known.exact, known.case.f.relu_after, known.case.domain, known.case.norm, proof
-    )
+    return replayed_splitting(known.exact, proof)
 
 
 def test_any_multipliers_and_cuts_of_units_prove_a_true_bound():
@@ -118,10 +117,9 @@ def test_a_cut_off_proof_is_refused_or_proves_less():
     fewer = replace(known.choices, search=replace(unit, parts={}))
     assert known.true <= _replayed(known, fewer) ** power(known.case.norm)
     boxes = BoxProof(1.0, known.choices.whole)
-    ball = Ball(1.0)
     with pytest.raises(TypeError, match="only a Box can be cut"):
         replayed_splitting(
-            *known.exact, known.case.f.relu_after, ball, "l2", replace(known.choices, upper=0.0, search=boxes)
+            replace(known.exact, domain=Ball(1.0)), replace(known.choices, upper=0.0, search=boxes)
         )
 
 
@@ -131,23 +129,21 @@ def test_slopes_outside_the_unit_interval_are_refused():
     for wrong in (-0.25, 1.25, np.nan):
         bent = replace(relus[0], g=np.full_like(relus[0].g, wrong))
         changed = replace(known.choices, relus=(bent, *relus[1:]))
-        zonotope = ReplayedZonotope(*known.exact, known.case.f.relu_after)
         with pytest.raises(ValueError, match=r"must lie in \[0, 1\]"):
-            zonotope.bound(known.case.domain, known.case.norm, changed)
+            ReplayedZonotope(known.exact).bound(known.case.domain, changed)
 
 
 def test_two_slopes_after_no_relu_have_no_dual():
     known = next(k for k in known_zonotopes("kinked") if k.case.name.startswith("signed"))
-    zonotope = ReplayedZonotope(*known.exact, known.case.f.relu_after)
-    features = zonotope.features(known.case.domain)
+    features = ReplayedZonotope(known.exact).features(known.case.domain)
     with pytest.raises(UnsupportedStructureError, match="layer 1 has two slopes"):
-        ReplayedDual(*known.exact, zonotope.errors, known.case.f.relu_after, features)
+        ReplayedDual(known.exact, features)
 
 
-def test_splitting_needs_its_proof():
+def test_splitting_needs_its_record():
     f, g = random_pair(2, (2, 3, 2))
-    with pytest.raises(ValueError, match="pass it as proof"):
-        replayed_bound("splitting", f, g, Box(-1, 1))
+    with pytest.raises(ValueError, match="from its own record, a SplitProof"):
+        replayed_bound("splitting", Comparison(f, g, Box(-1, 1)))
 
 
 # ---------------------------------------------------------------- parts
@@ -183,8 +179,10 @@ def test_trained_network(norm):
     f = load_network(shipped_network("digits-64-128-64-10"))
     g = prune(f, epsilon=0.05, seed=1).network
     for domain in (Box(0, 1), Ball(0.25, 0.5)):
-        upper = zonotope_bound(f, g, domain, norm).upper
-        assert upper * (1 - 1e-6) <= replayed_bound("zonotope", f, g, domain, norm) <= upper
+        comparison = Comparison(f, g, domain, norm)
+        bound = zonotope_bound(comparison)
+        replayed = replayed_bound("zonotope", comparison, bound.record)
+        assert bound.upper * (1 - 1e-6) <= replayed <= bound.upper
 
 
 @pytest.mark.slow
@@ -192,14 +190,17 @@ def test_phases_of_a_wide_network():
     f, g = random_pair(7, (20, 16, 16, 3), error=0.01)
     case = Case("wide", f, g, Box(-0.25, 0.25), "linf", "splitting", tight=False)
     found = searched(case, 200, 6)
-    replayed = replayed_bound("splitting", f, g, case.domain, "linf", found.proof)
-    assert found.lower <= replayed <= found.upper <= zonotope_bound(f, g, case.domain, "linf").upper
-    assert isinstance(found.proof.search, UnitProof)
+    comparison = Comparison(f, g, case.domain, "linf")
+    replayed = replayed_bound("splitting", comparison, found.record)
+    assert found.lower <= replayed <= found.upper <= zonotope_bound(comparison).upper
+    assert isinstance(found.record.search, UnitProof)
     assert replayed >= found.upper * (1 - 1e-9)
 
 
 def test_nothing_is_recorded_unless_asked_for():
     f, g = ReluNetwork([Dense([[1.0, 1.0]])]), ReluNetwork([Dense([[1.5, 0.5]])])
-    assert splitting_bound(f, g, Box(-1, 1), "linf", node_limit=3).proof is None
+    comparison = Comparison(f, g, Box(-1, 1), "linf")
+    assert splitting_bound(comparison, SearchOptions(node_limit=3)).record is None
+    assert milp_bound(comparison).record is None
     known = known_searches("split")[0]
     check_bound(known, _replayed(known, known.choices))

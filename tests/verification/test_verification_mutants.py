@@ -159,8 +159,8 @@ MUTANTS = [
     (spectral.spectral_norm_up, "centre + _simple_bound(matrix.rad)", "centre"),
     (
         falsifier.difference_down,
-        "partial(value_enclosure, pruned, point)",
-        "partial(value_enclosure, pruned, point * 0.5)",
+        "partial(value_enclosure, comparison.pruned, point)",
+        "partial(value_enclosure, comparison.pruned, point * 0.5)",
     ),
     (
         falsifier._inside,

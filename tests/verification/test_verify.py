@@ -151,7 +151,8 @@ def test_the_largest_domains():
 
 def test_contradiction_is_an_error(monkeypatch):
     module = importlib.import_module("subsetsum_nets.verification.methods.table")
-    monkeypatch.setattr(module, "differential_bound", lambda *args: MethodBound(0.25, ()))
+    wrong = dataclasses.replace(module.TABLE["differential"], bound=lambda comparison: MethodBound(0.25, ()))
+    monkeypatch.setitem(module.TABLE, "differential", wrong)
     with pytest.raises(SoundnessError, match="method 'differential' proves"):
         verify(F, G)
 
@@ -186,10 +187,13 @@ def test_exact_replay_of_milp_in_every_norm(norm, domain):
 
 
 def test_a_method_that_cannot_be_replayed_says_so(monkeypatch):
-    module = importlib.import_module("subsetsum_nets.verification.methods.table")
-    monkeypatch.setitem(module.TABLE, "norms", dataclasses.replace(module.TABLE["norms"], replayed=False))
+    module = importlib.import_module("subsetsum_nets.verification.replay.replay")
+    others = tuple(name for name in METHODS if name not in ("differential", "norms"))
+    monkeypatch.setattr(module, "REPLAYED_METHODS", others)
     with pytest.raises(UnsupportedStructureError, match="'norms' cannot be replayed in exact arithmetic"):
         verify(F, G, method="norms", exact=True)
+    assert verify(F, G).method == "differential"
+    assert verify(F, G, exact=True).method in others  # "auto" leaves out what cannot be replayed
 
 
 def test_a_replay_above_the_bound_is_an_error(monkeypatch):

@@ -8,7 +8,7 @@ from scipy.sparse import csr_array
 from verification.tiny_networks import exact_sizes, power, relu_pair
 
 from subsetsum_nets.networks import Ball, Box, Conv2d, Dense, ReluNetwork
-from subsetsum_nets.verification import differential_bound, effective_layers
+from subsetsum_nets.verification import Comparison, differential_bound, effective_layers
 from subsetsum_nets.verification.methods.interval import interval_bound
 from subsetsum_nets.verification.methods.norms import norms_bound
 
@@ -18,9 +18,9 @@ METHODS = ("norms", "interval", "differential")
 def bound_of(f, g, domain, norm, method):
     """Return what a method proves."""
     if method == "interval":
-        return interval_bound(f, g, domain, norm)
+        return interval_bound(Comparison(f, g, domain, norm))
     if method == "norms":
-        return norms_bound(f, g, domain, norm)
+        return norms_bound(Comparison(f, g, domain, norm))
     errors = [
         two_slope.minus(layer).magnitudes()
         for two_slope, layer in zip(effective_layers(f, g), f.affine_layers, strict=True)

@@ -17,7 +17,7 @@ from verification.tiny_networks import (
 )
 
 from subsetsum_nets.networks import Ball, Box, Dense, ReluNetwork
-from subsetsum_nets.verification import UnsupportedStructureError, effective_layers
+from subsetsum_nets.verification import Comparison, UnsupportedStructureError, effective_layers
 from subsetsum_nets.verification.enclosures.midrad import MidRad
 from subsetsum_nets.verification.enclosures.ranges import Range
 from subsetsum_nets.verification.methods.relu_relaxations import (
@@ -107,12 +107,12 @@ def check_case(case, *, draws=2):
     rng = np.random.default_rng(9)
     points = candidate_points(case.f, case.g, case.domain, case.norm, rng)
     points = np.concatenate([points[-16:], *[np.array([p], dtype=float) for p in case.points]])
-    zonotope = DifferentialZonotope(case.f, effective_layers(case.f, case.g))
+    zonotope = DifferentialZonotope(Comparison(case.f, case.g, case.domain))
     own = zonotope.enclose(case.domain)
     enclosures = [own]
     arbitrary = [random_slopes(own, rng) for _ in range(draws)]
     enclosures.extend(zonotope.enclose(case.domain, slopes=slopes) for slopes in arbitrary)
-    narrow = DifferentialZonotope(case.f, effective_layers(case.f, case.g), max_entries=8)
+    narrow = DifferentialZonotope(Comparison(case.f, case.g, case.domain), max_entries=8)
     enclosures.append(narrow.enclose(case.domain))
     for enclosure in enclosures:
         check_inside(enclosure, case.f, case.g, points)
@@ -123,7 +123,7 @@ def check_phases(case):
     """Check that every point lies in the enclosure of the part of the domain that has its phases."""
     rng = np.random.default_rng(13)
     points = candidate_points(case.f, case.g, case.domain, case.norm, rng)[-5:]
-    zonotope = DifferentialZonotope(case.f, effective_layers(case.f, case.g))
+    zonotope = DifferentialZonotope(Comparison(case.f, case.g, case.domain))
     depth = len(case.g.layers) // len(case.f.layers)
     for point in points:
         phases = []
@@ -142,7 +142,7 @@ def check_phases(case):
 
 def check_tight(case):
     """Check that the bound reaches the exact value at some point, to 1e-9."""
-    upper = Fraction(zonotope_bound(case.f, case.g, case.domain, case.norm).upper)
+    upper = Fraction(zonotope_bound(Comparison(case.f, case.g, case.domain, case.norm)).upper)
     p, reached = power(case.norm), truth(case)
     assert reached <= upper**p, f"{case}: {float(reached)} exceeds {float(upper)}"
     assert upper**p <= reached * (1 + Fraction(1, 10**9)) ** p, f"{case}: not tight"

@@ -16,13 +16,14 @@ import numpy as np
 from subsetsum_nets.networks import Dense, ReluNetwork
 from subsetsum_nets.networks.files.atomic_files import atomic_write
 from subsetsum_nets.theory.prunings.prunings import (
+    UNIT_BALL,
     PruningDecision,
     PruningStatus,
     decide_prunings,
     different_prunings,
     pruned_by,
 )
-from subsetsum_nets.verification import SoundnessError
+from subsetsum_nets.verification import Comparison, SoundnessError
 from subsetsum_nets.verification.falsifier import difference_down
 
 if TYPE_CHECKING:
@@ -199,7 +200,8 @@ def check_step_one(
         if decision.masks is None:
             continue
         pruned, rival = pruned_by(network, decision.masks), ReluNetwork([Dense(members[other])])
-        far = max(difference_down(rival, pruned, x, "l2") for x in (worst, -worst))
+        apart = Comparison(rival, pruned, UNIT_BALL)
+        far = max(difference_down(apart, x) for x in (worst, -worst))
         if not far > epsilon * (1 - 1e-9) * float(np.linalg.norm(worst)):
             raise SoundnessError(
                 f"the pruning for member {index} is within epsilon of member {other}, too, where they differ "

@@ -30,6 +30,7 @@ from subsetsum_nets.theory.prunings.prunings import (
     pruned_by,
     weights_of,
 )
+from subsetsum_nets.verification import Comparison
 from subsetsum_nets.verification.falsifier import falsify
 from subsetsum_nets.verification.replay.arithmetic import root_up
 
@@ -211,7 +212,7 @@ def decide_by_points(
         if masks is None:
             return PruningDecision(PruningStatus.NOT_SERVED, probes=tuple(probes))
         pruned = pruned_by(network, masks)
-        found = falsify(target, pruned, UNIT_BALL, "l2", seed=seed)
+        found = falsify(Comparison(target, pruned, UNIT_BALL), seed=seed)
         new = _probes_at(found.witness, target, pruned) if found.lower > epsilon else []
         if any(_excludes(probe, target, pruned, epsilon) for probe in new):
             for probe in new:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from subsetsum_nets.networks.convolution import ConvolutionMatrix
+from subsetsum_nets.networks.norms import check_norm
 from subsetsum_nets.networks.relu_network import is_sparse
 from subsetsum_nets.verification.errors import BoundOverflowError, SoundnessError
 
@@ -33,7 +34,6 @@ Matrix = Any
 UNIT = 2.0**-53
 TINY = 2.0**-1022
 MAX_TERMS = 2**33  # k * u < 2**-20, so that (1 + u)**k - 1 <= k * u * (1 + 2**-19)
-NORMS = ("l2", "linf", "l1")
 _BLOCK = 2**24  # entries of a dense matrix that are copied at a time
 
 
@@ -416,9 +416,3 @@ def norm_down(values: FloatArray, norm: str) -> float:
     root = total if norm == "l1" else deflate(math.sqrt(total), 1)
     result = float(np.nextafter(np.ldexp(root, exponent), 0.0))
     return result if math.isfinite(result) else largest
-
-
-def check_norm(norm: str) -> None:
-    """Raise ValueError unless ``norm`` is one of NORMS."""
-    if norm not in NORMS:
-        raise ValueError(f"unknown norm {norm!r}; available are {', '.join(NORMS)}")

@@ -17,9 +17,9 @@ import numpy as np
 
 from subsetsum_nets.networks.convolution import ConvolutionMatrix
 from subsetsum_nets.networks.domains import Ball
+from subsetsum_nets.networks.norms import check_norm
 from subsetsum_nets.verification.enclosures.convolutions import channels_where, larger_products_up
 from subsetsum_nets.verification.enclosures.midrad import (
-    check_norm,
     entries,
     inflate,
     norm_up,
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.networks.relu_network import ReluNetwork
+    from subsetsum_nets.verification.comparison import Comparison
     from subsetsum_nets.verification.enclosures.effective import LayerErrors
     from subsetsum_nets.verification.enclosures.midrad import Matrix
     from subsetsum_nets.verification.enclosures.ranges import Range
@@ -159,6 +160,21 @@ def differential_bound(
 
     """
     return DifferentialRecursion(target, domain).bound(errors, norm)
+
+
+def own_errors_bound(comparison: Comparison) -> MethodBound:
+    """Bound sup ||f - g|| by the errors of g's own effective layers.
+
+    Raises
+    ------
+    UnsupportedStructureError
+        If the networks cannot be compared layer by layer.
+    BoundOverflowError
+        If a bound exceeds the range of float64.
+
+    """
+    errors = [error.magnitudes() for error in comparison.errors]
+    return differential_bound(comparison.target, errors, comparison.domain, comparison.norm)
 
 
 def box_error(error: LayerErrors, inputs: Range) -> FloatArray:

@@ -12,20 +12,12 @@ from subsetsum_nets.verification.results import LayerBound, MethodBound
 
 if TYPE_CHECKING:
     from subsetsum_nets.networks.arrays import FloatArray
-    from subsetsum_nets.networks.domains import Domain
-    from subsetsum_nets.networks.relu_network import ReluNetwork
+    from subsetsum_nets.verification.comparison import Comparison
     from subsetsum_nets.verification.enclosures.ranges import Range
 
 
-def interval_bound(target: ReluNetwork, pruned: ReluNetwork, domain: Domain, norm: str) -> MethodBound:
+def interval_bound(comparison: Comparison) -> MethodBound:
     """Bound sup ||f - g|| by interval arithmetic on each network alone; works for any two networks.
-
-    Parameters
-    ----------
-    target, pruned : ReluNetwork
-        With equally many inputs and equally many outputs.
-    domain : Box or Ball
-    norm : {"l2", "linf", "l1"}
 
     Raises
     ------
@@ -36,15 +28,17 @@ def interval_bound(target: ReluNetwork, pruned: ReluNetwork, domain: Domain, nor
     --------
     >>> from subsetsum_nets.networks import Box, Dense, ReluNetwork
     >>> f, g = ReluNetwork([Dense([[1.0]])]), ReluNetwork([Dense([[1.25]])])
-    >>> round(interval_bound(f, g, Box(-1, 1), "linf").upper, 12)
+    >>> from subsetsum_nets.verification.comparison import Comparison
+    >>> round(interval_bound(Comparison(f, g, Box(-1, 1), "linf")).upper, 12)
     2.25
 
     """
+    target, pruned, domain = comparison.target, comparison.pruned, comparison.domain
     f, g = network_ranges(target, domain)[-1], network_ranges(pruned, domain)[-1]
     before = difference_up(f, g)
     after = difference_up(f.relu() if target.final_relu else f, g.relu() if pruned.final_relu else g)
     layer = LayerBound(len(target.layers) - 1, None, float(before.max()), float(after.max()))
-    return MethodBound(norm_up(after, norm), (layer,))
+    return MethodBound(norm_up(after, comparison.norm), (layer,))
 
 
 @np.errstate(over="ignore")

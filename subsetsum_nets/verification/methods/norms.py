@@ -17,10 +17,9 @@ import numpy as np
 from subsetsum_nets.networks.domains import Ball
 from subsetsum_nets.verification.enclosures.convolution_norms import convolution_norm_up
 from subsetsum_nets.verification.enclosures.convolutions import ConvolutionMidRad, channels_where
-from subsetsum_nets.verification.enclosures.effective import effective_layers, weight_point
+from subsetsum_nets.verification.enclosures.effective import weight_point
 from subsetsum_nets.verification.enclosures.midrad import (
     MidRad,
-    check_norm,
     inflate,
     norm_up,
     product_up,
@@ -31,12 +30,10 @@ from subsetsum_nets.verification.enclosures.spectral import spectral_norm_up
 from subsetsum_nets.verification.results import LayerBound, MethodBound
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     from subsetsum_nets.networks.domains import Domain
-    from subsetsum_nets.networks.relu_network import ReluNetwork
+    from subsetsum_nets.verification.comparison import Comparison
     from subsetsum_nets.verification.enclosures.convolutions import MatrixSet
     from subsetsum_nets.verification.enclosures.effective import TwoSlope
     from subsetsum_nets.verification.enclosures.ranges import Range
@@ -44,23 +41,10 @@ if TYPE_CHECKING:
     BoolArray = NDArray[np.bool_]
 
 
-def norms_bound(
-    target: ReluNetwork,
-    pruned: ReluNetwork,
-    domain: Domain,
-    norm: str,
-    effective: Sequence[TwoSlope] | None = None,
-) -> MethodBound:
+def norms_bound(comparison: Comparison) -> MethodBound:
     """Bound sup ||f - g|| by spectral norms of the weights and of their errors.
 
-    Parameters
-    ----------
-    target, pruned : ReluNetwork
-    domain : Box or Ball
-    norm : {"l2", "linf", "l1"}
-        The recursion runs in l2; "linf" is at most that, "l1" at most sqrt(d_l) times.
-    effective : sequence of TwoSlope, optional
-        ``effective_layers(target, pruned)``, when it is known already.
+    The recursion runs in l2; "linf" is at most that, "l1" at most sqrt(d_l) times.
 
     Raises
     ------
@@ -73,19 +57,17 @@ def norms_bound(
     --------
     >>> from subsetsum_nets.networks import Ball, Dense, ReluNetwork
     >>> f, g = ReluNetwork([Dense([[3.0, 4.0]])]), ReluNetwork([Dense([[3.0, 4.5]])])
-    >>> round(norms_bound(f, g, Ball(2.0), "l2").upper, 9)
+    >>> from subsetsum_nets.verification.comparison import Comparison
+    >>> round(norms_bound(Comparison(f, g, Ball(2.0))).upper, 9)
     1.0
 
     """
-    check_norm(norm)
-    if effective is None:
-        effective = effective_layers(target, pruned)
+    target, domain = comparison.target, comparison.domain
     inputs = domain_range(domain, target.widths[0])
     may_be_positive, may_be_negative = inputs.high > 0.0, inputs.low < 0.0
     size, deviation = _largest_norm(domain, inputs), 0.0
     layers = []
-    for index, (layer, two_slope) in enumerate(zip(target.affine_layers, effective, strict=True)):
-        error = two_slope.minus(layer)
+    for index, (layer, error) in enumerate(zip(target.affine_layers, comparison.errors, strict=True)):
         weight_norm = _operator_norm_up(weight_point(layer))
         error_norm = _operator_norm_up(_visible(error, may_be_positive, may_be_negative))
         size_of_g = float(inflate(np.array(size + deviation), 1))
@@ -99,7 +81,7 @@ def norms_bound(
         # ReLU is 1-Lipschitz and maps 0 to 0; what follows it is nonnegative.
         may_be_positive = np.ones(layer.d_out, dtype=bool)
         may_be_negative = np.full(layer.d_out, not target.relu_after[index])
-    if norm == "l1":
+    if comparison.norm == "l1":
         outputs = np.array(float(target.widths[-1]))
         deviation = float(times_up(inflate(np.sqrt(outputs), 1), np.array(deviation)))
     return MethodBound(deviation, tuple(layers))

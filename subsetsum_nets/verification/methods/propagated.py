@@ -25,7 +25,6 @@ from subsetsum_nets.networks.relu_network import is_sparse
 from subsetsum_nets.verification.enclosures.midrad import (
     MidRad,
     affine,
-    check_norm,
     inflate,
     norm_up,
     product_up,
@@ -41,15 +40,12 @@ from subsetsum_nets.verification.methods.slope_ranges import (
     intersection,
     range_sum,
 )
+from subsetsum_nets.verification.records import PropagatedSlopes
 from subsetsum_nets.verification.results import LayerBound, MethodBound
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from subsetsum_nets.networks.arrays import FloatArray
-    from subsetsum_nets.networks.domains import Domain
-    from subsetsum_nets.networks.relu_network import ReluNetwork
-    from subsetsum_nets.verification.enclosures.effective import TwoSlope
+    from subsetsum_nets.verification.comparison import Comparison
     from subsetsum_nets.verification.enclosures.midrad import Matrix
 
 WIDEST = 4096  # hidden layers with more units are bounded by the recursion of "differential" only
@@ -58,25 +54,13 @@ _BLOCK = 2**22  # entries of a matrix M that are kept at a time
 _GRID = 1024.0  # T is a multiple of 1 / _GRID: an exact replay has small numbers then
 
 
-def propagated_bound(
-    target: ReluNetwork, effective: Sequence[TwoSlope], domain: Domain, norm: str = "l2"
-) -> MethodBound:
-    """Bound sup ||f - g|| over ``domain`` by propagated matrices.
-
-    Parameters
-    ----------
-    target : ReluNetwork
-        f.
-    effective : sequence of TwoSlope
-        ``effective_layers(target, pruned)``, one per layer of the target.
-    domain : Box or Ball
-    norm : {"l2", "linf", "l1"}
-        Of the vector of the outputs' bounds.
+def propagated_bound(comparison: Comparison) -> MethodBound:
+    """Bound sup ||f - g|| over a domain by propagated matrices; the chosen T are on record.
 
     Raises
     ------
-    ValueError
-        For another norm, or another number of layers.
+    UnsupportedStructureError
+        If the networks cannot be compared layer by layer.
     InvalidNetworkError
         If the domain has another dimension than the input.
     BoundOverflowError
@@ -85,47 +69,31 @@ def propagated_bound(
     Examples
     --------
     >>> from subsetsum_nets.networks import Box, Dense, ReluNetwork
-    >>> from subsetsum_nets.verification import effective_layers
+    >>> from subsetsum_nets.verification.comparison import Comparison
     >>> f = ReluNetwork([Dense([[1.0], [1.0]], [2.0, 2.0]), Dense([[1.0, -1.0]])])
     >>> g = ReluNetwork([Dense([[1.5], [1.5]], [2.0, 2.0]), Dense([[1.0, -1.0]])])
-    >>> bool(propagated_bound(f, effective_layers(f, g), Box(-1, 1)).upper < 1e-12)   # the errors cancel
+    >>> bool(propagated_bound(Comparison(f, g, Box(-1, 1))).upper < 1e-12)   # the errors cancel
     True
 
     """
-    check_norm(norm)
-    if len(effective) != len(target.affine_layers):
-        raise ValueError(f"got {len(effective)} effective layers, the target has {len(target.affine_layers)}")
-    state = _Propagation(target, effective, domain)
-    layers = [state.step(index) for index in range(len(effective))]
-    return MethodBound(norm_up(state.deviation, norm), tuple(layers))
-
-
-def chosen_slopes(
-    target: ReluNetwork, effective: Sequence[TwoSlope], domain: Domain
-) -> tuple[FloatArray, ...]:
-    """Return the T that :func:`propagated_bound` chooses after every layer, for an exact replay of it."""
-    state = _Propagation(target, effective, domain)
-    for index in range(len(effective)):
-        state.step(index)
-    return tuple(state.slopes)
-
-
-def followed_back(units: int, *, last: bool) -> bool:
-    """Tell whether the errors of all earlier layers are followed to a layer of so many units."""
-    return units <= (WIDEST_OUTPUT if last else WIDEST)
+    state = _Propagation(comparison)
+    layers = [state.step(index) for index in range(len(comparison.target.layers))]
+    record = PropagatedSlopes(tuple(state.slopes), tuple(state.followed))
+    return MethodBound(norm_up(state.deviation, comparison.norm), tuple(layers), record)
 
 
 class _Propagation:
     """What is known after some layers: errors, inputs and ReLU slopes of each, and the last deviation."""
 
-    def __init__(self, target: ReluNetwork, effective: Sequence[TwoSlope], domain: Domain) -> None:
-        self._target, self._effective, self._domain = target, effective, domain
-        self._ranges_of_f = network_ranges(target, domain)
-        self._errors = [e.minus(layer) for e, layer in zip(effective, target.affine_layers, strict=True)]
-        self._inputs = [domain_range(domain, target.widths[0])]  # of g, layer by layer
+    def __init__(self, comparison: Comparison) -> None:
+        self._target, self._domain = comparison.target, comparison.domain
+        self._effective, self._errors = comparison.effective, comparison.errors
+        self._ranges_of_f = network_ranges(self._target, self._domain)
+        self._inputs = [domain_range(self._domain, self._target.widths[0])]  # of g, layer by layer
         self.slopes: list[FloatArray] = []  # T after each layer; any numbers would be sound
+        self.followed: list[bool] = []  # whether the errors of all earlier layers are, to each layer
         self._residuals: list[FloatArray] = []  # rho after each layer
-        self.deviation: FloatArray = np.zeros(target.widths[0])
+        self.deviation: FloatArray = np.zeros(self._target.widths[0])
 
     def step(self, index: int) -> LayerBound:
         """Bound the deviation of one layer's units before and after its ReLU."""
@@ -137,7 +105,9 @@ class _Propagation:
         carried = product_up(abs(self._target.affine_layers[index].weight), self.deviation)
         radius = inflate(carried + fresh + magnitudes.bias, 2)
         change = Range(-radius, radius)
-        if followed_back(of_f.low.size, last=index == len(self._effective) - 1):
+        widest = WIDEST_OUTPUT if index == len(self._effective) - 1 else WIDEST
+        self.followed.append(of_f.low.size <= widest)
+        if self.followed[-1]:
             change = intersection(change, self._propagated(index))
         image = self._effective[index].image(MidRad.from_bounds(inputs.low, inputs.high))
         of_g = intersection(range_sum(of_f, change), Range(*image.bounds()))

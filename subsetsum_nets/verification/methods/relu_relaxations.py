@@ -21,13 +21,10 @@ import numpy as np
 
 from subsetsum_nets.verification.enclosures.midrad import MidRad, times_up
 from subsetsum_nets.verification.enclosures.ranges import Range
+from subsetsum_nets.verification.records import ReluSlopes
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from subsetsum_nets.networks.arrays import FloatArray
-
-    BoolArray = NDArray[np.bool_]
 
 _GRID = 2.0**30
 
@@ -71,31 +68,6 @@ class PairRanges:
         return PairRanges(after.g, after.f, kept).tightened()
 
 
-@dataclass(frozen=True, eq=False)
-class ReluSlopes:
-    """The slopes of one layer of ReLU pairs; all arrays have shape (units,).
-
-    Parameters
-    ----------
-    g, f : array
-        Slopes of the two ReLUs, each relaxed on its own.
-    deviation : array
-        Slope of the deviation where it is relaxed as such.
-    apart : bool array
-        Units whose deviation is the difference of two separately relaxed ReLUs.
-
-    """
-
-    g: FloatArray
-    f: FloatArray
-    deviation: FloatArray
-    apart: BoolArray
-
-    def on_grid(self) -> ReluSlopes:
-        """Return the nearest slopes in [0, 1] for which the arithmetic here is exact."""
-        return ReluSlopes(_on_grid(self.g), _on_grid(self.f), _on_grid(self.deviation), self.apart)
-
-
 @np.errstate(over="ignore")  # a width of inf gives the slope 0, which is as sound as any
 def choose_slopes(before: PairRanges) -> ReluSlopes:
     """Return the slopes that leave the narrowest errors, unit by unit.
@@ -121,6 +93,11 @@ def choose_slopes(before: PairRanges) -> ReluSlopes:
     together = deviation_error(before, slope).rad
     separately = relu_error(before.g, g).rad + relu_error(before.f, f).rad
     return ReluSlopes(g, f, slope, separately < together)
+
+
+def on_grid(slopes: ReluSlopes) -> ReluSlopes:
+    """Return the nearest slopes in [0, 1] for which the arithmetic here is exact."""
+    return ReluSlopes(_on_grid(slopes.g), _on_grid(slopes.f), _on_grid(slopes.deviation), slopes.apart)
 
 
 def secant_slopes(before: PairRanges) -> tuple[FloatArray, FloatArray]:

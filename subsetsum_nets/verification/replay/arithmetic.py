@@ -91,7 +91,9 @@ class ExactMatrix:
     def scaled_columns(self, factors: ExactMatrix) -> ExactMatrix:
         """Return the matrix with column j multiplied by ``factors[j]``, a column (n, 1)."""
         numbers, by = self.ints.entries(), factors.ints.entries()
-        width = len(by)
+        width = self.shape[1]
+        if len(by) != width:
+            raise ValueError(f"got {len(by)} factors for {width} columns")
         return ExactMatrix.from_ints(
             [number * by[k % width] for k, number in enumerate(numbers)],
             self.shape,
@@ -132,13 +134,21 @@ class ExactMatrix:
 def integers(values: Any) -> tuple[list[int], int]:
     """Return (numbers, scale) with ``values == numbers / 2**scale`` exactly, for a finite float64 array.
 
+    Raises
+    ------
+    ValueError
+        If a value is not finite.
+
     Examples
     --------
     >>> integers(np.array([0.75, -2.0]))
     ([3, -8], 2)
 
     """
-    mantissas, exponents = np.frexp(np.asarray(values, dtype=np.float64).ravel())
+    array = np.asarray(values, dtype=np.float64).ravel()
+    if not np.isfinite(array).all():
+        raise ValueError("only finite numbers are exact")
+    mantissas, exponents = np.frexp(array)
     numbers = np.ldexp(mantissas, 53).astype(np.int64)
     used = numbers != 0
     if not used.any():

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.verification.records import LineChoices, RowsProof
-    from subsetsum_nets.verification.replay.layers import ExactLayer
+    from subsetsum_nets.verification.replay.exact_comparison import ExactComparison
     from subsetsum_nets.verification.replay.zonotope import ExactPairRanges
 
 # For each layer the phases of its units in g and in f: two lists of 1, -1 or 0.
@@ -31,9 +31,7 @@ class ReplayedDual:
 
     Parameters
     ----------
-    layers, effective, errors : sequence of ExactLayer
-        Of f, of g, and ``effective - layers``.
-    relu_after : sequence of bool
+    pair : ExactComparison
     features : ExactFeatures
         Of the domain.
 
@@ -44,14 +42,8 @@ class ReplayedDual:
 
     """
 
-    def __init__(
-        self,
-        layers: Sequence[ExactLayer],
-        effective: Sequence[ExactLayer],
-        errors: Sequence[ExactLayer],
-        relu_after: Sequence[bool],
-        features: ExactFeatures,
-    ) -> None:
+    def __init__(self, pair: ExactComparison, features: ExactFeatures) -> None:
+        layers, effective, errors, relu_after = pair.layers, pair.effective, pair.errors, pair.relu_after
         for index in range(1, len(layers)):
             if effective[index].negative is not effective[index].positive and not relu_after[index - 1]:
                 raise UnsupportedStructureError(

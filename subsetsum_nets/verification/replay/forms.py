@@ -276,5 +276,5 @@ def scaled_rows(matrix: ExactMatrix, factors: ExactMatrix) -> ExactMatrix:
 
 def where(chosen: Sequence[bool], values: ExactMatrix, others: ExactMatrix) -> ExactMatrix:
     """Return the rows of ``values`` where chosen, those of ``others`` elsewhere."""
-    picked = ExactMatrix.from_ints([int(c) for c in chosen], (len(chosen), 1), 0)
+    picked = ExactMatrix.from_ints([int(bool(c)) for c in chosen], (len(chosen), 1), 0)
     return scaled_rows(values, picked) + scaled_rows(others, complement(picked))

@@ -22,7 +22,7 @@ import numpy as np
 
 from subsetsum_nets.verification.errors import SoundnessError
 from subsetsum_nets.verification.replay.arithmetic import ExactMatrix, float_up
-from subsetsum_nets.verification.replay.layers import exact_effective_layers, exact_layers
+from subsetsum_nets.verification.replay.layers import exact_layers
 from subsetsum_nets.verification.replay.pair_model import ExactPairModel
 from subsetsum_nets.verification.replay.steps import EmptyBoxError
 
@@ -30,24 +30,19 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from subsetsum_nets.networks.arrays import FloatArray
-    from subsetsum_nets.networks.domains import Domain
-    from subsetsum_nets.networks.relu_network import ReluNetwork
     from subsetsum_nets.verification.records import MilpNode, MilpProof
+    from subsetsum_nets.verification.replay.exact_comparison import ExactComparison
     from subsetsum_nets.verification.replay.steps import FloatBox
 
 _TWO = 2
 
 
-def replayed_milp(
-    target: ReluNetwork, pruned: ReluNetwork, domain: Domain, norm: str, proof: MilpProof
-) -> Fraction:
+def replayed_milp(pair: ExactComparison, proof: MilpProof) -> Fraction:
     """Bound sup ||f - g|| over the parts that a branch and bound has cut the domain into.
 
     Parameters
     ----------
-    target, pruned : ReluNetwork
-    domain : Box or Ball
-    norm : {"l2", "linf", "l1"}
+    pair : ExactComparison
     proof : MilpProof
         Whatever it says, the bound holds; with that of a search it is at most what the search proved.
 
@@ -56,7 +51,7 @@ def replayed_milp(
     ValueError
         If the proof is not complete, or does not fit the networks.
     UnsupportedStructureError
-        If it reads ``pruned`` as effective layers, but it has none.
+        If it reads g as effective layers, but g has none.
     BoundOverflowError
         If a range exceeds the range of float64.
     SoundnessError
@@ -65,31 +60,31 @@ def replayed_milp(
     Examples
     --------
     >>> from subsetsum_nets.networks import Box, Dense, ReluNetwork
+    >>> from subsetsum_nets.verification.comparison import Comparison, SearchOptions
     >>> from subsetsum_nets.verification.methods.milp.milp import milp_bound
+    >>> from subsetsum_nets.verification.replay.exact_comparison import ExactComparison
     >>> f = ReluNetwork([Dense([[1.0], [-1.0]]), Dense([[1.0, 1.0]])])    # |x|
     >>> g = ReluNetwork([Dense([[1.0], [-1.0]]), Dense([[1.5, 0.75]])])
-    >>> found = milp_bound(f, g, Box(-1, 1), "linf", record=True)
-    >>> 0 <= Fraction(found.upper) - replayed_milp(f, g, Box(-1, 1), "linf", found.proof) < Fraction(1, 10**9)
+    >>> comparison = Comparison(f, g, Box(-1, 1), "linf")
+    >>> found = milp_bound(comparison, SearchOptions(record=True))
+    >>> bound = replayed_milp(ExactComparison.of(comparison), found.record)
+    >>> 0 <= Fraction(found.upper) - bound < Fraction(1, 10**9)
     True
 
     """
     try:
-        return _Replay(_exact_model(target, pruned, domain, proof), norm, proof).largest()
+        return _Replay(_exact_model(pair, proof), pair.norm, proof).largest()
     except EmptyBoxError:  # the domain is not empty, so that only a defect leads here
         raise SoundnessError("the exact model of the two networks has no solution") from None
 
 
-def _exact_model(
-    target: ReluNetwork, pruned: ReluNetwork, domain: Domain, proof: MilpProof
-) -> ExactPairModel:
+def _exact_model(pair: ExactComparison, proof: MilpProof) -> ExactPairModel:
     """Return the model that the multipliers of a proof speak of."""
-    model = ExactPairModel(domain, target.widths[0])
-    layers = exact_layers(target)
+    model = ExactPairModel(pair.domain, pair.target.widths[0])
     if proof.layer_by_layer:
-        effective = exact_effective_layers(target, pruned)
-        model.compare_layers(layers, effective, target.relu_after, proof.scales, proof.halved)
+        model.compare_layers(pair.layers, pair.effective, pair.relu_after, proof.scales, proof.halved)
     else:
-        networks = (layers, target.relu_after), (exact_layers(pruned), pruned.relu_after)
+        networks = (pair.layers, pair.relu_after), (exact_layers(pair.pruned), pair.pruned.relu_after)
         model.compare_outputs(networks, proof.scales)
     return model
 

@@ -1,4 +1,7 @@
-"""Method "propagated", replayed in exact arithmetic: see ``methods.propagated``."""
+"""Method "propagated", replayed in exact arithmetic: see ``methods.propagated``.
+
+Its slopes T are on record, and which layers the errors of all earlier ones are followed to; any are sound.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from subsetsum_nets.networks.domains import Ball
-from subsetsum_nets.verification.methods.propagated import followed_back
 from subsetsum_nets.verification.replay.arithmetic import (
     ExactMatrix,
     entrywise,
     maximum,
     minimum,
+    norm_up,
     quotient_down,
     zeros,
 )
@@ -35,34 +38,25 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from subsetsum_nets.networks.domains import Domain
+    from subsetsum_nets.verification.records import PropagatedSlopes
+    from subsetsum_nets.verification.replay.exact_comparison import ExactComparison
     from subsetsum_nets.verification.replay.layers import ExactLayer
 
 
-def propagated_deviation(
-    layers: Sequence[ExactLayer],
-    effective: Sequence[ExactLayer],
-    relu_after: Sequence[bool],
-    domain: Domain,
-    slopes: Sequence[ExactMatrix],
-) -> ExactMatrix:
-    """Bound the deviation of every output.
+def replayed_propagated(pair: ExactComparison, record: PropagatedSlopes) -> Fraction:
+    """Bound sup ||f - g|| by propagated matrices.
 
-    Parameters
-    ----------
-    layers, effective : sequence of ExactLayer
-        Of f, and what g computes in place of them.
-    relu_after : sequence of bool
-    domain : Box or Ball
-    slopes : sequence of ExactMatrix, shape (d_out, 1)
-        T after every layer; any numbers give a sound bound. They are not looked at where no ReLU follows.
-
-    Returns
-    -------
-    ExactMatrix, shape (d_l, 1)
+    Raises
+    ------
+    ValueError
+        If the record is not one for so many layers and units, or not finite.
 
     """
+    layers, errors, relu_after, domain = pair.layers, pair.errors, pair.relu_after, pair.domain
+    if not len(record.relus) == len(record.followed) == len(layers):
+        raise ValueError(f"the record is not one of {len(layers)} layers")
+    slopes = [ExactMatrix.from_floats(t) for t in record.relus]
     of_f_all = network_ranges(layers, relu_after, domain)
-    errors = [g.minus(f) for f, g in zip(layers, effective, strict=True)]
     inputs = [domain_range(domain, layers[0].positive.shape[1])]  # of g, layer by layer
     middles: list[ExactMatrix | None] = []  # T, None where no ReLU follows
     residuals: list[ExactMatrix] = []
@@ -70,11 +64,11 @@ def propagated_deviation(
     for index, (layer, of_f) in enumerate(zip(layers, of_f_all, strict=True)):
         fresh = error_size(errors[index], inputs[index], domain if index == 0 else None)
         change = symmetric(abs(layer.positive) @ deviation + fresh)
-        if followed_back(layer.positive.shape[0], last=index == len(layers) - 1):
+        if record.followed[index]:
             change = change.intersected(
                 _propagated(layers[: index + 1], errors, inputs, domain, middles, residuals)
             )
-        of_g = of_f.plus(change).intersected(two_slope_image(effective[index], inputs[index]))
+        of_g = of_f.plus(change).intersected(two_slope_image(pair.effective[index], inputs[index]))
         deviation = minimum(change.magnitude(), difference(of_f, of_g))
         inputs.append(of_g.relu() if relu_after[index] else of_g)
         if relu_after[index]:
@@ -84,7 +78,7 @@ def propagated_deviation(
         else:
             middles.append(None)
             residuals.append(zeros(layer.positive.shape[0]))
-    return deviation
+    return norm_up(deviation, pair.norm)
 
 
 def _propagated(

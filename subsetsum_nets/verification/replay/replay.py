@@ -1,34 +1,30 @@
-"""Replay: recompute a method's bound in exact arithmetic, from the stored weights alone.
+"""Replay: recompute a method's bound in exact arithmetic, from the stored weights and the method's record.
 
 What the methods do in floating point, rounded outward, is done again with integers of any size: no rounding
 but that of square roots and quotients, upward and to 128 bits, and of the spectral norms' proof, to 256. The
 replayed bound is therefore a proof of its own, and it must not exceed the floating one: every floating step
-rounds outward from what is computed here. The floating code is asked for free choices at most, never for
-something that must be true.
+rounds outward from what is computed here. No floating code is run: a record holds the free choices, never
+something that must be true, so that a wrong one proves less or is refused.
 """
 
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from subsetsum_nets.networks.domains import Ball
-from subsetsum_nets.verification.enclosures.effective import effective_layers
-from subsetsum_nets.verification.enclosures.midrad import check_norm
-from subsetsum_nets.verification.methods.propagated import chosen_slopes
-from subsetsum_nets.verification.methods.zonotope.zonotope import DifferentialZonotope
-from subsetsum_nets.verification.records import ChosenSlopes, MilpProof, SplitProof
+from subsetsum_nets.verification.records import ChosenSlopes, MilpProof, PropagatedSlopes, SplitProof
 from subsetsum_nets.verification.replay.arithmetic import (
-    ExactMatrix,
     minimum,
     norm_up,
     positive_part,
     root_up,
     zeros,
 )
-from subsetsum_nets.verification.replay.layers import ExactLayer, exact_effective_layers, exact_layers
+from subsetsum_nets.verification.replay.exact_comparison import ExactComparison
+from subsetsum_nets.verification.replay.layers import exact_layers
 from subsetsum_nets.verification.replay.milp import replayed_milp
-from subsetsum_nets.verification.replay.propagated import propagated_deviation
+from subsetsum_nets.verification.replay.propagated import replayed_propagated
 from subsetsum_nets.verification.replay.ranges import (
     ball_center,
     difference,
@@ -39,113 +35,71 @@ from subsetsum_nets.verification.replay.ranges import (
 )
 from subsetsum_nets.verification.replay.spectral import spectral_norm_up
 from subsetsum_nets.verification.replay.splitting import replayed_splitting
-from subsetsum_nets.verification.replay.zonotope import ReplayedZonotope
+from subsetsum_nets.verification.replay.zonotope import replayed_zonotope
 
 if TYPE_CHECKING:
-    from subsetsum_nets.networks.domains import Domain
-    from subsetsum_nets.networks.relu_network import ReluNetwork
-    from subsetsum_nets.verification.methods.zonotope.zonotope import Enclosure
+    from collections.abc import Callable
 
-REPLAYED_METHODS = ("norms", "interval", "differential", "propagated", "zonotope", "splitting", "milp")
+    from subsetsum_nets.verification.records import Record
+    from subsetsum_nets.verification.replay.exact_comparison import Compared
 
 
-def replayed_bound(
-    method: str,
-    target: ReluNetwork,
-    pruned: ReluNetwork,
-    domain: Domain,
-    norm: str = "l2",
-    proof: SplitProof | MilpProof | None = None,
-) -> Fraction:
+def replayed_bound(method: str, comparison: Compared, record: Record | None = None) -> Fraction:
     """Bound sup ||f - g|| as a method does, in exact arithmetic.
 
     Parameters
     ----------
     method : {"norms", "interval", "differential", "propagated", "zonotope", "splitting", "milp"}
-    target, pruned : ReluNetwork
-        f and g.
-    domain : Box or Ball
-    norm : {"l2", "linf", "l1"}
-    proof : SplitProof or MilpProof, optional
-        For "splitting" and "milp": how the search went, from ``splitting_bound(..., record=True)`` and
-        ``milp_bound(..., record=True)``.
+    comparison : Comparison
+        Of which only the two networks, the domain and the norm are looked at.
+    record : optional
+        That of the method's bound. The first three have no free choices and need none.
 
     Returns
     -------
     Fraction
-        At least the supremum, and at most the method's bound in floating point.
+        At least the supremum, whatever the record says; with the method's own, at most its floating bound.
 
     Raises
     ------
     ValueError
-        For another method or norm, or "splitting" or "milp" without a proof of its own.
+        For another method or norm, or a record that is missing, of another method, or does not fit.
     UnsupportedStructureError
         If the method compares layer by layer and the networks do not allow it.
-    BoundOverflowError
-        By "propagated" and "zonotope", if the floating method, whose slopes are used, leaves the range of
-        float64.
 
     Examples
     --------
     >>> from subsetsum_nets.networks import Box, Dense, ReluNetwork
+    >>> from subsetsum_nets.verification.comparison import Comparison
     >>> f, g = ReluNetwork([Dense([[1.0, 0.5]])]), ReluNetwork([Dense([[1.25, 0.5]])])
-    >>> replayed_bound("differential", f, g, Box(-1, 1), "linf")
+    >>> replayed_bound("differential", Comparison(f, g, Box(-1, 1), "linf"))
     Fraction(1, 4)
 
     """
-    check_norm(norm)
-    if method not in REPLAYED_METHODS:
+    pair = ExactComparison.of(comparison)
+    if method in _WITHOUT_RECORD:
+        return _WITHOUT_RECORD[method](pair)
+    if method not in _FROM_RECORD:
         raise ValueError(f"cannot replay method {method!r}; available are {', '.join(REPLAYED_METHODS)}")
-    if method == "milp":
-        if not isinstance(proof, MilpProof):
-            raise ValueError("method 'milp' is replayed from the proof of its search: pass it as proof")
-        return replayed_milp(target, pruned, domain, norm, proof)
-    layers = exact_layers(target)
-    if method == "interval":
-        return norm_up(_interval_deviation(target, pruned, layers, domain), norm)
-    effective = exact_effective_layers(target, pruned)
-    errors = [g.minus(f) for f, g in zip(layers, effective, strict=True)]
-    if method == "norms":
-        return _norms_bound(layers, errors, target.relu_after, domain, norm)
-    if method == "differential":
-        return norm_up(_differential_deviation(layers, errors, target.relu_after, domain), norm)
-    if method == "splitting":
-        if not isinstance(proof, SplitProof):
-            raise ValueError("method 'splitting' is replayed from the proof of its search: pass it as proof")
-        return replayed_splitting(layers, effective, target.relu_after, domain, norm, proof)
-    if method == "zonotope":
-        chosen = ChosenSlopes.of(_zonotope(target, pruned, domain))
-        return ReplayedZonotope(layers, effective, target.relu_after).bound(domain, norm, chosen)
-    slopes = [
-        ExactMatrix.from_floats(t) for t in chosen_slopes(target, effective_layers(target, pruned), domain)
-    ]
-    return norm_up(propagated_deviation(layers, effective, target.relu_after, domain, slopes), norm)
+    kind, replayed = _FROM_RECORD[method]
+    if not isinstance(record, kind):
+        raise ValueError(f"method {method!r} is replayed from its own record, a {kind.__name__}: pass it")  # noqa: TRY004
+    return replayed(pair, record)
 
 
-def _zonotope(target: ReluNetwork, pruned: ReluNetwork, domain: Domain) -> Enclosure:
-    """Return the floating zonotope, for its slopes."""
-    enclosure = DifferentialZonotope(target, effective_layers(target, pruned)).enclose(domain)
-    if enclosure is None:
-        raise ValueError("without phases the whole domain is enclosed, so that nothing can be empty")
-    return enclosure
+def _interval_bound(pair: ExactComparison) -> Fraction:
+    f = network_ranges(pair.layers, pair.relu_after, pair.domain)[-1]
+    g = network_ranges(exact_layers(pair.pruned), pair.pruned.relu_after, pair.domain)[-1]
+    after = difference(f.relu() if pair.target.final_relu else f, g.relu() if pair.pruned.final_relu else g)
+    return norm_up(after, pair.norm)
 
 
-def _interval_deviation(
-    target: ReluNetwork, pruned: ReluNetwork, layers: list[ExactLayer], domain: Domain
-) -> ExactMatrix:
-    f = network_ranges(layers, target.relu_after, domain)[-1]
-    g = network_ranges(exact_layers(pruned), pruned.relu_after, domain)[-1]
-    return difference(f.relu() if target.final_relu else f, g.relu() if pruned.final_relu else g)
-
-
-def _differential_deviation(
-    layers: list[ExactLayer], errors: list[ExactLayer], relu_after: tuple[bool, ...], domain: Domain
-) -> ExactMatrix:
-    """Return the bound of every output's deviation by method "differential"."""
+def _differential_bound(pair: ExactComparison) -> Fraction:
+    layers, relu_after, domain = pair.layers, pair.relu_after, pair.domain
     x = domain_range(domain, layers[0].positive.shape[1])  # of f
     deviation = zeros(layers[0].positive.shape[1])
     for index, (before, layer, error) in enumerate(
-        zip(network_ranges(layers, relu_after, domain), layers, errors, strict=True)
+        zip(network_ranges(layers, relu_after, domain), layers, pair.errors, strict=True)
     ):
         inputs = x.plus(symmetric(deviation))
         if index and relu_after[index - 1]:
@@ -157,17 +111,11 @@ def _differential_deviation(
         if relu_after[index]:
             deviation = minimum(deviation, positive_part(before.high + deviation))
             x = before.relu()
-    return deviation
+    return norm_up(deviation, pair.norm)
 
 
-def _norms_bound(
-    layers: list[ExactLayer],
-    errors: list[ExactLayer],
-    relu_after: tuple[bool, ...],
-    domain: Domain,
-    norm: str,
-) -> Fraction:
-    """Return the bound of method "norms"."""
+def _norms_bound(pair: ExactComparison) -> Fraction:
+    layers, domain = pair.layers, pair.domain
     x = domain_range(domain, layers[0].positive.shape[1])
     size = norm_up(x.magnitude(), "l2")
     if isinstance(domain, Ball):
@@ -176,7 +124,7 @@ def _norms_bound(
     positive = [j for j, sign in enumerate(x.high.signs()) if sign > 0]
     negative = [j for j, sign in enumerate(x.low.signs()) if sign < 0]
     deviation = Fraction(0)
-    for layer, error, relu in zip(layers, errors, relu_after, strict=True):
+    for layer, error, relu in zip(layers, pair.errors, pair.relu_after, strict=True):
         weight_norm = spectral_norm_up(layer.positive)
         if error.negative is error.positive:
             visible = error.positive
@@ -190,6 +138,20 @@ def _norms_bound(
         size = weight_norm * size + norm_up(layer.bias, "l2")
         positive = list(range(layer.positive.shape[0]))
         negative = [] if relu else positive
-    if norm == "l1":
+    if pair.norm == "l1":
         deviation *= root_up(Fraction(layers[-1].positive.shape[0]))
     return deviation
+
+
+_WITHOUT_RECORD: dict[str, Callable[[ExactComparison], Fraction]] = {
+    "norms": _norms_bound,
+    "interval": _interval_bound,
+    "differential": _differential_bound,
+}
+_FROM_RECORD: dict[str, tuple[type[Record], Callable[[ExactComparison, Any], Fraction]]] = {
+    "propagated": (PropagatedSlopes, replayed_propagated),
+    "zonotope": (ChosenSlopes, replayed_zonotope),
+    "splitting": (SplitProof, replayed_splitting),
+    "milp": (MilpProof, replayed_milp),
+}
+REPLAYED_METHODS = (*_WITHOUT_RECORD, *_FROM_RECORD)

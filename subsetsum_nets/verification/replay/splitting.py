@@ -31,82 +31,70 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from subsetsum_nets.networks.arrays import FloatArray
-    from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.verification.records import PHASES_OF_PART, SplitProof, UnitProof
     from subsetsum_nets.verification.replay.dual import Signs
-    from subsetsum_nets.verification.replay.layers import ExactLayer
+    from subsetsum_nets.verification.replay.exact_comparison import ExactComparison
 
 
 _TWO = 2
 
 
-def replayed_splitting(
-    layers: Sequence[ExactLayer],
-    effective: Sequence[ExactLayer],
-    relu_after: Sequence[bool],
-    domain: Domain,
-    norm: str,
-    proof: SplitProof,
-) -> Fraction:
+def replayed_splitting(pair: ExactComparison, proof: SplitProof) -> Fraction:
     """Bound sup ||f - g|| over the parts that a search has cut the domain into.
 
     Parameters
     ----------
-    layers, effective : sequence of ExactLayer
-        Of f, and what g computes in place of them.
-    relu_after : sequence of bool
-    domain : Box or Ball
-    norm : {"l2", "linf", "l1"}
+    pair : ExactComparison
     proof : SplitProof
         Whatever it says, the bound holds; with that of a search it is at most what the search proved.
 
     Raises
     ------
     ValueError
-        If the proof holds slopes outside [0, 1], or is not complete.
+        If the proof holds slopes outside [0, 1], does not fit the networks, or is not complete.
     TypeError
         If it cuts the inputs of a domain that is no Box.
 
     Examples
     --------
     >>> from subsetsum_nets.networks import Dense, ReluNetwork
-    >>> from subsetsum_nets.verification.replay.layers import exact_effective_layers, exact_layers
+    >>> from subsetsum_nets.verification.comparison import Comparison, SearchOptions
     >>> from subsetsum_nets.verification.methods.splitting.splitting import splitting_bound
+    >>> from subsetsum_nets.verification.replay.exact_comparison import ExactComparison
     >>> f = ReluNetwork([Dense([[1.0, 1.0], [1.0, -1.0]]), Dense([[1.0, -1.0]])])
     >>> g = ReluNetwork([Dense([[1.25, 1.0], [1.0, -0.75]]), Dense([[1.0, -1.0]])])
-    >>> found = splitting_bound(f, g, Box(-1, 1), "linf", node_limit=100, record=True)
-    >>> exact = exact_layers(f), exact_effective_layers(f, g)
-    >>> bound = replayed_splitting(*exact, f.relu_after, Box(-1, 1), "linf", found.proof)
+    >>> comparison = Comparison(f, g, Box(-1, 1), "linf")
+    >>> found = splitting_bound(comparison, SearchOptions(node_limit=100, record=True))
+    >>> bound = replayed_splitting(ExactComparison.of(comparison), found.record)
     >>> 0 <= Fraction(found.upper) - bound < Fraction(1, 10**9)
     True
 
     """
-    zonotope = ReplayedZonotope(layers, effective, relu_after)
-    whole, ranges, before = zonotope.enclose(domain, proof.whole)
-    bound = zonotope.norm_up(whole, ranges, norm, proof.whole)
+    zonotope = ReplayedZonotope(pair)
+    whole, ranges, before = zonotope.enclose(pair.domain, proof.whole)
+    bound = zonotope.norm_up(whole, ranges, proof.whole)
     upper = Fraction(proof.upper)
     if bound <= upper or proof.search is None:
         return bound
     if isinstance(proof.search, BoxProof):
-        if not isinstance(domain, Box):
-            raise TypeError(f"only a Box can be cut into boxes, got a {type(domain).__name__}")
-        return min(bound, _largest_of_boxes(zonotope, domain, norm, proof.search, upper))
-    dual = ReplayedDual(layers, effective, zonotope.errors, relu_after, zonotope.features(domain))
-    units = _ReplayedUnits(zonotope, dual, relu_after, domain, norm, proof.search, before)
-    return min(bound, units.largest(upper))
+        if not isinstance(pair.domain, Box):
+            raise TypeError(f"only a Box can be cut into boxes, got a {type(pair.domain).__name__}")
+        ends = pair.domain.bounds(pair.target.widths[0])
+        return min(bound, _largest_of_boxes(zonotope, ends, proof.search, upper))
+    return min(bound, _ReplayedUnits(pair, zonotope, proof.search, before).largest(upper))
 
 
 def _largest_of_boxes(
-    zonotope: ReplayedZonotope, domain: Box, norm: str, proof: BoxProof, upper: Fraction
+    zonotope: ReplayedZonotope, ends: tuple[FloatArray, FloatArray], proof: BoxProof, upper: Fraction
 ) -> Fraction:
     """Return the largest bound of the boxes that cover the domain."""
     largest = Fraction(0)
-    todo = [(*domain.bounds(zonotope.inputs), proof)]
+    todo = [(*ends, proof)]
     while todo:
         low, high, part = todo.pop()
         halves = part.halves[:2] if len(part.halves) >= _TWO else []
         if not halves or part.bound <= upper:
-            bound = zonotope.bound(Box(low, high), norm, part.slopes)
+            bound = zonotope.bound(Box(low, high), part.slopes)
             if not halves or bound <= upper:
                 largest = max(largest, bound)
                 continue
@@ -123,23 +111,21 @@ class _ReplayedUnits:
 
     def __init__(
         self,
+        pair: ExactComparison,
         zonotope: ReplayedZonotope,
-        dual: ReplayedDual,
-        relu_after: Sequence[bool],
-        domain: Domain,
-        norm: str,
         proof: UnitProof,
         before: Sequence[ExactPairRanges],
     ) -> None:
-        self._dual, self._relu_after, self._norm, self._proof = dual, relu_after, norm, proof
-        self._last = len(relu_after) - 1
+        self._dual = ReplayedDual(pair, zonotope.features(pair.domain))
+        self._norm, self._proof = pair.norm, proof
+        self._last = len(pair.layers) - 1
         self._before = list(before)
         for index, name, units, ends in proof.narrowed:
             self._before[index] = self._narrowed(index, name, units, ends)
         self._known: Fraction | None = None
         if proof.whole is not None:
-            forms, ranges, self._before = zonotope.enclose(domain, proof.whole, self._before)
-            self._known = zonotope.norm_up(forms, ranges, norm, proof.whole)
+            forms, ranges, self._before = zonotope.enclose(pair.domain, proof.whole, self._before)
+            self._known = zonotope.norm_up(forms, ranges, proof.whole)
 
     def largest(self, upper: Fraction) -> Fraction:
         """Return the largest bound of the parts that cover the domain."""
@@ -207,6 +193,8 @@ class _ReplayedUnits:
         self, index: int, name: str, units: Sequence[int], ends: Sequence[Sequence[tuple[int, RowsProof]]]
     ) -> ExactPairRanges:
         """Return the ranges of a layer with those of one name cut down to the bounds of its units."""
+        if not 0 <= index <= self._last or len(set(units)) < len(units):
+            raise ValueError(f"the proof narrows ranges of layer {index}, of units {units}")
         before = self._before[index]
         old: ExactRange = getattr(before, name)
         count = old.low.shape[0]
@@ -233,9 +221,8 @@ class _ReplayedUnits:
 def _objectives_cover(objectives: Sequence[FloatArray], outputs: int, norm: str) -> bool:
     """Tell whether bounds of these rows of g - f bound its norm: both signs of every output."""
     both = np.concatenate([np.eye(outputs), -np.eye(outputs)])
-    if norm == "linf" or outputs == 1:
-        return np.array_equal(np.concatenate([np.zeros((0, outputs)), *objectives]), both)
-    return len(objectives) == 1 and np.array_equal(objectives[0], both)
+    wanted = both[:, np.newaxis] if norm == "linf" or outputs == 1 else [both]
+    return len(objectives) == len(wanted) and all(map(np.array_equal, objectives, wanted))
 
 
 def _clipped(ranges: ExactRange, signs: Sequence[int]) -> ExactRange:

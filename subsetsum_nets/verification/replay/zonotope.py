@@ -1,7 +1,7 @@
 """Method "zonotope", replayed in exact arithmetic: see ``methods.zonotope``.
 
-The floating method is asked for the slopes of its relaxations only, and any slopes in [0, 1] are sound. With
-the same slopes the replay never proves less: f, g and g - f are then the same linear functions of the inputs
+The slopes of the relaxations are on record, and any slopes in [0, 1] are sound. With those of the floating
+method the replay never proves less: f, g and g - f are then the same linear functions of the inputs
 and of the errors e of the relaxations, only that each e has its exact interval here and a wider one there.
 By induction over the layers everything here lies within its floating counterpart: the values of the forms,
 since each is a linear image of a smaller set; their ranges, the largest and least of these values (over a
@@ -44,9 +44,8 @@ if TYPE_CHECKING:
 
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.domains import Domain
-    from subsetsum_nets.verification.methods.relu_relaxations import ReluSlopes
-    from subsetsum_nets.verification.records import ChosenSlopes
-    from subsetsum_nets.verification.replay.layers import ExactLayer
+    from subsetsum_nets.verification.records import ChosenSlopes, ReluSlopes
+    from subsetsum_nets.verification.replay.exact_comparison import ExactComparison
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,48 +95,28 @@ class ExactPairRanges:
 class ReplayedZonotope:
     """The exact zonotope of one pair of networks; domains and slopes may vary from call to call.
 
-    Parameters
-    ----------
-    layers, effective : sequence of ExactLayer
-        Of f, and what g computes in place of them.
-    relu_after : sequence of bool
-
     Examples
     --------
+    >>> import numpy as np
     >>> from subsetsum_nets.networks import Box, Dense, ReluNetwork
-    >>> from subsetsum_nets.verification.enclosures.effective import effective_layers
-    >>> from subsetsum_nets.verification.replay.layers import exact_effective_layers, exact_layers
     >>> from subsetsum_nets.verification.records import ChosenSlopes
-    >>> from subsetsum_nets.verification.methods.zonotope.zonotope import DifferentialZonotope
+    >>> from subsetsum_nets.verification.replay.exact_comparison import ExactComparison
     >>> f, g = ReluNetwork([Dense([[1.0, 1.0]])]), ReluNetwork([Dense([[1.5, 0.5]])])
-    >>> slopes = ChosenSlopes.of(DifferentialZonotope(f, effective_layers(f, g)).enclose(Box(-1, 1)))
-    >>> zonotope = ReplayedZonotope(exact_layers(f), exact_effective_layers(f, g), f.relu_after)
-    >>> zonotope.bound(Box(-1, 1), "linf", slopes)
+    >>> slopes = ChosenSlopes(relus=(None,), signs=(None,), inputs=np.full(2, 0.5))    # there is no ReLU
+    >>> ReplayedZonotope(ExactComparison(f, g, Box(-1, 1), "linf")).bound(Box(-1, 1), slopes)
     Fraction(1, 1)
 
     """
 
-    def __init__(
-        self, layers: Sequence[ExactLayer], effective: Sequence[ExactLayer], relu_after: Sequence[bool]
-    ) -> None:
-        self._layers, self._effective, self._relu_after = layers, effective, relu_after
-        self._errors = [g.minus(f) for f, g in zip(layers, effective, strict=True)]
-
-    @property
-    def inputs(self) -> int:
-        """Number of inputs."""
-        return self._layers[0].positive.shape[1]
-
-    @property
-    def errors(self) -> list[ExactLayer]:
-        """``effective - target``, layer by layer."""
-        return self._errors
+    def __init__(self, pair: ExactComparison) -> None:
+        self._norm, self._relu_after = pair.norm, pair.relu_after
+        self._layers, self._effective, self._errors = pair.layers, pair.effective, pair.errors
 
     def features(self, domain: Domain) -> ExactFeatures:
         """Return the features of a domain."""
         first = self._effective[0]
         linear = first.negative is first.positive
-        return ExactFeatures.of(domain, self.inputs, linear=linear)
+        return ExactFeatures.of(domain, first.positive.shape[1], linear=linear)
 
     def enclose(
         self, domain: Domain, chosen: ChosenSlopes, known: Sequence[ExactPairRanges] | None = None
@@ -159,7 +138,13 @@ class ReplayedZonotope:
         before : list of ExactPairRanges
             The ranges before each layer's ReLU.
 
+        Raises
+        ------
+        ValueError
+            If the slopes are not those of so many layers and units, or one is not in [0, 1].
+
         """
+        self._check(chosen)
         features = self.features(domain)
         y, d = (ExactForms.first(features, part[0]) for part in (self._effective, self._errors))
         still = point(zeros(features.inputs))
@@ -181,14 +166,23 @@ class ReplayedZonotope:
             ranges = ranges.intersected(d.range())
         return d, ranges, befores
 
-    def norm_up(self, forms: ExactForms, ranges: ExactRange, norm: str, chosen: ChosenSlopes) -> Fraction:
+    def norm_up(self, forms: ExactForms, ranges: ExactRange, chosen: ChosenSlopes) -> Fraction:
         """Return a bound of the norm of g - f, given what :meth:`enclose` says of it."""
-        return forms_norm_up(forms, ranges, norm, exact_slope(chosen.inputs))
+        return forms_norm_up(forms, ranges, self._norm, exact_slope(chosen.inputs))
 
-    def bound(self, domain: Domain, norm: str, chosen: ChosenSlopes) -> Fraction:
+    def bound(self, domain: Domain, chosen: ChosenSlopes) -> Fraction:
         """Return a bound of sup ||f - g|| over a domain."""
         forms, ranges, _ = self.enclose(domain, chosen)
-        return self.norm_up(forms, ranges, norm, chosen)
+        return self.norm_up(forms, ranges, chosen)
+
+    def _check(self, chosen: ChosenSlopes) -> None:
+        """Check that there are slopes for every ReLU and every sign that matters, and no others."""
+        if not len(chosen.relus) == len(chosen.signs) == len(self._layers):
+            raise ValueError(f"the record is not one of {len(self._layers)} layers")
+        before = (True, *self._relu_after)
+        for index, (slopes, signs) in enumerate(zip(chosen.relus, chosen.signs, strict=True)):
+            if (slopes is not None) != self._relu_after[index] or (signs is not None) == before[index]:
+                raise ValueError(f"the record does not fit the ReLUs around layer {index}")
 
     def _through_layer(
         self, index: int, y: ExactForms, d: ExactForms, inputs: ExactRange, signs: FloatArray | None
@@ -222,6 +216,11 @@ class ReplayedZonotope:
         moved = image(layer.positive, inputs.deviation).plus(two_slope_image(self._errors[index], inputs.g))
         from_inputs = ExactPairRanges(two_slope_image(self._effective[index], inputs.g), of_f, moved)
         return from_forms.meet(from_inputs).tightened()
+
+
+def replayed_zonotope(pair: ExactComparison, record: ChosenSlopes) -> Fraction:
+    """Bound sup ||f - g|| by the exact zonotope; for errors raised see :meth:`ReplayedZonotope.enclose`."""
+    return ReplayedZonotope(pair).bound(pair.domain, record)
 
 
 def _through_relu(

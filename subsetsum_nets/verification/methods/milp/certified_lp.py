@@ -25,6 +25,7 @@ from subsetsum_nets.verification.enclosures.midrad import (
     row_norms_up,
     times_up,
 )
+from subsetsum_nets.verification.records import ProgramProof
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -147,6 +148,13 @@ class Program:
             return None
         direction: FloatArray = np.maximum(proposal.cuts, 0.0) @ self.cuts.normals
         return direction
+
+    def record(self, proposal: Proposal) -> ProgramProof:
+        """Return what a solver proposed for a program of a :class:`~.pair_model.PairModel`."""
+        slopes = self.inequalities.slopes
+        if slopes is None:
+            raise ValueError("only a program whose inequalities know their slopes can be recorded")
+        return ProgramProof(slopes, proposal.equalities, proposal.inequalities, self.direction(proposal))
 
     def proven_empty(self, proposal: Proposal | None = None) -> bool:
         """Tell whether multipliers prove that no v meets all rows and the box; False proves nothing.

@@ -19,31 +19,28 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from subsetsum_nets.networks.domains import Ball
-from subsetsum_nets.verification.enclosures.midrad import check_norm
+from subsetsum_nets.verification.comparison import SearchOptions
 from subsetsum_nets.verification.enclosures.ranges import Range
 from subsetsum_nets.verification.errors import SoundnessError
 from subsetsum_nets.verification.falsifier import falsify, lower_bound_near
 from subsetsum_nets.verification.methods.milp.certified_lp import BallCuts, Program, total_up
 from subsetsum_nets.verification.methods.milp.output_norm import Aim, OutputNorm, chord_of_magnitude_up
 from subsetsum_nets.verification.methods.milp.pair_model import Definition, EmptyBoxError, pair_model
-from subsetsum_nets.verification.records import MilpNode, MilpProof, ProgramProof
+from subsetsum_nets.verification.records import MilpNode, MilpProof
+from subsetsum_nets.verification.results import Bracket
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     from subsetsum_nets.networks.arrays import FloatArray
-    from subsetsum_nets.networks.domains import Domain
-    from subsetsum_nets.networks.relu_network import ReluNetwork
-    from subsetsum_nets.verification.enclosures.effective import TwoSlope
-    from subsetsum_nets.verification.falsifier import LowerBound
+    from subsetsum_nets.verification.comparison import Comparison
     from subsetsum_nets.verification.methods.milp.certified_lp import Proposal
     from subsetsum_nets.verification.methods.milp.pair_model import PairModel
+    from subsetsum_nets.verification.records import ProgramProof
+    from subsetsum_nets.verification.results import LowerBound
 
     BoolArray = NDArray[np.bool_]
 
-GAP = 1e-6  # what counts as exact: upper / lower - 1
 _TARGET_GAP = 2e-7  # where a node is given up, in the norm
 _ROOT_SHARE = 0.25  # of the time limit, for tightening the boxes of single variables at the root
 _CUT_ROUNDS = 60
@@ -52,65 +49,23 @@ _MOST_CUTS = 80
 _CLIMBS = 30
 
 
-@dataclass(frozen=True, eq=False)
-class MilpResult:
-    """A proven bracket of sup ||f - g||.
-
-    Attributes
-    ----------
-    upper : float
-        Rounded up.
-    lower : float
-        Rounded down, the value at ``witness``.
-    witness : array, shape (d_0,)
-        A point of the domain, read-only.
-    proven : bool
-        Whether the bracket is closed to six digits: ``upper <= lower (1 + 1e-6)``.
-    nodes : int
-        Linear programs solved.
-    proof : MilpProof or None
-        How the search went, where it was recorded.
-
-    """
-
-    upper: float
-    lower: float
-    witness: FloatArray
-    proven: bool
-    nodes: int
-    proof: MilpProof | None = None
+_NO_LIMIT = SearchOptions()
 
 
-def milp_bound(
-    target: ReluNetwork,
-    pruned: ReluNetwork,
-    domain: Domain,
-    norm: str,
-    *,
-    time_limit: float | None = None,
-    effective: Sequence[TwoSlope] | None = None,
-    record: bool = False,
-) -> MilpResult:
+def milp_bound(comparison: Comparison, options: SearchOptions = _NO_LIMIT) -> Bracket:
     """Bracket sup ||f - g|| by branch and bound over the phases of the units.
 
     Parameters
     ----------
-    target, pruned : ReluNetwork
-        Small ones: the work doubles with every unit in the worst case.
-    domain : Box or Ball
-    norm : {"l2", "linf", "l1"}
-    time_limit : float, optional
-        Seconds, after which the bracket reached so far is returned.
-    effective : sequence of TwoSlope, optional
-        ``effective_layers(target, pruned)``: far fewer phases than those of ``pruned`` itself.
-    record : bool
-        Whether to keep every multiplier, for the replay in exact arithmetic
-        (:mod:`~subsetsum_nets.verification.replay.milp`).
+    comparison : Comparison
+        Of small networks: the work doubles with every unit in the worst case. Effective layers leave far
+        fewer phases than those of g itself.
+    options : SearchOptions
+        With ``record`` every multiplier is kept, for the replay in exact arithmetic
+        (:mod:`~subsetsum_nets.verification.replay.milp`). A node limit, epsilon and threads are not heeded.
 
     Raises
     ------
-    ValueError
-        For another norm.
     UnsupportedStructureError
         If the networks are far too large.
     BoundOverflowError
@@ -119,25 +74,32 @@ def milp_bound(
     Examples
     --------
     >>> from subsetsum_nets.networks import Box, Dense, ReluNetwork
+    >>> from subsetsum_nets.verification.comparison import Comparison
     >>> f = ReluNetwork([Dense([[1.0], [-1.0]]), Dense([[1.0, 1.0]])])    # |x|
     >>> g = ReluNetwork([Dense([[1.0], [-1.0]]), Dense([[1.5, 0.75]])])
-    >>> result = milp_bound(f, g, Box(-1, 1), "l2")
-    >>> round(result.upper, 9), round(result.lower, 9), result.proven
+    >>> result = milp_bound(Comparison(f, g, Box(-1, 1)))
+    >>> round(result.upper, 9), round(result.lower, 9), result.closed
     (0.5, 0.5, True)
 
     """
-    check_norm(norm)
-    deadline = math.inf if time_limit is None else time.perf_counter() + time_limit
-    model = pair_model(target, pruned, domain, effective)
-    found = falsify(target, pruned, domain, norm, effective=effective, time_limit=time_limit)
-    proof = MilpProof(math.inf, effective is not None, model.scales, model.halved) if record else None
-    search = _BranchAndBound(target, pruned, domain, norm, effective, model, found, deadline, proof)
+    deadline = math.inf if options.time_limit is None else time.perf_counter() + options.time_limit
+    model = pair_model(comparison)
+    found = options.found or falsify(comparison, time_limit=options.attack_limit)
+    layer_by_layer = comparison.effective_or_none is not None
+    proof = MilpProof(math.inf, layer_by_layer, model.scales, model.halved) if options.record else None
+    search = _BranchAndBound(comparison, model, found, deadline, proof)
     upper = max(search.run(), search.found.lower)
-    lower = search.found.lower
     if proof is not None:
         proof.upper = upper
-    proven = upper <= lower * (1.0 + GAP)
-    return MilpResult(upper, lower, search.found.witness, proven, search.programs, proof)
+    found = search.found
+    return Bracket(
+        upper=upper,
+        layers=(),
+        record=proof,
+        lower=found.lower,
+        witness=found.witness,
+        nodes=search.programs,
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,24 +130,18 @@ class _BranchAndBound:
 
     def __init__(
         self,
-        target: ReluNetwork,
-        pruned: ReluNetwork,
-        domain: Domain,
-        norm: str,
-        effective: Sequence[TwoSlope] | None,
+        comparison: Comparison,
         model: PairModel,
         found: LowerBound,
         deadline: float,
-        proof: MilpProof | None = None,
+        proof: MilpProof | None,
     ) -> None:
-        self._networks = target, pruned
-        self._domain = domain
-        self._norm_name = norm
-        self._effective = effective
+        self._comparison = comparison
         self._model = model
-        self._norm = OutputNorm(norm, model.outputs.size, model.scale)
+        self._norm = OutputNorm(comparison.norm, model.outputs.size, model.scale)
         self._deadline = deadline
         self._proof = proof
+        domain = comparison.domain
         self._cuts = BallCuts.none(domain, model.dimension) if isinstance(domain, Ball) else None
         self._settled = 0.0  # the largest bound of a node that is finished
         self._order = itertools.count()
@@ -236,7 +192,7 @@ class _BranchAndBound:
         """Return what a proof says of a program; None where it used no multipliers, or none is kept."""
         if self._proof is None or proposal is None:
             return None
-        return ProgramProof.of(program, proposal)
+        return program.record(proposal)
 
     @staticmethod
     def _record_cut(node: _Node) -> None:
@@ -326,7 +282,7 @@ class _BranchAndBound:
         order = {"l2": 2, "linf": np.inf, "l1": 1}[self._norm.name]
         if not float(np.linalg.norm(difference, order)) > self.found.lower * (1.0 + 1e-12):
             return
-        found = lower_bound_near(*self._networks, inputs, self._domain, self._norm.name, self._effective)
+        found = lower_bound_near(self._comparison, inputs)
         if found.lower > self.found.lower:
             self.found = found
 

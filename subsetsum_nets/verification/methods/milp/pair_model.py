@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from subsetsum_nets.networks.arrays import FloatArray
-    from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.networks.relu_network import ReluNetwork
+    from subsetsum_nets.verification.comparison import Comparison
     from subsetsum_nets.verification.enclosures.convolutions import MatrixSet
     from subsetsum_nets.verification.enclosures.effective import TwoSlope
 
@@ -345,18 +345,10 @@ class _Builder:
         return _power_of_two(float(finite(size).max()))
 
 
-def pair_model(
-    target: ReluNetwork, pruned: ReluNetwork, domain: Domain, effective: Sequence[TwoSlope] | None
-) -> PairModel:
-    """Build the model of two networks over a domain.
+def pair_model(comparison: Comparison) -> PairModel:
+    """Build the model of two networks over a domain; a ball is replaced by the box around it here.
 
-    Parameters
-    ----------
-    target, pruned : ReluNetwork
-    domain : Box or Ball
-        A ball is replaced by the box around it here.
-    effective : sequence of TwoSlope or None
-        ``effective_layers(target, pruned)``; None compares the networks at their outputs only.
+    Networks that cannot be compared layer by layer are compared at their outputs only.
 
     Raises
     ------
@@ -366,6 +358,7 @@ def pair_model(
         If a range exceeds the range of float64.
 
     """
+    target, pruned, effective = comparison.target, comparison.pruned, comparison.effective_or_none
     networks = (target,) if effective is not None else (target, pruned)
     size = sum(layer.d_in * layer.d_out for network in networks for layer in network.affine_layers)
     if size > _MAX_COEFFICIENTS:
@@ -373,7 +366,7 @@ def pair_model(
             f"method 'milp' is for small networks: these have {size} coefficients, more than "
             f"{_MAX_COEFFICIENTS}"
         )
-    start = domain_range(domain, target.widths[0])
+    start = domain_range(comparison.domain, target.widths[0])
     builder = _Builder(start.low, start.high)
     inputs = np.arange(start.low.size)
     if effective is not None:

@@ -40,18 +40,17 @@ from subsetsum_nets.verification.methods.splitting.dual_lines import (
     relax,
     step_down,
 )
-from subsetsum_nets.verification.records import LineChoices
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from subsetsum_nets.networks.arrays import FloatArray
-    from subsetsum_nets.networks.relu_network import ReluNetwork
-    from subsetsum_nets.verification.enclosures.effective import TwoSlope
+    from subsetsum_nets.verification.comparison import Comparison
     from subsetsum_nets.verification.enclosures.midrad import Matrix
     from subsetsum_nets.verification.enclosures.ranges import Range
     from subsetsum_nets.verification.methods.relu_relaxations import PairRanges
     from subsetsum_nets.verification.methods.zonotope.input_features import InputFeatures
+    from subsetsum_nets.verification.records import LineChoices
 
 _STEP, _LAST_STEP = 0.15, 0.01
 
@@ -61,10 +60,7 @@ class DualBounds:
 
     Parameters
     ----------
-    target : ReluNetwork
-    effective : sequence of TwoSlope
-    errors : sequence of TwoSlope
-        ``effective - target``, layer by layer.
+    comparison : Comparison
     features : InputFeatures
         Of the domain.
     before : sequence of PairRanges
@@ -79,12 +75,11 @@ class DualBounds:
 
     def __init__(
         self,
-        target: ReluNetwork,
-        effective: Sequence[TwoSlope],
-        errors: Sequence[TwoSlope],
+        comparison: Comparison,
         features: InputFeatures,
         before: Sequence[PairRanges],
     ) -> None:
+        target, effective, errors = comparison.target, comparison.effective, comparison.errors
         self._features = features
         self._relu_after = target.relu_after
         for index in range(1, len(effective)):
@@ -230,7 +225,7 @@ class DualBounds:
     ) -> list[LineChoices]:
         """Return what the bounds of some rows, all of the same part, were proven with."""
         lines = self._lines(layer, region)
-        return [LineChoices.of(line, m, rows) for line, m in zip(lines, multipliers, strict=True)]
+        return [line.choices(m, rows) for line, m in zip(lines, multipliers, strict=True)]
 
     @np.errstate(over="ignore", invalid="ignore")
     def losses(

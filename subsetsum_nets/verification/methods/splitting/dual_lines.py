@@ -20,6 +20,7 @@ from subsetsum_nets.verification.methods.relu_relaxations import (
     relu_error,
     secant_slopes,
 )
+from subsetsum_nets.verification.records import LineChoices
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,6 +78,20 @@ class Lines:
         """Return the lines where no ReLU stands."""
         one, zero = np.ones((1, units)), np.zeros((1, units))
         return cls(one, zero, zero, one, zero, zero, one, zero, one, zero, zero)
+
+    def choices(self, multipliers: Multipliers, rows: slice) -> LineChoices:
+        """Return what some rows, all of the same lines, are bounded with."""
+        below = [
+            np.where(free > 0.0, slope, line)[rows].copy()
+            for free, slope, line in (
+                (self.g_free, multipliers.g, self.g_slope),
+                (self.f_free, multipliers.f, self.f_slope),
+            )
+        ]
+        held = [m[rows].copy() for m in (multipliers.split, multipliers.phase_g, multipliers.phase_f)]
+        of_part = (self.g_slope, self.f_slope, self.d_high_slope, self.d_low_slope)
+        first = [np.broadcast_to(line, multipliers.split.shape)[rows.start].copy() for line in of_part]
+        return LineChoices(*held, *below, *first)
 
 
 @dataclass(eq=False)

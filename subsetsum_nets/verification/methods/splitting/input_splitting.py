@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from subsetsum_nets.networks.domains import Box
-from subsetsum_nets.verification.records import BoxProof, ChosenSlopes
+from subsetsum_nets.verification.records import BoxProof
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from subsetsum_nets.networks.arrays import FloatArray
+    from subsetsum_nets.verification.comparison import Comparison
     from subsetsum_nets.verification.methods.zonotope.zonotope import DifferentialZonotope, Enclosure
+    from subsetsum_nets.verification.records import ChosenSlopes
 
 _BATCH = 32  # boxes that are halved in a round
 
@@ -38,9 +40,9 @@ class InputSplitting:
 
     Parameters
     ----------
+    comparison : Comparison
+        Over a Box.
     zonotope : DifferentialZonotope
-    domain : Box
-    norm : str
     whole : Enclosure
         Of the whole domain.
     pool : Executor
@@ -56,21 +58,20 @@ class InputSplitting:
 
     def __init__(
         self,
+        comparison: Comparison,
         zonotope: DifferentialZonotope,
-        domain: Box,
-        norm: str,
         whole: Enclosure,
         pool: Executor,
         *,
         record: bool = False,
     ) -> None:
-        self._zonotope, self._norm, self._pool, self._record = zonotope, norm, pool, record
-        low, high = domain.bounds(whole.deviation.features.box.low.size)
+        self._zonotope, self._norm, self._pool, self._record = zonotope, comparison.norm, pool, record
+        low, high = comparison.domain.bounds(comparison.target.widths[0])
         self._made = 0
         self._settled = 0.0  # the largest bound of a box that cannot be halved
         self._open: list[_Part] = []
-        bound = whole.norm_up(norm)
-        self.proof = BoxProof(bound, ChosenSlopes.of(whole)) if record else None
+        bound = whole.norm_up(self._norm)
+        self.proof = BoxProof(bound, whole.record()) if record else None
         self._add(low, high, bound, _influence(whole), self.proof)
 
     def upper(self) -> float:
@@ -113,7 +114,7 @@ class InputSplitting:
         enclosure = self._zonotope.enclose(Box(*box))
         if enclosure is None:
             return -math.inf, np.zeros(box[0].size), None
-        slopes = ChosenSlopes.of(enclosure) if self._record else None
+        slopes = enclosure.record() if self._record else None
         return enclosure.norm_up(self._norm), _influence(enclosure), slopes
 
     def _add(

@@ -20,7 +20,7 @@ from subsetsum_nets.verification.enclosures.ranges import Range
 from subsetsum_nets.verification.methods.relu_relaxations import PairRanges
 from subsetsum_nets.verification.methods.splitting.dual_bounds import DualBounds
 from subsetsum_nets.verification.methods.splitting.dual_lines import Multipliers, Region
-from subsetsum_nets.verification.records import ChosenSlopes, RowsProof, UnitProof
+from subsetsum_nets.verification.records import RowsProof, UnitProof
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,9 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from subsetsum_nets.networks.arrays import FloatArray
-    from subsetsum_nets.networks.domains import Domain
-    from subsetsum_nets.networks.relu_network import ReluNetwork
-    from subsetsum_nets.verification.enclosures.effective import TwoSlope
+    from subsetsum_nets.verification.comparison import Comparison
     from subsetsum_nets.verification.methods.zonotope.zonotope import DifferentialZonotope, Enclosure
 
 _ROWS = 64  # linear functions that are bounded at once: small enough to stay in the cache
@@ -63,11 +61,8 @@ class UnitSplitting:
 
     Parameters
     ----------
-    target : ReluNetwork
-    effective : sequence of TwoSlope
+    comparison : Comparison
     zonotope : DifferentialZonotope
-    domain : Box or Ball
-    norm : str
     whole : Enclosure
         Of the whole domain.
     pool : Executor
@@ -89,11 +84,8 @@ class UnitSplitting:
 
     def __init__(
         self,
-        target: ReluNetwork,
-        effective: Sequence[TwoSlope],
+        comparison: Comparison,
         zonotope: DifferentialZonotope,
-        domain: Domain,
-        norm: str,
         whole: Enclosure,
         pool: Executor,
         deadline: float,
@@ -101,8 +93,8 @@ class UnitSplitting:
         record: bool = False,
     ) -> None:
         self.proof = UnitProof() if record else None
-        self._target, self._effective, self._zonotope = target, effective, zonotope
-        self._norm, self._pool, self._deadline = norm, pool, deadline
+        target, self._norm = comparison.target, comparison.norm
+        self._comparison, self._pool, self._deadline = comparison, pool, deadline
         self._relu_after = target.relu_after
         self._last = len(target.affine_layers) - 1
         self._features = whole.deviation.features
@@ -110,16 +102,16 @@ class UnitSplitting:
         self._dual = self._new_dual()
         now = time.perf_counter()
         self._narrow(now + _SHARE_OF_RANGES * (deadline - now))
-        narrowed = zonotope.enclose(domain, known=self._before)
+        narrowed = zonotope.enclose(comparison.domain, known=self._before)
         self._whole = whole if narrowed is None else narrowed
         self._before = list(self._whole.before)
         self._dual = self._new_dual()
         self._made, self._settled = 0, 0.0
         self._open: list[_Part] = []
-        self._objectives = _objectives(target.widths[-1], norm)
+        self._objectives = _objectives(target.widths[-1], self._norm)
         if self.proof is not None:
-            self.proof.whole, self.proof.objectives = ChosenSlopes.of(self._whole), self._objectives
-        known = self._whole.norm_up(norm)
+            self.proof.whole, self.proof.objectives = self._whole.record(), self._objectives
+        known = self._whole.norm_up(self._norm)
         nothing = [(index, ()) for index in range(len(self._objectives))]
         for part in self._bounded([(k, phases, None) for k, phases in nothing], _STEPS_OF_OUTPUTS):
             part.negated = max(part.negated, -known)
@@ -152,7 +144,7 @@ class UnitSplitting:
         return len(children)
 
     def _new_dual(self) -> DualBounds:
-        return DualBounds(self._target, self._effective, self._zonotope.errors, self._features, self._before)
+        return DualBounds(self._comparison, self._features, self._before)
 
     def _narrow(self, stop: float) -> None:
         """Narrow the ranges before the ReLUs, from the second layer on, by dual bounds until ``stop``."""

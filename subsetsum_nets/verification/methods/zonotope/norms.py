@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from subsetsum_nets.networks.norms import check_norm
 from subsetsum_nets.verification.enclosures.midrad import (
     MidRad,
-    check_norm,
     inflate,
     matmul,
     norm_up,

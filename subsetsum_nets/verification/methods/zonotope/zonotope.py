@@ -18,16 +18,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.verification.enclosures.effective import TwoSlope, effective_layers
-from subsetsum_nets.verification.enclosures.midrad import MidRad, affine, check_norm
+from subsetsum_nets.verification.enclosures.midrad import MidRad, affine
 from subsetsum_nets.verification.enclosures.ranges import Range, domain_range, first_layer_range
 from subsetsum_nets.verification.errors import UnsupportedStructureError
 from subsetsum_nets.verification.methods.relu_relaxations import (
     PairRanges,
-    ReluSlopes,
     choose_slopes,
     chord_slope,
     deviation_error,
+    on_grid,
     relu_error,
 )
 from subsetsum_nets.verification.methods.zonotope.affine_forms import (
@@ -39,6 +38,7 @@ from subsetsum_nets.verification.methods.zonotope.affine_forms import (
 )
 from subsetsum_nets.verification.methods.zonotope.input_features import InputFeatures
 from subsetsum_nets.verification.methods.zonotope.norms import forms_norm_up
+from subsetsum_nets.verification.records import ChosenSlopes
 from subsetsum_nets.verification.results import LayerBound, MethodBound
 
 if TYPE_CHECKING:
@@ -48,7 +48,8 @@ if TYPE_CHECKING:
 
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.domains import Domain
-    from subsetsum_nets.networks.relu_network import ReluNetwork
+    from subsetsum_nets.verification.comparison import Comparison
+    from subsetsum_nets.verification.records import ReluSlopes
 
 _MAX_ENTRIES = 2**27  # float64 entries of one array of generators: 1 GiB
 _MOST_INPUT_ENTRIES = 2**28  # symbols of the inputs times units; cannot be left out
@@ -96,16 +97,20 @@ class Enclosure:
         """Return an upper bound of the norm of g - f."""
         return forms_norm_up(self.deviation, self.outputs.deviation, norm)
 
+    def record(self) -> ChosenSlopes:
+        """Return the slopes that the enclosure was computed with."""
+        signs: list[FloatArray | None] = [None]
+        for before, slopes in zip(self.before[:-1], self.slopes[:-1], strict=True):
+            signs.append(chord_slope(before.g) if slopes is None else None)
+        return ChosenSlopes(self.slopes, tuple(signs), chord_slope(self.deviation.features.box))
+
 
 class DifferentialZonotope:
     """The zonotope for one pair of networks; domains, phases and slopes may vary from call to call.
 
     Parameters
     ----------
-    target : ReluNetwork
-        f.
-    effective : sequence of TwoSlope
-        g's effective layers.
+    comparison : Comparison
     max_entries : int
         How many entries an array of generators may have. Beyond it the largest errors of each layer get
         symbols and the others are carried as intervals: sound, less memory, a weaker bound.
@@ -113,28 +118,26 @@ class DifferentialZonotope:
     Raises
     ------
     UnsupportedStructureError
-        If the symbols of the inputs alone, which cannot be left out, would take gigabytes.
+        If g does not follow f layer by layer, or the symbols of the inputs alone, which cannot be left out,
+        would take gigabytes.
 
     Examples
     --------
     >>> from subsetsum_nets.networks import Box, Dense, ReluNetwork
     >>> f, g = ReluNetwork([Dense([[1.0, 1.0]])]), ReluNetwork([Dense([[1.5, 0.5]])])
-    >>> zonotope = DifferentialZonotope(f, effective_layers(f, g))
-    >>> enclosure = zonotope.enclose(Box(-1, 1))
-    >>> round(enclosure.norm_up("linf"), 12)
+    >>> from subsetsum_nets.verification.comparison import Comparison
+    >>> zonotope = DifferentialZonotope(Comparison(f, g, Box(-1, 1)))
+    >>> round(zonotope.enclose_whole().norm_up("linf"), 12)
     1.0
 
     """
 
-    def __init__(
-        self, target: ReluNetwork, effective: Sequence[TwoSlope], *, max_entries: int = _MAX_ENTRIES
-    ) -> None:
+    def __init__(self, comparison: Comparison, *, max_entries: int = _MAX_ENTRIES) -> None:
+        target = comparison.target
+        self._domain = comparison.domain
         self._layers = target.affine_layers
         self._relu_after = target.relu_after
-        self._effective = tuple(effective)
-        self._errors = tuple(
-            two_slope.minus(layer) for two_slope, layer in zip(effective, target.affine_layers, strict=True)
-        )
+        self._effective, self._errors = comparison.effective, comparison.errors
         self._max_entries = max_entries
         entries = 2 * target.widths[0] * max(target.widths)
         if entries > _MOST_INPUT_ENTRIES:
@@ -147,11 +150,6 @@ class DifferentialZonotope:
     def depth(self) -> int:
         """Number of layers of the target."""
         return len(self._layers)
-
-    @property
-    def errors(self) -> tuple[TwoSlope, ...]:
-        """``effective - target``, layer by layer."""
-        return self._errors
 
     def enclose(
         self,
@@ -211,7 +209,7 @@ class DifferentialZonotope:
             after = before
             if self._relu_after[index]:
                 slope = slopes[index] if slopes is not None else None
-                slope = choose_slopes(before) if slope is None else slope.on_grid()
+                slope = choose_slopes(before) if slope is None else on_grid(slope)
                 y, d = self._relu(y, d, before, slope)
                 after = before.relu()
                 if index == self.depth - 1:
@@ -221,6 +219,13 @@ class DifferentialZonotope:
             chosen.append(slope)
             inputs = after.g
         return Enclosure(d, after, tuple(layers), tuple(befores), tuple(chosen))
+
+    def enclose_whole(self) -> Enclosure:
+        """Enclose g - f over the whole domain of the comparison."""
+        enclosure = self.enclose(self._domain)
+        if enclosure is None:
+            raise ValueError("without phases the whole domain is enclosed, so that nothing can be empty")
+        return enclosure
 
     def _linear_layer(
         self, index: int, y: AffineForms, d: AffineForms, inputs: PairRanges
@@ -288,30 +293,13 @@ class DifferentialZonotope:
         return LayerBound(index, worst, _largest_size(before.deviation), _largest_size(after.deviation))
 
 
-def zonotope_bound(
-    target: ReluNetwork,
-    pruned: ReluNetwork,
-    domain: Domain,
-    norm: str,
-    effective: Sequence[TwoSlope] | None = None,
-) -> MethodBound:
-    """Bound sup ||f - g|| over a domain by the differential zonotope.
-
-    Parameters
-    ----------
-    target, pruned : ReluNetwork
-        f and g.
-    domain : Box or Ball
-    norm : {"l2", "linf", "l1"}
-    effective : sequence of TwoSlope, optional
-        ``effective_layers(target, pruned)``, where already known.
+def zonotope_bound(comparison: Comparison) -> MethodBound:
+    """Bound sup ||f - g|| over a domain by the differential zonotope; its slopes are on record.
 
     Raises
     ------
-    ValueError
-        For another norm.
     UnsupportedStructureError
-        If g does not follow f layer by layer, or a layer of inputs' symbols would not fit in memory.
+        If g does not follow f layer by layer, or the symbols of the inputs would not fit in memory.
     InvalidNetworkError
         If the domain has another dimension than the input.
     BoundOverflowError
@@ -322,16 +310,13 @@ def zonotope_bound(
     >>> from subsetsum_nets.networks import Box, Dense, ReluNetwork
     >>> f = ReluNetwork([Dense([[1.0], [-1.0]]), Dense([[1.0, -1.0]])])        # x
     >>> g = ReluNetwork([Dense([[1.5], [-1.5]]), Dense([[1.0, -1.0]])])
-    >>> round(zonotope_bound(f, g, Box(0, 1), "linf").upper, 6)
+    >>> from subsetsum_nets.verification.comparison import Comparison
+    >>> round(zonotope_bound(Comparison(f, g, Box(0, 1), "linf")).upper, 6)
     0.5
 
     """
-    check_norm(norm)
-    layers = effective_layers(target, pruned) if effective is None else effective
-    enclosure = DifferentialZonotope(target, layers).enclose(domain)
-    if enclosure is None:
-        raise ValueError("without phases the whole domain is enclosed, so that nothing can be empty")
-    return MethodBound(enclosure.norm_up(norm), enclosure.layers)
+    enclosure = DifferentialZonotope(comparison).enclose_whole()
+    return MethodBound(enclosure.norm_up(comparison.norm), enclosure.layers, enclosure.record())
 
 
 def _signed_parts(

@@ -1,0 +1,156 @@
+"""What is asked of a method: two networks, a domain and a norm; and of a search, how far to go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from subsetsum_nets.networks.arguments import checked_integer, checked_positive, checked_seconds
+from subsetsum_nets.networks.domains import Ball, Box
+from subsetsum_nets.networks.norms import check_norm
+from subsetsum_nets.networks.relu_network import ReluNetwork
+from subsetsum_nets.verification.enclosures.effective import effective_layers
+from subsetsum_nets.verification.errors import BoundOverflowError, UnsupportedStructureError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from subsetsum_nets.networks.domains import Domain
+    from subsetsum_nets.verification.enclosures.effective import TwoSlope
+    from subsetsum_nets.verification.results import LowerBound
+
+_ATTACK_SHARE = 0.2  # of the time limit, for the search for a lower bound
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """The question how large ||f(x) - g(x)|| gets over a domain; what g is layer by layer is found out once.
+
+    Parameters
+    ----------
+    target, pruned : ReluNetwork
+        f and g, with equally many inputs and equally many outputs.
+    domain : Box or Ball
+    norm : {"l2", "linf", "l1"}
+        Of the outputs.
+    known : sequence of TwoSlope, optional
+        g's effective layers, where they are not to be read off ``pruned``.
+
+    Raises
+    ------
+    TypeError
+        If ``target`` or ``pruned`` is no network, or ``domain`` is neither Box nor Ball.
+    ValueError
+        For networks of other sizes, an unknown norm, or another number of effective layers.
+
+    Examples
+    --------
+    >>> from subsetsum_nets.networks import Dense
+    >>> f, g = ReluNetwork([Dense([[1.0]])]), ReluNetwork([Dense([[0.5], [-0.5]]), Dense([[2.0, -3.0]])])
+    >>> (layer,) = Comparison(f, g, Box(-1, 1)).errors
+    >>> layer.positive.mid, layer.negative.mid
+    (array([[0.]]), array([[0.5]]))
+
+    """
+
+    target: ReluNetwork
+    pruned: ReluNetwork
+    domain: Domain
+    norm: str = "l2"
+    known: Sequence[TwoSlope] | None = None
+
+    def __post_init__(self) -> None:
+        for role in ("target", "pruned"):
+            given = getattr(self, role)
+            if not isinstance(given, ReluNetwork):
+                kind = type(given).__name__
+                raise TypeError(f"{role} must be a ReluNetwork (a PrunedNetwork's .network is), got {kind}")
+        f, g = self.target.widths, self.pruned.widths
+        if (f[0], f[-1]) != (g[0], g[-1]):
+            raise ValueError(
+                f"the target maps {f[0]} inputs to {f[-1]} outputs, the pruned network {g[0]} to {g[-1]}"
+            )
+        if not isinstance(self.domain, Box | Ball):
+            raise TypeError(f"the domain must be a Box or a Ball, got {type(self.domain).__name__}")
+        check_norm(self.norm)
+        if self.known is not None and len(self.known) != len(self.target.layers):
+            raise ValueError(f"got {len(self.known)} effective layers, the target has {len(f) - 1}")
+
+    @cached_property
+    def effective_or_none(self) -> tuple[TwoSlope, ...] | None:
+        """The effective layers of g; None where it has none, or they leave the range of float64."""
+        if self.known is not None:
+            return tuple(self.known)
+        try:
+            return effective_layers(self.target, self.pruned)
+        except (UnsupportedStructureError, BoundOverflowError):
+            return None
+
+    @property
+    def effective(self) -> tuple[TwoSlope, ...]:
+        """The effective layers of g.
+
+        Raises
+        ------
+        UnsupportedStructureError
+            If g cannot be compared with f layer by layer.
+        BoundOverflowError
+            If an effective weight exceeds the range of float64.
+
+        """
+        found = self.effective_or_none
+        return effective_layers(self.target, self.pruned) if found is None else found
+
+    @cached_property
+    def errors(self) -> tuple[TwoSlope, ...]:
+        """Enclosures of ``effective - target``, layer by layer; raises what :attr:`effective` raises."""
+        return tuple(g.minus(f) for g, f in zip(self.effective, self.target.affine_layers, strict=True))
+
+
+@dataclass(frozen=True, eq=False)
+class SearchOptions:
+    """How far an anytime method goes, and what it starts from.
+
+    Parameters
+    ----------
+    time_limit : float, optional
+        Seconds; what has begun and cannot stop midway is finished.
+    node_limit : int, optional
+        Parts to bound, for "splitting"; a round that has begun is finished.
+    epsilon : float, optional
+        "splitting" stops as soon as ``upper <= epsilon`` or ``lower > epsilon``.
+    threads : int, optional
+        For "splitting"; all cores by default.
+    record : bool
+        Whether to keep what a replay needs: memory for every part.
+    found : LowerBound, optional
+        A lower bound to start from. Without one the method attacks the pair itself.
+
+    Raises
+    ------
+    ValueError
+        For a limit or an epsilon that is no finite number > 0, or counts that are no integer >= 1.
+
+    """
+
+    time_limit: float | None = None
+    node_limit: int | None = None
+    epsilon: float | None = None
+    threads: int | None = None
+    record: bool = False
+    found: LowerBound | None = None
+
+    def __post_init__(self) -> None:
+        if self.time_limit is not None:
+            checked_seconds(self.time_limit)
+        if self.epsilon is not None:
+            checked_positive(self.epsilon, "epsilon")
+        for name in ("node_limit", "threads"):
+            if getattr(self, name) is not None:
+                checked_integer(getattr(self, name), name)
+
+    @property
+    def attack_limit(self) -> float | None:
+        """Seconds for the search for a lower bound."""
+        return None if self.time_limit is None else _ATTACK_SHARE * self.time_limit
