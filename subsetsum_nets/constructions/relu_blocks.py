@@ -19,7 +19,8 @@ import numpy as np
 from subsetsum_nets.constructions.protocol import Construction, RowGroup, covering_uniform, weight_with_bias
 from subsetsum_nets.masks import NetworkMasks
 from subsetsum_nets.networks.errors import InvalidNetworkError
-from subsetsum_nets.networks.random_networks import DenseDraw, RandomRecipe
+from subsetsum_nets.networks.layer_draws import DenseDraw
+from subsetsum_nets.networks.random_networks import RandomRecipe
 from subsetsum_nets.networks.relu_network import is_sparse
 
 if TYPE_CHECKING:
