@@ -26,7 +26,7 @@ from subsetsum_nets.experiments.packing.outputs import write_outputs
 from subsetsum_nets.experiments.packing.run import run_packing, summary
 from subsetsum_nets.networks import Dense, ReluNetwork
 from subsetsum_nets.theory.packings import lattice_packing
-from subsetsum_nets.theory.prunings.prunings import PruningDecision, PruningStatus, decide_prunings
+from subsetsum_nets.theory.prunings import PruningDecision, PruningStatus, decide_prunings
 from subsetsum_nets.verification import SoundnessError
 
 

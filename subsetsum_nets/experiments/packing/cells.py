@@ -15,13 +15,13 @@ import numpy as np
 
 from subsetsum_nets.networks import Dense, ReluNetwork
 from subsetsum_nets.networks.files.atomic_files import atomic_write
-from subsetsum_nets.theory.prunings.prunings import (
+from subsetsum_nets.theory.prunings import (
     PruningDecision,
     PruningStatus,
     decide_prunings,
     different_prunings,
-    pruned_by,
 )
+from subsetsum_nets.theory.prunings.decision import pruned_by
 from subsetsum_nets.verification import SoundnessError
 from subsetsum_nets.verification.falsifier import difference_down
 

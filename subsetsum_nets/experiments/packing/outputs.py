@@ -15,7 +15,7 @@ import numpy as np
 
 from subsetsum_nets.experiments.packing.run import EpsilonRow, PackingResult, WidthRow
 from subsetsum_nets.networks.files.atomic_files import atomic_write
-from subsetsum_nets.theory.prunings.prunings import different_prunings
+from subsetsum_nets.theory.prunings import different_prunings
 from subsetsum_nets.version import __version__
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 Theorem 2 of Pensia et al. (2020) says that a random network whose prunings approximate every matrix of norm
 at most 1, each with probability at least 1/2, must be wide: otherwise some member of a 2 epsilon-separated
 set is served too seldom, since a pruning serves one member at most. Here packings are made, random networks
-drawn, and every member drawn is decided with proof (:mod:`subsetsum_nets.theory.prunings.prunings`); the
+drawn, and every member drawn is decided with proof (:mod:`subsetsum_nets.theory.prunings`); the
 width at which half of the members are served stands beside the theorem's bound.
 """
 
@@ -19,7 +19,7 @@ from subsetsum_nets.experiments.packing.cells import CellAnswer, CellQuestion, a
 from subsetsum_nets.networks.distributions import is_integer
 from subsetsum_nets.theory.network_sizes import pensia_2020, pensia_2020_lower
 from subsetsum_nets.theory.packings import Packing, greedy_packing, lattice_packing
-from subsetsum_nets.theory.prunings.prunings import PruningStatus, different_prunings
+from subsetsum_nets.theory.prunings import PruningStatus, different_prunings
 from subsetsum_nets.theory.requirement import checked_constant
 
 if TYPE_CHECKING:
