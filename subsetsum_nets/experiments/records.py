@@ -9,48 +9,22 @@ import csv
 import io
 import json
 import platform
-from contextlib import contextmanager
+from dataclasses import astuple, fields
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from subsetsum_nets.networks.files.atomic_files import atomic_write
+from subsetsum_nets.pictures import write_pictures
 from subsetsum_nets.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from matplotlib.figure import Figure
 
-PROVENANCE = "provenance.json"
-INK, MUTED, GRID = "#1f2328", "#59636e", "#d3d9e0"
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito
-_WIDTH = 7.2  # inches
+PROVENANCE, SUMMARY = "provenance.json", "summary.json"
 _DPI = 110  # of PNG files: under 150 kB each
-_STYLE: dict[str, Any] = {
-    "svg.fonttype": "none",
-    "font.size": 9,
-    "axes.labelsize": 9,
-    "axes.titlesize": 9,
-    "axes.titlelocation": "left",
-    "axes.titleweight": "bold",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": MUTED,
-    "axes.linewidth": 0.8,
-    "text.color": INK,
-    "axes.labelcolor": INK,
-    "xtick.color": MUTED,
-    "ytick.color": MUTED,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
-    "grid.color": GRID,
-    "grid.linewidth": 0.6,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "legend.frameon": False,
-    "legend.fontsize": 8.5,
-}
 
 
 def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -63,59 +37,44 @@ def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]
         file.write(text.getvalue().encode())
 
 
-def write_provenance(
-    folder: Path, experiment: str, parameters: dict[str, Any], command: Sequence[str] | None
-) -> None:
+def write_rows(path: Path, kind: type[Any], rows: Iterable[Any]) -> None:
+    """Write dataclasses of one kind as a CSV file with a column a field."""
+    write_table(path, [field.name for field in fields(kind)], map(astuple, rows))
+
+
+def write_json(path: Path, page: dict[str, Any]) -> None:
+    """Write a JSON file."""
+    with atomic_write(path) as file:
+        file.write((json.dumps(page, indent=1) + "\n").encode())
+
+
+def write_provenance(folder: Path, experiment: str, command: Sequence[str] | None, **about: Any) -> None:
     """Write provenance.json: what was run, from which seed, with which versions.
 
     Parameters
     ----------
     folder : Path
     experiment : str
-    parameters : dict
-        Everything that the tables depend on, the seed included; JSON-able.
     command : sequence of str or None
         The command line; None for a call from Python.
+    **about
+        Everything that the tables depend on, the seed included; JSON-able.
 
     """
     page = {
         "experiment": experiment,
         "command": None if command is None else list(command),
-        "parameters": parameters,
+        **about,
         "versions": {
             "subsetsum-nets": __version__,
             "python": platform.python_version(),
-            **{name: version(name) for name in ("numpy", "scipy", "numba")},
+            **{name: version(name) for name in ("numpy", "scipy", "ortools", "numba")},
         },
     }
-    with atomic_write(folder / PROVENANCE) as file:
-        file.write((json.dumps(page, indent=1) + "\n").encode())
+    write_json(folder / PROVENANCE, page)
 
 
 def write_figure(folder: Path, name: str, draw: Callable[[], Figure]) -> None:
     """Write NAME.png and NAME.svg; ``draw`` is called within the style of the house."""
-    with _style(name):
-        figure = draw()
-        for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None, "Creator": None})):
-            buffer = io.BytesIO()
-            figure.savefig(buffer, format=kind, dpi=_DPI, metadata=metadata)
-            with atomic_write(folder / f"{name}.{kind}") as file:
-                file.write(buffer.getvalue())
-
-
-def new_figure(height: float) -> Figure:
-    """Return an empty figure of the house's width and a height in inches."""
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(_WIDTH, height), layout="constrained")
-
-
-@contextmanager
-def _style(salt: str) -> Iterator[None]:
-    import matplotlib as mpl
-
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        settings: Any = mpl.rcParams
-        settings.update({**_STYLE, "svg.hashsalt": salt})
-        yield
+    paths = [folder / f"{name}.{kind}" for kind in ("png", "svg")]
+    write_pictures(draw, *paths, dpi=_DPI, salt=name, settings={"axes.grid": True})

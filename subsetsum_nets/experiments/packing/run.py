@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from subsetsum_nets.experiments.binomial import clopper_pearson
+from subsetsum_nets.experiments.intervals import clopper_pearson
 from subsetsum_nets.experiments.packing.cells import CellAnswer, CellQuestion, answered
 from subsetsum_nets.networks.distributions import is_integer
 from subsetsum_nets.theory.network_sizes import pensia_2020, pensia_2020_lower

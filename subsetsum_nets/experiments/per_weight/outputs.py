@@ -1,21 +1,68 @@
-"""The figure of the per-weight law: errors and numbers of coefficients kept, nearest and sparsest."""
+"""What the per-weight experiment leaves in its folder: a table, and a figure of errors and sizes."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.experiments.records import COLOURS, INK, new_figure
+from subsetsum_nets.experiments.per_weight.run import OBJECTIVES
+from subsetsum_nets.experiments.records import (
+    SUMMARY,
+    write_figure,
+    write_json,
+    write_provenance,
+    write_table,
+)
+from subsetsum_nets.pictures import COLOURS, INK, new_figure
 from subsetsum_nets.theory.subset_sizes import nearest_size
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from os import PathLike
+
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from subsetsum_nets.experiments.per_weight.run import PerWeight
 
+FIGURE = "per_weight"
 _LEAST_SHOWN = 1e-3  # of the median error: smaller ones are counted in the first bar
+
+
+def write_outputs(
+    found: PerWeight, folder: str | PathLike[str], command: Sequence[str] | None = None
+) -> None:
+    """Write per_weight.csv, summary.json, provenance.json and the figure.
+
+    Parameters
+    ----------
+    found : PerWeight
+    folder : path
+        Made if it is not there.
+    command : sequence of str, optional
+        The command line that asked for it.
+
+    Raises
+    ------
+    OSError
+        If something cannot be written.
+
+    """
+    place = Path(folder)
+    place.mkdir(parents=True, exist_ok=True)
+    columns = [found.layers.tolist(), found.weights.tolist()]
+    for name in OBJECTIVES:
+        solution = found.solutions[name]
+        columns += [solution.errors.tolist(), solution.sizes.tolist()]
+    header = ("layer", "weight", *(f"{o}_{what}" for o in OBJECTIVES for what in ("error_at_most", "kept")))
+    write_table(place / "per_weight.csv", header, zip(*columns, strict=True))
+    summary = found.summary()
+    write_json(place / SUMMARY, summary)
+    names = ("network", "items", "epsilon", "scale", "seed")
+    write_provenance(place, "per-weight law", command, parameters={name: summary[name] for name in names})
+    write_figure(place, FIGURE, lambda: draw(found))
 
 
 def draw(found: PerWeight) -> Figure:

@@ -1,21 +1,87 @@
-"""The figure of the random subset-sum experiment: served against n, the fit of C, errors against n."""
+"""What the random subset-sum experiment leaves in its folder: tables, and a figure of three panels.
+
+The panels: served against n, the fit of C, errors against n.
+"""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.experiments.records import COLOURS, INK, MUTED, new_figure
+from subsetsum_nets.experiments.records import (
+    SUMMARY,
+    write_figure,
+    write_json,
+    write_provenance,
+    write_table,
+)
+from subsetsum_nets.pictures import COLOURS, INK, MUTED, as_power_of_two, new_figure
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from os import PathLike
+
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from subsetsum_nets.experiments.random_subset_sum.run import Findings
 
+FIGURE = "random_subset_sum"
 _MOST_CURVES = 6
 _MOST_TICKS = 12
+
+
+def write_outputs(found: Findings, folder: str | PathLike[str], command: Sequence[str] | None = None) -> None:
+    """Write samples.csv, served.csv, nearest.csv, summary.json, provenance.json and the figure.
+
+    Parameters
+    ----------
+    found : Findings
+    folder : path
+        Made if it is not there.
+    command : sequence of str, optional
+        The command line that asked for it.
+
+    Raises
+    ------
+    OSError
+        If something cannot be written.
+
+    """
+    place = Path(folder)
+    place.mkdir(parents=True, exist_ok=True)
+    _write_tables(found, place)
+    write_json(place / SUMMARY, found.summary())
+    asked = {name: getattr(found, name) for name in ("epsilon", "delta", "confidence")}
+    parameters = {**found.question.to_json(), **asked}
+    write_provenance(place, "random subset sum", command, parameters=parameters)
+    write_figure(place, FIGURE, lambda: draw(found))
+
+
+def _write_tables(found: Findings, place: Path) -> None:
+    samples = (
+        (n, sample, radius, error)
+        for n in found.question.sizes
+        for sample, (radius, error) in enumerate(
+            zip(found.radii[n].tolist(), found.errors[n].tolist(), strict=True)
+        )
+    )
+    write_table(place / "samples.csv", ("n", "sample", "covering_radius_at_most", "error_at_most"), samples)
+    write_table(
+        place / "served.csv",
+        ("epsilon", "n", "samples", "served", "share", "low", "high", "predicted"),
+        (
+            (r.epsilon, r.n, r.samples, r.served, r.estimate, r.low, r.high, found.predicted(r.n, r.epsilon))
+            for r in found.served
+        ),
+    )
+    write_table(
+        place / "nearest.csv",
+        ("n", "mean", "q05", "q25", "median", "q75", "q95", "largest"),
+        ((row.n, row.mean, *row.quantiles, row.largest) for row in found.table),
+    )
 
 
 def draw(found: Findings) -> Figure:
@@ -41,7 +107,7 @@ def _served(axes: Axes, found: Findings) -> None:
         reach = [share - [row.low for row in rows], [row.high for row in rows] - share]
         axes.errorbar(
             n, share, np.abs(reach), color=colour, marker="o", markersize=3, linewidth=1.1,
-            elinewidth=0.9, capsize=2, label=f"ε = {_number(epsilon)}",
+            elinewidth=0.9, capsize=2, label=f"ε = {as_power_of_two(epsilon)}",
         )  # fmt: skip
         predicted = [found.predicted(row.n, epsilon) for row in rows]
         if None not in predicted:
@@ -106,10 +172,3 @@ def _whole_ticks(axes: Axes, found: Findings) -> None:
     step = -(-(sizes[-1] - sizes[0] + 1) // _MOST_TICKS)
     axes.set_xticks(list(range(sizes[0], sizes[-1] + 1, step)))
     axes.set_xlabel("items n")
-
-
-def _number(epsilon: float) -> str:
-    power = np.log2(epsilon)
-    if power == round(power):
-        return "2" + str(int(power)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-    return f"{epsilon:g}"

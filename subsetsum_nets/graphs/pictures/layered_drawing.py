@@ -21,6 +21,7 @@ from subsetsum_nets.graphs.pictures.picture_legend import (
     rows_height,
     rows_width,
 )
+from subsetsum_nets.pictures import FAINT, INK, MUTED, PAPER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -126,7 +127,7 @@ def layered_figure(
                 va="baseline",
                 fontsize=style.CAPTION_SIZE,
                 fontweight="normal" if number else "bold",
-                color=style.MUTED if number else style.INK,
+                color=MUTED if number else INK,
             )
     if title:
         look: Any = {"fontsize": style.TITLE_SIZE, "fontweight": "bold"}
@@ -276,8 +277,8 @@ def _draw_nodes(axes: Axes, layout: Layout) -> None:
                 [node.y for node in nodes],
                 s=(144 * size) ** 2,
                 marker="o" if look in _ROUND else "s",
-                facecolor=style.PAPER if faint else colour,
-                edgecolor=style.FAINT if faint else style.INK,
+                facecolor=PAPER if faint else colour,
+                edgecolor=FAINT if faint else INK,
                 linewidth=0.8,
                 zorder=3,
             )
@@ -293,7 +294,7 @@ def _draw_nodes(axes: Axes, layout: Layout) -> None:
             ha=side,
             va="center_baseline",
             fontsize=size,
-            color=style.PRUNED if node.faint else style.INK,
+            color=style.PRUNED if node.faint else INK,
             zorder=4,
         )
 
@@ -333,9 +334,9 @@ def _write_weights(
         else:
             if all_or_none:
                 return
-    ground: Any = {"facecolor": style.PAPER, "edgecolor": "none", "pad": 0.7}
+    ground: Any = {"facecolor": PAPER, "edgecolor": "none", "pad": 0.7}
     for x, y, text, faint in found:
-        look: Any = {"fontsize": style.SMALL_SIZE, "color": style.PRUNED if faint else style.INK}
+        look: Any = {"fontsize": style.SMALL_SIZE, "color": style.PRUNED if faint else INK}
         axes.text(x, y, text, ha="center", va="center", bbox=ground, zorder=2.5, **look)
 
 
@@ -378,5 +379,5 @@ def _legend(
         if look in looks:
             entries.append(Entry(name, colour, "o" if look in _ROUND else "s"))
     if any(not live[number].all() for number in numbers):
-        entries.append(Entry("dead unit", style.PAPER, "o", edge=style.FAINT))
+        entries.append(Entry("dead unit", PAPER, "o", edge=FAINT))
     return entries

@@ -8,6 +8,7 @@ import numpy as np
 
 from subsetsum_nets.graphs.errors import InvalidGraphError
 from subsetsum_nets.graphs.pictures import picture_files as style
+from subsetsum_nets.pictures import PAPER, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 MOST_CELLS = (128, 256)
 """The largest map, rows and columns; masks that fit are shown entry by entry."""
 _MOST_MAPS = 8
-_WIDTH = 7.2  # inches
 
 
 def masks_figure(graph: LayeredDag, *, title: str | None, layers: tuple[int, int]) -> Figure:
@@ -38,8 +38,6 @@ def masks_figure(graph: LayeredDag, *, title: str | None, layers: tuple[int, int
         raise InvalidGraphError(
             f"no edges join layers {layers[0]} to {layers[1]}: there are no masks to draw"
         )
-    from matplotlib.figure import Figure
-
     shown = spans[:_MOST_MAPS]
     maps = [mask_density(graph.blocks[span]) for span in shown]
     heights = [min(max(5.6 * found.shape[0] / found.shape[1], 0.55), 3.2) for found in maps]
@@ -48,7 +46,7 @@ def masks_figure(graph: LayeredDag, *, title: str | None, layers: tuple[int, int
         lines.append(f"the first {len(shown)} of {len(spans)} pairs of layers")
     heading = "\n".join(lines)
     height = sum(heights) + 0.75 * len(maps) + 0.25 * len(lines)
-    figure = Figure(figsize=(_WIDTH, height), layout="constrained")
+    figure = new_figure(height)
     if heading:
         figure.suptitle(heading, x=0.012, ha="left", fontsize=style.TITLE_SIZE, fontweight="bold")
     grid = figure.subplots(len(maps), 1, squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
@@ -121,7 +119,7 @@ def _draw_map(
     colours = ListedColormap([cividis(0.0), cividis(1.0)]) if entries else cividis
     picture = axes.imshow(
         found,
-        cmap=colours.with_extremes(bad=style.PAPER),
+        cmap=colours.with_extremes(bad=PAPER),
         vmin=0.0,
         vmax=largest,
         aspect="auto",

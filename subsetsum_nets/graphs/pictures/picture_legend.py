@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from subsetsum_nets.graphs.pictures import picture_files as style
+from subsetsum_nets.pictures import INK
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +25,7 @@ class Entry:
     colour: str
     marker: str = ""
     dashed: bool = False
-    edge: str = style.INK
+    edge: str = INK
 
     @property
     def width(self) -> float:

@@ -18,6 +18,7 @@ from subsetsum_nets.graphs.pictures.picture_legend import (
     rows_height,
     rows_width,
 )
+from subsetsum_nets.pictures import FAINT, INK, MUTED, PAPER
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -95,7 +96,7 @@ def summary_figure(graph: LayeredDag, *, title: str | None, layers: tuple[int, i
             blocks[place].x + blocks[place].width / 2 + blocks[place + 1].x - blocks[place + 1].width / 2
         ) / 2
         text = f"{len(hidden)} layers\nnot drawn"
-        axes.text(left + x, middle, text, ha="center", va="center", color=style.MUTED)
+        axes.text(left + x, middle, text, ha="center", va="center", color=MUTED)
     if title:
         look: Any = {"fontsize": style.TITLE_SIZE, "fontweight": "bold"}
         axes.text(_MARGIN, height - _MARGIN, title, ha="left", va="top", **look)
@@ -175,14 +176,12 @@ def _draw_block(axes: Axes, block: Block, left: float, middle: float, lowest: fl
     corner = (left + block.x - block.width / 2, middle - block.height / 2)
     dead = block.dead * block.height
     look: Any = {"linewidth": 0, "zorder": 3}
-    axes.add_patch(Rectangle(corner, block.width, dead, facecolor=style.FAINT, **look))
+    axes.add_patch(Rectangle(corner, block.width, dead, facecolor=FAINT, **look))
     rest = Rectangle(
         (corner[0], corner[1] + dead), block.width, block.height - dead, facecolor=block.colour, **look
     )
     axes.add_patch(rest)
-    outline = Rectangle(
-        corner, block.width, block.height, fill=False, edgecolor=style.INK, linewidth=0.9, zorder=4
-    )
+    outline = Rectangle(corner, block.width, block.height, fill=False, edgecolor=INK, linewidth=0.9, zorder=4)
     outline.set_gid(f"layer {block.layer}")
     axes.add_patch(outline)
     for number, line in enumerate(block.lines):
@@ -194,7 +193,7 @@ def _draw_block(axes: Axes, block: Block, left: float, middle: float, lowest: fl
             va="baseline",
             fontsize=style.CAPTION_SIZE,
             fontweight="normal" if number else "bold",
-            color=style.MUTED if number else style.INK,
+            color=MUTED if number else INK,
         )
 
 
@@ -212,7 +211,7 @@ def _draw_arrow(
         arrowstyle=f"-|>,head_width={0.07 + width / 40:.3f},head_length=0.2",
         mutation_scale=28,
         linewidth=width,
-        color=style.MUTED,
+        color=MUTED,
         shrinkA=0,
         shrinkB=0,
         joinstyle="miter",
@@ -227,13 +226,13 @@ def _draw_arrow(
     if len(points) == 2:
         x, y = (points[0][0] + points[1][0] - 0.08) / 2, points[0][1]
         axes.text(x, y + 0.1, upper, va="bottom", **look)
-        axes.text(x, y - 0.1, lower, va="top", color=style.MUTED, **look)
+        axes.text(x, y - 0.1, lower, va="top", color=MUTED, **look)
     else:
         x, y = (
             points[1][0] + 0.12 + style.text_width(f"{upper}, {lower}", style.CAPTION_SIZE) / 2,
             points[1][1],
         )
-        ground: Any = {"facecolor": style.PAPER, "edgecolor": "none", "pad": 1.5}
+        ground: Any = {"facecolor": PAPER, "edgecolor": "none", "pad": 1.5}
         axes.text(x, y, f"{upper}, {lower}", va="center", bbox=ground, zorder=5, **look)
 
 
@@ -250,5 +249,5 @@ def _legend(graph: LayeredDag, shown: list[int], dead: list[int]) -> list[Entry]
         if kind in kinds
     ]
     if any(dead[number] for number in shown):
-        entries.append(Entry(f"dead {noun}", style.FAINT, "s"))
+        entries.append(Entry(f"dead {noun}", FAINT, "s"))
     return entries
