@@ -8,19 +8,29 @@ networks and masks and gives networks back; what a method does is told in the mo
 from __future__ import annotations
 
 import math
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from subsetsum_nets.graphs.analysis.comparison import compare
+from subsetsum_nets.graphs.analysis.exact_paths import active_at, linear_map, values_at
+from subsetsum_nets.graphs.analysis.reachability import path_count, without_dead_units
+from subsetsum_nets.graphs.analysis.serving import serving
 from subsetsum_nets.graphs.dag.nodes import NodeLayer
+from subsetsum_nets.graphs.dag.parts import DagParts
 from subsetsum_nets.graphs.errors import InvalidGraphError
+from subsetsum_nets.graphs.files.graph_files import load_graph, save_graph
+from subsetsum_nets.graphs.files.networkx_bridge import from_networkx, to_networkx
+from subsetsum_nets.graphs.networks.channels import channel_graph
+from subsetsum_nets.graphs.networks.conversion import graph_network, masked_network, network_graph
+from subsetsum_nets.graphs.networks.pass_through import with_pass_through
 from subsetsum_nets.networks.arrays import FloatArray, exact_float64
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from fractions import Fraction
     from os import PathLike
+    from types import MappingProxyType
 
     from numpy.typing import NDArray
 
@@ -92,30 +102,9 @@ class LayeredDag:
         target_shapes: Sequence[tuple[int, int]] = (),
         summary: bool = False,
     ) -> None:
-        object.__setattr__(self, "layers", tuple(layers))
-        if len(self.layers) < 2:
-            raise InvalidGraphError(f"a graph needs inputs and outputs, got {len(self.layers)} layers")
-        for number, layer in enumerate(self.layers):
-            if number and not layer.size:
-                raise InvalidGraphError(f"layer {number} has no nodes; only the inputs may be none")
-        first = self.layers[0]
-        if first.bias is not None or first.relu.any():
-            raise InvalidGraphError("inputs have no bias and no activation")
-        for (a, b), block in blocks.items():
-            if not 0 <= a < b < len(self.layers):
-                raise InvalidGraphError(f"edges go from a layer to a later one, not from {a} to {b}")
-            shape = (self.layers[b].size, self.layers[a].size)
-            if block.shape != shape:
-                raise InvalidGraphError(
-                    f"the edges from layer {a} to {b} have shape {block.shape}, not {shape}"
-                )
-        ordered = sorted(blocks.items(), key=lambda item: (item[0][1], item[0][0]))
-        object.__setattr__(self, "blocks", MappingProxyType({k: v for k, v in ordered if v.edges}))
-        if domain is not None:
-            domain.bounds(first.size)  # raises when the dimensions differ
-        object.__setattr__(self, "domain", domain)
-        object.__setattr__(self, "target_shapes", tuple((int(r), int(c)) for r, c in target_shapes))
-        object.__setattr__(self, "summary", bool(summary))
+        parts = DagParts(layers, blocks, domain, target_shapes, summary)
+        for name in self.__slots__:
+            object.__setattr__(self, name, getattr(parts, name))
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"a LayeredDag does not change; make a new one instead of setting {name}")
@@ -197,8 +186,6 @@ class LayeredDag:
 
         See :func:`subsetsum_nets.graphs.analysis.reachability.path_count`.
         """
-        from subsetsum_nets.graphs.analysis.reachability import path_count
-
         return path_count(self)
 
     # -- evaluation ----------------------------------------------------------------------------------
@@ -269,21 +256,13 @@ class LayeredDag:
             :func:`subsetsum_nets.graphs.networks.channels.channel_graph`.
 
         """
-        if channels:
-            from subsetsum_nets.graphs.networks.channels import channel_graph
-
-            return channel_graph(network)
-        from subsetsum_nets.graphs.networks.conversion import network_graph
-
-        return network_graph(network)
+        return _made(channel_graph(network) if channels else network_graph(network))
 
     def to_network(self) -> ReluNetwork:
         """Return the network of the kept edges, see :func:`~.conversion.graph_network`.
 
         Skip connections go through pass-through nodes; the function is exactly the same.
         """
-        from subsetsum_nets.graphs.networks.conversion import graph_network
-
         return graph_network(self)
 
     def to_masked_network(self) -> tuple[ReluNetwork, NetworkMasks]:
@@ -295,21 +274,15 @@ class LayeredDag:
             If there are skip connections or layers of mixed activation.
 
         """
-        from subsetsum_nets.graphs.networks.conversion import masked_network
-
         return masked_network(self)
 
     @classmethod
     def from_networkx(cls, graph: Any) -> LayeredDag:
         """Read a networkx DiGraph, see :func:`subsetsum_nets.graphs.files.networkx_bridge.from_networkx`."""
-        from subsetsum_nets.graphs.files.networkx_bridge import from_networkx
-
-        return from_networkx(graph)
+        return _made(from_networkx(graph))
 
     def to_networkx(self) -> Any:
         """Return a networkx DiGraph, see :func:`subsetsum_nets.graphs.files.networkx_bridge.to_networkx`."""
-        from subsetsum_nets.graphs.files.networkx_bridge import to_networkx
-
         return to_networkx(self)
 
     # -- other graphs --------------------------------------------------------------------------------
@@ -319,8 +292,6 @@ class LayeredDag:
 
         See :func:`subsetsum_nets.graphs.analysis.reachability.without_dead_units`.
         """
-        from subsetsum_nets.graphs.analysis.reachability import without_dead_units
-
         return without_dead_units(self)
 
     def kept_only(self) -> LayeredDag:
@@ -350,8 +321,6 @@ class LayeredDag:
 
         See :func:`subsetsum_nets.graphs.networks.pass_through.with_pass_through`.
         """
-        from subsetsum_nets.graphs.networks.pass_through import with_pass_through
-
         return with_pass_through(self)
 
     def serving(self, layer: int, row: int, column: int, *, candidates: bool = False) -> LayeredDag:
@@ -359,9 +328,7 @@ class LayeredDag:
 
         See :func:`subsetsum_nets.graphs.analysis.serving.serving`.
         """
-        from subsetsum_nets.graphs.analysis.serving import serving
-
-        return serving(self, layer, row, column, candidates=candidates)
+        return _made(serving(self, layer, row, column, candidates=candidates))
 
     def target_weight(self, origin: int) -> tuple[int, int, int]:
         """Return (layer, row, column) of the target weight with this number; the bias is the last column.
@@ -402,8 +369,6 @@ class LayeredDag:
 
     def compare(self, other: LayeredDag) -> GraphComparison:
         """Say what is in both graphs and what is in one: :func:`~.comparison.compare`."""
-        from subsetsum_nets.graphs.analysis.comparison import compare
-
         return compare(self, other)
 
     def with_parts(self, layers: Sequence[NodeLayer], blocks: Mapping[Span, EdgeBlock]) -> LayeredDag:
@@ -427,42 +392,36 @@ class LayeredDag:
         before_activation: bool = False,
     ) -> LinearMap:
         """Return the linear map of a part as sums over paths: :func:`~.exact_paths.linear_map`."""
-        from subsetsum_nets.graphs.analysis.exact_paths import linear_map
-
         return linear_map(self, active, first=first, last=last, before_activation=before_activation)
 
     def active_at(self, x: Any) -> tuple[Bools, ...]:
         """Return which ReLUs are on at a point, exactly: :func:`~.exact_paths.active_at`."""
-        from subsetsum_nets.graphs.analysis.exact_paths import active_at
-
         return active_at(self, x)
 
     def exact_values(self, x: Any) -> tuple[tuple[Fraction, ...], ...]:
         """Return the values of all nodes at a point, exactly: :func:`~.exact_paths.values_at`."""
-        from subsetsum_nets.graphs.analysis.exact_paths import values_at
-
         return values_at(self, x)
 
     # -- files and pictures --------------------------------------------------------------------------
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write to .graphml, .json, .dot or .safetensors: :func:`~.graph_files.save_graph`."""
-        from subsetsum_nets.graphs.files.graph_files import save_graph
-
         save_graph(self, path)
 
     @staticmethod
     def load(path: str | PathLike[str]) -> LayeredDag:
         """Read a .graphml, .json or .safetensors file: :func:`~.graph_files.load_graph`."""
-        from subsetsum_nets.graphs.files.graph_files import load_graph
+        return _made(load_graph(path))
 
-        return load_graph(path)
+    def draw(self, path: str | PathLike[str], **options: Any) -> str:
+        """Draw the graph to a file, see :func:`subsetsum_nets.graphs.pictures.drawing.draw`."""
+        from subsetsum_nets.graphs.pictures.drawing import draw
 
-    def draw(self, path: str | PathLike[str], **options: Any) -> Any:
-        """Draw the graph to a file, see ``subsetsum_nets.graphs.pictures.drawing.draw``."""
-        from importlib import import_module
+        return draw(self, path, **options)
 
-        return import_module("subsetsum_nets.graphs.pictures.drawing").draw(self, path, **options)
+
+def _made(parts: DagParts) -> LayeredDag:
+    return LayeredDag(**vars(parts))
 
 
 def _rebuilt(

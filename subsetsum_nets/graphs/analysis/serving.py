@@ -8,16 +8,18 @@ import numpy as np
 
 from subsetsum_nets.graphs.dag.edges import EdgeBlock, FactoredOrigin
 from subsetsum_nets.graphs.dag.nodes import NodeLayer
+from subsetsum_nets.graphs.dag.parts import DagParts
 from subsetsum_nets.graphs.errors import InvalidGraphError
-from subsetsum_nets.graphs.face import LayeredDag
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from subsetsum_nets.graphs.face import LayeredDag
+
     Ints = NDArray[np.int64]
 
 
-def serving(graph: LayeredDag, layer: int, row: int, column: int, *, candidates: bool = False) -> LayeredDag:
+def serving(graph: LayeredDag, layer: int, row: int, column: int, *, candidates: bool = False) -> DagParts:
     """Return the graph of what stands for one target weight: one input, its hidden units, one output.
 
     Parameters
@@ -31,7 +33,7 @@ def serving(graph: LayeredDag, layer: int, row: int, column: int, *, candidates:
 
     Returns
     -------
-    LayeredDag
+    DagParts
         Layers of inputs (1 or 0), hidden units and the output, with the numbers they have in ``graph``
         (``layer.index``). Its value at the input is what the pruned network has in place of
         ``weight[row, column] * x``; the ReLU that follows the output in the network is left out.
@@ -45,6 +47,7 @@ def serving(graph: LayeredDag, layer: int, row: int, column: int, *, candidates:
 
     Examples
     --------
+    >>> from subsetsum_nets.graphs import LayeredDag
     >>> from subsetsum_nets import Dense, ReluNetwork, prune
     >>> target = ReluNetwork([Dense([[0.3, -0.7]])])
     >>> part = LayeredDag.from_network(prune(target, epsilon=0.01)).serving(0, 0, 1)
@@ -74,7 +77,7 @@ def serving(graph: LayeredDag, layer: int, row: int, column: int, *, candidates:
         graph.layers[middle].select(units),
         NodeLayer.of(np.zeros(outputs.size, dtype=bool), index=graph.layers[behind].index[outputs]),
     ]
-    return LayeredDag(layers, blocks, target_shapes=graph.target_shapes)
+    return DagParts(layers, blocks, target_shapes=graph.target_shapes)
 
 
 def _ends(block: EdgeBlock, origin: int) -> tuple[Ints, Ints]:

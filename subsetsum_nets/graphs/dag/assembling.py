@@ -1,4 +1,4 @@
-"""From nodes and edges, one by one, to a LayeredDag: what files and networkx graphs go through.
+"""From nodes and edges, one by one, to the parts of a graph: what files and networkx graphs go through.
 
 Everything that is given is checked here, and memory stays in proportion to the number of nodes and edges,
 whatever numbers a file claims.
@@ -16,14 +16,16 @@ import numpy as np
 from subsetsum_nets.graphs.dag.edges import EdgeBlock, Edges
 from subsetsum_nets.graphs.dag.layering import UNKNOWN, layers_of_nodes, shown
 from subsetsum_nets.graphs.dag.nodes import NodeLayer
+from subsetsum_nets.graphs.dag.parts import DagParts
 from subsetsum_nets.graphs.errors import InvalidGraphError
-from subsetsum_nets.graphs.face import LayeredDag
 from subsetsum_nets.networks.domains import domain_from_json
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
 
     from numpy.typing import NDArray
+
+    from subsetsum_nets.graphs.face import LayeredDag
 
     Ints = NDArray[np.int64]
 
@@ -33,7 +35,7 @@ MOST_BLOCKS = 100_000
 
 
 class GraphBuilder:
-    """Collects nodes and edges; :meth:`dag` puts them in layers.
+    """Collects nodes and edges; :meth:`parts` puts them in layers.
 
     Node attributes, all optional: ``kind`` ("input", "hidden" or "output"; by default nodes without edges in
     are inputs unless they have a bias or an activation, and nodes without edges out are outputs), ``layer``
@@ -107,8 +109,8 @@ class GraphBuilder:
         self._kept.append(1 if kept is None or kept is True else _truth(kept, "kept", what))
         self._origin.append(UNKNOWN if origin is None else _whole(origin, "origin", what, least=-1))
 
-    def dag(self, attributes: Mapping[Any, Any] | None = None) -> LayeredDag:
-        """Return the graph of everything that was added.
+    def parts(self, attributes: Mapping[Any, Any] | None = None) -> DagParts:
+        """Return the parts of the graph of everything that was added.
 
         Parameters
         ----------
@@ -147,7 +149,7 @@ class GraphBuilder:
                 )
             )
         blocks = self._blocks(layer, position, sizes, source, sink, nodes)
-        return LayeredDag(
+        return DagParts(
             layers, blocks, **graph_attributes(attributes or {}, int(_array(self._origin).max(initial=-1)))
         )
 

@@ -11,8 +11,8 @@ from subsetsum_nets.graphs.dag.assembling import MOST_BLOCKS, described_graph, g
 from subsetsum_nets.graphs.dag.edges import EdgeBlock, FactoredOrigin
 from subsetsum_nets.graphs.dag.layering import MOST_LAYERS
 from subsetsum_nets.graphs.dag.nodes import NodeLayer
+from subsetsum_nets.graphs.dag.parts import DagParts
 from subsetsum_nets.graphs.errors import GraphFileError, InvalidGraphError
-from subsetsum_nets.graphs.face import LayeredDag
 from subsetsum_nets.networks.errors import NetworkFileError
 from subsetsum_nets.networks.files.network_files import TensorFile, read_safetensors, write_safetensors
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from numpy.typing import NDArray
+
+    from subsetsum_nets.graphs.face import LayeredDag
 
     Tensors = dict[str, NDArray[Any]]
 
@@ -61,7 +63,7 @@ def write_arrays(file: IO[bytes], graph: LayeredDag) -> None:
     write_safetensors(file, TensorFile({_HEADER: json.dumps(header)}, tensors))
 
 
-def read_arrays(path: str | PathLike[str]) -> LayeredDag:
+def read_arrays(path: str | PathLike[str]) -> DagParts:
     """Read what :func:`write_arrays` wrote.
 
     Raises
@@ -95,7 +97,7 @@ def read_arrays(path: str | PathLike[str]) -> LayeredDag:
     if tensors:
         raise GraphFileError(f"its header does not mention the array {min(tensors)!r}")
     largest = max((_largest_origin(block) for block in blocks.values()), default=-1)
-    return LayeredDag(layers, blocks, **graph_attributes(header, largest))
+    return DagParts(layers, blocks, **graph_attributes(header, largest))
 
 
 def _is_span(span: Any, count: int) -> bool:

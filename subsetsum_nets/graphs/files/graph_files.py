@@ -16,6 +16,7 @@ from subsetsum_nets.networks.files.atomic_files import atomic_write
 if TYPE_CHECKING:
     from os import PathLike
 
+    from subsetsum_nets.graphs.dag.parts import DagParts
     from subsetsum_nets.graphs.face import LayeredDag
 
 _WRITERS = {
@@ -53,7 +54,7 @@ def save_graph(graph: LayeredDag, path: str | PathLike[str]) -> None:
     >>> dag = LayeredDag.from_network(random_network([2, 3, 1]))
     >>> path = Path(tempfile.mkdtemp()) / "net.graphml"
     >>> save_graph(dag, path)
-    >>> load_graph(path).compare(dag).same
+    >>> LayeredDag.load(path).compare(dag).same
     True
 
     """
@@ -64,7 +65,7 @@ def save_graph(graph: LayeredDag, path: str | PathLike[str]) -> None:
         _WRITERS[suffix](file, graph)
 
 
-def load_graph(path: str | PathLike[str]) -> LayeredDag:
+def load_graph(path: str | PathLike[str]) -> DagParts:
     """Read a graph from a file, its own or one that networkx or another program wrote.
 
     Attributes are those of :mod:`subsetsum_nets.graphs.files.networkx_bridge`; only ``weight`` must be there.

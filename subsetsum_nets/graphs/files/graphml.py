@@ -6,9 +6,9 @@ Reading is by expat without document types: no entity is ever defined or expande
 
 from __future__ import annotations
 
+from html import escape
 from typing import IO, TYPE_CHECKING, Any
 from xml.parsers import expat
-from xml.sax.saxutils import escape
 
 from subsetsum_nets.graphs.dag.assembling import GraphBuilder, described_graph
 from subsetsum_nets.graphs.errors import GraphFileError
@@ -16,6 +16,7 @@ from subsetsum_nets.graphs.files.edge_lines import EdgeWords, edge_lines
 from subsetsum_nets.graphs.files.networkx_bridge import node_attributes
 
 if TYPE_CHECKING:
+    from subsetsum_nets.graphs.dag.parts import DagParts
     from subsetsum_nets.graphs.face import LayeredDag
 
 _TYPES = {
@@ -69,14 +70,16 @@ def write_graphml(file: IO[bytes], graph: LayeredDag) -> None:
 
 
 def _data(attributes: dict[str, Any]) -> str:
-    return "".join(f'<data key="{name}">{escape(_text(value))}</data>' for name, value in attributes.items())
+    return "".join(
+        f'<data key="{name}">{escape(_text(value), quote=False)}</data>' for name, value in attributes.items()
+    )
 
 
 def _text(value: Any) -> str:
     return ("true" if value else "false") if isinstance(value, bool) else str(value)
 
 
-def read_graphml(file: IO[bytes]) -> LayeredDag:
+def read_graphml(file: IO[bytes]) -> DagParts:
     """Read one graph.
 
     Raises
@@ -102,7 +105,7 @@ def read_graphml(file: IO[bytes]) -> LayeredDag:
         raise GraphFileError(f"it is in an unknown encoding: {error}") from error
     if reader.graphs != 1:
         raise GraphFileError("it has no element <graph>")
-    return reader.builder.dag(reader.attributes["graph"])
+    return reader.builder.parts(reader.attributes["graph"])
 
 
 class _Reader:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from subsetsum_nets.graphs.dag.nodes import NodeLayer
+    from subsetsum_nets.graphs.dag.parts import DagParts
     from subsetsum_nets.graphs.face import LayeredDag
 
 
@@ -73,7 +74,7 @@ def to_networkx(graph: LayeredDag) -> Any:
     return found
 
 
-def from_networkx(graph: Any) -> LayeredDag:
+def from_networkx(graph: Any) -> DagParts:
     """Read any networkx DAG of ReLU and linear nodes; see the table above for the attributes.
 
     Inputs and outputs are in the order of ``index``, or of the nodes of ``graph`` where that is missing.
@@ -90,9 +91,10 @@ def from_networkx(graph: Any) -> LayeredDag:
     Examples
     --------
     >>> import networkx as nx
+    >>> from subsetsum_nets.graphs import LayeredDag
     >>> g = nx.DiGraph()
     >>> g.add_weighted_edges_from([("x", "h", 2.0), ("h", "y", 3.0), ("x", "y", 5.0)])
-    >>> from_networkx(g)([1.0])      # 3 relu(2 x) + 5 x
+    >>> LayeredDag.from_networkx(g)([1.0])      # 3 relu(2 x) + 5 x
     array([11.])
 
     """
@@ -109,4 +111,4 @@ def from_networkx(graph: Any) -> LayeredDag:
         builder.add_node(name, attributes)
     for source, sink, attributes in graph.edges(data=True):
         builder.add_edge(source, sink, attributes)
-    return builder.dag(graph.graph)
+    return builder.parts(graph.graph)

@@ -18,6 +18,7 @@ from subsetsum_nets.graphs.files.networkx_bridge import node_attributes
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from subsetsum_nets.graphs.dag.parts import DagParts
     from subsetsum_nets.graphs.face import LayeredDag
 
 _WORDS = EdgeWords(
@@ -54,7 +55,7 @@ def write_node_link(file: IO[bytes], graph: LayeredDag) -> None:
     file.write(b"\n]}\n")
 
 
-def read_node_link(file: IO[bytes]) -> LayeredDag:
+def read_node_link(file: IO[bytes]) -> DagParts:
     """Read one graph; its edges may be called "edges" or "links".
 
     Raises
@@ -73,7 +74,7 @@ def read_node_link(file: IO[bytes]) -> LayeredDag:
         raise GraphFileError(f"it is not UTF-8 text: {error}") from error
 
 
-def _read(stream: _Stream) -> LayeredDag:
+def _read(stream: _Stream) -> DagParts:
     builder = GraphBuilder()
     found: dict[str, Any] = {}
     for key in stream.members():
@@ -99,7 +100,7 @@ def _read(stream: _Stream) -> LayeredDag:
     attributes = found.get("graph", {})
     if not isinstance(attributes, dict):
         raise GraphFileError("the attributes of its graph are not an object")
-    return builder.dag(attributes)
+    return builder.parts(attributes)
 
 
 def _name(item: Any, field: str) -> Any:

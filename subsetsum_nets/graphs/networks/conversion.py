@@ -8,9 +8,10 @@ import numpy as np
 
 from subsetsum_nets.graphs.dag.edges import EdgeBlock
 from subsetsum_nets.graphs.dag.nodes import NodeLayer
+from subsetsum_nets.graphs.dag.parts import DagParts
 from subsetsum_nets.graphs.errors import InvalidGraphError
-from subsetsum_nets.graphs.face import LayeredDag
 from subsetsum_nets.graphs.networks.origins import derived_origins
+from subsetsum_nets.graphs.networks.pass_through import uniform_layers
 from subsetsum_nets.masks import NetworkMasks
 from subsetsum_nets.networks.relu_network import Dense, ReluNetwork
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    from subsetsum_nets.graphs.face import LayeredDag
 
 
 class Pruned(Protocol):
@@ -77,7 +80,7 @@ def network_parts(network: ReluNetwork | Pruned) -> NetworkParts:
     return parts
 
 
-def network_graph(network: ReluNetwork | Pruned) -> LayeredDag:
+def network_graph(network: ReluNetwork | Pruned) -> DagParts:
     """Return the graph of a network; a convolution is unrolled to a node for each value.
 
     Parameters
@@ -90,8 +93,8 @@ def network_graph(network: ReluNetwork | Pruned) -> LayeredDag:
 
     Returns
     -------
-    LayeredDag
-        It shares the arrays of the weights.
+    DagParts
+        They share the arrays of the weights.
 
     Raises
     ------
@@ -102,8 +105,8 @@ def network_graph(network: ReluNetwork | Pruned) -> LayeredDag:
 
     Examples
     --------
-    >>> net = ReluNetwork([Dense([[1.0, -2.0]], bias=[0.5])])
-    >>> graph = network_graph(net)
+    >>> from subsetsum_nets.graphs import LayeredDag
+    >>> graph = LayeredDag.from_network(ReluNetwork([Dense([[1.0, -2.0]], bias=[0.5])]))
     >>> graph.widths, graph.edges, graph.parameters
     ((2, 1), 2, 3)
 
@@ -125,7 +128,7 @@ def network_graph(network: ReluNetwork | Pruned) -> LayeredDag:
         (a, a + 1): EdgeBlock(block.shape, block.weight, block.pattern, block.kept, origin)
         for a, (block, origin) in enumerate(zip(blocks, origins, strict=True))
     }
-    return LayeredDag(layers, found, domain=network.domain, target_shapes=shapes)
+    return DagParts(layers, found, domain=network.domain, target_shapes=shapes)
 
 
 def _unrolled(convolution: Any, mask: Any) -> Any:
@@ -151,8 +154,6 @@ def graph_network(graph: LayeredDag) -> ReluNetwork:
         For a graph of channels, or one without inputs.
 
     """
-    from subsetsum_nets.graphs.networks.pass_through import uniform_layers
-
     graph.check_exact("made a network")
     if not graph.widths[0]:
         raise InvalidGraphError("a network needs inputs; this graph has only constants")
