@@ -1,8 +1,8 @@
 """Which of the usable units to offer to each row: such that its target is well within reach.
 
-The items on offer are chosen by :func:`.blocks.choose_items`, which centres the target. Where it passes over
-so many large items that the target ends up near the end of their reach or beyond, the largest items are
-offered instead, if the target is better placed among them.
+The items on offer are chosen by :func:`.relu_blocks.choose_items`, which centres the target. Where it passes
+over so many large items that the target ends up near the end of their reach or beyond, the largest items
+are offered instead, if the target is better placed among them.
 """
 
 from __future__ import annotations
