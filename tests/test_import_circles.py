@@ -1,8 +1,4 @@
-"""No module imports itself through others: not at the top, not inside a function, not for its types alone.
-
-One exception: a room may know the type of the facade that stands above it. A facade imports its rooms; they
-name it under TYPE_CHECKING, in signatures, and never when the program runs.
-"""
+"""No module imports itself through others: not at the top, not inside a function, not for its types alone."""
 
 import ast
 import functools
@@ -12,7 +8,6 @@ import networkx as nx
 import pytest
 
 ROOT = Path(__file__).parent.parent
-FACADES = {"subsetsum_nets.graphs.face"}
 
 
 def sources():
@@ -27,56 +22,42 @@ def sources():
 
 @functools.cache
 def imports(text, package):
-    """Return (dotted name, whether only for types) of everything a module imports, wherever it does."""
-    return tuple(_imports(ast.parse(text), package))
-
-
-def _imports(tree, package):
-    waiting = [(tree, False)]
-    while waiting:
-        node, typing = waiting.pop()
-        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
-            waiting += [(child, True) for child in node.body] + [(child, typing) for child in node.orelse]
-            continue
-        waiting += [(child, typing) for child in ast.iter_child_nodes(node)]
+    """Return the dotted names of everything a module imports, wherever it does."""
+    found = []
+    for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
-            yield from ((alias.name, typing) for alias in node.names)
+            found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             above = package.split(".")
-            base = [*above[: len(above) - node.level + 1]] if node.level else []
+            base = above[: len(above) - node.level + 1] if node.level else []
             home = ".".join(base + ([node.module] if node.module else []))
-            yield from ((f"{home}.{alias.name}", typing) for alias in node.names)
+            found += [f"{home}.{alias.name}" for alias in node.names]
         elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_module", "__import__")):
-            yield from ((a.value, typing) for a in node.args[:1] if isinstance(a, ast.Constant))
+            found += [name.value for name in node.args[:1] if isinstance(name, ast.Constant)]
+    return found
 
 
-def import_graph(modules, facades=()):
-    """Return who imports whom among some modules, but for the types of facades."""
+def import_graph(modules):
+    """Return who imports whom among some modules."""
     graph = nx.DiGraph()
     graph.add_nodes_from(modules)
     packages = {name.rpartition(".")[0] for name in modules}
     for name, text in modules.items():
-        package = name if name in packages else name.rpartition(".")[0]
-        for target, typing in imports(text, package):
+        for target in imports(text, name if name in packages else name.rpartition(".")[0]):
             home = target if target in modules else target.rpartition(".")[0]
-            if home in modules and home != name and not (typing and home in facades):
+            if home in modules and home != name:
                 graph.add_edge(name, home)
     return graph
 
 
-def circles(modules, facades=()):
-    """Return the groups of modules that import one another, largest first."""
-    groups = nx.strongly_connected_components(import_graph(modules, facades))
-    return sorted((sorted(group) for group in groups if len(group) > 1), key=len, reverse=True)
+def circles(modules):
+    """Return the groups of modules that import one another."""
+    groups = nx.strongly_connected_components(import_graph(modules))
+    return sorted(sorted(group) for group in groups if len(group) > 1)
 
 
 def test_no_module_imports_itself_through_others():
-    assert circles(sources(), FACADES) == []
-
-
-def test_every_exception_is_needed():
-    for facade in FACADES:
-        assert any(facade in group for group in circles(sources(), FACADES - {facade}))
+    assert circles(sources()) == []
 
 
 CIRCLES = {
@@ -113,14 +94,6 @@ def test_what_is_no_circle_is_none():
     )
 
 
-def test_only_the_type_of_a_facade_is_excepted():
-    face, room = "from p.room import f", "if TYPE_CHECKING:\n    from p.face import Face"
-    assert circles({"p.face": face, "p.room": room}, {"p.face"}) == []
-    assert circles({"p.face": face, "p.room": room}, {"p.room"}) != []
-    for runs in ("from p.face import Face", "def f():\n    from p.face import Face"):
-        assert circles({"p.face": face, "p.room": runs}, {"p.face"}) != []
-
-
 def test_a_circle_planted_in_the_packages_is_found():
     modules = sources()
     for name, line in (
@@ -132,4 +105,4 @@ def test_a_circle_planted_in_the_packages_is_found():
         ("solvers.problem", "    from solvers.dispatch import solve"),
     ):
         planted = {**modules, name: f"{modules[name]}\n\ndef planted():\n{line}\n"}
-        assert any(name in group for group in circles(planted, FACADES))
+        assert any(name in group for group in circles(planted))

@@ -7,24 +7,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from subsetsum_nets.graphs.dag.edges import EdgeBlock, FactoredOrigin
+from subsetsum_nets.graphs.dag.graph import Dag
 from subsetsum_nets.graphs.dag.nodes import NodeLayer
-from subsetsum_nets.graphs.dag.parts import DagParts
 from subsetsum_nets.graphs.errors import InvalidGraphError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from subsetsum_nets.graphs.face import LayeredDag
-
     Ints = NDArray[np.int64]
 
 
-def serving(graph: LayeredDag, layer: int, row: int, column: int, *, candidates: bool = False) -> DagParts:
+def serving(graph: Dag, layer: int, row: int, column: int, *, candidates: bool = False) -> Dag:
     """Return the graph of what stands for one target weight: one input, its hidden units, one output.
 
     Parameters
     ----------
-    graph : LayeredDag
+    graph : Dag
         With origins: made from a PrunedNetwork whose pairs of layers stand for the target's layers.
     layer, row, column : int
         The target weight; column d_in is the bias, whose part has no inputs.
@@ -33,7 +31,7 @@ def serving(graph: LayeredDag, layer: int, row: int, column: int, *, candidates:
 
     Returns
     -------
-    DagParts
+    Dag
         Layers of inputs (1 or 0), hidden units and the output, with the numbers they have in ``graph``
         (``layer.index``). Its value at the input is what the pruned network has in place of
         ``weight[row, column] * x``; the ReLU that follows the output in the network is left out.
@@ -77,7 +75,7 @@ def serving(graph: LayeredDag, layer: int, row: int, column: int, *, candidates:
         graph.layers[middle].select(units),
         NodeLayer.of(np.zeros(outputs.size, dtype=bool), index=graph.layers[behind].index[outputs]),
     ]
-    return DagParts(layers, blocks, target_shapes=graph.target_shapes)
+    return Dag(layers, blocks, target_shapes=graph.target_shapes)
 
 
 def _ends(block: EdgeBlock, origin: int) -> tuple[Ints, Ints]:

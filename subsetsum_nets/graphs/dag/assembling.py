@@ -1,4 +1,4 @@
-"""From nodes and edges, one by one, to the parts of a graph: what files and networkx graphs go through.
+"""From nodes and edges, one by one, to a graph: what files and networkx graphs go through.
 
 Everything that is given is checked here, and memory stays in proportion to the number of nodes and edges,
 whatever numbers a file claims.
@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from subsetsum_nets.graphs.dag.edges import EdgeBlock, Edges
+from subsetsum_nets.graphs.dag.graph import Dag
 from subsetsum_nets.graphs.dag.layering import UNKNOWN, layers_of_nodes, shown
 from subsetsum_nets.graphs.dag.nodes import NodeLayer
-from subsetsum_nets.graphs.dag.parts import DagParts
 from subsetsum_nets.graphs.errors import InvalidGraphError
 from subsetsum_nets.networks.domains import domain_from_json
 
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
 
     from numpy.typing import NDArray
-
-    from subsetsum_nets.graphs.face import LayeredDag
 
     Ints = NDArray[np.int64]
 
@@ -35,7 +33,7 @@ MOST_BLOCKS = 100_000
 
 
 class GraphBuilder:
-    """Collects nodes and edges; :meth:`parts` puts them in layers.
+    """Collects nodes and edges; :meth:`dag` puts them in layers.
 
     Node attributes, all optional: ``kind`` ("input", "hidden" or "output"; by default nodes without edges in
     are inputs unless they have a bias or an activation, and nodes without edges out are outputs), ``layer``
@@ -109,13 +107,13 @@ class GraphBuilder:
         self._kept.append(1 if kept is None or kept is True else _truth(kept, "kept", what))
         self._origin.append(UNKNOWN if origin is None else _whole(origin, "origin", what, least=-1))
 
-    def parts(self, attributes: Mapping[Any, Any] | None = None) -> DagParts:
-        """Return the parts of the graph of everything that was added.
+    def dag(self, attributes: Mapping[Any, Any] | None = None) -> Dag:
+        """Return the graph of everything that was added.
 
         Parameters
         ----------
         attributes : mapping, optional
-            ``target_shapes``, ``domain`` and ``summary``, as :meth:`LayeredDag.to_networkx` gives them.
+            ``target_shapes``, ``domain`` and ``summary``, as :func:`described_graph` gives them.
 
         Raises
         ------
@@ -149,7 +147,7 @@ class GraphBuilder:
                 )
             )
         blocks = self._blocks(layer, position, sizes, source, sink, nodes)
-        return DagParts(
+        return Dag(
             layers, blocks, **graph_attributes(attributes or {}, int(_array(self._origin).max(initial=-1)))
         )
 
@@ -229,7 +227,7 @@ class GraphBuilder:
         return blocks
 
 
-def described_graph(graph: LayeredDag) -> dict[str, Any]:
+def described_graph(graph: Dag) -> dict[str, Any]:
     """Return what a graph has beside nodes and edges, as text and bools, which every format can hold."""
     attributes: dict[str, Any] = {}
     if graph.target_shapes:

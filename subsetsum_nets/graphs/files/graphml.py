@@ -16,8 +16,7 @@ from subsetsum_nets.graphs.files.edge_lines import EdgeWords, edge_lines
 from subsetsum_nets.graphs.files.networkx_bridge import node_attributes
 
 if TYPE_CHECKING:
-    from subsetsum_nets.graphs.dag.parts import DagParts
-    from subsetsum_nets.graphs.face import LayeredDag
+    from subsetsum_nets.graphs.dag.graph import Dag
 
 _TYPES = {
     "node": {
@@ -46,7 +45,7 @@ _DEEPEST = 64
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 
 
-def write_graphml(file: IO[bytes], graph: LayeredDag) -> None:
+def write_graphml(file: IO[bytes], graph: Dag) -> None:
     """Write a graph; edges that are kept and have no origin say neither."""
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
@@ -79,7 +78,7 @@ def _text(value: Any) -> str:
     return ("true" if value else "false") if isinstance(value, bool) else str(value)
 
 
-def read_graphml(file: IO[bytes]) -> DagParts:
+def read_graphml(file: IO[bytes]) -> Dag:
     """Read one graph.
 
     Raises
@@ -105,7 +104,7 @@ def read_graphml(file: IO[bytes]) -> DagParts:
         raise GraphFileError(f"it is in an unknown encoding: {error}") from error
     if reader.graphs != 1:
         raise GraphFileError("it has no element <graph>")
-    return reader.builder.parts(reader.attributes["graph"])
+    return reader.builder.dag(reader.attributes["graph"])
 
 
 class _Reader:

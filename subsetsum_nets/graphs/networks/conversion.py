@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 
 from subsetsum_nets.graphs.dag.edges import EdgeBlock
+from subsetsum_nets.graphs.dag.graph import Dag
 from subsetsum_nets.graphs.dag.nodes import NodeLayer
-from subsetsum_nets.graphs.dag.parts import DagParts
 from subsetsum_nets.graphs.errors import InvalidGraphError
 from subsetsum_nets.graphs.networks.origins import derived_origins
 from subsetsum_nets.graphs.networks.pass_through import uniform_layers
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
-
-    from subsetsum_nets.graphs.face import LayeredDag
 
 
 class Pruned(Protocol):
@@ -80,7 +78,7 @@ def network_parts(network: ReluNetwork | Pruned) -> NetworkParts:
     return parts
 
 
-def network_graph(network: ReluNetwork | Pruned) -> DagParts:
+def network_graph(network: ReluNetwork | Pruned) -> Dag:
     """Return the graph of a network; a convolution is unrolled to a node for each value.
 
     Parameters
@@ -93,7 +91,7 @@ def network_graph(network: ReluNetwork | Pruned) -> DagParts:
 
     Returns
     -------
-    DagParts
+    Dag
         They share the arrays of the weights.
 
     Raises
@@ -128,7 +126,7 @@ def network_graph(network: ReluNetwork | Pruned) -> DagParts:
         (a, a + 1): EdgeBlock(block.shape, block.weight, block.pattern, block.kept, origin)
         for a, (block, origin) in enumerate(zip(blocks, origins, strict=True))
     }
-    return DagParts(layers, found, domain=network.domain, target_shapes=shapes)
+    return Dag(layers, found, domain=network.domain, target_shapes=shapes)
 
 
 def _unrolled(convolution: Any, mask: Any) -> Any:
@@ -141,7 +139,7 @@ def _tiled(bias_mask: Any, units: int) -> Any:
     return None if bias_mask is None else np.tile(bias_mask, units // len(bias_mask))
 
 
-def graph_network(graph: LayeredDag) -> ReluNetwork:
+def graph_network(graph: Dag) -> ReluNetwork:
     """Return the network of a graph's kept edges: exactly the same real function.
 
     Skip connections and linear nodes beside ReLU nodes go through pass-through nodes
@@ -161,7 +159,7 @@ def graph_network(graph: LayeredDag) -> ReluNetwork:
     return _network(uniform, [_matrix(uniform, number) for number in range(1, uniform.depth + 1)])
 
 
-def masked_network(graph: LayeredDag) -> tuple[ReluNetwork, NetworkMasks]:
+def masked_network(graph: Dag) -> tuple[ReluNetwork, NetworkMasks]:
     """Return the network of all edges, and the masks of the kept ones, for a layered graph.
 
     Raises
@@ -206,7 +204,7 @@ def _sparse_kept(block: EdgeBlock) -> Any:
     return type(matrix)((np.ones(matrix.nnz, dtype=bool), matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
-def _matrix(graph: LayeredDag, number: int) -> Any:
+def _matrix(graph: Dag, number: int) -> Any:
     block = graph.blocks.get((number - 1, number))
     if block is not None:
         return block.matrix()
@@ -215,7 +213,7 @@ def _matrix(graph: LayeredDag, number: int) -> Any:
     return csr_array((graph.widths[number], graph.widths[number - 1]))
 
 
-def _network(graph: LayeredDag, matrices: Sequence[Any]) -> ReluNetwork:
+def _network(graph: Dag, matrices: Sequence[Any]) -> ReluNetwork:
     layers = [
         Dense(matrix, layer.kept_bias) for matrix, layer in zip(matrices, graph.layers[1:], strict=True)
     ]

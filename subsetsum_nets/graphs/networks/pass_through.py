@@ -17,13 +17,13 @@ from subsetsum_nets.graphs.dag.nodes import NodeLayer
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from subsetsum_nets.graphs.face import LayeredDag
+    from subsetsum_nets.graphs.dag.graph import AnyDag
 
     Bools = NDArray[np.bool_]
     Ints = NDArray[np.int64]
 
 
-def with_pass_through(graph: LayeredDag) -> LayeredDag:
+def with_pass_through(graph: AnyDag) -> AnyDag:
     """Return a graph of the same function in which every edge goes to the next layer.
 
     A node with an edge over layers is carried by one linear node of weight 1 in each of them, which all its
@@ -73,7 +73,7 @@ def with_pass_through(graph: LayeredDag) -> LayeredDag:
     return graph.with_parts(layers, blocks)
 
 
-def uniform_layers(graph: LayeredDag) -> LayeredDag:
+def uniform_layers(graph: AnyDag) -> AnyDag:
     """Return a graph of the same function, layered, with one activation in each layer; the same if it is one.
 
     Where some outputs have a ReLU and others not, a layer of linear outputs follows them.

@@ -14,7 +14,7 @@ from subsetsum_nets.graphs.pictures.picture_files import checked_suffix, write_p
 if TYPE_CHECKING:
     from os import PathLike
 
-    from subsetsum_nets.graphs.face import LayeredDag
+    from subsetsum_nets.graphs.dag.graph import Dag
 
 VIEWS = ("auto", "layered", "summary", "masks")
 SMALL = (60, 1500, 16)
@@ -23,7 +23,7 @@ _LARGEST = (400, 20_000, 60)  # what view="layered" still takes
 
 
 def draw(
-    graph: LayeredDag,
+    graph: Dag,
     path: str | PathLike[str],
     *,
     title: str | None = None,
@@ -37,7 +37,7 @@ def draw(
 
     Parameters
     ----------
-    graph : LayeredDag
+    graph : Dag
     path : path
         Ends in .png or .svg. The file is complete or not there at all.
     title : str, optional
@@ -109,7 +109,7 @@ def draw(
     return view
 
 
-def checked_layers(graph: LayeredDag, layers: tuple[int, int] | None) -> tuple[int, int]:
+def checked_layers(graph: Dag, layers: tuple[int, int] | None) -> tuple[int, int]:
     """Return the first and the last layer to draw.
 
     Raises
@@ -128,7 +128,7 @@ def checked_layers(graph: LayeredDag, layers: tuple[int, int] | None) -> tuple[i
     return first, last
 
 
-def _size(graph: LayeredDag, first: int, last: int) -> tuple[int, int, int]:
+def _size(graph: Dag, first: int, last: int) -> tuple[int, int, int]:
     edges = sum(block.edges for (a, b), block in graph.blocks.items() if first <= a and b <= last)
     return max(graph.widths[first : last + 1]), edges, last - first
 

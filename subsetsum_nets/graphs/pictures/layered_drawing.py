@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from subsetsum_nets.graphs.face import LayeredDag
+    from subsetsum_nets.graphs.dag.graph import Dag
     from subsetsum_nets.networks.arrays import FloatArray
 
     Area = tuple[float, float, float, float]
@@ -83,7 +83,7 @@ class Layout:
 
 
 def layered_figure(
-    graph: LayeredDag,
+    graph: Dag,
     *,
     title: str | None,
     layers: tuple[int, int],
@@ -139,7 +139,7 @@ def layered_figure(
 # -- layout ------------------------------------------------------------------------------------------
 
 
-def _caption(graph: LayeredDag, number: int, live: Sequence[Any]) -> list[str]:
+def _caption(graph: Dag, number: int, live: Sequence[Any]) -> list[str]:
     """Return the lines above a column: its name, its units, how many of them are dead."""
     layer, kind = graph.layers[number], graph.kind(number)
     noun = "channel" if graph.summary else "unit"
@@ -157,7 +157,7 @@ def _caption(graph: LayeredDag, number: int, live: Sequence[Any]) -> list[str]:
 
 
 def _layout(
-    graph: LayeredDag,
+    graph: Dag,
     layers: tuple[int, int],
     edges: DrawnEdges,
     captions: list[list[str]],
@@ -178,7 +178,7 @@ def _layout(
 
 
 def _place_nodes(
-    graph: LayeredDag,
+    graph: Dag,
     layers: tuple[int, int],
     live: Sequence[Any],
     edges: DrawnEdges,
@@ -351,9 +351,7 @@ def _overlap(one: Area, other: Area) -> bool:
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
-def _legend(
-    graph: LayeredDag, layers: tuple[int, int], edges: DrawnEdges, live: Sequence[Any]
-) -> list[Entry]:
+def _legend(graph: Dag, layers: tuple[int, int], edges: DrawnEdges, live: Sequence[Any]) -> list[Entry]:
     """Return an entry for everything that the drawing shows."""
     shown = {group.name.removesuffix(" to removed") for group in edges.groups()}
     plus, minus = ("weight 1", "weight −1") if edges.signs_only else ("weight > 0", "weight < 0")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from subsetsum_nets.graphs.dag.edges import EdgeBlock
-    from subsetsum_nets.graphs.face import LayeredDag
+    from subsetsum_nets.graphs.dag.graph import Dag
     from subsetsum_nets.networks.arrays import FloatArray
 
 MOST_CELLS = (128, 256)
@@ -24,7 +24,7 @@ MOST_CELLS = (128, 256)
 _MOST_MAPS = 8
 
 
-def masks_figure(graph: LayeredDag, *, title: str | None, layers: tuple[int, int]) -> Figure:
+def masks_figure(graph: Dag, *, title: str | None, layers: tuple[int, int]) -> Figure:
     """Draw a map for each pair of layers that edges join; of more than eight the first are drawn.
 
     Raises
@@ -105,9 +105,7 @@ def _cells(size: int, most: int) -> NDArray[np.int64]:
     return numbers if size <= most else numbers * most // size
 
 
-def _draw_map(
-    figure: Figure, axes: Axes, graph: LayeredDag, span: tuple[int, int], found: FloatArray
-) -> None:
+def _draw_map(figure: Figure, axes: Axes, graph: Dag, span: tuple[int, int], found: FloatArray) -> None:
     import matplotlib as mpl
     from matplotlib.colors import ListedColormap
 
@@ -145,5 +143,5 @@ def _draw_map(
         bar.set_ticks(ticks, labels=[f"{100 * tick:.3g} %" for tick in ticks])
 
 
-def _name(graph: LayeredDag, number: int) -> str:
+def _name(graph: Dag, number: int) -> str:
     return {"input": "inputs", "hidden": f"layer {number}", "output": "outputs"}[graph.kind(number)]

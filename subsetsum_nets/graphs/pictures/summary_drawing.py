@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from subsetsum_nets.graphs.face import LayeredDag
+    from subsetsum_nets.graphs.dag.graph import Dag
 
     Span = tuple[int, int]
 
@@ -48,7 +48,7 @@ class Block:
     lines: list[str]
 
 
-def summary_figure(graph: LayeredDag, *, title: str | None, layers: tuple[int, int]) -> Figure:
+def summary_figure(graph: Dag, *, title: str | None, layers: tuple[int, int]) -> Figure:
     """Draw a block for each layer and an arrow for each pair of layers that edges join.
 
     The area of a block is in proportion to its units but for very small ones; its grey part are dead units.
@@ -113,7 +113,7 @@ def _shown_layers(layers: tuple[int, int]) -> tuple[list[int], list[int]]:
 
 
 def _blocks(
-    graph: LayeredDag, shown: list[int], straight: list[Span], hidden: list[int], dead: list[int]
+    graph: Dag, shown: list[int], straight: list[Span], hidden: list[int], dead: list[int]
 ) -> tuple[list[Block], float]:
     """Return the blocks from left to right, with room for the words on arrows, and where the last ends."""
     most = max(graph.widths[number] for number in shown)
@@ -143,7 +143,7 @@ def _blocks(
     return blocks, max(end, last.x + style.caption_width(last.lines) / 2)
 
 
-def _lines(graph: LayeredDag, number: int, dead: int) -> list[str]:
+def _lines(graph: Dag, number: int, dead: int) -> list[str]:
     """Return the lines below a block."""
     layer, kind = graph.layers[number], graph.kind(number)
     if kind == "input":
@@ -159,7 +159,7 @@ def _lines(graph: LayeredDag, number: int, dead: int) -> list[str]:
     return lines
 
 
-def _words(graph: LayeredDag, span: Span) -> list[str]:
+def _words(graph: Dag, span: Span) -> list[str]:
     """Return what stands above and below an arrow."""
     block = graph.blocks[span]
     if block.kept is None:
@@ -197,9 +197,7 @@ def _draw_block(axes: Axes, block: Block, left: float, middle: float, lowest: fl
         )
 
 
-def _draw_arrow(
-    axes: Axes, graph: LayeredDag, span: Span, points: list[tuple[float, float]], largest: int
-) -> None:
+def _draw_arrow(axes: Axes, graph: Dag, span: Span, points: list[tuple[float, float]], largest: int) -> None:
     """Draw an arrow as thick as the edges it stands for are many, its words above and below or on the arc."""
     from matplotlib.patches import FancyArrowPatch
     from matplotlib.path import Path
@@ -236,7 +234,7 @@ def _draw_arrow(
         axes.text(x, y, f"{upper}, {lower}", va="center", bbox=ground, zorder=5, **look)
 
 
-def _legend(graph: LayeredDag, shown: list[int], dead: list[int]) -> list[Entry]:
+def _legend(graph: Dag, shown: list[int], dead: list[int]) -> list[Entry]:
     noun = "channels" if graph.summary else "units"
     kinds = {graph.kind(number) for number in shown}
     entries = [
