@@ -11,6 +11,7 @@ import json
 import platform
 from dataclasses import astuple, fields
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from subsetsum_nets.networks.files.atomic_files import atomic_write
@@ -18,50 +19,88 @@ from subsetsum_nets.pictures import write_pictures
 from subsetsum_nets.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from os import PathLike
 
     from matplotlib.figure import Figure
 
-PROVENANCE, SUMMARY = "provenance.json", "summary.json"
+    Table = tuple[Sequence[str], Iterable[Sequence[Any]]]  # header and rows
+
 _DPI = 110  # of PNG files: under 150 kB each
 
 
-def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Write a CSV file; floats as the shortest text that reads back to the same float, None as nothing."""
+def write_record(
+    folder: str | PathLike[str],
+    experiment: str,
+    command: Sequence[str] | None,
+    *,
+    tables: Mapping[str, Table],
+    figure: str,
+    draw: Callable[[], Figure],
+    about: dict[str, Any],
+    summary: dict[str, Any] | None = None,
+) -> list[Path]:
+    """Write what an experiment found, into a folder that is made if it is not there; return the paths.
+
+    Parameters
+    ----------
+    folder : path
+    experiment : str
+        Its name, for people.
+    command : sequence of str or None
+        The command line; None for a call from Python.
+    tables : mapping of str to (header, rows)
+        By the names of their CSV files.
+    figure : str
+        Its name; written as PNG and SVG.
+    draw : callable
+        Makes the figure; called within the style of the house.
+    about : dict
+        For provenance.json: everything that the tables depend on, the seed included; JSON-able.
+    summary : dict, optional
+        For summary.json.
+
+    Raises
+    ------
+    OSError
+        If something cannot be written.
+
+    """
+    place = Path(folder)
+    place.mkdir(parents=True, exist_ok=True)
+    pages = {name: _csv(*table) for name, table in tables.items()}
+    if summary is not None:
+        pages["summary.json"] = _json(summary)
+    pages["provenance.json"] = _json(_provenance(experiment, command, about))
+    for name, text in pages.items():
+        with atomic_write(place / name) as file:
+            file.write(text.encode())
+    pictures = [place / f"{figure}.{kind}" for kind in ("png", "svg")]
+    write_pictures(draw, *pictures, dpi=_DPI, salt=figure, settings={"axes.grid": True})
+    return [*(place / name for name in pages), *pictures]
+
+
+def table_of(kind: type[Any], rows: Iterable[Any]) -> Table:
+    """Return dataclasses of one kind as a table with a column a field."""
+    return [field.name for field in fields(kind)], map(astuple, rows)
+
+
+def _csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Return a table as CSV; floats as the shortest text that reads back to the same, None as nothing."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
     writer.writerows(rows)
-    with atomic_write(path) as file:
-        file.write(text.getvalue().encode())
+    return text.getvalue()
 
 
-def write_rows(path: Path, kind: type[Any], rows: Iterable[Any]) -> None:
-    """Write dataclasses of one kind as a CSV file with a column a field."""
-    write_table(path, [field.name for field in fields(kind)], map(astuple, rows))
+def _json(page: dict[str, Any]) -> str:
+    return json.dumps(page, indent=1) + "\n"
 
 
-def write_json(path: Path, page: dict[str, Any]) -> None:
-    """Write a JSON file."""
-    with atomic_write(path) as file:
-        file.write((json.dumps(page, indent=1) + "\n").encode())
-
-
-def write_provenance(folder: Path, experiment: str, command: Sequence[str] | None, **about: Any) -> None:
-    """Write provenance.json: what was run, from which seed, with which versions.
-
-    Parameters
-    ----------
-    folder : Path
-    experiment : str
-    command : sequence of str or None
-        The command line; None for a call from Python.
-    **about
-        Everything that the tables depend on, the seed included; JSON-able.
-
-    """
-    page = {
+def _provenance(experiment: str, command: Sequence[str] | None, about: dict[str, Any]) -> dict[str, Any]:
+    """Return what was run, from which seed, with which versions."""
+    return {
         "experiment": experiment,
         "command": None if command is None else list(command),
         **about,
@@ -71,10 +110,3 @@ def write_provenance(folder: Path, experiment: str, command: Sequence[str] | Non
             **{name: version(name) for name in ("numpy", "scipy", "ortools", "numba")},
         },
     }
-    write_json(folder / PROVENANCE, page)
-
-
-def write_figure(folder: Path, name: str, draw: Callable[[], Figure]) -> None:
-    """Write NAME.png and NAME.svg; ``draw`` is called within the style of the house."""
-    paths = [folder / f"{name}.{kind}" for kind in ("png", "svg")]
-    write_pictures(draw, *paths, dpi=_DPI, salt=name, settings={"axes.grid": True})

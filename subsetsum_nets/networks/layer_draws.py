@@ -140,7 +140,27 @@ class DenseDraw(LayerDraw):
 
 
 @dataclass(frozen=True)
-class LinkDraw(LayerDraw):
+class _LinkSizes(LayerDraw):
+    """The sizes of a target layer whose weights have ``per_link`` units each, biases too with ``bias``."""
+
+    d_out: int
+    d_in: int
+    per_link: int
+    bias: bool = False
+
+    @property
+    def units(self) -> int:
+        """Number of units: ``per_link`` for every target weight."""
+        return self.per_link * self.d_out * (self.d_in + self.bias)
+
+    @property
+    def size(self) -> int:
+        """How many numbers the drawn layer holds: one for every unit."""
+        return self.units
+
+
+@dataclass(frozen=True)
+class LinkDraw(_LinkSizes):
     """How to draw a linear link: the first layer that approximates one target layer, weight by weight.
 
     The target weight (i, j) of a (d_out, d_in) matrix has ``per_link`` units of its own, each reading
@@ -166,26 +186,12 @@ class LinkDraw(LayerDraw):
 
     kind = "link"
 
-    d_out: int
-    d_in: int
-    per_link: int
-    bias: bool = False
     distribution: Distribution = UNIT_UNIFORM
-
-    @property
-    def units(self) -> int:
-        """Number of units: ``per_link`` for every target weight."""
-        return self.per_link * self.d_out * (self.d_in + self.bias)
 
     @property
     def shape(self) -> tuple[int, int]:
         """Shape of the weight of the drawn layer."""
         return (self.units, self.d_in)
-
-    @property
-    def size(self) -> int:
-        """How many numbers the drawn layer holds."""
-        return self.units
 
     def draw(self, seed: int, layer: int) -> Dense:
         """Draw the layer at index ``layer``: its weight is sparse, its bias 0 but for the constants."""
@@ -206,7 +212,7 @@ class LinkDraw(LayerDraw):
 
 
 @dataclass(frozen=True)
-class OnesDraw(LayerDraw):
+class OnesDraw(_LinkSizes):
     """The layer behind a :class:`LinkDraw` of the same sizes: output i adds up the units of row i.
 
     Its weight is sparse, of exact ones, with no bias; nothing in it is random.
@@ -226,20 +232,10 @@ class OnesDraw(LayerDraw):
 
     kind = "ones"
 
-    d_out: int
-    d_in: int
-    per_link: int
-    bias: bool = False
-
     @property
     def shape(self) -> tuple[int, int]:
-        """Shape of the weight of the drawn layer."""
-        return (self.d_out, self.size)
-
-    @property
-    def size(self) -> int:
-        """How many numbers the layer holds: a one for every unit of the link."""
-        return self.per_link * self.d_out * (self.d_in + self.bias)
+        """Shape of the weight of the layer."""
+        return (self.d_out, self.units)
 
     @property
     def random_parameters(self) -> int:
@@ -248,9 +244,9 @@ class OnesDraw(LayerDraw):
 
     def draw(self, seed: int, layer: int) -> Dense:  # noqa: ARG002 - every kind of layer is drawn alike
         """Return the layer."""
-        indptr = np.arange(self.d_out + 1, dtype=np.int32) * np.int32(self.size // self.d_out)
-        indices = np.arange(self.size, dtype=np.int32)
-        return Dense(_csr(np.ones(self.size), indices, indptr, self.shape))
+        indptr = np.arange(self.d_out + 1, dtype=np.int32) * np.int32(self.units // self.d_out)
+        indices = np.arange(self.units, dtype=np.int32)
+        return Dense(_csr(np.ones(self.units), indices, indptr, self.shape))
 
 
 KINDS: dict[str, type[LayerDraw]] = {draw.kind: draw for draw in (DenseDraw, LinkDraw, OnesDraw)}

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from subsetsum_nets.experiments.packing.run import EpsilonRow, WidthRow
-from subsetsum_nets.experiments.records import PROVENANCE, write_figure, write_provenance, write_rows
+from subsetsum_nets.experiments.records import table_of, write_record
 from subsetsum_nets.pictures import BLUE, COLOURS, GREEN, MUTED, ORANGE, as_power_of_two, new_figure
 from subsetsum_nets.theory.prunings import different_prunings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from os import PathLike
+    from pathlib import Path
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from subsetsum_nets.experiments.packing.run import PackingResult
 
-WIDTHS, EPSILONS = "widths.csv", "epsilons.csv"
-FIGURE = "packing"
 _NAMED = 6  # curves at most that have a colour and a name each
 _BARRED = 3  # curves at most that have error bars
 
@@ -30,35 +28,26 @@ _BARRED = 3  # curves at most that have error bars
 def write_outputs(
     result: PackingResult, folder: str | PathLike[str], command: Sequence[str] | None = None
 ) -> list[Path]:
-    """Write the tables, provenance.json and the figure as PNG and SVG; return the paths.
+    """Write widths.csv, epsilons.csv, provenance.json and the figure; return the paths.
 
-    Parameters
-    ----------
-    result : PackingResult
-    folder : path
-        Must exist.
-    command : sequence of str, optional
-        The command line that asked for it.
-
-    Raises
-    ------
-    OSError
-        If something cannot be written.
-
+    See :func:`subsetsum_nets.experiments.records.write_record`.
     """
-    place = Path(folder)
-    write_rows(place / WIDTHS, WidthRow, result.widths)
-    write_rows(place / EPSILONS, EpsilonRow, result.epsilons)
-    write_provenance(
-        place,
+    return write_record(
+        folder,
         "packing, Theorem 2 of Pensia et al. 2020",
         command,
-        question=result.question,
-        unknown=sum(row.unknown for row in result.widths),
-        step_one_pairs=sum(row.pairs for row in result.epsilons),
+        tables={
+            "widths.csv": table_of(WidthRow, result.widths),
+            "epsilons.csv": table_of(EpsilonRow, result.epsilons),
+        },
+        figure="packing",
+        draw=lambda: draw(result),
+        about={
+            "question": result.question,
+            "unknown": sum(row.unknown for row in result.widths),
+            "step_one_pairs": sum(row.pairs for row in result.epsilons),
+        },
     )
-    write_figure(place, FIGURE, lambda: draw(result))
-    return [place / name for name in (WIDTHS, EPSILONS, PROVENANCE, f"{FIGURE}.png", f"{FIGURE}.svg")]
 
 
 def draw(result: PackingResult) -> Figure:

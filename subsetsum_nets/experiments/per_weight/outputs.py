@@ -2,67 +2,49 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.experiments.per_weight.run import OBJECTIVES
-from subsetsum_nets.experiments.records import (
-    SUMMARY,
-    write_figure,
-    write_json,
-    write_provenance,
-    write_table,
-)
+from subsetsum_nets.experiments.records import write_record
 from subsetsum_nets.pictures import COLOURS, INK, new_figure
 from subsetsum_nets.theory.subset_sizes import nearest_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from os import PathLike
+    from pathlib import Path
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from subsetsum_nets.experiments.per_weight.run import PerWeight
 
-FIGURE = "per_weight"
 _LEAST_SHOWN = 1e-3  # of the median error: smaller ones are counted in the first bar
 
 
 def write_outputs(
     found: PerWeight, folder: str | PathLike[str], command: Sequence[str] | None = None
-) -> None:
-    """Write per_weight.csv, summary.json, provenance.json and the figure.
+) -> list[Path]:
+    """Write per_weight.csv, summary.json, provenance.json and the figure; return the paths.
 
-    Parameters
-    ----------
-    found : PerWeight
-    folder : path
-        Made if it is not there.
-    command : sequence of str, optional
-        The command line that asked for it.
-
-    Raises
-    ------
-    OSError
-        If something cannot be written.
-
+    See :func:`subsetsum_nets.experiments.records.write_record`.
     """
-    place = Path(folder)
-    place.mkdir(parents=True, exist_ok=True)
-    columns = [found.layers.tolist(), found.weights.tolist()]
-    for name in OBJECTIVES:
-        solution = found.solutions[name]
-        columns += [solution.errors.tolist(), solution.sizes.tolist()]
-    header = ("layer", "weight", *(f"{o}_{what}" for o in OBJECTIVES for what in ("error_at_most", "kept")))
-    write_table(place / "per_weight.csv", header, zip(*columns, strict=True))
+    columns = {"layer": found.layers, "weight": found.weights}
+    for name, solution in found.solutions.items():
+        columns |= {f"{name}_error_at_most": solution.errors, f"{name}_kept": solution.sizes}
     summary = found.summary()
-    write_json(place / SUMMARY, summary)
-    names = ("network", "items", "epsilon", "scale", "seed")
-    write_provenance(place, "per-weight law", command, parameters={name: summary[name] for name in names})
-    write_figure(place, FIGURE, lambda: draw(found))
+    asked = ("network", "items", "epsilon", "scale", "seed")
+    return write_record(
+        folder,
+        "per-weight law",
+        command,
+        tables={"per_weight.csv": (list(columns), zip(*(c.tolist() for c in columns.values()), strict=True))},
+        figure="per_weight",
+        draw=lambda: draw(found),
+        about={"parameters": {name: summary[name] for name in asked}},
+        summary=summary,
+    )
 
 
 def draw(found: PerWeight) -> Figure:

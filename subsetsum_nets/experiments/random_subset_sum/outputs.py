@@ -5,62 +5,49 @@ The panels: served against n, the fit of C, errors against n.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.experiments.records import (
-    SUMMARY,
-    write_figure,
-    write_json,
-    write_provenance,
-    write_table,
-)
+from subsetsum_nets.experiments.records import write_record
 from subsetsum_nets.pictures import COLOURS, INK, MUTED, as_power_of_two, new_figure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from os import PathLike
+    from pathlib import Path
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from subsetsum_nets.experiments.random_subset_sum.run import Findings
+    from subsetsum_nets.experiments.records import Table
 
-FIGURE = "random_subset_sum"
 _MOST_CURVES = 6
 _MOST_TICKS = 12
 
 
-def write_outputs(found: Findings, folder: str | PathLike[str], command: Sequence[str] | None = None) -> None:
+def write_outputs(
+    found: Findings, folder: str | PathLike[str], command: Sequence[str] | None = None
+) -> list[Path]:
     """Write samples.csv, served.csv, nearest.csv, summary.json, provenance.json and the figure.
 
-    Parameters
-    ----------
-    found : Findings
-    folder : path
-        Made if it is not there.
-    command : sequence of str, optional
-        The command line that asked for it.
-
-    Raises
-    ------
-    OSError
-        If something cannot be written.
-
+    See :func:`subsetsum_nets.experiments.records.write_record`.
     """
-    place = Path(folder)
-    place.mkdir(parents=True, exist_ok=True)
-    _write_tables(found, place)
-    write_json(place / SUMMARY, found.summary())
     asked = {name: getattr(found, name) for name in ("epsilon", "delta", "confidence")}
-    parameters = {**found.question.to_json(), **asked}
-    write_provenance(place, "random subset sum", command, parameters=parameters)
-    write_figure(place, FIGURE, lambda: draw(found))
+    return write_record(
+        folder,
+        "random subset sum",
+        command,
+        tables=_tables(found),
+        figure="random_subset_sum",
+        draw=lambda: draw(found),
+        about={"parameters": {**found.question.to_json(), **asked}},
+        summary=found.summary(),
+    )
 
 
-def _write_tables(found: Findings, place: Path) -> None:
+def _tables(found: Findings) -> dict[str, Table]:
     samples = (
         (n, sample, radius, error)
         for n in found.question.sizes
@@ -68,20 +55,16 @@ def _write_tables(found: Findings, place: Path) -> None:
             zip(found.radii[n].tolist(), found.errors[n].tolist(), strict=True)
         )
     )
-    write_table(place / "samples.csv", ("n", "sample", "covering_radius_at_most", "error_at_most"), samples)
-    write_table(
-        place / "served.csv",
-        ("epsilon", "n", "samples", "served", "share", "low", "high", "predicted"),
-        (
-            (r.epsilon, r.n, r.samples, r.served, r.estimate, r.low, r.high, found.predicted(r.n, r.epsilon))
-            for r in found.served
-        ),
+    served = (
+        (r.epsilon, r.n, r.samples, r.served, r.estimate, r.low, r.high, found.predicted(r.n, r.epsilon))
+        for r in found.served
     )
-    write_table(
-        place / "nearest.csv",
-        ("n", "mean", "q05", "q25", "median", "q75", "q95", "largest"),
-        ((row.n, row.mean, *row.quantiles, row.largest) for row in found.table),
-    )
+    nearest = ((row.n, row.mean, *row.quantiles, row.largest) for row in found.table)
+    return {
+        "samples.csv": (("n", "sample", "covering_radius_at_most", "error_at_most"), samples),
+        "served.csv": (("epsilon", "n", "samples", "served", "share", "low", "high", "predicted"), served),
+        "nearest.csv": (("n", "mean", "q05", "q25", "median", "q75", "q95", "largest"), nearest),
+    }
 
 
 def draw(found: Findings) -> Figure:

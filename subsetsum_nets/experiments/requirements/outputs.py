@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from subsetsum_nets.experiments.records import (
-    SUMMARY,
-    write_figure,
-    write_json,
-    write_provenance,
-    write_rows,
-    write_table,
-)
+from subsetsum_nets.experiments.records import table_of, write_record
 from subsetsum_nets.experiments.requirements.measured import Measured
 from subsetsum_nets.experiments.requirements.run import THEOREMS
 from subsetsum_nets.pictures import COLOURS, INK, PAPER, new_figure
@@ -20,49 +12,39 @@ from subsetsum_nets.pictures import COLOURS, INK, PAPER, new_figure
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from os import PathLike
+    from pathlib import Path
 
     from matplotlib.figure import Figure
 
     from subsetsum_nets.experiments.requirements.run import RequirementTable
 
-FIGURE = "requirements"
-
 
 def write_outputs(
     found: RequirementTable, folder: str | PathLike[str], command: Sequence[str] | None = None
-) -> None:
+) -> list[Path]:
     """Write requirements.csv, measured.csv, summary.json, provenance.json and the figure.
 
-    Parameters
-    ----------
-    found : RequirementTable
-    folder : path
-        Made if it is not there.
-    command : sequence of str, optional
-        The command line that asked for it.
-
-    Raises
-    ------
-    OSError
-        If something cannot be written.
-
+    See :func:`subsetsum_nets.experiments.records.write_record`.
     """
-    place = Path(folder)
-    place.mkdir(parents=True, exist_ok=True)
     columns = ("source", "width", "depth", "units", "parameters")
-    write_table(
-        place / "requirements.csv",
-        ("epsilon", "theorem", *columns, "constant", "sufficient"),
-        (
-            (epsilon, name, *(getattr(r, c) for c in columns), r.constants.get("C"), r.sufficient)
-            for epsilon, row in found.curves.items()
-            for name, r in row.items()
-        ),
+    curves = (
+        (epsilon, name, *(getattr(r, c) for c in columns), r.constants.get("C"), r.sufficient)
+        for epsilon, row in found.curves.items()
+        for name, r in row.items()
     )
-    write_rows(place / "measured.csv", Measured, found.measured)
-    write_json(place / SUMMARY, found.summary())
-    write_provenance(place, "bounds", command, parameters=found.parameters)
-    write_figure(place, FIGURE, lambda: draw(found))
+    return write_record(
+        folder,
+        "bounds",
+        command,
+        tables={
+            "requirements.csv": (("epsilon", "theorem", *columns, "constant", "sufficient"), curves),
+            "measured.csv": table_of(Measured, found.measured),
+        },
+        figure="requirements",
+        draw=lambda: draw(found),
+        about={"parameters": found.parameters},
+        summary=found.summary(),
+    )
 
 
 def draw(found: RequirementTable) -> Figure:
