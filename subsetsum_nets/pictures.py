@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from os import PathLike
 
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
+
+    from subsetsum_nets.networks.arrays import FloatArray
 
 INK, PAPER, MUTED, FAINT, GRID = "#1f2328", "#ffffff", "#59636e", "#c3cad2", "#d3d9e0"
 # Okabe and Ito's palette, told apart by people with any colour vision.
@@ -118,6 +122,24 @@ def new_figure(height: float) -> Figure:
     from matplotlib.figure import Figure
 
     return Figure(figsize=(WIDTH, height), layout="constrained")
+
+
+def draw_map(
+    axes: Axes, cells: FloatArray, shape: tuple[int, int], *, largest: float, colours: Any
+) -> AxesImage:
+    """Draw numbers from 0 to ``largest`` as a map of a matrix, whose rows and columns are counted from 1."""
+    rows, columns = shape
+    for axis, count in ((axes.xaxis, columns), (axes.yaxis, rows)):
+        axis.set_ticks([1] if count == 1 else [1, count] if count < 8 else [1, (count + 1) // 2, count])
+    return axes.imshow(
+        cells,
+        cmap=colours,
+        vmin=0.0,
+        vmax=largest,
+        aspect="auto",
+        interpolation="none",
+        extent=(0.5, columns + 0.5, rows + 0.5, 0.5),
+    )
 
 
 def power(base: int, exponent: int) -> str:

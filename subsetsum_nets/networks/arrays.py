@@ -59,6 +59,13 @@ def exact_float64(values: Any, what: str) -> FloatArray:
     return view
 
 
+def narrowed(numbers: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+    """Return ``numbers`` as float32 where that changes none of them; random weights are drawn to allow it."""
+    with np.errstate(over="ignore", under="ignore"):
+        single = numbers.astype(np.float32)
+    return single if np.array_equal(single, numbers) else numbers
+
+
 def _rounded(given: NDArray[Any], exact: FloatArray) -> NDArray[np.bool_]:
     """Tell where the float64 ``exact`` differs from ``given``, which is a longdouble or a 64-bit integer."""
     if given.dtype.kind == "f":

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from subsetsum_nets import pictures
-from subsetsum_nets.pictures import new_figure, picture_bytes, picture_style, power, write_pictures
+from subsetsum_nets.pictures import draw_map, new_figure, picture_bytes, picture_style, power, write_pictures
 from subsetsum_nets.reports.rounding import exact, lower, upper
 from subsetsum_nets.reports.rows import all_rows, rows_by_layer
 
@@ -202,19 +202,9 @@ def masks_figure(pruned: PrunedNetwork) -> Figure:
     for axes, rows in zip(grid, layers, strict=False):
         assert rows.picture is not None  # noqa: S101 - rows_by_layer() draws one
         d_out, columns = rows.picture.shape
-        axes.imshow(
-            _downsampled(rows.picture),
-            cmap="cividis",
-            vmin=0,
-            vmax=most,
-            aspect="auto",
-            interpolation="none",
-            extent=(0.5, columns + 0.5, d_out + 0.5, 0.5),
-        )
+        draw_map(axes, _downsampled(rows.picture), (d_out, columns), largest=most, colours="cividis")
         axes.set_title(f"{rows.name}, {d_out} × {columns}" + (" (last column: bias)" if rows.biased else ""))
         axes.set_ylabel("output")
-        for axis, count in ((axes.xaxis, columns), (axes.yaxis, d_out)):
-            axis.set_ticks([1] if count == 1 else [1, count] if count < 8 else [1, (count + 1) // 2, count])
         axes.spines[:].set_visible(False)
     grid[len(layers) - 1].set_xlabel("input")
     key = grid[-1]

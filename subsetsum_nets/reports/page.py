@@ -236,8 +236,7 @@ def _main_table(pruned: PrunedNetwork, accuracy: tuple[float, float] | None) -> 
     if accuracy is not None:
         before, after = accuracy
         rows.append(("Test accuracy", f"{before:.2%} target, {after:.2%} pruned network"))
-    body = "\n".join(f'<tr><th scope="row">{name}</th><td>{value}</td></tr>' for name, value in rows)
-    return f'<div class="wide"><table class="pairs">\n{body}\n</table></div>'
+    return _pairs(rows).rstrip()
 
 
 def _bound(certificate: Certificate) -> str:

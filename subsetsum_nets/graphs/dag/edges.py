@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from subsetsum_nets.graphs.errors import InvalidGraphError
-from subsetsum_nets.networks.arrays import FloatArray, exact_float64
+from subsetsum_nets.networks.arrays import FloatArray, exact_float64, narrowed
 from subsetsum_nets.networks.relu_network import is_sparse
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ class EdgeBlock:
         if origin is not None:
             origin = _locked(origin)
         checked = exact_float64(_locked(weight), "the weight")
-        return cls(shape, _narrowed(checked), pattern, _mask(kept), origin)
+        return cls(shape, _locked(narrowed(checked)), pattern, _mask(kept), origin)
 
     @property
     def edges(self) -> int:
@@ -273,10 +273,9 @@ class EdgeBlock:
 
     def compact(self) -> EdgeBlock:
         """Return the block in memory of its own, as float32 where that changes no number."""
-        weight = _narrowed(self.weight)
-        if weight is self.weight and weight.dtype == np.float64:
-            weight = _locked(weight.copy())
-        return EdgeBlock(self.shape, weight, self.pattern, self.kept, self.origin)
+        weight = narrowed(self.weight)
+        weight = weight.copy() if weight is self.weight else weight
+        return EdgeBlock(self.shape, _locked(weight), self.pattern, self.kept, self.origin)
 
     def _span(self, start: int, stop: int) -> slice:
         if self.pattern is None:
@@ -316,14 +315,6 @@ def _locked(array: Any) -> Any:
     view = array.view()
     view.flags.writeable = False
     return view
-
-
-def _narrowed(numbers: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
-    """Return ``numbers`` as float32 where that changes none of them."""
-    with np.errstate(over="ignore", under="ignore"):
-        single = numbers.astype(np.float32)
-    narrowed: NDArray[np.floating[Any]] = _locked(single) if np.array_equal(single, numbers) else numbers
-    return narrowed
 
 
 def _mask(kept: Any) -> Bools | None:

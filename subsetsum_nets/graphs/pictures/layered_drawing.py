@@ -14,14 +14,8 @@ import numpy as np
 from subsetsum_nets.graphs.analysis.reachability import live_units
 from subsetsum_nets.graphs.pictures import picture_files as style
 from subsetsum_nets.graphs.pictures.drawn_edges import CONSTANT, DrawnEdges, drawn_edges
-from subsetsum_nets.graphs.pictures.picture_legend import (
-    Entry,
-    draw_legend,
-    legend_rows,
-    rows_height,
-    rows_width,
-)
-from subsetsum_nets.pictures import FAINT, INK, MUTED, PAPER
+from subsetsum_nets.graphs.pictures.picture_legend import Entry, Legend
+from subsetsum_nets.pictures import FAINT, INK, PAPER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,8 +28,7 @@ if TYPE_CHECKING:
 
     Area = tuple[float, float, float, float]
 
-_MARGIN = 0.18  # inches, as everything here
-_LINE = 0.15  # from a line of a caption to the next
+_LINE = 0.15  # inches, as everything here: from a line of a caption to the next
 _ROOM_FOR_LABELS = 0.115  # the radius from which on labels stand inside their nodes
 _MOST_WEIGHTS = 24  # so many edges have their weights written on them by default
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
@@ -100,14 +93,13 @@ def layered_figure(
     write = few if weights is None else weights
     captions = [_caption(graph, number, live) for number in range(layers[0], layers[1] + 1)]
     layout = _layout(graph, layers, edges, captions, with_weights=write)
-    entries = _legend(graph, layers, edges, live)
-    rows = legend_rows(entries, max(layout.width, 4.2) - 2 * _MARGIN)
-    width = max(layout.width, rows_width(rows) + 2 * _MARGIN)
+    legend = Legend(_legend(graph, layers, edges, live), max(layout.width, 4.2) - 2 * style.MARGIN)
+    width = max(layout.width, legend.width + 2 * style.MARGIN)
     if title:
-        width = max(width, style.text_width(title, style.TITLE_SIZE, bold=True) + 2 * _MARGIN)
-    bottom = rows_height(rows) + _MARGIN
+        width = max(width, style.text_width(title, style.TITLE_SIZE, bold=True) + 2 * style.MARGIN)
+    bottom = legend.height + style.MARGIN
     top = bottom + layout.height + _room_above(edges)
-    height = top + 0.1 + _LINE * max(map(len, captions)) + (0.3 if title else 0.0) + _MARGIN
+    height = top + 0.1 + _LINE * max(map(len, captions)) + (0.3 if title else 0.0) + style.MARGIN
     figure, axes = style.canvas(width, height)
     left = layout.side + (width - layout.width) / 2
     _place_nodes(graph, layers, live, edges, layout, left, bottom)
@@ -118,21 +110,10 @@ def layered_figure(
         _write_weights(axes, edges, lines, layout, all_or_none=weights is None)
     most = max(map(len, captions))
     for column, caption in enumerate(captions):
-        for number, line in enumerate(caption):
-            axes.text(
-                left + column * layout.spacing,
-                top + 0.1 + _LINE * (most - 1 - number),
-                line,
-                ha="center",
-                va="baseline",
-                fontsize=style.CAPTION_SIZE,
-                fontweight="normal" if number else "bold",
-                color=MUTED if number else INK,
-            )
-    if title:
-        look: Any = {"fontsize": style.TITLE_SIZE, "fontweight": "bold"}
-        axes.text(_MARGIN, height - _MARGIN, title, ha="left", va="top", **look)
-    draw_legend(axes, rows, (width - rows_width(rows)) / 2)
+        lowest = top + 0.1 + _LINE * (most - len(caption))
+        style.draw_caption(axes, left + column * layout.spacing, lowest, _LINE, caption)
+    style.draw_title(axes, title, height)
+    legend.draw(axes, width)
     return figure
 
 
@@ -172,7 +153,7 @@ def _layout(
     beside = max((a + b) / 2 for a, b in pairwise(widest)) + 0.2
     spacing = max(beside, min(max(1.25, 0.35 * most * pitch), 2.4), 2.1 if with_weights else 0.0)
     label = 0.0 if radius >= _ROOM_FOR_LABELS else 0.4
-    side = _MARGIN + max(widest[0] / 2, widest[-1] / 2, radius + label)
+    side = style.MARGIN + max(widest[0] / 2, widest[-1] / 2, radius + label)
     width = 2 * side + spacing * (len(captions) - 1)
     return Layout(radius, side, width, most * pitch, spacing)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from subsetsum_nets.graphs.errors import InvalidGraphError
 from subsetsum_nets.graphs.pictures import picture_files as style
-from subsetsum_nets.pictures import PAPER, new_figure
+from subsetsum_nets.pictures import PAPER, draw_map, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -115,23 +115,14 @@ def _draw_map(figure: Figure, axes: Axes, graph: Dag, span: tuple[int, int], fou
     entries = bool(np.isin(found[~np.isnan(found)], (0.0, 1.0)).all())
     largest = 1.0 if entries else float(np.nanmax(found))
     colours = ListedColormap([cividis(0.0), cividis(1.0)]) if entries else cividis
-    picture = axes.imshow(
-        found,
-        cmap=colours.with_extremes(bad=PAPER),
-        vmin=0.0,
-        vmax=largest,
-        aspect="auto",
-        interpolation="none",
-        extent=(0.5, columns + 0.5, rows + 0.5, 0.5),
-    )
+    colours = colours.with_extremes(bad=PAPER)
+    picture = draw_map(axes, found, block.shape, largest=largest, colours=colours)
     first, last = (_name(graph, number) for number in span)
     kept = f"{block.kept_edges:,} of {style.counted(block.edges, 'edge')} kept"
     title = f"{first} to {last}: {rows:,} × {columns:,}, {kept}"
     axes.set_title(title, loc="left", fontsize=style.CAPTION_SIZE, fontweight="bold")
     axes.set_xlabel(first)
     axes.set_ylabel(last)
-    for axis, count in ((axes.xaxis, columns), (axes.yaxis, rows)):
-        axis.set_ticks([1] if count == 1 else [1, count] if count < 8 else [1, (count + 1) // 2, count])
     bar = figure.colorbar(picture, ax=axes, fraction=0.03, pad=0.015, aspect=12)
     outline: Any = bar.outline
     outline.set_visible(False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from subsetsum_nets.pictures import BLUE, INK, ORANGE, picture_style, write_pictures
+from subsetsum_nets.pictures import BLUE, INK, MUTED, ORANGE, picture_style, write_pictures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,6 +21,7 @@ INPUT, HIDDEN, OUTPUT, CONSTANT = "#f0e442", "#86d0b9", "#dfb0cc", "#dde2e8"
 SUFFIXES = (".png", ".svg")
 EXPORTS = (".graphml", ".json", ".dot", ".safetensors")
 TITLE_SIZE, CAPTION_SIZE, SMALL_SIZE = 10.0, 8.0, 7.0  # points
+MARGIN = 0.18  # inches around a drawing
 _SALT = "subsetsum-nets"
 _SETTINGS: dict[str, Any] = {
     "svg.fonttype": "path",  # places are chosen by the width of the text: it must not change with the font
@@ -85,6 +86,28 @@ def text_width(text: str, size: float, *, bold: bool = False) -> float:
 def caption_width(lines: Sequence[str]) -> float:
     """Return the width in inches of a caption, whose first line is bold."""
     return max(text_width(line, CAPTION_SIZE, bold=not place) for place, line in enumerate(lines))
+
+
+def draw_title(axes: Axes, title: str | None, top: float) -> None:
+    """Write the title of a picture at the upper left of axes in inches, ``top`` high."""
+    if title:
+        look: Any = {"fontsize": TITLE_SIZE, "fontweight": "bold"}
+        axes.text(MARGIN, top - MARGIN, title, ha="left", va="top", **look)
+
+
+def draw_caption(axes: Axes, x: float, lowest: float, step: float, lines: Sequence[str]) -> None:
+    """Write lines below one another, the first bold, the last at height ``lowest``."""
+    for number, line in enumerate(lines):
+        axes.text(
+            x,
+            lowest + step * (len(lines) - 1 - number),
+            line,
+            ha="center",
+            va="baseline",
+            fontsize=CAPTION_SIZE,
+            fontweight="normal" if number else "bold",
+            color=MUTED if number else INK,
+        )
 
 
 def canvas(width: float, height: float) -> tuple[Figure, Axes]:

@@ -11,13 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from subsetsum_nets.graphs.analysis.reachability import live_units
 from subsetsum_nets.graphs.pictures import picture_files as style
-from subsetsum_nets.graphs.pictures.picture_legend import (
-    Entry,
-    draw_legend,
-    legend_rows,
-    rows_height,
-    rows_width,
-)
+from subsetsum_nets.graphs.pictures.picture_legend import Entry, Legend
 from subsetsum_nets.pictures import FAINT, INK, MUTED, PAPER
 
 if TYPE_CHECKING:
@@ -28,8 +22,7 @@ if TYPE_CHECKING:
 
     Span = tuple[int, int]
 
-_MARGIN = 0.18  # inches, as everything here
-_LINE = 0.16
+_LINE = 0.16  # inches, as everything here
 _TALLEST, _LOWEST = 2.0, 0.3
 _MOST_BLOCKS = 14  # of a deeper graph the first and last layers are drawn
 _ARC = 0.34  # from one arc over the blocks to the next
@@ -62,13 +55,12 @@ def summary_figure(graph: Dag, *, title: str | None, layers: tuple[int, int]) ->
     blocks, right = _blocks(graph, shown, straight, hidden, dead)
     tallest = max(block.height for block in blocks)
     below = _LINE * max(len(block.lines) for block in blocks) + 0.1
-    entries = _legend(graph, shown, dead)
-    rows = legend_rows(entries, max(right, 4.2))
+    legend = Legend(_legend(graph, shown, dead), max(right, 4.2))
     title_width = style.text_width(title, style.TITLE_SIZE, bold=True) if title else 0.0
-    width = max(right, rows_width(rows), title_width) + 2 * _MARGIN
-    middle = rows_height(rows) + _MARGIN + below + tallest / 2
+    width = max(right, legend.width, title_width) + 2 * style.MARGIN
+    middle = legend.height + style.MARGIN + below + tallest / 2
     above = max(tallest / 2, 0.35) + (_ARC * len(arcs) + 0.2 if arcs else 0.0)
-    height = middle + above + 0.15 + (0.3 if title else 0.0) + _MARGIN
+    height = middle + above + 0.15 + (0.3 if title else 0.0) + style.MARGIN
     figure, axes = style.canvas(width, height)
     left = (width - right) / 2
     for block in blocks:
@@ -97,10 +89,8 @@ def summary_figure(graph: Dag, *, title: str | None, layers: tuple[int, int]) ->
         ) / 2
         text = f"{len(hidden)} layers\nnot drawn"
         axes.text(left + x, middle, text, ha="center", va="center", color=MUTED)
-    if title:
-        look: Any = {"fontsize": style.TITLE_SIZE, "fontweight": "bold"}
-        axes.text(_MARGIN, height - _MARGIN, title, ha="left", va="top", **look)
-    draw_legend(axes, rows, (width - rows_width(rows)) / 2)
+    style.draw_title(axes, title, height)
+    legend.draw(axes, width)
     return figure
 
 
@@ -184,17 +174,8 @@ def _draw_block(axes: Axes, block: Block, left: float, middle: float, lowest: fl
     outline = Rectangle(corner, block.width, block.height, fill=False, edgecolor=INK, linewidth=0.9, zorder=4)
     outline.set_gid(f"layer {block.layer}")
     axes.add_patch(outline)
-    for number, line in enumerate(block.lines):
-        axes.text(
-            left + block.x,
-            lowest - 0.18 - _LINE * number,
-            line,
-            ha="center",
-            va="baseline",
-            fontsize=style.CAPTION_SIZE,
-            fontweight="normal" if number else "bold",
-            color=MUTED if number else INK,
-        )
+    last = lowest - 0.18 - _LINE * (len(block.lines) - 1)
+    style.draw_caption(axes, left + block.x, last, _LINE, block.lines)
 
 
 def _draw_arrow(axes: Axes, graph: Dag, span: Span, points: list[tuple[float, float]], largest: int) -> None:
