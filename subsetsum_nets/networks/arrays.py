@@ -54,7 +54,12 @@ def exact_float64(values: Any, what: str) -> FloatArray:
         raise InvalidNetworkError(f"{what} holds {exact[position]} at {position}; every entry must be finite")
     if exact is given and given.flags.writeable and not isinstance(values, list | tuple | int | float):
         exact = given.copy()  # the caller's own memory: a later write to it must not change a network
-    view = exact.view()
+    return locked(exact)
+
+
+def locked(array: NDArray[Any]) -> NDArray[Any]:
+    """Return a read-only view of an array that nobody else writes to: it can be kept without a copy."""
+    view = array.view()
     view.flags.writeable = False
     return view
 

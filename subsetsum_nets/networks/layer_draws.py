@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from subsetsum_nets.networks.arrays import locked
 from subsetsum_nets.networks.distributions import (
     UNIT_UNIFORM,
     Distribution,
@@ -21,7 +22,6 @@ from subsetsum_nets.networks.distributions import (
     is_integer,
     json_fields,
     json_kind,
-    locked,
 )
 from subsetsum_nets.networks.errors import InvalidNetworkError
 from subsetsum_nets.networks.relu_network import Dense

@@ -192,17 +192,17 @@ def layers_figure(pruned: PrunedNetwork) -> Figure:
 
 def masks_figure(pruned: PrunedNetwork) -> Figure:
     """Draw how many random weights are kept for each target weight, a map a layer."""
-    layers = (rows_by_layer(pruned) or [])[:_MOST_PANELS]
-    most = max(float(rows.picture.max()) for rows in layers if rows.picture is not None) or 1.0
-    heights = [min(max(_aspect(rows) * 5.6, 0.35), 3.2) for rows in layers]
+    layers = [(rows, rows.picture) for rows in rows_by_layer(pruned) or [] if rows.picture is not None]
+    layers = layers[:_MOST_PANELS]
+    most = max(float(picture.max()) for _, picture in layers) or 1.0
+    heights = [min(max(picture.shape[0] / picture.shape[1] * 5.6, 0.35), 3.2) for _, picture in layers]
     figure = new_figure(sum(heights) + 0.62 * len(layers) + 0.75)
     grid = figure.subplots(
         len(layers) + 1, 1, squeeze=False, gridspec_kw={"height_ratios": [*heights, 0.09]}
     )[:, 0]
-    for axes, rows in zip(grid, layers, strict=False):
-        assert rows.picture is not None  # noqa: S101 - rows_by_layer() draws one
-        d_out, columns = rows.picture.shape
-        draw_map(axes, _downsampled(rows.picture), (d_out, columns), largest=most, colours="cividis")
+    for axes, (rows, picture) in zip(grid, layers, strict=False):
+        d_out, columns = picture.shape
+        draw_map(axes, _downsampled(picture), (d_out, columns), largest=most, colours="cividis")
         axes.set_title(f"{rows.name}, {d_out} × {columns}" + (" (last column: bias)" if rows.biased else ""))
         axes.set_ylabel("output")
         axes.spines[:].set_visible(False)
@@ -399,12 +399,6 @@ def _finite(value: object) -> float | None:
     if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
         return float(value)
     return None
-
-
-def _aspect(rows: LayerRows) -> float:
-    assert rows.picture is not None  # noqa: S101 - rows_by_layer() draws one
-    d_out, columns = rows.picture.shape
-    return float(d_out / columns)
 
 
 def _downsampled(picture: Floats) -> Floats:

@@ -82,7 +82,7 @@ MUTANTS = [
     ("networks.pass_through", "with_pass_through", "place[b - 1][a][edges.columns]", "edges.columns"),
     ("networks.pass_through", "uniform_layers", "graph.kept_only()", "graph"),
     ("networks.pass_through", "uniform_layers", "-layer.bias[split]", "layer.bias[split]"),
-    ("networks.pass_through", "uniform_layers", "if _mixed(layers[-1])", "if False"),
+    ("networks.pass_through", "uniform_layers", "if mixed(layers[-1])", "if False"),
     (
         "networks.pass_through",
         "uniform_layers",

@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from subsetsum_nets.graphs.dag.edges import EdgeBlock, FactoredOrigin
-from subsetsum_nets.graphs.dag.graph import Dag
 from subsetsum_nets.graphs.dag.nodes import NodeLayer
 from subsetsum_nets.graphs.errors import InvalidGraphError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from subsetsum_nets.graphs.dag.graph import AnyDag
+
     Ints = NDArray[np.int64]
 
 
-def serving(graph: Dag, layer: int, row: int, column: int, *, candidates: bool = False) -> Dag:
+def serving(graph: AnyDag, layer: int, row: int, column: int, *, candidates: bool = False) -> AnyDag:
     """Return the graph of what stands for one target weight: one input, its hidden units, one output.
 
     Parameters
@@ -31,7 +32,7 @@ def serving(graph: Dag, layer: int, row: int, column: int, *, candidates: bool =
 
     Returns
     -------
-    Dag
+    a graph of the same class
         Layers of inputs (1 or 0), hidden units and the output, with the numbers they have in ``graph``
         (``layer.index``). Its value at the input is what the pruned network has in place of
         ``weight[row, column] * x``; the ReLU that follows the output in the network is left out.
@@ -75,7 +76,7 @@ def serving(graph: Dag, layer: int, row: int, column: int, *, candidates: bool =
         graph.layers[middle].select(units),
         NodeLayer.of(np.zeros(outputs.size, dtype=bool), index=graph.layers[behind].index[outputs]),
     ]
-    return Dag(layers, blocks, target_shapes=graph.target_shapes)
+    return type(graph)(layers, blocks, target_shapes=graph.target_shapes)
 
 
 def _ends(block: EdgeBlock, origin: int) -> tuple[Ints, Ints]:

@@ -112,12 +112,8 @@ class Dag:
     @property
     def kept_parameters(self) -> int:
         """Number of kept edges and biases."""
-        biases = [
-            layer.size if layer.bias_kept is None else int(layer.bias_kept.sum())
-            for layer in self.layers
-            if layer.bias is not None
-        ]
-        return self.kept_edges + sum(biases)
+        biased = [layer for layer in self.layers if layer.bias is not None]
+        return self.kept_edges + sum(int(layer.keeps_bias.sum()) for layer in biased)
 
     @property
     def nbytes(self) -> int:

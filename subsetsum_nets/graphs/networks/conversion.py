@@ -11,7 +11,7 @@ from subsetsum_nets.graphs.dag.graph import Dag
 from subsetsum_nets.graphs.dag.nodes import NodeLayer
 from subsetsum_nets.graphs.errors import InvalidGraphError
 from subsetsum_nets.graphs.networks.origins import derived_origins
-from subsetsum_nets.graphs.networks.pass_through import uniform_layers
+from subsetsum_nets.graphs.networks.pass_through import mixed, uniform_layers
 from subsetsum_nets.masks import NetworkMasks
 from subsetsum_nets.networks.relu_network import Dense, ReluNetwork
 
@@ -155,8 +155,7 @@ def graph_network(graph: Dag) -> ReluNetwork:
     graph.check_exact("made a network")
     if not graph.widths[0]:
         raise InvalidGraphError("a network needs inputs; this graph has only constants")
-    uniform = uniform_layers(graph)
-    return _network(uniform, [_matrix(uniform, number) for number in range(1, uniform.depth + 1)])
+    return _network(uniform_layers(graph))
 
 
 def masked_network(graph: Dag) -> tuple[ReluNetwork, NetworkMasks]:
@@ -169,39 +168,23 @@ def masked_network(graph: Dag) -> tuple[ReluNetwork, NetworkMasks]:
 
     """
     graph.check_exact("made a network")
-    mixed = [layer.relu.any() and not layer.relu.all() for layer in graph.layers]
-    if not graph.layered or any(mixed) or not graph.widths[0]:
+    if not graph.layered or any(map(mixed, graph.layers)) or not graph.widths[0]:
         raise InvalidGraphError(
             "masks need a layered graph with one activation a layer; with_pass_through() "
             "removes skip connections"
         )
-    whole = graph.with_all_kept()
-    weights: list[Any] = []
-    for number in range(1, graph.depth + 1):
-        block = graph.blocks.get((number - 1, number))
-        if block is None or block.pattern is not None:
-            from scipy.sparse import csr_array
-
-            shape = (graph.widths[number], graph.widths[number - 1])
-            kept = csr_array(shape, dtype=bool) if block is None else _sparse_kept(block)
-            weights.append(kept)
-        else:
-            weights.append(np.ones(block.shape, dtype=bool) if block.kept is None else block.kept)
-    biases = [
-        None
-        if layer.bias is None
-        else np.ones(layer.size, dtype=bool)
-        if layer.bias_kept is None
-        else layer.bias_kept
-        for layer in graph.layers[1:]
-    ]
-    network = _network(whole, [_matrix(whole, number) for number in range(1, graph.depth + 1)])
-    return network, NetworkMasks(weights, biases)
+    weights = [_kept(graph, number) for number in range(1, graph.depth + 1)]
+    biases = [None if layer.bias is None else layer.keeps_bias for layer in graph.layers[1:]]
+    return _network(graph.with_all_kept()), NetworkMasks(weights, biases)
 
 
-def _sparse_kept(block: EdgeBlock) -> Any:
-    matrix = block.matrix()
-    return type(matrix)((np.ones(matrix.nnz, dtype=bool), matrix.indices, matrix.indptr), shape=matrix.shape)
+def _kept(graph: Dag, number: int) -> Any:
+    """Return which edges into a layer are kept: bool, a CSR array where not every entry is an edge."""
+    block = graph.blocks.get((number - 1, number))
+    if block is not None and block.pattern is None:
+        return np.ones(block.shape, dtype=bool) if block.kept is None else block.kept
+    kept = _matrix(graph, number)
+    return type(kept)((np.ones(kept.nnz, dtype=bool), kept.indices, kept.indptr), shape=kept.shape)
 
 
 def _matrix(graph: Dag, number: int) -> Any:
@@ -213,10 +196,9 @@ def _matrix(graph: Dag, number: int) -> Any:
     return csr_array((graph.widths[number], graph.widths[number - 1]))
 
 
-def _network(graph: Dag, matrices: Sequence[Any]) -> ReluNetwork:
-    layers = [
-        Dense(matrix, layer.kept_bias) for matrix, layer in zip(matrices, graph.layers[1:], strict=True)
-    ]
-    relu = [bool(layer.relu.all()) for layer in graph.layers[1:]]
+def _network(graph: Dag) -> ReluNetwork:
+    behind = graph.layers[1:]
+    layers = [Dense(_matrix(graph, number), layer.kept_bias) for number, layer in enumerate(behind, start=1)]
+    relu = [bool(layer.relu.all()) for layer in behind]
     linear = [index for index, active in enumerate(relu[:-1]) if not active]
     return ReluNetwork(layers, final_relu=relu[-1], linear_after=linear, domain=graph.domain)

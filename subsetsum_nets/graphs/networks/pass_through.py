@@ -78,22 +78,22 @@ def uniform_layers(graph: AnyDag) -> AnyDag:
 
     Where some outputs have a ReLU and others not, a layer of linear outputs follows them.
     """
-    if graph.layered and not any(map(_mixed, graph.layers)):
+    if graph.layered and not any(map(mixed, graph.layers)):
         return graph
     layered = with_pass_through(graph.kept_only())
     layers, blocks = list(layered.layers), dict(layered.blocks)
-    if _mixed(layers[-1]):
+    if mixed(layers[-1]):
         last, end = layers[-1], len(layers) - 1
         every = np.arange(last.size, dtype=np.int64)
         blocks[end, end + 1] = EdgeBlock.from_edges((last.size, last.size), _ones(every, every))
         layers.append(NodeLayer.of(np.zeros(last.size, dtype=bool), index=last.index))
-    if not any(map(_mixed, layers)):
+    if not any(map(mixed, layers)):
         return graph.with_parts(layers, blocks)
     nonnegative: Bools = np.zeros(layers[0].size, dtype=bool)
     for c in range(1, len(layers)):
         layer, incoming = layers[c], blocks.get((c - 1, c))
         nonnegative = _nonnegative(layer, incoming, nonnegative)
-        if not _mixed(layer):
+        if not mixed(layer):
             continue
         split = np.flatnonzero(~nonnegative)
         mirror = np.full(layer.size, -1, dtype=np.int64)
@@ -108,7 +108,8 @@ def uniform_layers(graph: AnyDag) -> AnyDag:
     return graph.with_parts(layers, blocks)
 
 
-def _mixed(layer: NodeLayer) -> bool:
+def mixed(layer: NodeLayer) -> bool:
+    """Tell whether some nodes of a layer have a ReLU and others not."""
     return bool(layer.relu.any() and not layer.relu.all())
 
 

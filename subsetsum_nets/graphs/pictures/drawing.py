@@ -1,15 +1,19 @@
 """Pictures of graphs: which one suits a graph, and its file.
 
 Small graphs are drawn node by node (:mod:`.layered_drawing`), large ones as a block for each layer
-(:mod:`.summary_drawing`); masks as maps of densities (:mod:`.mask_maps`). matplotlib is loaded only here.
+(:mod:`.summary_drawing`); masks as maps of densities (:mod:`.mask_maps`). matplotlib is loaded only there.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from subsetsum_nets.graphs.errors import InvalidGraphError
+from subsetsum_nets.graphs.pictures.layered_drawing import layered_figure
+from subsetsum_nets.graphs.pictures.mask_maps import masks_figure
 from subsetsum_nets.graphs.pictures.picture_files import checked_suffix, write_picture
+from subsetsum_nets.graphs.pictures.summary_drawing import summary_figure
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -91,21 +95,10 @@ def draw(
                 f"{size[0]} nodes in a layer, {size[1]} edges and {size[2]} layers are too many to draw; "
                 f"at most {', '.join(map(str, _LARGEST))} are: take view='summary', view='masks' or layers="
             )
-        from subsetsum_nets.graphs.pictures.layered_drawing import layered_figure
-
-        write_picture(
-            lambda: layered_figure(graph, title=title, layers=(first, last), pruned=pruned, weights=weights),
-            path,
-            dpi,
-        )
-    elif view == "summary":
-        from subsetsum_nets.graphs.pictures.summary_drawing import summary_figure
-
-        write_picture(lambda: summary_figure(graph, title=title, layers=(first, last)), path, dpi)
+        make = partial(layered_figure, pruned=pruned, weights=weights)
     else:
-        from subsetsum_nets.graphs.pictures.mask_maps import masks_figure
-
-        write_picture(lambda: masks_figure(graph, title=title, layers=(first, last)), path, dpi)
+        make = partial(summary_figure if view == "summary" else masks_figure)
+    write_picture(partial(make, graph, title=title, layers=(first, last)), path, dpi)
     return view
 
 

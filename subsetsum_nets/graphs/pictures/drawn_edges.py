@@ -131,7 +131,7 @@ def drawn_edges(graph: Dag, layers: tuple[int, int], live: Sequence[Any], *, pru
         layer = graph.layers[b]
         if layer.bias is None:
             continue
-        kept = np.ones(layer.size, dtype=bool) if layer.bias_kept is None else layer.bias_kept
+        kept = layer.keeps_bias
         sinks = np.flatnonzero((layer.bias != 0.0) & (kept | pruned))
         if sinks.size:
             biased[b] = bool((kept & live[b])[sinks].any())

@@ -142,8 +142,7 @@ def _lines(graph: Dag, number: int, dead: int) -> list[str]:
     name = "outputs" if kind == "output" else f"layer {number}"
     lines = [name, f"{layer.size:,} " + ("ReLU" if relu == layer.size else "linear" if not relu else "mixed")]
     if layer.bias is not None:
-        kept = layer.size if layer.bias_kept is None else int(layer.bias_kept.sum())
-        lines.append(f"{kept:,} of {style.counted(layer.size, 'bias', 'biases')}")
+        lines.append(f"{int(layer.keeps_bias.sum()):,} of {style.counted(layer.size, 'bias', 'biases')}")
     if dead:
         lines.append(f"{dead:,} dead")
     return lines
