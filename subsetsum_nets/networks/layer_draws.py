@@ -149,14 +149,11 @@ class _LinkSizes(LayerDraw):
     bias: bool = False
 
     @property
-    def units(self) -> int:
-        """Number of units: ``per_link`` for every target weight."""
+    def size(self) -> int:
+        """How many numbers the drawn layer holds: one for every unit, ``per_link`` a target weight."""
         return self.per_link * self.d_out * (self.d_in + self.bias)
 
-    @property
-    def size(self) -> int:
-        """How many numbers the drawn layer holds: one for every unit."""
-        return self.units
+    units = size
 
 
 @dataclass(frozen=True)
