@@ -8,5 +8,5 @@ def versions() -> dict[str, str]:
     import platform
     from importlib.metadata import version
 
-    libraries = {name: version(name) for name in ("numpy", "scipy", "numba")}
+    libraries = {name: version(name) for name in ("numpy", "scipy", "ortools", "numba")}
     return {"subsetsum-nets": __version__, "python": platform.python_version(), **libraries}

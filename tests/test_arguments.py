@@ -9,8 +9,7 @@ import pytest
 from subsetsum_nets import Dense, ReluNetwork, prune, random_network, verify
 from subsetsum_nets.audit import audit
 from subsetsum_nets.exchange import export_pair, masks_from_scores
-from subsetsum_nets.experiments.binomial import clopper_pearson
-from subsetsum_nets.experiments.intervals import resampled_interval
+from subsetsum_nets.experiments.intervals import clopper_pearson, resampled_interval
 from subsetsum_nets.experiments.packing.run import run_packing
 from subsetsum_nets.experiments.per_weight.run import run_per_weight
 from subsetsum_nets.experiments.random_subset_sum.run import run_random_subset_sum

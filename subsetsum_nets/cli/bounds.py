@@ -13,7 +13,7 @@ from subsetsum_nets.cli.app import app
 from subsetsum_nets.cli.terminal import Json, at_most, console, refusing_bad_input
 
 if TYPE_CHECKING:
-    from subsetsum_nets.experiments.requirements.run import RequirementTable
+    from subsetsum_nets.experiments.requirements import RequirementTable
 
 _MOST_MEASURED = 20_000  # weights of the target, unless asked for
 
@@ -43,7 +43,7 @@ def bounds(
     Sizes with an unknown constant C show how a bound grows, not what it is.
     """
     with refusing_bad_input(as_json):
-        from subsetsum_nets.experiments.requirements.run import requirement_table
+        from subsetsum_nets.experiments.requirements import requirement_table, write_outputs
 
         few = width * width * depth <= _MOST_MEASURED
         found = requirement_table(
@@ -58,7 +58,7 @@ def bounds(
             threads=threads,
         )
         if out is not None:
-            found.save(out, sys.argv)
+            write_outputs(found, out, sys.argv)
     if as_json:
         print(json.dumps(found.summary()))  # noqa: T201
     else:

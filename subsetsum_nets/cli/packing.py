@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import TYPE_CHECKING, Annotated, Any
@@ -42,8 +43,7 @@ def packing(
     Every answer is proven: by masks with a verified bound, or by points at which no pruning does.
     """
     with refusing_bad_input(as_json, out):
-        from subsetsum_nets.experiments.packing.outputs import write_outputs
-        from subsetsum_nets.experiments.packing.run import run_packing
+        from subsetsum_nets.experiments.packing import run_packing, write_outputs
 
         result = run_packing(
             dimension,
@@ -58,7 +58,7 @@ def packing(
             out=out,
             progress=None if as_json else _show_width,
         )
-        written = [] if out is None else [str(path) for path in write_outputs(result, out)]
+        written = [] if out is None else [str(path) for path in write_outputs(result, out, sys.argv)]
     if as_json:
         print(json.dumps({**asdict(result), "files": written}))  # noqa: T201
         return

@@ -13,9 +13,9 @@ from subsetsum_nets.cli.app import app
 from subsetsum_nets.cli.terminal import Json, at_most, console, print_pairs, refusing_bad_input
 
 if TYPE_CHECKING:
-    from subsetsum_nets.experiments.per_weight.run import PerWeight
+    from subsetsum_nets.experiments.per_weight import PerWeight
+    from subsetsum_nets.experiments.random_subset_sum import Findings
     from subsetsum_nets.experiments.random_subset_sum.item_counts import Fit
-    from subsetsum_nets.experiments.random_subset_sum.run import Findings
 
 
 @app.command()
@@ -44,7 +44,7 @@ def rssp(
 ) -> None:
     """Measure how many random items serve all targets of an interval (Lueker's theorem)."""
     with refusing_bad_input(as_json, out):
-        from subsetsum_nets.experiments.random_subset_sum.run import run_random_subset_sum
+        from subsetsum_nets.experiments.random_subset_sum import run_random_subset_sum, write_outputs
 
         if items_to < items_from:
             raise ValueError(f"--items-to {items_to} is less than --items-from {items_from}")
@@ -63,7 +63,7 @@ def rssp(
             progress=not as_json and sys.stderr.isatty(),
         )
         if out is not None:
-            found.save(out, sys.argv)
+            write_outputs(found, out, sys.argv)
     if as_json:
         print(json.dumps(found.summary()))  # noqa: T201
     else:
@@ -136,7 +136,7 @@ def per_weight(
 ) -> None:
     """Approximate every weight of a network by subset sums; compare errors and sizes with theory."""
     with refusing_bad_input(as_json, out):
-        from subsetsum_nets.experiments.per_weight.run import run_per_weight
+        from subsetsum_nets.experiments.per_weight import run_per_weight, write_outputs
         from subsetsum_nets.networks import load_network, shipped_network
 
         found = run_per_weight(
@@ -150,7 +150,7 @@ def per_weight(
             progress=not as_json and sys.stderr.isatty(),
         )
         if out is not None:
-            found.save(out, sys.argv)
+            write_outputs(found, out, sys.argv)
     if as_json:
         print(json.dumps(found.summary()))  # noqa: T201
     else:

@@ -20,7 +20,8 @@ from subsetsum_nets.constructions.protocol import (
 from subsetsum_nets.masks import NetworkMasks, sparse_mask
 from subsetsum_nets.networks.distributions import Uniform
 from subsetsum_nets.networks.errors import InvalidNetworkError
-from subsetsum_nets.networks.random_networks import LinkDraw, OnesDraw, RandomRecipe
+from subsetsum_nets.networks.layer_draws import LinkDraw, OnesDraw
+from subsetsum_nets.networks.random_networks import RandomRecipe
 from subsetsum_nets.networks.relu_network import is_sparse
 
 if TYPE_CHECKING:

@@ -17,11 +17,11 @@ from subsetsum_nets.exchange.torch_tensors import (
     dense_weight,
     layers_from_torch,
     module_names,
-    narrowed,
     natural_order,
     to_torch,
 )
 from subsetsum_nets.masks import NetworkMasks
+from subsetsum_nets.networks.arrays import narrowed
 from subsetsum_nets.networks.convolution import Conv2d
 from subsetsum_nets.networks.errors import InvalidNetworkError, NetworkFileError
 from subsetsum_nets.networks.files.atomic_files import atomic_write

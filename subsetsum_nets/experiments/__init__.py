@@ -1,1 +1,1 @@
-"""Experiments that run as modules: ``python -m subsetsum_nets.experiments.<name>``."""
+"""Experiments: a folder each, of run.py (what is computed) and outputs.py (tables and pictures of it)."""

@@ -8,108 +8,98 @@ from __future__ import annotations
 import csv
 import io
 import json
-from contextlib import contextmanager
+from dataclasses import astuple, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from subsetsum_nets.networks.files.atomic_files import atomic_write
-from subsetsum_nets.version import versions
+from subsetsum_nets.pictures import write_pictures
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from os import PathLike
 
     from matplotlib.figure import Figure
 
-PROVENANCE = "provenance.json"
-INK, MUTED, GRID = "#1f2328", "#59636e", "#d3d9e0"
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito
-_WIDTH = 7.2  # inches
+    Table = tuple[Sequence[str], Iterable[Sequence[Any]]]  # header and rows
+
 _DPI = 110  # of PNG files: under 150 kB each
-_STYLE: dict[str, Any] = {
-    "svg.fonttype": "none",
-    "font.size": 9,
-    "axes.labelsize": 9,
-    "axes.titlesize": 9,
-    "axes.titlelocation": "left",
-    "axes.titleweight": "bold",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": MUTED,
-    "axes.linewidth": 0.8,
-    "text.color": INK,
-    "axes.labelcolor": INK,
-    "xtick.color": MUTED,
-    "ytick.color": MUTED,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
-    "grid.color": GRID,
-    "grid.linewidth": 0.6,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "legend.frameon": False,
-    "legend.fontsize": 8.5,
-}
 
 
-def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Write a CSV file; floats as the shortest text that reads back to the same float, None as nothing."""
+def write_record(
+    folder: str | PathLike[str],
+    experiment: str,
+    command: Sequence[str] | None,
+    *,
+    tables: Mapping[str, Table],
+    figure: str,
+    draw: Callable[[], Figure],
+    about: dict[str, Any],
+    summary: dict[str, Any] | None = None,
+) -> list[Path]:
+    """Write what an experiment found, into a folder that is made if it is not there; return the paths.
+
+    Parameters
+    ----------
+    folder : path
+    experiment : str
+        Its name, for people.
+    command : sequence of str or None
+        The command line; None for a call from Python.
+    tables : mapping of str to (header, rows)
+        By the names of their CSV files.
+    figure : str
+        Its name; written as PNG and SVG.
+    draw : callable
+        Makes the figure; called within the style of the house.
+    about : dict
+        For provenance.json: everything that the tables depend on, the seed included; JSON-able.
+    summary : dict, optional
+        For summary.json.
+
+    Raises
+    ------
+    OSError
+        If something cannot be written.
+
+    """
+    place = Path(folder)
+    place.mkdir(parents=True, exist_ok=True)
+    pages = {name: _csv(*table) for name, table in tables.items()}
+    if summary is not None:
+        pages["summary.json"] = _json(summary)
+    pages["provenance.json"] = _json(_provenance(experiment, command, about))
+    for name, text in pages.items():
+        with atomic_write(place / name) as file:
+            file.write(text.encode())
+    pictures = [place / f"{figure}.{kind}" for kind in ("png", "svg")]
+    write_pictures(draw, *pictures, dpi=_DPI, salt=figure, settings={"axes.grid": True})
+    return [*(place / name for name in pages), *pictures]
+
+
+def table_of(kind: type[Any], rows: Iterable[Any]) -> Table:
+    """Return dataclasses of one kind as a table with a column a field."""
+    return [field.name for field in fields(kind)], map(astuple, rows)
+
+
+def _csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Return a table as CSV; floats as the shortest text that reads back to the same, None as nothing."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
     writer.writerows(rows)
-    with atomic_write(path) as file:
-        file.write(text.getvalue().encode())
+    return text.getvalue()
 
 
-def write_provenance(
-    folder: Path, experiment: str, parameters: dict[str, Any], command: Sequence[str] | None
-) -> None:
-    """Write provenance.json: what was run, from which seed, with which versions.
+def _json(page: dict[str, Any]) -> str:
+    return json.dumps(page, indent=1) + "\n"
 
-    Parameters
-    ----------
-    folder : Path
-    experiment : str
-    parameters : dict
-        Everything that the tables depend on, the seed included; JSON-able.
-    command : sequence of str or None
-        The command line; None for a call from Python.
 
-    """
-    page = {
+def _provenance(experiment: str, command: Sequence[str] | None, about: dict[str, Any]) -> dict[str, Any]:
+    """Return what was run, from which seed, with which versions."""
+    return {
         "experiment": experiment,
         "command": None if command is None else list(command),
-        "parameters": parameters,
+        **about,
         "versions": versions(),
     }
-    with atomic_write(folder / PROVENANCE) as file:
-        file.write((json.dumps(page, indent=1) + "\n").encode())
-
-
-def write_figure(folder: Path, name: str, draw: Callable[[], Figure]) -> None:
-    """Write NAME.png and NAME.svg; ``draw`` is called within the style of the house."""
-    with _style(name):
-        figure = draw()
-        for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None, "Creator": None})):
-            buffer = io.BytesIO()
-            figure.savefig(buffer, format=kind, dpi=_DPI, metadata=metadata)
-            with atomic_write(folder / f"{name}.{kind}") as file:
-                file.write(buffer.getvalue())
-
-
-def new_figure(height: float) -> Figure:
-    """Return an empty figure of the house's width and a height in inches."""
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(_WIDTH, height), layout="constrained")
-
-
-@contextmanager
-def _style(salt: str) -> Iterator[None]:
-    import matplotlib as mpl
-
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        settings: Any = mpl.rcParams
-        settings.update({**_STYLE, "svg.hashsalt": salt})
-        yield

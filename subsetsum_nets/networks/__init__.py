@@ -10,14 +10,8 @@ from subsetsum_nets.networks.domains import Ball, Box, Domain, domain_from_json
 from subsetsum_nets.networks.errors import InvalidNetworkError, NetworkFileError
 from subsetsum_nets.networks.files.network_files import load_network, read_extra, save_network
 from subsetsum_nets.networks.files.shipped import load_test_split, shipped_network, shipped_networks
-from subsetsum_nets.networks.random_networks import (
-    DenseDraw,
-    LinkDraw,
-    OnesDraw,
-    RandomRecipe,
-    random_network,
-    random_recipe_from_json,
-)
+from subsetsum_nets.networks.layer_draws import DenseDraw, LayerDraw, LinkDraw, OnesDraw
+from subsetsum_nets.networks.random_networks import RandomRecipe, random_network, random_recipe_from_json
 from subsetsum_nets.networks.relu_network import Dense, ReluNetwork
 
 __all__ = [
@@ -29,6 +23,7 @@ __all__ = [
     "DenseDraw",
     "Domain",
     "InvalidNetworkError",
+    "LayerDraw",
     "LinkDraw",
     "NetworkFileError",
     "Normal",

@@ -54,9 +54,21 @@ def exact_float64(values: Any, what: str) -> FloatArray:
         raise InvalidNetworkError(f"{what} holds {exact[position]} at {position}; every entry must be finite")
     if exact is given and given.flags.writeable and not isinstance(values, list | tuple | int | float):
         exact = given.copy()  # the caller's own memory: a later write to it must not change a network
-    view = exact.view()
+    return locked(exact)
+
+
+def locked(array: NDArray[Any]) -> NDArray[Any]:
+    """Return a read-only view of an array that nobody else writes to: it can be kept without a copy."""
+    view = array.view()
     view.flags.writeable = False
     return view
+
+
+def narrowed(numbers: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+    """Return ``numbers`` as float32 where that changes none of them; random weights are drawn to allow it."""
+    with np.errstate(over="ignore", under="ignore"):
+        single = numbers.astype(np.float32)
+    return single if np.array_equal(single, numbers) else numbers
 
 
 def _rounded(given: NDArray[Any], exact: FloatArray) -> NDArray[np.bool_]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.random import Generator, Philox, SeedSequence
 
 from subsetsum_nets.networks.arguments import checked_integer
-from subsetsum_nets.networks.arrays import FloatArray, exact_float64
+from subsetsum_nets.networks.arrays import FloatArray, exact_float64, locked
 from subsetsum_nets.networks.errors import InvalidNetworkError
 
 if TYPE_CHECKING:
@@ -224,12 +224,6 @@ def draw_array(
         block = numbers[start : start + _BLOCK]
         block[:] = distribution.from_words(keyed_words(seed, layer, kind, start, block.size))
     return locked(numbers.reshape(shape))
-
-
-def locked(array: NDArray[Any]) -> NDArray[Any]:
-    """Make ``array`` read-only, so that a layer can keep it without a copy."""
-    array.flags.writeable = False
-    return array
 
 
 def json_kind(description: Any, what: str) -> Any:

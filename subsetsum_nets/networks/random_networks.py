@@ -7,242 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from subsetsum_nets.networks.arguments import checked_integer, is_integer
 from subsetsum_nets.networks.distributions import (
     UNIT_UNIFORM,
     Distribution,
-    Normal,
-    Uniform,
-    distribution_from_json,
-    draw_array,
     json_fields,
-    json_kind,
-    locked,
 )
 from subsetsum_nets.networks.errors import InvalidNetworkError
-from subsetsum_nets.networks.relu_network import Dense, ReluNetwork
+from subsetsum_nets.networks.layer_draws import (
+    KINDS,
+    DenseDraw,
+    LayerDraw,
+    check_size,
+    layer_draw_from_json,
+)
+from subsetsum_nets.networks.relu_network import ReluNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
-    from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.domains import Domain
-
-LARGEST_DRAW = 2**31 - 1
-"""The most units and weights that a recipe may ask for: 16 GiB of float64, and within 32-bit indices."""
-
-_WEIGHT, _BIAS = 0, 1  # parameter kinds, the second half of a random stream's key
-
-
-@dataclass(frozen=True)
-class DenseDraw:
-    """How to draw a dense layer: weight (d_out, d_in), and a bias (d_out,) from the same distribution.
-
-    The number with row-major index n is made of word n of stream (layer, 0), for the bias of stream
-    (layer, 1).
-
-    Raises
-    ------
-    InvalidNetworkError
-        For sizes that are not integers >= 1, or a weight of more than :data:`LARGEST_DRAW` entries.
-
-    Examples
-    --------
-    >>> DenseDraw(3, 2, bias=True).draw(seed=0, layer=0)
-    Dense(2 -> 3, bias)
-
-    """
-
-    d_out: int
-    d_in: int
-    bias: bool = False
-    distribution: Distribution = UNIT_UNIFORM
-
-    def __post_init__(self) -> None:
-        _checkjson_fields(self)
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Shape of the weight of the drawn layer."""
-        return (self.d_out, self.d_in)
-
-    @property
-    def size(self) -> int:
-        """How many numbers the drawn layer holds."""
-        return self.d_out * self.d_in + self.bias * self.d_out
-
-    @property
-    def random_parameters(self) -> int:
-        """How many numbers are drawn."""
-        return self.size
-
-    def draw(self, seed: int, layer: int) -> Dense:
-        """Draw the layer that stands at index ``layer``."""
-        weight = draw_array(self.distribution, seed, layer, _WEIGHT, self.shape)
-        return Dense(
-            weight, draw_array(self.distribution, seed, layer, _BIAS, (self.d_out,)) if self.bias else None
-        )
-
-    def to_json(self) -> dict[str, Any]:
-        """Return a JSON-able description."""
-        return {
-            "kind": "dense",
-            "d_out": self.d_out,
-            "d_in": self.d_in,
-            "bias": self.bias,
-            "distribution": _described(self.distribution),
-        }
-
-
-@dataclass(frozen=True)
-class LinkDraw:
-    """How to draw a linear link: the first layer that approximates one target layer, weight by weight.
-
-    The target weight (i, j) of a (d_out, d_in) matrix has ``per_link`` units of its own, each reading
-    input j alone through a random coefficient (Pensia et al. 2020, section 3.1). With ``bias`` the
-    target has one more column, j = d_in, for the constant-one input: its units have an empty weight row,
-    and their coefficient is their bias.
-
-    With ``columns = d_in + bias`` the unit ``(i * columns + j) * per_link + c`` is number c of target
-    weight (i, j). Coefficients, constants included, are made of the words of stream (layer, 0) with the
-    same index.
-
-    Raises
-    ------
-    InvalidNetworkError
-        For sizes that are not integers >= 1, or more than :data:`LARGEST_DRAW` units.
-
-    Examples
-    --------
-    >>> LinkDraw(2, 3, per_link=5, bias=True).draw(seed=0, layer=0)
-    Dense(3 -> 40, sparse, bias)
-
-    """
-
-    d_out: int
-    d_in: int
-    per_link: int
-    bias: bool = False
-    distribution: Distribution = UNIT_UNIFORM
-
-    def __post_init__(self) -> None:
-        _checkjson_fields(self)
-
-    @property
-    def units(self) -> int:
-        """Number of units: ``per_link`` for every target weight."""
-        return self.per_link * self.d_out * (self.d_in + self.bias)
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Shape of the weight of the drawn layer."""
-        return (self.units, self.d_in)
-
-    @property
-    def size(self) -> int:
-        """How many numbers the drawn layer holds."""
-        return self.units
-
-    @property
-    def random_parameters(self) -> int:
-        """How many numbers are drawn."""
-        return self.units
-
-    def draw(self, seed: int, layer: int) -> Dense:
-        """Draw the layer at index ``layer``: its weight is sparse, its bias 0 but for the constants."""
-        coefficients = draw_array(self.distribution, seed, layer, _WEIGHT, (self.units,))
-        inputs = np.arange(self.d_in, dtype=np.int32)[np.newaxis, :, np.newaxis]
-        indices = np.broadcast_to(inputs, (self.d_out, self.d_in, self.per_link)).reshape(-1)
-        indptr = np.arange(self.units + 1, dtype=np.int32)
-        if not self.bias:
-            return Dense(_csr(coefficients, indices, indptr, self.shape))
-        by_link = coefficients.reshape(self.d_out, self.d_in + 1, self.per_link)
-        entries = np.ones(by_link.shape, dtype=np.int32)
-        entries[:, -1] = 0
-        np.cumsum(entries.reshape(-1), out=indptr[1:])
-        bias = np.zeros(by_link.shape)
-        bias[:, -1] = by_link[:, -1]
-        weight = _csr(by_link[:, :-1].reshape(-1), indices, indptr, self.shape)
-        return Dense(weight, locked(bias.reshape(-1)))
-
-    def to_json(self) -> dict[str, Any]:
-        """Return a JSON-able description."""
-        return {
-            "kind": "link",
-            "d_out": self.d_out,
-            "d_in": self.d_in,
-            "per_link": self.per_link,
-            "bias": self.bias,
-            "distribution": _described(self.distribution),
-        }
-
-
-@dataclass(frozen=True)
-class OnesDraw:
-    """The layer behind a :class:`LinkDraw` of the same sizes: output i adds up the units of row i.
-
-    Its weight is sparse, of exact ones, with no bias; nothing in it is random.
-
-    Raises
-    ------
-    InvalidNetworkError
-        For sizes that are not integers >= 1, or more than :data:`LARGEST_DRAW` units.
-
-    Examples
-    --------
-    >>> OnesDraw(2, 1, per_link=2).draw(seed=0, layer=1).weight.toarray()
-    array([[1., 1., 0., 0.],
-           [0., 0., 1., 1.]])
-
-    """
-
-    d_out: int
-    d_in: int
-    per_link: int
-    bias: bool = False
-
-    def __post_init__(self) -> None:
-        _checkjson_fields(self)
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Shape of the weight of the layer."""
-        return (self.d_out, self.size)
-
-    @property
-    def size(self) -> int:
-        """How many numbers the layer holds: a one for every unit of the link."""
-        return self.per_link * self.d_out * (self.d_in + self.bias)
-
-    @property
-    def random_parameters(self) -> int:
-        """How many numbers are drawn: none."""
-        return 0
-
-    def draw(self, seed: int, layer: int) -> Dense:  # noqa: ARG002 - every kind of layer is drawn alike
-        """Return the layer."""
-        indptr = np.arange(self.d_out + 1, dtype=np.int32) * np.int32(self.size // self.d_out)
-        indices = np.arange(self.size, dtype=np.int32)
-        return Dense(_csr(np.ones(self.size), indices, indptr, self.shape))
-
-    def to_json(self) -> dict[str, Any]:
-        """Return a JSON-able description."""
-        return {
-            "kind": "ones",
-            "d_out": self.d_out,
-            "d_in": self.d_in,
-            "per_link": self.per_link,
-            "bias": self.bias,
-        }
-
-
-LayerDraw: TypeAlias = DenseDraw | LinkDraw | OnesDraw
 
 
 @dataclass(frozen=True)
@@ -251,7 +37,8 @@ class RandomRecipe:
 
     Parameters
     ----------
-    layers : sequence of DenseDraw, LinkDraw or OnesDraw
+    layers : sequence of LayerDraw
+        Such as DenseDraw, or LinkDraw with its OnesDraw.
     linear_after : sequence of int
         Hidden layers that no ReLU follows.
     final_relu : bool
@@ -261,10 +48,11 @@ class RandomRecipe:
     ------
     InvalidNetworkError
         For no layers, shapes that do not follow one another, a hidden layer that does not exist,
-        or more than :data:`LARGEST_DRAW` numbers in all.
+        or more than ``LARGEST_DRAW`` numbers in all.
 
     Examples
     --------
+    >>> from subsetsum_nets.networks import LinkDraw, OnesDraw
     >>> recipe = RandomRecipe((LinkDraw(2, 3, per_link=5), OnesDraw(2, 3, per_link=5)), linear_after=(0,))
     >>> recipe.draw(seed=1)
     ReluNetwork(3-30-2, 60 parameters)
@@ -285,10 +73,9 @@ class RandomRecipe:
         if not self.layers:
             raise InvalidNetworkError("a recipe needs at least one layer")
         for index, layer in enumerate(self.layers):
-            if not isinstance(layer, LayerDraw):
-                raise InvalidNetworkError(
-                    f"layer {index} of the recipe is {layer!r}, not a DenseDraw, LinkDraw or OnesDraw"
-                )
+            if not isinstance(layer, tuple(KINDS.values())):
+                known = ", ".join(draw.__name__ for draw in KINDS.values())
+                raise InvalidNetworkError(f"layer {index} of the recipe is {layer!r}, none of {known}")
             if index and layer.shape[1] != self.layers[index - 1].shape[0]:
                 raise InvalidNetworkError(
                     f"layer {index - 1} of the recipe gives {self.layers[index - 1].shape[0]} values, "
@@ -302,7 +89,7 @@ class RandomRecipe:
         object.__setattr__(self, "linear_after", tuple(map(int, self.linear_after)))
         if not isinstance(self.final_relu, bool):
             raise InvalidNetworkError(f"final_relu must be True or False, got {self.final_relu!r}")
-        _check_size(sum(layer.size for layer in self.layers), "the recipe")
+        check_size(sum(layer.size for layer in self.layers), "the recipe")
 
     @property
     def random_parameters(self) -> int:
@@ -372,7 +159,7 @@ def random_recipe_from_json(description: Any) -> RandomRecipe:
     )
     if not isinstance(layers, list) or not isinstance(linear_after, list):
         raise InvalidNetworkError("layers and linear_after of a recipe must be lists")
-    return RandomRecipe(tuple(map(_layer_from_json, layers)), tuple(linear_after), final_relu)
+    return RandomRecipe(tuple(map(layer_draw_from_json, layers)), tuple(linear_after), final_relu)
 
 
 def random_network(
@@ -423,57 +210,3 @@ def random_network(
         DenseDraw(widths[index + 1], widths[index], bias, distribution) for index in range(len(widths) - 1)
     )
     return RandomRecipe(layers).draw(seed, domain=domain)
-
-
-def _csr(data: FloatArray, indices: NDArray[Any], indptr: NDArray[Any], shape: tuple[int, int]) -> Any:
-    from scipy.sparse import csr_array
-
-    return csr_array((locked(data), locked(indices), locked(indptr)), shape=shape)
-
-
-def _check_size(size: int, what: str) -> None:
-    if size > LARGEST_DRAW:
-        raise InvalidNetworkError(f"{what} asks for {size} numbers; at most {LARGEST_DRAW} can be drawn")
-
-
-def _checkjson_fields(layer: LayerDraw) -> None:
-    """Check the fields that the layer kinds have in common, and turn numpy integers into int."""
-    name = type(layer).__name__
-    for field in ("d_out", "d_in", "per_link"):
-        value = getattr(layer, field, 1)
-        if not is_integer(value) or value < 1:
-            raise InvalidNetworkError(f"{field} of {name} must be an integer >= 1, got {value!r}")
-        if hasattr(layer, field):
-            object.__setattr__(layer, field, int(value))
-    if not isinstance(layer.bias, bool):
-        raise InvalidNetworkError(f"bias of {name} must be True or False, got {layer.bias!r}")
-    if not isinstance(layer, OnesDraw) and not (
-        isinstance(layer.distribution, Uniform | Normal) or callable(layer.distribution)
-    ):
-        raise InvalidNetworkError(
-            f"the distribution of {name} must be Uniform, Normal or a sampler, got {layer.distribution!r}"
-        )
-    _check_size(layer.size, name)
-
-
-def _described(distribution: Distribution) -> dict[str, Any]:
-    if isinstance(distribution, Uniform | Normal):
-        return distribution.to_json()
-    raise InvalidNetworkError(
-        f"the sampler {distribution!r} cannot be written as JSON; save the drawn network itself instead"
-    )
-
-
-def _layer_from_json(description: Any) -> LayerDraw:
-    kind = json_kind(description, "a layer of a recipe")
-    if kind == "dense":
-        d_out, d_in, bias, distribution = json_fields(description, ("d_out", "d_in", "bias", "distribution"))
-        return DenseDraw(d_out, d_in, bias, distribution_from_json(distribution))
-    if kind == "link":
-        d_out, d_in, per_link, bias, distribution = json_fields(
-            description, ("d_out", "d_in", "per_link", "bias", "distribution")
-        )
-        return LinkDraw(d_out, d_in, per_link, bias, distribution_from_json(distribution))
-    if kind == "ones":
-        return OnesDraw(*json_fields(description, ("d_out", "d_in", "per_link", "bias")))
-    raise InvalidNetworkError(f"unknown kind of layer {kind!r}; known are 'dense', 'link' and 'ones'")

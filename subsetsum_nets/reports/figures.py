@@ -7,20 +7,20 @@ does not grow with the network.
 
 from __future__ import annotations
 
-import io
 import math
 import re
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from subsetsum_nets import pictures
+from subsetsum_nets.pictures import draw_map, new_figure, picture_bytes, picture_style, power, write_pictures
 from subsetsum_nets.reports.rounding import exact, lower, upper
 from subsetsum_nets.reports.rows import all_rows, rows_by_layer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from os import PathLike
 
     from matplotlib.axes import Axes
@@ -42,45 +42,19 @@ class Colour:
     dark: str
 
 
-# Okabe and Ito's palette, told apart by people with any colour vision; lighter on dark pages.
-INK = Colour("ink", "#1f2328", "#e6e8eb")
-PAGE = Colour("page", "#ffffff", "#14181d")
-MUTED = Colour("muted", "#59636e", "#9aa4af")
-GRID = Colour("grid", "#d3d9e0", "#3a424c")
-MET = Colour("met", "#0072b2", "#56b4e9")
-MISSED = Colour("missed", "#d55e00", "#ff9248")
-WEIGHT = Colour("weight", "#009e73", "#3ccba0")
+# The palette of the house, lighter on dark pages.
+INK = Colour("ink", pictures.INK, "#e6e8eb")
+PAGE = Colour("page", pictures.PAPER, "#14181d")
+MUTED = Colour("muted", pictures.MUTED, "#9aa4af")
+GRID = Colour("grid", pictures.GRID, "#3a424c")
+MET = Colour("met", pictures.BLUE, pictures.SKY)
+MISSED = Colour("missed", pictures.ORANGE, "#ff9248")
+WEIGHT = Colour("weight", pictures.GREEN, "#3ccba0")
 PALETTE = (PAGE, INK, MUTED, GRID, MET, MISSED, WEIGHT)
 
-_WIDTH = 7.2  # inches
 _MOST_PANELS = 4
 _MOST_CELLS = (96, 192)  # of a mask picture
-_STYLE: dict[str, Any] = {
-    "svg.fonttype": "none",  # text stays text
-    "text.parse_math": False,
-    "font.size": 9,
-    "axes.labelsize": 9,
-    "axes.titlesize": 9,
-    "axes.titlelocation": "left",
-    "axes.titleweight": "bold",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": MUTED.light,
-    "axes.labelcolor": INK.light,
-    "axes.titlecolor": INK.light,
-    "axes.linewidth": 0.8,
-    "text.color": INK.light,
-    "xtick.color": MUTED.light,
-    "ytick.color": MUTED.light,
-    "xtick.labelcolor": INK.light,
-    "ytick.labelcolor": INK.light,
-    "grid.color": GRID.light,
-    "grid.linewidth": 0.6,
-    "axes.axisbelow": True,
-    "legend.frameon": False,
-    "legend.fontsize": 8.5,
-}
-_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_SETTINGS = {"text.parse_math": False}  # names are shown as they are
 
 
 # -- the figures -------------------------------------------------------------------------------------
@@ -95,7 +69,7 @@ def errors_figure(pruned: PrunedNetwork) -> Figure:
     middles, width = (edges[:-1] + edges[1:]) / 2, 1 / per_decade
     below_at = low - 0.085 * (high - low) - width  # a bar for all that is smaller than the axis shows
     below = [rows.errors[rows.errors < 10.0**low] for rows in panels]
-    figure = _figure(0.6 + 1.55 * len(panels))
+    figure = new_figure(0.6 + 1.55 * len(panels))
     all_axes = list(figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0])
     for axes, rows in zip(all_axes, panels, strict=True):
         bottom = np.zeros(len(middles) + 1)
@@ -115,10 +89,10 @@ def errors_figure(pruned: PrunedNetwork) -> Figure:
         _count_axis(axes)
     last = all_axes[-1]
     decades = list(range(low, high + 1, max(1, -(-(high - low) // 12))))
-    smallest = "0" if all(np.all(part == 0) for part in below) else f"< {_power(low)}"
+    smallest = "0" if all(np.all(part == 0) for part in below) else f"< {power(10, low)}"
     pooled = any(part.size for part in below)
     last.set_xticks(([below_at] if pooled else []) + [float(decade) for decade in decades])
-    last.set_xticklabels(([smallest] if pooled else []) + [_power(decade) for decade in decades])
+    last.set_xticklabels(([smallest] if pooled else []) + [power(10, decade) for decade in decades])
     last.set_xlim((below_at if pooled else low) - width, high + width / 2)
     last.set_xlabel("|subset sum − target weight|")
     figure.supylabel("subset sums", fontsize=9)
@@ -132,7 +106,7 @@ def sizes_figure(pruned: PrunedNetwork) -> Figure:
     offered = pruned.solution.masks.shape[1]
     bins = min(offered + 1, 80)
     edges = np.linspace(-0.5, offered + 0.5, bins + 1) if bins <= offered else np.arange(offered + 2) - 0.5
-    figure = _figure(0.4 + 1.3 * len(panels))
+    figure = new_figure(0.4 + 1.3 * len(panels))
     all_axes = list(figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0])
     for axes, rows in zip(all_axes, panels, strict=True):
         counts, _ = np.histogram(rows.sizes, edges)
@@ -160,7 +134,7 @@ def layers_figure(pruned: PrunedNetwork) -> Figure:
     positive = [v for stage in (*stages, (bound, attack, epsilon)) for v in stage if v is not None and v > 0]
     low, high = math.floor(math.log10(min(positive))), math.ceil(math.log10(max(positive)))
     floor, ceiling = 10.0 ** (low - 0.35), 10.0 ** (high + 0.35)
-    figure = _figure(3.4)
+    figure = new_figure(3.4)
     axes = figure.subplots()
     axes.set_yscale("log")
     at, end = np.arange(1, len(stages) + 1), len(stages) + 1
@@ -209,7 +183,7 @@ def layers_figure(pruned: PrunedNetwork) -> Figure:
     axes.set_ylabel("error")
     step = max(1, -(-(high - low) // 10))
     axes.set_yticks([10.0**decade for decade in range(low, high + 1, step)])
-    axes.set_yticklabels([_power(decade) for decade in range(low, high + 1, step)])
+    axes.set_yticklabels([power(10, decade) for decade in range(low, high + 1, step)])
     axes.minorticks_off()
     axes.grid(axis="y")
     _legend(figure, [axes])
@@ -218,29 +192,19 @@ def layers_figure(pruned: PrunedNetwork) -> Figure:
 
 def masks_figure(pruned: PrunedNetwork) -> Figure:
     """Draw how many random weights are kept for each target weight, a map a layer."""
-    layers = (rows_by_layer(pruned) or [])[:_MOST_PANELS]
-    most = max(float(rows.picture.max()) for rows in layers if rows.picture is not None) or 1.0
-    heights = [min(max(_aspect(rows) * 5.6, 0.35), 3.2) for rows in layers]
-    figure = _figure(sum(heights) + 0.62 * len(layers) + 0.75)
+    layers = [(rows, rows.picture) for rows in rows_by_layer(pruned) or [] if rows.picture is not None]
+    layers = layers[:_MOST_PANELS]
+    most = max(float(picture.max()) for _, picture in layers) or 1.0
+    heights = [min(max(picture.shape[0] / picture.shape[1] * 5.6, 0.35), 3.2) for _, picture in layers]
+    figure = new_figure(sum(heights) + 0.62 * len(layers) + 0.75)
     grid = figure.subplots(
         len(layers) + 1, 1, squeeze=False, gridspec_kw={"height_ratios": [*heights, 0.09]}
     )[:, 0]
-    for axes, rows in zip(grid, layers, strict=False):
-        assert rows.picture is not None  # noqa: S101 - rows_by_layer() draws one
-        d_out, columns = rows.picture.shape
-        axes.imshow(
-            _downsampled(rows.picture),
-            cmap="cividis",
-            vmin=0,
-            vmax=most,
-            aspect="auto",
-            interpolation="none",
-            extent=(0.5, columns + 0.5, d_out + 0.5, 0.5),
-        )
+    for axes, (rows, picture) in zip(grid, layers, strict=False):
+        d_out, columns = picture.shape
+        draw_map(axes, _downsampled(picture), (d_out, columns), largest=most, colours="cividis")
         axes.set_title(f"{rows.name}, {d_out} × {columns}" + (" (last column: bias)" if rows.biased else ""))
         axes.set_ylabel("output")
-        for axis, count in ((axes.xaxis, columns), (axes.yaxis, d_out)):
-            axis.set_ticks([1] if count == 1 else [1, count] if count < 8 else [1, (count + 1) // 2, count])
         axes.spines[:].set_visible(False)
     grid[len(layers) - 1].set_xlabel("input")
     key = grid[-1]
@@ -323,34 +287,14 @@ FIGURES = (
 
 def svg_text(kind: FigureKind, pruned: PrunedNetwork) -> str:
     """Return the figure as an ``<svg>`` element for an HTML page; its identifiers begin with its name."""
-    buffer = io.StringIO()
-    with _style(kind.name):
-        nothing: dict[str, Any] = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        kind.draw(pruned).savefig(buffer, format="svg", metadata=nothing, transparent=True)
-    return _for_page(buffer.getvalue(), kind)
+    with picture_style(kind.name, _SETTINGS):
+        svg = picture_bytes(kind.draw(pruned), "svg", transparent=True).decode()
+    return _for_page(svg, kind)
 
 
 def save_png(kind: FigureKind, pruned: PrunedNetwork, path: str | PathLike[str], *, dpi: int = 150) -> None:
     """Write the figure as a PNG file on white, atomically."""
-    from subsetsum_nets.networks.files.atomic_files import atomic_write
-
-    buffer = io.BytesIO()
-    with _style(kind.name):
-        kind.draw(pruned).savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
-    with atomic_write(path) as file:
-        file.write(buffer.getvalue())
-
-
-@contextmanager
-def _style(salt: str) -> Iterator[None]:
-    """Set matplotlib's style for the block, whatever the user's own settings are."""
-    import matplotlib as mpl
-
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        settings: Any = mpl.rcParams
-        settings.update({**_STYLE, "svg.hashsalt": salt})
-        yield
+    write_pictures(lambda: kind.draw(pruned), path, dpi=dpi, salt=kind.name, settings=_SETTINGS)
 
 
 def _for_page(svg: str, kind: FigureKind) -> str:
@@ -387,12 +331,6 @@ def certificate_norm(pruned: PrunedNetwork) -> str:
     """Return the norm as it is written in a figure."""
     norm = None if pruned.certificate is None else pruned.certificate.norm
     return {"l2": "‖·‖₂", "l1": "‖·‖₁", "linf": "‖·‖∞"}.get(str(norm), "norm")
-
-
-def _figure(height: float) -> Figure:
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(_WIDTH, height), layout="constrained")
 
 
 def _panels(pruned: PrunedNetwork) -> list[LayerRows]:
@@ -456,21 +394,11 @@ def _beside(axes: Axes, x: float, y: float, text: str) -> None:
     axes.annotate(text, (x, y), (9, 0), textcoords="offset points", va="center", fontsize=8.5, bbox=ground)
 
 
-def _power(decade: int) -> str:
-    return "1" if decade == 0 else "10" + str(decade).translate(_SUPERSCRIPTS)
-
-
 def _finite(value: object) -> float | None:
     """Return ``value`` if it is a finite number; a certificate read from a file may hold anything."""
     if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
         return float(value)
     return None
-
-
-def _aspect(rows: LayerRows) -> float:
-    assert rows.picture is not None  # noqa: S101 - rows_by_layer() draws one
-    d_out, columns = rows.picture.shape
-    return float(d_out / columns)
 
 
 def _downsampled(picture: Floats) -> Floats:

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from theory.all_prunings import some_serves
 
-from subsetsum_nets.experiments.binomial import clopper_pearson
+from subsetsum_nets.experiments.intervals import clopper_pearson
 from subsetsum_nets.experiments.packing import cells as packing_cells
+from subsetsum_nets.experiments.packing import run_packing, write_outputs
 from subsetsum_nets.experiments.packing.cells import (
     Cell,
     CellAnswer,
@@ -22,11 +23,10 @@ from subsetsum_nets.experiments.packing.cells import (
     check_step_one,
     compute,
 )
-from subsetsum_nets.experiments.packing.outputs import write_outputs
-from subsetsum_nets.experiments.packing.run import run_packing, summary
+from subsetsum_nets.experiments.packing.run import summary
 from subsetsum_nets.networks import Dense, ReluNetwork
 from subsetsum_nets.theory.packings import lattice_packing
-from subsetsum_nets.theory.prunings.prunings import PruningDecision, PruningStatus, decide_prunings
+from subsetsum_nets.theory.prunings import PruningDecision, PruningStatus, decide_prunings
 from subsetsum_nets.verification import SoundnessError
 
 

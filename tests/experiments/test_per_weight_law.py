@@ -6,9 +6,10 @@ import json
 import numpy as np
 import pytest
 
-from subsetsum_nets.experiments.per_weight.run import run_per_weight
+from subsetsum_nets.experiments.per_weight import run_per_weight, write_outputs
+from subsetsum_nets.experiments.requirements import THEOREMS, requirement_table, requirements
+from subsetsum_nets.experiments.requirements import write_outputs as write_requirements
 from subsetsum_nets.experiments.requirements.measured import measured_requirement, random_target
-from subsetsum_nets.experiments.requirements.run import THEOREMS, requirement_table, requirements
 from subsetsum_nets.networks import Conv2d, Dense, ReluNetwork, load_network, shipped_network
 from subsetsum_nets.theory import network_sizes as bounds
 
@@ -66,7 +67,7 @@ def test_convolutions_and_weights_out_of_reach():
 
 def test_tables_and_figure(tmp_path):
     found = run_per_weight(ReluNetwork([Dense([[0.5, -0.25]]), Dense([[0.75]])]), 10, folder=tmp_path)
-    found.save(tmp_path, ["per-weight"])
+    write_outputs(found, tmp_path, ["per-weight"])
     names = {path.name for path in tmp_path.iterdir()}
     assert names >= {"per_weight.csv", "summary.json", "provenance.json", "per_weight.png", "per_weight.svg"}
     with (tmp_path / "per_weight.csv").open(newline="") as file:
@@ -127,7 +128,7 @@ def test_table_of_requirements(tmp_path):
     assert found.table["lower"].width == bounds.pensia_2020_lower(4, 0.01).width
     assert not found.table["lower"].sufficient
     assert found.curves[0.01] == found.table
-    found.save(tmp_path)
+    write_requirements(found, tmp_path)
     with (tmp_path / "requirements.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == len(found.curves) * len(THEOREMS)

@@ -9,9 +9,12 @@ import pytest
 from scipy import stats
 
 from solvers import InvalidProblemError, SubsetSum, covering_radius, solve
-from subsetsum_nets.experiments.binomial import clopper_pearson
-from subsetsum_nets.experiments.intervals import resampled_interval
-from subsetsum_nets.experiments.random_subset_sum import covering_samples
+from subsetsum_nets.experiments.intervals import clopper_pearson, resampled_interval
+from subsetsum_nets.experiments.random_subset_sum import (
+    covering_samples,
+    run_random_subset_sum,
+    write_outputs,
+)
 from subsetsum_nets.experiments.random_subset_sum.covering_samples import (
     SampleDesign,
     covering_radii,
@@ -25,7 +28,6 @@ from subsetsum_nets.experiments.random_subset_sum.item_counts import (
     least_items,
     served_table,
 )
-from subsetsum_nets.experiments.random_subset_sum.run import run_random_subset_sum
 
 EXPERIMENT = "subsetsum_nets.experiments."
 
@@ -273,7 +275,7 @@ def test_experiment_agrees_with_theory_and_writes_it_down(tmp_path):
     assert -1.05 < found.slope.value < -0.85
     for row in found.served:
         assert abs(row.estimate - found.predicted(row.n, row.epsilon)) < 0.17
-    found.save(tmp_path, ["rssp", "--seed", "5"])
+    write_outputs(found, tmp_path, ["rssp", "--seed", "5"])
     names = {path.name for path in tmp_path.iterdir()}
     assert names >= {"samples.csv", "served.csv", "nearest.csv", "summary.json", "provenance.json",
                      "random_subset_sum.png", "random_subset_sum.svg", "checkpoint"}  # fmt: skip
@@ -299,7 +301,7 @@ def test_experiment_agrees_with_theory_and_writes_it_down(tmp_path):
 @pytest.mark.slow
 def test_same_seed_writes_the_same_bytes(tmp_path):
     for name in ("a", "b"):
-        run_random_subset_sum("product", [4, 9], 20, epsilon=0.1, delta=0.1).save(tmp_path / name)
+        write_outputs(run_random_subset_sum("product", [4, 9], 20, epsilon=0.1, delta=0.1), tmp_path / name)
     for path in (tmp_path / "a").iterdir():
         assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
 
@@ -309,7 +311,7 @@ def test_users_law_has_no_prediction_and_one_size_no_fit(tmp_path):
     assert found.predicted(6, 0.1) is None
     assert found.constant is None
     assert found.slope is None
-    found.save(tmp_path)
+    write_outputs(found, tmp_path)
     assert (tmp_path / "random_subset_sum.svg").read_text().count("too few sizes") == 1
 
 

@@ -25,7 +25,7 @@ from subsetsum_nets.graphs.dag.edges import Edges
 from subsetsum_nets.graphs.gadgets import diamond, integer_layer
 from subsetsum_nets.graphs.pictures.layered_drawing import layered_figure
 from subsetsum_nets.graphs.pictures.mask_maps import mask_density, masks_figure
-from subsetsum_nets.graphs.pictures.picture_files import picture_style, share
+from subsetsum_nets.graphs.pictures.picture_files import graph_style, share
 from subsetsum_nets.graphs.pictures.summary_drawing import summary_figure
 from subsetsum_nets.networks import random_network
 
@@ -47,7 +47,7 @@ def skipping():
 
 
 def drawn(make, graph, **options):
-    with picture_style():
+    with graph_style():
         figure = make(
             graph, title=options.pop("title", None), layers=options.pop("layers", (0, graph.depth)), **options
         )

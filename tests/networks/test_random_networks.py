@@ -15,6 +15,7 @@ from numpy.random import Generator, Philox, SeedSequence
 
 from subsetsum_nets.networks import (
     Box,
+    Dense,
     DenseDraw,
     InvalidNetworkError,
     LinkDraw,
@@ -27,8 +28,8 @@ from subsetsum_nets.networks import (
     random_network,
     random_recipe_from_json,
 )
-from subsetsum_nets.networks.distributions import distribution_from_json
-from subsetsum_nets.networks.random_networks import LARGEST_DRAW
+from subsetsum_nets.networks.distributions import Distribution, distribution_from_json
+from subsetsum_nets.networks.layer_draws import KINDS, LARGEST_DRAW, LayerDraw
 
 seeds = st.integers(0, 2**200)
 words = st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=20).map(
@@ -269,6 +270,73 @@ def test_a_recipe_read_back_from_json_draws_the_same_network(recipe, seed):
         if isinstance(layer, LinkDraw) and layer.bias
     )
     assert recipe.random_parameters == net.parameters - ones - zeros
+
+
+def test_recipes_written_by_earlier_releases_are_drawn_as_they_were():
+    written = (
+        '{"layers": [{"kind": "link", "d_out": 2, "d_in": 3, "per_link": 4, "bias": true, '
+        '"distribution": {"kind": "uniform", "scale": 0.5}}, '
+        '{"kind": "ones", "d_out": 2, "d_in": 3, "per_link": 4, "bias": true}, '
+        '{"kind": "dense", "d_out": 5, "d_in": 2, "bias": false, '
+        '"distribution": {"kind": "normal", "std": 2.0}}], "linear_after": [0], "final_relu": true}'
+    )
+    recipe = random_recipe_from_json(json.loads(written))
+    link, ones = LinkDraw(2, 3, 4, bias=True, distribution=Uniform(0.5)), OnesDraw(2, 3, 4, bias=True)
+    assert recipe == RandomRecipe(
+        (link, ones, DenseDraw(5, 2, distribution=Normal(2.0))), (0,), final_relu=True
+    )
+    assert json.dumps(recipe.to_json()) == written
+    assert (
+        network_digest(recipe.draw(3)) == "d1f89f71c6151e9b9e55f1d15856380c874342d6ca4ad389617a30e3e48922a4"
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class SignsDraw(LayerDraw):
+    """A kind of layer as a newcomer adds it: one class and one entry of KINDS."""
+
+    kind = "signs"
+
+    rows: int
+    columns: int
+    distribution: Distribution
+
+    @property
+    def shape(self):
+        return self.rows, self.columns
+
+    @property
+    def size(self):
+        return self.rows * self.columns
+
+    def draw(self, seed, layer):
+        return Dense(
+            np.sign(self.distribution.from_words(keyed_words(seed, layer, 0, 0, self.size))).reshape(
+                self.shape
+            )
+        )
+
+
+def test_a_further_kind_of_layer_needs_one_entry(monkeypatch):
+    signs = SignsDraw(2, np.int64(3), Normal())
+    with pytest.raises(InvalidNetworkError, match=r"SignsDraw.* none of DenseDraw, LinkDraw, OnesDraw"):
+        RandomRecipe((signs,))
+    with pytest.raises(
+        InvalidNetworkError, match="unknown kind of layer 'signs'; known are dense, link, ones"
+    ):
+        random_recipe_from_json({**recipe_json, "layers": [signs.to_json()]})
+    monkeypatch.setitem(KINDS, "signs", SignsDraw)
+    recipe = RandomRecipe((DenseDraw(3, 1), signs))
+    assert random_recipe_from_json(json.loads(json.dumps(recipe.to_json()))) == recipe
+    assert abs(recipe.draw(1).layers[1].weight).tolist() == [[1.0] * 3] * 2
+    assert recipe.random_parameters == 9
+    for change in ({"rows": 0}, {"columns": 1.5}, {"distribution": {"kind": "cauchy"}}, {"more": 1}):
+        with pytest.raises(InvalidNetworkError):
+            random_recipe_from_json({**recipe_json, "layers": [{**signs.to_json(), **change}]})
+    with pytest.raises(InvalidNetworkError, match="rows of SignsDraw must be an integer >= 1, got 0"):
+        SignsDraw(0, 1, Normal())
+    with pytest.raises(InvalidNetworkError, match="SignsDraw asks for"):
+        SignsDraw(LARGEST_DRAW, 2, Normal())
 
 
 def test_recipes_of_numpy_integers_can_be_written():

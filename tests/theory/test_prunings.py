@@ -10,16 +10,17 @@ from theory.all_prunings import exact, kept, meets, prunings, serves, some_serve
 
 from subsetsum_nets.networks import Dense, ReluNetwork
 from subsetsum_nets.theory.packings import lattice_packing
-from subsetsum_nets.theory.prunings import exhaustion, mask_program
-from subsetsum_nets.theory.prunings.mask_program import MaskProgram, OutOfTimeError, decide_by_points
-from subsetsum_nets.theory.prunings.prunings import (
+from subsetsum_nets.theory.prunings import (
     Probe,
     PruningDecision,
     PruningStatus,
     decide_prunings,
     different_prunings,
-    pruned_by,
+    exhaustion,
+    mask_program,
 )
+from subsetsum_nets.theory.prunings.decision import pruned_by
+from subsetsum_nets.theory.prunings.mask_program import MaskProgram, OutOfTimeError, decide_by_points
 
 
 def case(d, s, seed, unit=8):

@@ -15,14 +15,13 @@ import numpy as np
 
 from subsetsum_nets.networks import Dense, ReluNetwork
 from subsetsum_nets.networks.files.atomic_files import atomic_write
-from subsetsum_nets.theory.prunings.prunings import (
-    UNIT_BALL,
+from subsetsum_nets.theory.prunings import (
     PruningDecision,
     PruningStatus,
     decide_prunings,
     different_prunings,
-    pruned_by,
 )
+from subsetsum_nets.theory.prunings.decision import UNIT_BALL, pruned_by
 from subsetsum_nets.verification import Comparison, SoundnessError
 from subsetsum_nets.verification.falsifier import difference_down
 

@@ -2,116 +2,67 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-import platform
-from dataclasses import asdict, fields
-from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from subsetsum_nets.experiments.packing.run import EpsilonRow, PackingResult, WidthRow
-from subsetsum_nets.networks.files.atomic_files import atomic_write
-from subsetsum_nets.theory.prunings.prunings import different_prunings
-from subsetsum_nets.version import __version__
+from subsetsum_nets.experiments.packing.run import EpsilonRow, WidthRow
+from subsetsum_nets.experiments.records import table_of, write_record
+from subsetsum_nets.pictures import BLUE, COLOURS, GREEN, MUTED, ORANGE, as_power_of_two, new_figure
+from subsetsum_nets.theory.prunings import different_prunings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from os import PathLike
+    from pathlib import Path
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-WIDTHS, EPSILONS, PROVENANCE = "widths.csv", "epsilons.csv", "provenance.json"
-FIGURE = "packing"
-# Okabe and Ito's palette, told apart by people with any colour vision.
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#1f2328")
-_MUTED = "#59636e"
+    from subsetsum_nets.experiments.packing.run import PackingResult
+
 _NAMED = 6  # curves at most that have a colour and a name each
 _BARRED = 3  # curves at most that have error bars
 
 
-def write_outputs(result: PackingResult, folder: str | PathLike[str]) -> list[Path]:
-    """Write the tables, provenance.json and the figure as PNG and SVG; return the paths.
+def write_outputs(
+    result: PackingResult, folder: str | PathLike[str], command: Sequence[str] | None = None
+) -> list[Path]:
+    """Write widths.csv, epsilons.csv, provenance.json and the figure; return the paths.
 
-    Parameters
-    ----------
-    result : PackingResult
-    folder : path
-        Must exist.
-
-    Raises
-    ------
-    OSError
-        If something cannot be written.
-
+    See :func:`subsetsum_nets.experiments.records.write_record`.
     """
-    place = Path(folder)
-    provenance = {
-        "experiment": "packing, Theorem 2 of Pensia et al. 2020",
-        "question": result.question,
-        "unknown": sum(row.unknown for row in result.widths),
-        "step_one_pairs": sum(row.pairs for row in result.epsilons),
-        "versions": {
-            "subsetsum-nets": __version__,
-            "python": platform.python_version(),
-            **{name: version(name) for name in ("numpy", "scipy", "ortools", "numba")},
+    return write_record(
+        folder,
+        "packing, Theorem 2 of Pensia et al. 2020",
+        command,
+        tables={
+            "widths.csv": table_of(WidthRow, result.widths),
+            "epsilons.csv": table_of(EpsilonRow, result.epsilons),
         },
-    }
-    pages = {
-        WIDTHS: table(WidthRow, result.widths),
-        EPSILONS: table(EpsilonRow, result.epsilons),
-        PROVENANCE: json.dumps(provenance, indent=1) + "\n",
-    }
-    for name, text in pages.items():
-        with atomic_write(place / name) as file:
-            file.write(text.encode())
-    import matplotlib as mpl
-
-    drawn = figure(result)
-    for suffix in ("png", "svg"):
-        # With the salt the same figure is the same file.
-        with mpl.rc_context({"svg.hashsalt": FIGURE}), atomic_write(place / f"{FIGURE}.{suffix}") as file:
-            drawn.savefig(file, format=suffix, metadata={"Date": None} if suffix == "svg" else None)
-    return [place / name for name in (*pages, f"{FIGURE}.png", f"{FIGURE}.svg")]
+        figure="packing",
+        draw=lambda: draw(result),
+        about={
+            "question": result.question,
+            "unknown": sum(row.unknown for row in result.widths),
+            "step_one_pairs": sum(row.pairs for row in result.epsilons),
+        },
+    )
 
 
-def table(kind: type, rows: Sequence[Any]) -> str:
-    """Return the rows as CSV, a column a field; floats in full, None as an empty cell."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [field.name for field in fields(kind)], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(asdict(row) for row in rows)
-    return text.getvalue()
-
-
-def figure(result: PackingResult) -> Figure:
+def draw(result: PackingResult) -> Figure:
     """Draw the share served against the width, and the width for half against epsilon with the bounds."""
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
-    style: Any = {
-        "font.size": 9,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.titlelocation": "left",
-        "legend.frameon": False,
-    }
-    with mpl.rc_context(style):
-        drawn = Figure(figsize=(9.2, 4.8), dpi=160, layout="constrained")
-        left, right = drawn.subplots(1, 2)
-        _shares(left, result)
-        _widths(right, result)
-        drawn.suptitle(
-            f"{result.question['kind']} packings of {result.question['dimension']} x "
-            f"{result.question['dimension']} matrices, {result.question['trials']} random networks a width",
-            x=0.01,
-            ha="left",
-            fontsize=10,
-        )
+    drawn = new_figure(4.4)
+    left, right = drawn.subplots(1, 2)
+    _shares(left, result)
+    _widths(right, result)
+    drawn.suptitle(
+        f"{result.question['kind']} packings of {result.question['dimension']} x "
+        f"{result.question['dimension']} matrices, {result.question['trials']} random networks a width",
+        x=0.01,
+        ha="left",
+        fontsize=10,
+    )
     return drawn
 
 
@@ -125,7 +76,7 @@ def _shares(axes: Axes, result: PackingResult) -> None:
         widths = [one.width for one in rows]
         shade = 0.25 + 0.75 * number / max(1, len(result.epsilons) - 1)
         named = not many or number in (0, len(result.epsilons) - 1)
-        colour: Any = _COLOURS[0] if many else _COLOURS[number]
+        colour: Any = BLUE if many else COLOURS[number]
         axes.plot(
             widths,
             [one.share_low for one in rows],
@@ -133,7 +84,7 @@ def _shares(axes: Axes, result: PackingResult) -> None:
             alpha=shade if many else 1.0,
             marker="o",
             markersize=3,
-            label=f"ε = {_power(row.epsilon)}" if named else None,
+            label=f"ε = {as_power_of_two(row.epsilon)}" if named else None,
         )
         if barred:
             places = [width + 0.16 * (number - (len(result.epsilons) - 1) / 2) for width in widths]
@@ -142,10 +93,10 @@ def _shares(axes: Axes, result: PackingResult) -> None:
         if any(one.unknown for one in rows):
             axes.plot(widths, [one.share_high for one in rows], color=colour, linestyle=":", linewidth=1)
     if barred:
-        axes.vlines([], [], [], color=_MUTED, alpha=0.5, linewidth=1.6, label="95 % interval of P(success)")
-    axes.axhline(0.5, color=_MUTED, linewidth=0.8, linestyle="--")
+        axes.vlines([], [], [], color=MUTED, alpha=0.5, linewidth=1.6, label="95 % interval of P(success)")
+    axes.axhline(0.5, color=MUTED, linewidth=0.8, linestyle="--")
     axes.set(xlabel="width s of the random network", ylabel="share of members served", ylim=(-0.02, 1.02))
-    axes.set_title("Served (proven), by width", fontsize=9)
+    axes.set_title("Served (proven), by width")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(loc="upper left", bbox_to_anchor=(0, -0.16), fontsize=8, ncols=2)
 
@@ -159,14 +110,14 @@ def _widths(axes: Axes, result: PackingResult) -> None:
     axes.plot(
         line,
         np.maximum((d * d * (line - 1) - 1) / (2 * d), 0),
-        color=_COLOURS[1],
+        color=ORANGE,
         label="Theorem 2: s must exceed",
     )
     states = np.log2(different_prunings(1, d))
     axes.plot(
         line,
         np.maximum((d * d * (line - 1) - 1) / states, 0),
-        color=_COLOURS[1],
+        color=ORANGE,
         linestyle="--",
         label="the same, where equal prunings count once",
     )
@@ -174,31 +125,21 @@ def _widths(axes: Axes, result: PackingResult) -> None:
     axes.plot(
         line,
         constant * d * np.log2(d * d / np.minimum(2.0**-line, 0.5)),
-        color=_COLOURS[2],
+        color=GREEN,
         linestyle="-.",
         label=f"Theorem 1: C d log2(d²/ε), drawn with C = {constant:g}",
     )
     half = [(b, row.half_width) for b, row in zip(bits, rows, strict=True) if row.half_width is not None]
     if half:
-        axes.plot(*zip(*half, strict=True), "o-", color=_COLOURS[0], label="measured: half are served")
+        axes.plot(*zip(*half, strict=True), "o-", color=BLUE, label="measured: half are served")
     tried = [
         (b, max(one.width for one in result.widths if one.epsilon == row.epsilon))
         for b, row in zip(bits, rows, strict=True)
         if row.half_width is None
     ]
     if tried:
-        axes.plot(
-            *zip(*tried, strict=True), "^", color=_COLOURS[0], fillstyle="none", label="measured: above this"
-        )
+        axes.plot(*zip(*tried, strict=True), "^", color=BLUE, fillstyle="none", label="measured: above this")
     axes.set(xlabel="log2(1/ε)", ylabel="width s", ylim=(0, None))
-    axes.set_title("Width at which half of the members are served", fontsize=9)
+    axes.set_title("Width at which half are served")
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(loc="upper left", bbox_to_anchor=(0, -0.16), fontsize=8)
-
-
-def _power(epsilon: float) -> str:
-    """Write a power of two as one: 2⁻⁴."""
-    mantissa, exponent = epsilon.hex().split("p")
-    if mantissa != "0x1.0000000000000":
-        return f"{epsilon:g}"
-    return "2" + exponent.lstrip("+").translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))

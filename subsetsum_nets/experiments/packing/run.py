@@ -3,7 +3,7 @@
 Theorem 2 of Pensia et al. (2020) says that a random network whose prunings approximate every matrix of norm
 at most 1, each with probability at least 1/2, must be wide: otherwise some member of a 2 epsilon-separated
 set is served too seldom, since a pruning serves one member at most. Here packings are made, random networks
-drawn, and every member drawn is decided with proof (:mod:`subsetsum_nets.theory.prunings.prunings`); the
+drawn, and every member drawn is decided with proof (:mod:`subsetsum_nets.theory.prunings`); the
 width at which half of the members are served stands beside the theorem's bound.
 """
 
@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from subsetsum_nets.experiments.binomial import clopper_pearson
+from subsetsum_nets.experiments.intervals import clopper_pearson
 from subsetsum_nets.experiments.packing.cells import Cell, CellAnswer, answered
 from subsetsum_nets.networks.arguments import checked_integer, checked_seconds
 from subsetsum_nets.theory.network_sizes import pensia_2020, pensia_2020_lower
 from subsetsum_nets.theory.packings import Packing, greedy_packing, lattice_packing
-from subsetsum_nets.theory.prunings.prunings import PruningStatus, different_prunings
+from subsetsum_nets.theory.prunings import PruningStatus, different_prunings
 from subsetsum_nets.theory.requirement import checked_constant
 
 if TYPE_CHECKING:

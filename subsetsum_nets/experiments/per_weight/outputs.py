@@ -1,4 +1,4 @@
-"""The figure of the per-weight law: errors and numbers of coefficients kept, nearest and sparsest."""
+"""What the per-weight experiment leaves in its folder: a table, and a figure of errors and sizes."""
 
 from __future__ import annotations
 
@@ -6,16 +6,45 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.experiments.records import COLOURS, INK, new_figure
+from subsetsum_nets.experiments.records import write_record
+from subsetsum_nets.pictures import COLOURS, INK, new_figure
 from subsetsum_nets.theory.subset_sizes import nearest_size
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from os import PathLike
+    from pathlib import Path
+
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from subsetsum_nets.experiments.per_weight.run import PerWeight
 
 _LEAST_SHOWN = 1e-3  # of the median error: smaller ones are counted in the first bar
+
+
+def write_outputs(
+    found: PerWeight, folder: str | PathLike[str], command: Sequence[str] | None = None
+) -> list[Path]:
+    """Write per_weight.csv, summary.json, provenance.json and the figure; return the paths.
+
+    See :func:`subsetsum_nets.experiments.records.write_record`.
+    """
+    columns = {"layer": found.layers, "weight": found.weights}
+    for name, solution in found.solutions.items():
+        columns |= {f"{name}_error_at_most": solution.errors, f"{name}_kept": solution.sizes}
+    summary = found.summary()
+    asked = ("network", "items", "epsilon", "scale", "seed")
+    return write_record(
+        folder,
+        "per-weight law",
+        command,
+        tables={"per_weight.csv": (list(columns), zip(*(c.tolist() for c in columns.values()), strict=True))},
+        figure="per_weight",
+        draw=lambda: draw(found),
+        about={"parameters": {name: summary[name] for name in asked}},
+        summary=summary,
+    )
 
 
 def draw(found: PerWeight) -> Figure:

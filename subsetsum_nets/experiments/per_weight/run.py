@@ -8,7 +8,6 @@ per-weight`` runs it.
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from solvers import Status, solve_many
-from subsetsum_nets.experiments.records import write_figure, write_provenance, write_table
 from subsetsum_nets.networks.arguments import checked_integer, checked_positive
 from subsetsum_nets.networks.convolution import Conv2d
 from subsetsum_nets.networks.digests import network_digest
-from subsetsum_nets.networks.files.atomic_files import atomic_write
 from subsetsum_nets.theory.subset_sizes import (
     empty_chance,
     nearest_size,
@@ -30,7 +27,7 @@ from subsetsum_nets.theory.subset_sizes import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from os import PathLike
 
     from numpy.typing import NDArray
@@ -40,7 +37,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-FIGURE = "per_weight"
 OBJECTIVES = ("nearest", "sparsest")
 _MOST_ITEMS = 32
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -131,28 +127,6 @@ class PerWeight:
         page["nearest"]["predicted_deviation_of_kept"] = self.kept_deviation()
         page["nearest"]["predicted_empty_share"] = self.empty_share()
         return page
-
-    def save(self, folder: str | PathLike[str], command: Sequence[str] | None = None) -> None:
-        """Write per_weight.csv, summary.json, provenance.json and the figure."""
-        from subsetsum_nets.experiments.per_weight.outputs import draw
-
-        place = Path(folder)
-        place.mkdir(parents=True, exist_ok=True)
-        columns = [self.layers.tolist(), self.weights.tolist()]
-        for name in OBJECTIVES:
-            solution = self.solutions[name]
-            columns += [solution.errors.tolist(), solution.sizes.tolist()]
-        header = (
-            "layer",
-            "weight",
-            *(f"{o}_{what}" for o in OBJECTIVES for what in ("error_at_most", "kept")),
-        )
-        write_table(place / "per_weight.csv", header, zip(*columns, strict=True))
-        with atomic_write(place / "summary.json") as file:
-            file.write((json.dumps(self.summary(), indent=1) + "\n").encode())
-        names = ("network", "items", "epsilon", "scale", "seed")
-        write_provenance(place, "per-weight law", {k: self.summary()[k] for k in names}, command)
-        write_figure(place, FIGURE, lambda: draw(self))
 
 
 def run_per_weight(

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.experiments.binomial import clopper_pearson
-from subsetsum_nets.experiments.intervals import resampled_interval
+from subsetsum_nets.experiments.intervals import clopper_pearson, resampled_interval
 from subsetsum_nets.networks.arguments import checked_number
 
 if TYPE_CHECKING:

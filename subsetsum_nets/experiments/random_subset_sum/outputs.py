@@ -1,4 +1,7 @@
-"""The figure of the random subset-sum experiment: served against n, the fit of C, errors against n."""
+"""What the random subset-sum experiment leaves in its folder: tables, and a figure of three panels.
+
+The panels: served against n, the fit of C, errors against n.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,62 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.experiments.records import COLOURS, INK, MUTED, new_figure
+from subsetsum_nets.experiments.records import write_record
+from subsetsum_nets.pictures import COLOURS, INK, MUTED, as_power_of_two, new_figure
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from os import PathLike
+    from pathlib import Path
+
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from subsetsum_nets.experiments.random_subset_sum.run import Findings
+    from subsetsum_nets.experiments.records import Table
 
 _MOST_CURVES = 6
 _MOST_TICKS = 12
+
+
+def write_outputs(
+    found: Findings, folder: str | PathLike[str], command: Sequence[str] | None = None
+) -> list[Path]:
+    """Write samples.csv, served.csv, nearest.csv, summary.json, provenance.json and the figure.
+
+    See :func:`subsetsum_nets.experiments.records.write_record`.
+    """
+    asked = {name: getattr(found, name) for name in ("epsilon", "delta", "confidence")}
+    return write_record(
+        folder,
+        "random subset sum",
+        command,
+        tables=_tables(found),
+        figure="random_subset_sum",
+        draw=lambda: draw(found),
+        about={"parameters": {**found.design.to_json(), **asked}},
+        summary=found.summary(),
+    )
+
+
+def _tables(found: Findings) -> dict[str, Table]:
+    samples = (
+        (n, sample, radius, error)
+        for n in found.design.sizes
+        for sample, (radius, error) in enumerate(
+            zip(found.radii[n].tolist(), found.errors[n].tolist(), strict=True)
+        )
+    )
+    served = (
+        (r.epsilon, r.n, r.samples, r.served, r.estimate, r.low, r.high, found.predicted(r.n, r.epsilon))
+        for r in found.served
+    )
+    nearest = ((row.n, row.mean, *row.quantiles, row.largest) for row in found.table)
+    return {
+        "samples.csv": (("n", "sample", "covering_radius_at_most", "error_at_most"), samples),
+        "served.csv": (("epsilon", "n", "samples", "served", "share", "low", "high", "predicted"), served),
+        "nearest.csv": (("n", "mean", "q05", "q25", "median", "q75", "q95", "largest"), nearest),
+    }
 
 
 def draw(found: Findings) -> Figure:
@@ -41,7 +90,7 @@ def _served(axes: Axes, found: Findings) -> None:
         reach = [share - [row.low for row in rows], [row.high for row in rows] - share]
         axes.errorbar(
             n, share, np.abs(reach), color=colour, marker="o", markersize=3, linewidth=1.1,
-            elinewidth=0.9, capsize=2, label=f"ε = {_number(epsilon)}",
+            elinewidth=0.9, capsize=2, label=f"ε = {as_power_of_two(epsilon)}",
         )  # fmt: skip
         predicted = [found.predicted(row.n, epsilon) for row in rows]
         if None not in predicted:
@@ -106,10 +155,3 @@ def _whole_ticks(axes: Axes, found: Findings) -> None:
     step = -(-(sizes[-1] - sizes[0] + 1) // _MOST_TICKS)
     axes.set_xticks(list(range(sizes[0], sizes[-1] + 1, step)))
     axes.set_xlabel("items n")
-
-
-def _number(epsilon: float) -> str:
-    power = np.log2(epsilon)
-    if power == round(power):
-        return "2" + str(int(power)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-    return f"{epsilon:g}"

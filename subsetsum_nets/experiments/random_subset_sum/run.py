@@ -7,7 +7,6 @@ targets give how fast one target is approached. ``subsetsum-nets rssp`` runs it.
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,13 +23,11 @@ from subsetsum_nets.experiments.random_subset_sum.item_counts import (
     least_items,
     served_table,
 )
-from subsetsum_nets.experiments.records import write_figure, write_provenance, write_table
 from subsetsum_nets.networks.arguments import checked_number, checked_positive
-from subsetsum_nets.networks.files.atomic_files import atomic_write
 from subsetsum_nets.theory.random_subset_sum import predicted_served
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
     from os import PathLike
 
     import numpy as np
@@ -41,7 +38,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-FIGURE = "random_subset_sum"
 CHECKPOINT = "checkpoint"
 
 
@@ -103,55 +99,6 @@ class Findings:
             "nearest": [asdict(row) for row in self.table],
             "slope": None if self.slope is None else asdict(self.slope),
         }
-
-    def save(self, folder: str | PathLike[str], command: Sequence[str] | None = None) -> None:
-        """Write covering.csv, served.csv, nearest.csv, summary.json, provenance.json and the figure."""
-        from subsetsum_nets.experiments.random_subset_sum.outputs import draw
-
-        place = Path(folder)
-        place.mkdir(parents=True, exist_ok=True)
-        samples = (
-            (n, sample, radius, error)
-            for n in self.design.sizes
-            for sample, (radius, error) in enumerate(
-                zip(self.radii[n].tolist(), self.errors[n].tolist(), strict=True)
-            )
-        )
-        write_table(
-            place / "samples.csv", ("n", "sample", "covering_radius_at_most", "error_at_most"), samples
-        )
-        write_table(
-            place / "served.csv",
-            ("epsilon", "n", "samples", "served", "share", "low", "high", "predicted"),
-            (
-                (
-                    r.epsilon,
-                    r.n,
-                    r.samples,
-                    r.served,
-                    r.estimate,
-                    r.low,
-                    r.high,
-                    self.predicted(r.n, r.epsilon),
-                )
-                for r in self.served
-            ),
-        )
-        write_table(
-            place / "nearest.csv",
-            ("n", "mean", "q05", "q25", "median", "q75", "q95", "largest"),
-            ((row.n, row.mean, *row.quantiles, row.largest) for row in self.table),
-        )
-        with atomic_write(place / "summary.json") as file:
-            file.write((json.dumps(self.summary(), indent=1) + "\n").encode())
-        parameters = {
-            **self.design.to_json(),
-            "epsilon": self.epsilon,
-            "delta": self.delta,
-            "confidence": self.confidence,
-        }
-        write_provenance(place, "random subset sum", parameters, command)
-        write_figure(place, FIGURE, lambda: draw(self))
 
 
 def run_random_subset_sum(

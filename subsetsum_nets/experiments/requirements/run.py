@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from subsetsum_nets.experiments.records import (
-    COLOURS,
-    INK,
-    new_figure,
-    write_figure,
-    write_provenance,
-    write_table,
-)
-from subsetsum_nets.experiments.requirements.measured import Measured, measured_requirement
-from subsetsum_nets.networks.files.atomic_files import atomic_write
+from subsetsum_nets.experiments.requirements.measured import measured_requirement
 from subsetsum_nets.theory import network_sizes as bounds
 from subsetsum_nets.theory.structured_sizes import da_cunha_2023
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from os import PathLike
+    from collections.abc import Mapping
 
-    from matplotlib.figure import Figure
-
+    from subsetsum_nets.experiments.requirements.measured import Measured
     from subsetsum_nets.theory.requirement import Requirement
 
 THEOREMS = ("malach", "orseau", "pensia", "diffenderfer", "sreenivasan", "structured", "lower")
-FIGURE = "requirements"
 _GRID = tuple(10.0 ** -(k / 2) for k in range(1, 13))  # of epsilon, in the figure
 _LARGEST_MEASURED = 0.5
 
@@ -103,81 +89,6 @@ class RequirementTable:
             "requirements": {name: asdict(found) for name, found in self.table.items()},
             "measured": [asdict(found) for found in self.measured],
         }
-
-    def save(self, folder: str | PathLike[str], command: Sequence[str] | None = None) -> None:
-        """Write requirements.csv, measured.csv, summary.json, provenance.json and the figure."""
-        place = Path(folder)
-        place.mkdir(parents=True, exist_ok=True)
-        write_table(
-            place / "requirements.csv",
-            (
-                "epsilon",
-                "theorem",
-                "source",
-                "width",
-                "depth",
-                "units",
-                "parameters",
-                "constant",
-                "sufficient",
-            ),
-            (
-                (
-                    epsilon,
-                    name,
-                    r.source,
-                    r.width,
-                    r.depth,
-                    r.units,
-                    r.parameters,
-                    r.constants.get("C"),
-                    r.sufficient,
-                )
-                for epsilon, row in self.curves.items()
-                for name, r in row.items()
-            ),
-        )
-        write_table(
-            place / "measured.csv",
-            tuple(Measured.__dataclass_fields__),
-            (tuple(asdict(found).values()) for found in self.measured),
-        )
-        with atomic_write(place / "summary.json") as file:
-            file.write((json.dumps(self.summary(), indent=1) + "\n").encode())
-        write_provenance(place, "bounds", self.parameters, command)
-        write_figure(place, FIGURE, self._draw)
-
-    def _draw(self) -> Figure:
-        figure = new_figure(4.2)
-        axes = figure.subplots()
-        epsilons = sorted(self.curves)
-        for colour, name in zip(COLOURS, THEOREMS, strict=False):
-            curve = [self.curves[epsilon][name] for epsilon in epsilons]
-            label = f"{curve[0].source}, C = {curve[0].constants['C']:g}"
-            axes.plot(
-                epsilons, [float(r.parameters) for r in curve], color=colour, linewidth=1.3, label=label
-            )
-        least = [max(1.0, float(self.curves[epsilon]["lower"].parameters)) for epsilon in epsilons]
-        label = "needed by two layers: " + self.table["lower"].source.removesuffix(" (lower bound)")
-        axes.plot(epsilons, least, color=INK, linewidth=1.3, linestyle="--", label=label)
-        for proven, filled in ((True, INK), (False, "white")):
-            found = [m for m in self.measured if m.proven == proven]
-            if found:
-                what = "pruned here, bound proven" if proven else "pruned here, epsilon not reached"
-                axes.plot(
-                    [m.epsilon for m in found], [m.parameters for m in found], "o", markersize=6,
-                    markerfacecolor=filled, markeredgecolor=INK, label=what,
-                )  # fmt: skip
-        axes.set_xscale("log")
-        axes.set_yscale("log")
-        axes.invert_xaxis()
-        axes.set_xlabel("ε")
-        axes.set_ylabel("random parameters")
-        p = self.parameters
-        title = f"Parameters to approximate {p['depth']} layers of width {p['width']}, δ = {p['delta']:g}"
-        axes.set_title(title)
-        figure.legend(loc="outside lower left", ncols=2, fontsize=8)
-        return figure
 
 
 def requirement_table(

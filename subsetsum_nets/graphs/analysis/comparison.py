@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from subsetsum_nets.graphs.dag.edges import EdgeBlock
-    from subsetsum_nets.graphs.face import LayeredDag
+    from subsetsum_nets.graphs.dag.graph import Dag
     from subsetsum_nets.networks.arrays import FloatArray
 
     Ints = NDArray[np.int64]
@@ -89,7 +89,7 @@ class GraphComparison:
         return not any(value for name, value in counts.items() if not name.endswith("in_both"))
 
 
-def compare(here: LayeredDag, there: LayeredDag) -> GraphComparison:
+def compare(here: Dag, there: Dag) -> GraphComparison:
     """Compare two graphs of the same depth by layer and number of their nodes, over kept edges.
 
     Raises
@@ -139,7 +139,7 @@ def _bias(layer: Any) -> FloatArray:
     return np.zeros(layer.size) if bias is None else bias
 
 
-def _shared(here: LayeredDag, there: LayeredDag, span: Span) -> SharedEdges:
+def _shared(here: Dag, there: Dag, span: Span) -> SharedEdges:
     columns = 1 + max(int(graph.layers[span[0]].index.max(initial=0)) for graph in (here, there))
     first, first_weight = _numbered(here, span, columns)
     second, second_weight = _numbered(there, span, columns)
@@ -152,7 +152,7 @@ def _shared(here: LayeredDag, there: LayeredDag, span: Span) -> SharedEdges:
     )
 
 
-def _numbered(graph: LayeredDag, span: Span, columns: int) -> tuple[Ints, FloatArray]:
+def _numbered(graph: Dag, span: Span, columns: int) -> tuple[Ints, FloatArray]:
     """Return a key of every kept edge, ``entered * columns + left``, and its weight."""
     block: EdgeBlock | None = graph.blocks.get(span)
     if block is None:

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from subsetsum_nets.graphs.dag.edges import EdgeBlock, Edges
+    from subsetsum_nets.graphs.dag.graph import Dag
     from subsetsum_nets.graphs.dag.nodes import NodeLayer
-    from subsetsum_nets.graphs.face import LayeredDag
 
     Integers = NDArray[np.object_]
     Bools = NDArray[np.bool_]
@@ -88,7 +88,7 @@ class _Rows:
 
 
 def linear_map(
-    graph: LayeredDag,
+    graph: Dag,
     active: Sequence[Any] | None = None,
     *,
     first: int = 0,
@@ -102,7 +102,7 @@ def linear_map(
 
     Parameters
     ----------
-    graph : LayeredDag
+    graph : Dag
     active : sequence of bool arrays, optional
         For each layer of the graph, which ReLUs are on (entries of linear nodes do not matter); as
         :func:`active_at` returns it. A ReLU that is on passes its value, one that is off gives 0. None where
@@ -161,7 +161,7 @@ def linear_map(
     return LinearMap(result.dense(), result.exponent)
 
 
-def values_at(graph: LayeredDag, x: Any) -> tuple[tuple[Fraction, ...], ...]:
+def values_at(graph: Dag, x: Any) -> tuple[tuple[Fraction, ...], ...]:
     """Return the exact values of all nodes at a point, a tuple for each layer.
 
     Raises
@@ -176,7 +176,7 @@ def values_at(graph: LayeredDag, x: Any) -> tuple[tuple[Fraction, ...], ...]:
     )
 
 
-def active_at(graph: LayeredDag, x: Any) -> tuple[Bools, ...]:
+def active_at(graph: Dag, x: Any) -> tuple[Bools, ...]:
     """Return which nodes are positive before their activation at a point, decided exactly.
 
     Returns
@@ -188,7 +188,7 @@ def active_at(graph: LayeredDag, x: Any) -> tuple[Bools, ...]:
     return _values(graph, x)[1]
 
 
-def _values(graph: LayeredDag, x: Any) -> tuple[list[_Rows], tuple[Bools, ...]]:
+def _values(graph: Dag, x: Any) -> tuple[list[_Rows], tuple[Bools, ...]]:
     graph.check_exact("evaluated")
     point = exact_float64(x, "the input")
     if point.shape != graph.widths[:1]:
@@ -236,7 +236,7 @@ def _signs(active: Any, layer: NodeLayer) -> Bools:
     return signs
 
 
-def _step(graph: LayeredDag, values: dict[int, _Rows], number: int, on: Bools) -> _Rows:
+def _step(graph: Dag, values: dict[int, _Rows], number: int, on: Bools) -> _Rows:
     """Return the rows of one layer from those of earlier layers; the last column is the constant one."""
     layer = graph.layers[number]
     width = next(iter(values.values())).width

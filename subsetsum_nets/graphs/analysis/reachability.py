@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from subsetsum_nets.graphs.dag.edges import EdgeBlock
+    from subsetsum_nets.graphs.dag.graph import AnyDag, Dag
     from subsetsum_nets.graphs.dag.nodes import NodeLayer
-    from subsetsum_nets.graphs.face import LayeredDag
 
     Bools = NDArray[np.bool_]
 
 _LIMB = 24  # bits of a path count that are multiplied at a time: float64 sums of 2**29 of them are exact
 
 
-def live_units(graph: LayeredDag) -> tuple[Bools, ...]:
+def live_units(graph: Dag) -> tuple[Bools, ...]:
     """Return which nodes are alive, a bool array for each layer; inputs and outputs always are.
 
     An edge *carries* when it is kept and its weight is not 0. A node has a *signal* when it is an input, when
@@ -49,7 +49,7 @@ def live_units(graph: LayeredDag) -> tuple[Bools, ...]:
     return tuple(live_nodes)
 
 
-def without_dead_units(graph: LayeredDag) -> LayeredDag:
+def without_dead_units(graph: AnyDag) -> AnyDag:
     """Return the graph of the live units, exactly the same function; see :func:`live_units`.
 
     Nodes keep their numbers (``layer.index``). A hidden layer without a live unit goes. All edges between
@@ -79,7 +79,7 @@ def without_dead_units(graph: LayeredDag) -> LayeredDag:
     return graph.with_parts(layers, blocks)
 
 
-def path_count(graph: LayeredDag) -> int:
+def path_count(graph: Dag) -> int:
     """Return the number of paths of kept, nonzero edges from an input to an output, exactly.
 
     Examples

@@ -9,20 +9,21 @@ import numpy as np
 from subsetsum_nets.graphs.dag.edges import EdgeBlock, FactoredOrigin
 from subsetsum_nets.graphs.dag.nodes import NodeLayer
 from subsetsum_nets.graphs.errors import InvalidGraphError
-from subsetsum_nets.graphs.face import LayeredDag
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from subsetsum_nets.graphs.dag.graph import AnyDag
+
     Ints = NDArray[np.int64]
 
 
-def serving(graph: LayeredDag, layer: int, row: int, column: int, *, candidates: bool = False) -> LayeredDag:
+def serving(graph: AnyDag, layer: int, row: int, column: int, *, candidates: bool = False) -> AnyDag:
     """Return the graph of what stands for one target weight: one input, its hidden units, one output.
 
     Parameters
     ----------
-    graph : LayeredDag
+    graph : Dag
         With origins: made from a PrunedNetwork whose pairs of layers stand for the target's layers.
     layer, row, column : int
         The target weight; column d_in is the bias, whose part has no inputs.
@@ -31,7 +32,7 @@ def serving(graph: LayeredDag, layer: int, row: int, column: int, *, candidates:
 
     Returns
     -------
-    LayeredDag
+    a graph of the same class
         Layers of inputs (1 or 0), hidden units and the output, with the numbers they have in ``graph``
         (``layer.index``). Its value at the input is what the pruned network has in place of
         ``weight[row, column] * x``; the ReLU that follows the output in the network is left out.
@@ -45,6 +46,7 @@ def serving(graph: LayeredDag, layer: int, row: int, column: int, *, candidates:
 
     Examples
     --------
+    >>> from subsetsum_nets.graphs import LayeredDag
     >>> from subsetsum_nets import Dense, ReluNetwork, prune
     >>> target = ReluNetwork([Dense([[0.3, -0.7]])])
     >>> part = LayeredDag.from_network(prune(target, epsilon=0.01)).serving(0, 0, 1)
@@ -74,7 +76,7 @@ def serving(graph: LayeredDag, layer: int, row: int, column: int, *, candidates:
         graph.layers[middle].select(units),
         NodeLayer.of(np.zeros(outputs.size, dtype=bool), index=graph.layers[behind].index[outputs]),
     ]
-    return LayeredDag(layers, blocks, target_shapes=graph.target_shapes)
+    return type(graph)(layers, blocks, target_shapes=graph.target_shapes)
 
 
 def _ends(block: EdgeBlock, origin: int) -> tuple[Ints, Ints]:

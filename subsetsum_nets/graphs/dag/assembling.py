@@ -1,4 +1,4 @@
-"""From nodes and edges, one by one, to a LayeredDag: what files and networkx graphs go through.
+"""From nodes and edges, one by one, to a graph: what files and networkx graphs go through.
 
 Everything that is given is checked here, and memory stays in proportion to the number of nodes and edges,
 whatever numbers a file claims.
@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from subsetsum_nets.graphs.dag.edges import EdgeBlock, Edges
+from subsetsum_nets.graphs.dag.graph import Dag
 from subsetsum_nets.graphs.dag.layering import UNKNOWN, layers_of_nodes, shown
 from subsetsum_nets.graphs.dag.nodes import NodeLayer
 from subsetsum_nets.graphs.errors import InvalidGraphError
-from subsetsum_nets.graphs.face import LayeredDag
 from subsetsum_nets.networks.domains import domain_from_json
 
 if TYPE_CHECKING:
@@ -107,13 +107,13 @@ class GraphBuilder:
         self._kept.append(1 if kept is None or kept is True else _truth(kept, "kept", what))
         self._origin.append(UNKNOWN if origin is None else _whole(origin, "origin", what, least=-1))
 
-    def dag(self, attributes: Mapping[Any, Any] | None = None) -> LayeredDag:
+    def dag(self, attributes: Mapping[Any, Any] | None = None) -> Dag:
         """Return the graph of everything that was added.
 
         Parameters
         ----------
         attributes : mapping, optional
-            ``target_shapes``, ``domain`` and ``summary``, as :meth:`LayeredDag.to_networkx` gives them.
+            ``target_shapes``, ``domain`` and ``summary``, as :func:`described_graph` gives them.
 
         Raises
         ------
@@ -147,7 +147,7 @@ class GraphBuilder:
                 )
             )
         blocks = self._blocks(layer, position, sizes, source, sink, nodes)
-        return LayeredDag(
+        return Dag(
             layers, blocks, **graph_attributes(attributes or {}, int(_array(self._origin).max(initial=-1)))
         )
 
@@ -227,7 +227,7 @@ class GraphBuilder:
         return blocks
 
 
-def described_graph(graph: LayeredDag) -> dict[str, Any]:
+def described_graph(graph: Dag) -> dict[str, Any]:
     """Return what a graph has beside nodes and edges, as text and bools, which every format can hold."""
     attributes: dict[str, Any] = {}
     if graph.target_shapes:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from subsetsum_nets.graphs.errors import InvalidGraphError
-from subsetsum_nets.networks.arrays import FloatArray, exact_float64
+from subsetsum_nets.networks.arrays import FloatArray, exact_float64, locked, narrowed
 from subsetsum_nets.networks.relu_network import is_sparse
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class EdgeBlock:
             values = exact_float64(weight, "the weight")
             return cls((values.shape[0], values.shape[1]), values, None, _mask(mask), origin)
         values = exact_float64(weight.data, "the weight")
-        pattern = (_locked(weight.indptr), _locked(weight.indices))
+        pattern = (locked(weight.indptr), locked(weight.indices))
         mask = None if kept is None else _kept_of_stored(weight, kept)
         return cls(tuple(weight.shape), values, pattern, _mask(mask), origin)
 
@@ -156,11 +156,11 @@ class EdgeBlock:
             small = np.int32 if max(len(key), columns) < 2**31 else np.int64
             starts = np.zeros(rows + 1, dtype=small)
             np.cumsum(np.bincount(edges.rows, minlength=rows), out=starts[1:])
-            pattern = (_locked(starts), _locked(edges.columns.astype(small)))
+            pattern = (locked(starts), locked(edges.columns.astype(small)))
         if origin is not None:
-            origin = _locked(origin)
-        checked = exact_float64(_locked(weight), "the weight")
-        return cls(shape, _narrowed(checked), pattern, _mask(kept), origin)
+            origin = locked(origin)
+        checked = exact_float64(locked(weight), "the weight")
+        return cls(shape, locked(narrowed(checked)), pattern, _mask(kept), origin)
 
     @property
     def edges(self) -> int:
@@ -238,27 +238,23 @@ class EdgeBlock:
         shape = (len(rows), len(columns))
         if shape == self.shape:
             return self
+        places: Any = np.ix_(rows, columns)
+        pattern = None
+        if self.pattern is not None:
+            from scipy.sparse import csr_array
+
+            indptr, indices = self.pattern
+            numbers = csr_array((np.arange(self.edges), indices, indptr), shape=self.shape)
+            chosen = numbers[rows][:, columns].tocsr()
+            chosen.sort_indices()
+            places, pattern = chosen.data, (locked(chosen.indptr), locked(chosen.indices))
+        kept = None if self.kept is None else self.kept[places]
         origin = self.origin
         if isinstance(origin, FactoredOrigin):
-            origin = FactoredOrigin(_locked(origin.by_row[rows]), _locked(origin.by_column[columns]))
-        if self.pattern is None:
-            ends = np.ix_(rows, columns)
-            kept = None if self.kept is None else self.kept[ends]
-            if origin is not None and not isinstance(origin, FactoredOrigin):
-                origin = _locked(origin[ends])
-            return EdgeBlock(shape, _locked(self.weight[ends]), None, _mask(kept), origin)
-        from scipy.sparse import csr_array
-
-        indptr, indices = self.pattern
-        numbers = csr_array((np.arange(self.edges), indices, indptr), shape=self.shape)
-        chosen = numbers[rows][:, columns].tocsr()
-        chosen.sort_indices()
-        places = chosen.data
-        kept = None if self.kept is None else self.kept[places]
-        if origin is not None and not isinstance(origin, FactoredOrigin):
-            origin = _locked(origin[places])
-        pattern = (_locked(chosen.indptr), _locked(chosen.indices))
-        return EdgeBlock(shape, _locked(self.weight[places]), pattern, _mask(kept), origin)
+            origin = FactoredOrigin(locked(origin.by_row[rows]), locked(origin.by_column[columns]))
+        elif origin is not None:
+            origin = locked(origin[places])
+        return EdgeBlock(shape, locked(self.weight[places]), pattern, _mask(kept), origin)
 
     def kept_only(self) -> EdgeBlock:
         """Return the block without the edges that are not kept; itself when all are."""
@@ -273,10 +269,9 @@ class EdgeBlock:
 
     def compact(self) -> EdgeBlock:
         """Return the block in memory of its own, as float32 where that changes no number."""
-        weight = _narrowed(self.weight)
-        if weight is self.weight and weight.dtype == np.float64:
-            weight = _locked(weight.copy())
-        return EdgeBlock(self.shape, weight, self.pattern, self.kept, self.origin)
+        weight = narrowed(self.weight)
+        weight = weight.copy() if weight is self.weight else weight
+        return EdgeBlock(self.shape, locked(weight), self.pattern, self.kept, self.origin)
 
     def _span(self, start: int, stop: int) -> slice:
         if self.pattern is None:
@@ -311,28 +306,13 @@ def joined(parts: list[Edges]) -> Edges:
     return Edges(*(np.concatenate(fields) for fields in zip(empty, *parts, strict=True)))
 
 
-def _locked(array: Any) -> Any:
-    """Return a read-only view, for arrays made here or owned by an immutable network."""
-    view = array.view()
-    view.flags.writeable = False
-    return view
-
-
-def _narrowed(numbers: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
-    """Return ``numbers`` as float32 where that changes none of them."""
-    with np.errstate(over="ignore", under="ignore"):
-        single = numbers.astype(np.float32)
-    narrowed: NDArray[np.floating[Any]] = _locked(single) if np.array_equal(single, numbers) else numbers
-    return narrowed
-
-
 def _mask(kept: Any) -> Bools | None:
     """Return a read-only mask, None for one that keeps everything."""
     if kept is None or kept.all():
         return None
     if kept.dtype != bool:
         raise InvalidGraphError(f"a mask must be bool, got {kept.dtype}")
-    mask: Bools = _locked(kept.copy() if kept.flags.writeable else kept)
+    mask: Bools = locked(kept.copy() if kept.flags.writeable else kept)
     return mask
 
 

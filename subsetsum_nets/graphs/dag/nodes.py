@@ -82,6 +82,11 @@ class NodeLayer:
             return self.bias
         return np.where(self.bias_kept, self.bias, 0.0)
 
+    @property
+    def keeps_bias(self) -> Bools:
+        """Which biases are kept, shape (size,)."""
+        return np.ones(self.size, dtype=bool) if self.bias_kept is None else self.bias_kept
+
     def select(self, chosen: Any) -> NodeLayer:
         """Return some of the nodes; ``chosen`` is a mask or increasing positions."""
         bias = None if self.bias is None else self.bias[chosen]

@@ -8,14 +8,14 @@ from subsetsum_nets.graphs.files.edge_lines import EdgeWords, edge_lines
 from subsetsum_nets.graphs.files.networkx_bridge import node_attributes
 
 if TYPE_CHECKING:
-    from subsetsum_nets.graphs.face import LayeredDag
+    from subsetsum_nets.graphs.dag.graph import Dag
 
 _WORDS = EdgeWords(
     "n{a}_", " -> n{b}_", ' [weight_="', '"', ", style=dashed, kept=false", ", origin=", "", "];\n"
 )
 
 
-def write_dot(file: IO[bytes], graph: LayeredDag) -> None:
+def write_dot(file: IO[bytes], graph: Dag) -> None:
     """Write a graph, a rank for each layer; edges that are not kept are dashed.
 
     The number on an edge is ``weight_``, because ``weight`` is how Graphviz calls the pull of an edge, which

@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from subsetsum_nets.graphs.face import LayeredDag
+    from subsetsum_nets.graphs.dag.graph import Dag
 
 _LINES = 1 << 13  # lines written at a time; their text stays in the cache until it is in the file
 
@@ -31,7 +31,7 @@ class EdgeWords(NamedTuple):
     end: str
 
 
-def edge_lines(graph: LayeredDag, words: EdgeWords) -> Iterator[memoryview]:
+def edge_lines(graph: Dag, words: EdgeWords) -> Iterator[memoryview]:
     """Yield the lines of all edges, many at a time; each piece is only valid until the next."""
     from subsetsum_nets.graphs.files.text_kernels import LONGEST_FLOAT, LONGEST_INT, powers_of_ten, put_edges
 

@@ -9,10 +9,10 @@ import numpy as np
 
 from subsetsum_nets.graphs.dag.assembling import MOST_BLOCKS, described_graph, graph_attributes
 from subsetsum_nets.graphs.dag.edges import EdgeBlock, FactoredOrigin
+from subsetsum_nets.graphs.dag.graph import Dag
 from subsetsum_nets.graphs.dag.layering import MOST_LAYERS
 from subsetsum_nets.graphs.dag.nodes import NodeLayer
 from subsetsum_nets.graphs.errors import GraphFileError, InvalidGraphError
-from subsetsum_nets.graphs.face import LayeredDag
 from subsetsum_nets.networks.errors import NetworkFileError
 from subsetsum_nets.networks.files.network_files import TensorFile, read_safetensors, write_safetensors
 
@@ -28,7 +28,7 @@ _FORMAT = "subsetsum-nets graph"
 _ORIGINS = ("origin", "by_row", "by_column")
 
 
-def write_arrays(file: IO[bytes], graph: LayeredDag) -> None:
+def write_arrays(file: IO[bytes], graph: Dag) -> None:
     """Write a graph; masks as bytes."""
     tensors: Tensors = {}
     for number, layer in enumerate(graph.layers):
@@ -61,7 +61,7 @@ def write_arrays(file: IO[bytes], graph: LayeredDag) -> None:
     write_safetensors(file, TensorFile({_HEADER: json.dumps(header)}, tensors))
 
 
-def read_arrays(path: str | PathLike[str]) -> LayeredDag:
+def read_arrays(path: str | PathLike[str]) -> Dag:
     """Read what :func:`write_arrays` wrote.
 
     Raises
@@ -95,7 +95,7 @@ def read_arrays(path: str | PathLike[str]) -> LayeredDag:
     if tensors:
         raise GraphFileError(f"its header does not mention the array {min(tensors)!r}")
     largest = max((_largest_origin(block) for block in blocks.values()), default=-1)
-    return LayeredDag(layers, blocks, **graph_attributes(header, largest))
+    return Dag(layers, blocks, **graph_attributes(header, largest))
 
 
 def _is_span(span: Any, count: int) -> bool:

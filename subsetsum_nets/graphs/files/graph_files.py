@@ -16,7 +16,7 @@ from subsetsum_nets.networks.files.atomic_files import atomic_write
 if TYPE_CHECKING:
     from os import PathLike
 
-    from subsetsum_nets.graphs.face import LayeredDag
+    from subsetsum_nets.graphs.dag.graph import Dag
 
 _WRITERS = {
     ".graphml": write_graphml,
@@ -26,7 +26,7 @@ _WRITERS = {
 }
 
 
-def save_graph(graph: LayeredDag, path: str | PathLike[str]) -> None:
+def save_graph(graph: Dag, path: str | PathLike[str]) -> None:
     """Write a graph to a file; the file is complete or not there at all.
 
     Weights and biases are written so that they read back exactly. Text is streamed: memory does not grow
@@ -34,7 +34,7 @@ def save_graph(graph: LayeredDag, path: str | PathLike[str]) -> None:
 
     Parameters
     ----------
-    graph : LayeredDag
+    graph : Dag
     path : path
         Ends in .graphml, .json (node-link), .dot or .safetensors.
 
@@ -53,7 +53,7 @@ def save_graph(graph: LayeredDag, path: str | PathLike[str]) -> None:
     >>> dag = LayeredDag.from_network(random_network([2, 3, 1]))
     >>> path = Path(tempfile.mkdtemp()) / "net.graphml"
     >>> save_graph(dag, path)
-    >>> load_graph(path).compare(dag).same
+    >>> LayeredDag.load(path).compare(dag).same
     True
 
     """
@@ -64,7 +64,7 @@ def save_graph(graph: LayeredDag, path: str | PathLike[str]) -> None:
         _WRITERS[suffix](file, graph)
 
 
-def load_graph(path: str | PathLike[str]) -> LayeredDag:
+def load_graph(path: str | PathLike[str]) -> Dag:
     """Read a graph from a file, its own or one that networkx or another program wrote.
 
     Attributes are those of :mod:`subsetsum_nets.graphs.files.networkx_bridge`; only ``weight`` must be there.

@@ -6,9 +6,9 @@ Reading is by expat without document types: no entity is ever defined or expande
 
 from __future__ import annotations
 
+from html import escape
 from typing import IO, TYPE_CHECKING, Any
 from xml.parsers import expat
-from xml.sax.saxutils import escape
 
 from subsetsum_nets.graphs.dag.assembling import GraphBuilder, described_graph
 from subsetsum_nets.graphs.errors import GraphFileError
@@ -16,7 +16,7 @@ from subsetsum_nets.graphs.files.edge_lines import EdgeWords, edge_lines
 from subsetsum_nets.graphs.files.networkx_bridge import node_attributes
 
 if TYPE_CHECKING:
-    from subsetsum_nets.graphs.face import LayeredDag
+    from subsetsum_nets.graphs.dag.graph import Dag
 
 _TYPES = {
     "node": {
@@ -45,7 +45,7 @@ _DEEPEST = 64
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 
 
-def write_graphml(file: IO[bytes], graph: LayeredDag) -> None:
+def write_graphml(file: IO[bytes], graph: Dag) -> None:
     """Write a graph; edges that are kept and have no origin say neither."""
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
@@ -69,14 +69,16 @@ def write_graphml(file: IO[bytes], graph: LayeredDag) -> None:
 
 
 def _data(attributes: dict[str, Any]) -> str:
-    return "".join(f'<data key="{name}">{escape(_text(value))}</data>' for name, value in attributes.items())
+    return "".join(
+        f'<data key="{name}">{escape(_text(value), quote=False)}</data>' for name, value in attributes.items()
+    )
 
 
 def _text(value: Any) -> str:
     return ("true" if value else "false") if isinstance(value, bool) else str(value)
 
 
-def read_graphml(file: IO[bytes]) -> LayeredDag:
+def read_graphml(file: IO[bytes]) -> Dag:
     """Read one graph.
 
     Raises

@@ -25,11 +25,11 @@ from subsetsum_nets.graphs.errors import InvalidGraphError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from subsetsum_nets.graphs.dag.graph import Dag
     from subsetsum_nets.graphs.dag.nodes import NodeLayer
-    from subsetsum_nets.graphs.face import LayeredDag
 
 
-def node_attributes(graph: LayeredDag, number: int, layer: NodeLayer) -> Iterator[dict[str, Any]]:
+def node_attributes(graph: Dag, number: int, layer: NodeLayer) -> Iterator[dict[str, Any]]:
     """Yield the attributes of the nodes of one layer, as Python values."""
     kind = graph.kind(number)
     activations = ("linear", "relu")
@@ -42,7 +42,7 @@ def node_attributes(graph: LayeredDag, number: int, layer: NodeLayer) -> Iterato
         yield attributes
 
 
-def to_networkx(graph: LayeredDag) -> Any:
+def to_networkx(graph: Dag) -> Any:
     """Return a networkx DiGraph with every node and edge, those that are not kept too.
 
     Examples
@@ -73,7 +73,7 @@ def to_networkx(graph: LayeredDag) -> Any:
     return found
 
 
-def from_networkx(graph: Any) -> LayeredDag:
+def from_networkx(graph: Any) -> Dag:
     """Read any networkx DAG of ReLU and linear nodes; see the table above for the attributes.
 
     Inputs and outputs are in the order of ``index``, or of the nodes of ``graph`` where that is missing.
@@ -90,9 +90,10 @@ def from_networkx(graph: Any) -> LayeredDag:
     Examples
     --------
     >>> import networkx as nx
+    >>> from subsetsum_nets.graphs import LayeredDag
     >>> g = nx.DiGraph()
     >>> g.add_weighted_edges_from([("x", "h", 2.0), ("h", "y", 3.0), ("x", "y", 5.0)])
-    >>> from_networkx(g)([1.0])      # 3 relu(2 x) + 5 x
+    >>> LayeredDag.from_networkx(g)([1.0])      # 3 relu(2 x) + 5 x
     array([11.])
 
     """

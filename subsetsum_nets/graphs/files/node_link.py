@@ -18,7 +18,7 @@ from subsetsum_nets.graphs.files.networkx_bridge import node_attributes
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from subsetsum_nets.graphs.face import LayeredDag
+    from subsetsum_nets.graphs.dag.graph import Dag
 
 _WORDS = EdgeWords(
     ',\n{"source":[{a},',
@@ -34,7 +34,7 @@ _PIECE = 1 << 16
 _LONGEST_ITEM = 1 << 20
 
 
-def write_node_link(file: IO[bytes], graph: LayeredDag) -> None:
+def write_node_link(file: IO[bytes], graph: Dag) -> None:
     """Write a graph; ``nx.node_link_graph(json.load(file), edges="edges")`` reads it too."""
     head = (
         f'{{"directed": true, "multigraph": false, "graph": {json.dumps(described_graph(graph))},\n"nodes": ['
@@ -54,7 +54,7 @@ def write_node_link(file: IO[bytes], graph: LayeredDag) -> None:
     file.write(b"\n]}\n")
 
 
-def read_node_link(file: IO[bytes]) -> LayeredDag:
+def read_node_link(file: IO[bytes]) -> Dag:
     """Read one graph; its edges may be called "edges" or "links".
 
     Raises
@@ -73,7 +73,7 @@ def read_node_link(file: IO[bytes]) -> LayeredDag:
         raise GraphFileError(f"it is not UTF-8 text: {error}") from error
 
 
-def _read(stream: _Stream) -> LayeredDag:
+def _read(stream: _Stream) -> Dag:
     builder = GraphBuilder()
     found: dict[str, Any] = {}
     for key in stream.members():

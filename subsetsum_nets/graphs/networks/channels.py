@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from subsetsum_nets.graphs.dag.edges import EdgeBlock
+from subsetsum_nets.graphs.dag.graph import Dag
 from subsetsum_nets.graphs.dag.nodes import NodeLayer
 from subsetsum_nets.graphs.errors import InvalidGraphError
-from subsetsum_nets.graphs.face import LayeredDag
 from subsetsum_nets.graphs.networks.conversion import affine_layers, network_parts
 from subsetsum_nets.networks.relu_network import is_sparse
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from subsetsum_nets.networks.relu_network import ReluNetwork
 
 
-def channel_graph(network: ReluNetwork | Pruned) -> LayeredDag:
+def channel_graph(network: ReluNetwork | Pruned) -> Dag:
     """Return the graph of a network with one node for each channel.
 
     The weight of an edge between two channels is the Euclidean norm of the kernel's slice
@@ -52,7 +52,7 @@ def channel_graph(network: ReluNetwork | Pruned) -> LayeredDag:
         layers.append(
             NodeLayer.of(np.full(channels, parts.network.relu_after[number]), layer.bias, bias_mask)
         )
-    return LayeredDag(layers, blocks, summary=True)
+    return Dag(layers, blocks, summary=True)
 
 
 def _input_channels(network: ReluNetwork) -> int:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 
 from subsetsum_nets.graphs.dag.edges import EdgeBlock
+from subsetsum_nets.graphs.dag.graph import Dag
 from subsetsum_nets.graphs.dag.nodes import NodeLayer
 from subsetsum_nets.graphs.errors import InvalidGraphError
-from subsetsum_nets.graphs.face import LayeredDag
 from subsetsum_nets.graphs.networks.origins import derived_origins
+from subsetsum_nets.graphs.networks.pass_through import mixed, uniform_layers
 from subsetsum_nets.masks import NetworkMasks
 from subsetsum_nets.networks.relu_network import Dense, ReluNetwork
 
@@ -77,7 +78,7 @@ def network_parts(network: ReluNetwork | Pruned) -> NetworkParts:
     return parts
 
 
-def network_graph(network: ReluNetwork | Pruned) -> LayeredDag:
+def network_graph(network: ReluNetwork | Pruned) -> Dag:
     """Return the graph of a network; a convolution is unrolled to a node for each value.
 
     Parameters
@@ -90,8 +91,8 @@ def network_graph(network: ReluNetwork | Pruned) -> LayeredDag:
 
     Returns
     -------
-    LayeredDag
-        It shares the arrays of the weights.
+    Dag
+        They share the arrays of the weights.
 
     Raises
     ------
@@ -102,8 +103,8 @@ def network_graph(network: ReluNetwork | Pruned) -> LayeredDag:
 
     Examples
     --------
-    >>> net = ReluNetwork([Dense([[1.0, -2.0]], bias=[0.5])])
-    >>> graph = network_graph(net)
+    >>> from subsetsum_nets.graphs import LayeredDag
+    >>> graph = LayeredDag.from_network(ReluNetwork([Dense([[1.0, -2.0]], bias=[0.5])]))
     >>> graph.widths, graph.edges, graph.parameters
     ((2, 1), 2, 3)
 
@@ -125,7 +126,7 @@ def network_graph(network: ReluNetwork | Pruned) -> LayeredDag:
         (a, a + 1): EdgeBlock(block.shape, block.weight, block.pattern, block.kept, origin)
         for a, (block, origin) in enumerate(zip(blocks, origins, strict=True))
     }
-    return LayeredDag(layers, found, domain=network.domain, target_shapes=shapes)
+    return Dag(layers, found, domain=network.domain, target_shapes=shapes)
 
 
 def _unrolled(convolution: Any, mask: Any) -> Any:
@@ -138,7 +139,7 @@ def _tiled(bias_mask: Any, units: int) -> Any:
     return None if bias_mask is None else np.tile(bias_mask, units // len(bias_mask))
 
 
-def graph_network(graph: LayeredDag) -> ReluNetwork:
+def graph_network(graph: Dag) -> ReluNetwork:
     """Return the network of a graph's kept edges: exactly the same real function.
 
     Skip connections and linear nodes beside ReLU nodes go through pass-through nodes
@@ -151,16 +152,13 @@ def graph_network(graph: LayeredDag) -> ReluNetwork:
         For a graph of channels, or one without inputs.
 
     """
-    from subsetsum_nets.graphs.networks.pass_through import uniform_layers
-
     graph.check_exact("made a network")
     if not graph.widths[0]:
         raise InvalidGraphError("a network needs inputs; this graph has only constants")
-    uniform = uniform_layers(graph)
-    return _network(uniform, [_matrix(uniform, number) for number in range(1, uniform.depth + 1)])
+    return _network(uniform_layers(graph))
 
 
-def masked_network(graph: LayeredDag) -> tuple[ReluNetwork, NetworkMasks]:
+def masked_network(graph: Dag) -> tuple[ReluNetwork, NetworkMasks]:
     """Return the network of all edges, and the masks of the kept ones, for a layered graph.
 
     Raises
@@ -170,42 +168,26 @@ def masked_network(graph: LayeredDag) -> tuple[ReluNetwork, NetworkMasks]:
 
     """
     graph.check_exact("made a network")
-    mixed = [layer.relu.any() and not layer.relu.all() for layer in graph.layers]
-    if not graph.layered or any(mixed) or not graph.widths[0]:
+    if not graph.layered or any(map(mixed, graph.layers)) or not graph.widths[0]:
         raise InvalidGraphError(
             "masks need a layered graph with one activation a layer; with_pass_through() "
             "removes skip connections"
         )
-    whole = graph.with_all_kept()
-    weights: list[Any] = []
-    for number in range(1, graph.depth + 1):
-        block = graph.blocks.get((number - 1, number))
-        if block is None or block.pattern is not None:
-            from scipy.sparse import csr_array
-
-            shape = (graph.widths[number], graph.widths[number - 1])
-            kept = csr_array(shape, dtype=bool) if block is None else _sparse_kept(block)
-            weights.append(kept)
-        else:
-            weights.append(np.ones(block.shape, dtype=bool) if block.kept is None else block.kept)
-    biases = [
-        None
-        if layer.bias is None
-        else np.ones(layer.size, dtype=bool)
-        if layer.bias_kept is None
-        else layer.bias_kept
-        for layer in graph.layers[1:]
-    ]
-    network = _network(whole, [_matrix(whole, number) for number in range(1, graph.depth + 1)])
-    return network, NetworkMasks(weights, biases)
+    weights = [_kept(graph, number) for number in range(1, graph.depth + 1)]
+    biases = [None if layer.bias is None else layer.keeps_bias for layer in graph.layers[1:]]
+    return _network(graph.with_all_kept()), NetworkMasks(weights, biases)
 
 
-def _sparse_kept(block: EdgeBlock) -> Any:
-    matrix = block.matrix()
-    return type(matrix)((np.ones(matrix.nnz, dtype=bool), matrix.indices, matrix.indptr), shape=matrix.shape)
+def _kept(graph: Dag, number: int) -> Any:
+    """Return which edges into a layer are kept: bool, a CSR array where not every entry is an edge."""
+    block = graph.blocks.get((number - 1, number))
+    if block is not None and block.pattern is None:
+        return np.ones(block.shape, dtype=bool) if block.kept is None else block.kept
+    kept = _matrix(graph, number)
+    return type(kept)((np.ones(kept.nnz, dtype=bool), kept.indices, kept.indptr), shape=kept.shape)
 
 
-def _matrix(graph: LayeredDag, number: int) -> Any:
+def _matrix(graph: Dag, number: int) -> Any:
     block = graph.blocks.get((number - 1, number))
     if block is not None:
         return block.matrix()
@@ -214,10 +196,9 @@ def _matrix(graph: LayeredDag, number: int) -> Any:
     return csr_array((graph.widths[number], graph.widths[number - 1]))
 
 
-def _network(graph: LayeredDag, matrices: Sequence[Any]) -> ReluNetwork:
-    layers = [
-        Dense(matrix, layer.kept_bias) for matrix, layer in zip(matrices, graph.layers[1:], strict=True)
-    ]
-    relu = [bool(layer.relu.all()) for layer in graph.layers[1:]]
+def _network(graph: Dag) -> ReluNetwork:
+    behind = graph.layers[1:]
+    layers = [Dense(_matrix(graph, number), layer.kept_bias) for number, layer in enumerate(behind, start=1)]
+    relu = [bool(layer.relu.all()) for layer in behind]
     linear = [index for index, active in enumerate(relu[:-1]) if not active]
     return ReluNetwork(layers, final_relu=relu[-1], linear_after=linear, domain=graph.domain)

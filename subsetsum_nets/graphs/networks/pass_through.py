@@ -17,13 +17,13 @@ from subsetsum_nets.graphs.dag.nodes import NodeLayer
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from subsetsum_nets.graphs.face import LayeredDag
+    from subsetsum_nets.graphs.dag.graph import AnyDag
 
     Bools = NDArray[np.bool_]
     Ints = NDArray[np.int64]
 
 
-def with_pass_through(graph: LayeredDag) -> LayeredDag:
+def with_pass_through(graph: AnyDag) -> AnyDag:
     """Return a graph of the same function in which every edge goes to the next layer.
 
     A node with an edge over layers is carried by one linear node of weight 1 in each of them, which all its
@@ -73,27 +73,27 @@ def with_pass_through(graph: LayeredDag) -> LayeredDag:
     return graph.with_parts(layers, blocks)
 
 
-def uniform_layers(graph: LayeredDag) -> LayeredDag:
+def uniform_layers(graph: AnyDag) -> AnyDag:
     """Return a graph of the same function, layered, with one activation in each layer; the same if it is one.
 
     Where some outputs have a ReLU and others not, a layer of linear outputs follows them.
     """
-    if graph.layered and not any(map(_mixed, graph.layers)):
+    if graph.layered and not any(map(mixed, graph.layers)):
         return graph
     layered = with_pass_through(graph.kept_only())
     layers, blocks = list(layered.layers), dict(layered.blocks)
-    if _mixed(layers[-1]):
+    if mixed(layers[-1]):
         last, end = layers[-1], len(layers) - 1
         every = np.arange(last.size, dtype=np.int64)
         blocks[end, end + 1] = EdgeBlock.from_edges((last.size, last.size), _ones(every, every))
         layers.append(NodeLayer.of(np.zeros(last.size, dtype=bool), index=last.index))
-    if not any(map(_mixed, layers)):
+    if not any(map(mixed, layers)):
         return graph.with_parts(layers, blocks)
     nonnegative: Bools = np.zeros(layers[0].size, dtype=bool)
     for c in range(1, len(layers)):
         layer, incoming = layers[c], blocks.get((c - 1, c))
         nonnegative = _nonnegative(layer, incoming, nonnegative)
-        if not _mixed(layer):
+        if not mixed(layer):
             continue
         split = np.flatnonzero(~nonnegative)
         mirror = np.full(layer.size, -1, dtype=np.int64)
@@ -108,7 +108,8 @@ def uniform_layers(graph: LayeredDag) -> LayeredDag:
     return graph.with_parts(layers, blocks)
 
 
-def _mixed(layer: NodeLayer) -> bool:
+def mixed(layer: NodeLayer) -> bool:
+    """Tell whether some nodes of a layer have a ReLU and others not."""
     return bool(layer.relu.any() and not layer.relu.all())
 
 

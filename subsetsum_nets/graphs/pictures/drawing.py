@@ -1,20 +1,24 @@
 """Pictures of graphs: which one suits a graph, and its file.
 
 Small graphs are drawn node by node (:mod:`.layered_drawing`), large ones as a block for each layer
-(:mod:`.summary_drawing`); masks as maps of densities (:mod:`.mask_maps`). matplotlib is loaded only here.
+(:mod:`.summary_drawing`); masks as maps of densities (:mod:`.mask_maps`). matplotlib is loaded only there.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from subsetsum_nets.graphs.errors import InvalidGraphError
+from subsetsum_nets.graphs.pictures.layered_drawing import layered_figure
+from subsetsum_nets.graphs.pictures.mask_maps import masks_figure
 from subsetsum_nets.graphs.pictures.picture_files import checked_suffix, write_picture
+from subsetsum_nets.graphs.pictures.summary_drawing import summary_figure
 
 if TYPE_CHECKING:
     from os import PathLike
 
-    from subsetsum_nets.graphs.face import LayeredDag
+    from subsetsum_nets.graphs.dag.graph import Dag
 
 VIEWS = ("auto", "layered", "summary", "masks")
 SMALL = (60, 1500, 16)
@@ -23,7 +27,7 @@ _LARGEST = (400, 20_000, 60)  # what view="layered" still takes
 
 
 def draw(
-    graph: LayeredDag,
+    graph: Dag,
     path: str | PathLike[str],
     *,
     title: str | None = None,
@@ -37,7 +41,7 @@ def draw(
 
     Parameters
     ----------
-    graph : LayeredDag
+    graph : Dag
     path : path
         Ends in .png or .svg. The file is complete or not there at all.
     title : str, optional
@@ -91,25 +95,14 @@ def draw(
                 f"{size[0]} nodes in a layer, {size[1]} edges and {size[2]} layers are too many to draw; "
                 f"at most {', '.join(map(str, _LARGEST))} are: take view='summary', view='masks' or layers="
             )
-        from subsetsum_nets.graphs.pictures.layered_drawing import layered_figure
-
-        write_picture(
-            lambda: layered_figure(graph, title=title, layers=(first, last), pruned=pruned, weights=weights),
-            path,
-            dpi,
-        )
-    elif view == "summary":
-        from subsetsum_nets.graphs.pictures.summary_drawing import summary_figure
-
-        write_picture(lambda: summary_figure(graph, title=title, layers=(first, last)), path, dpi)
+        make = partial(layered_figure, pruned=pruned, weights=weights)
     else:
-        from subsetsum_nets.graphs.pictures.mask_maps import masks_figure
-
-        write_picture(lambda: masks_figure(graph, title=title, layers=(first, last)), path, dpi)
+        make = partial(summary_figure if view == "summary" else masks_figure)
+    write_picture(partial(make, graph, title=title, layers=(first, last)), path, dpi)
     return view
 
 
-def checked_layers(graph: LayeredDag, layers: tuple[int, int] | None) -> tuple[int, int]:
+def checked_layers(graph: Dag, layers: tuple[int, int] | None) -> tuple[int, int]:
     """Return the first and the last layer to draw.
 
     Raises
@@ -128,7 +121,7 @@ def checked_layers(graph: LayeredDag, layers: tuple[int, int] | None) -> tuple[i
     return first, last
 
 
-def _size(graph: LayeredDag, first: int, last: int) -> tuple[int, int, int]:
+def _size(graph: Dag, first: int, last: int) -> tuple[int, int, int]:
     edges = sum(block.edges for (a, b), block in graph.blocks.items() if first <= a and b <= last)
     return max(graph.widths[first : last + 1]), edges, last - first
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from subsetsum_nets.graphs.face import LayeredDag
+    from subsetsum_nets.graphs.dag.graph import Dag
 
     Bools = NDArray[np.bool_]
     Floats = NDArray[np.float64]
@@ -103,14 +103,12 @@ class DrawnEdges:
                     yield EdgeGroup(f"{name}{' to removed' if faint else ''}", colour, kept, faint, edges)
 
 
-def drawn_edges(
-    graph: LayeredDag, layers: tuple[int, int], live: Sequence[Any], *, pruned: bool
-) -> DrawnEdges:
+def drawn_edges(graph: Dag, layers: tuple[int, int], live: Sequence[Any], *, pruned: bool) -> DrawnEdges:
     """Return the edges between two layers of a graph, biases too (but for those that are 0).
 
     Parameters
     ----------
-    graph : LayeredDag
+    graph : Dag
     layers : (int, int)
         The first and the last that are drawn.
     live : sequence of bool arrays
@@ -133,7 +131,7 @@ def drawn_edges(
         layer = graph.layers[b]
         if layer.bias is None:
             continue
-        kept = np.ones(layer.size, dtype=bool) if layer.bias_kept is None else layer.bias_kept
+        kept = layer.keeps_bias
         sinks = np.flatnonzero((layer.bias != 0.0) & (kept | pruned))
         if sinks.size:
             biased[b] = bool((kept & live[b])[sinks].any())

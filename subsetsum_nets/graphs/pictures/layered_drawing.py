@@ -14,13 +14,8 @@ import numpy as np
 from subsetsum_nets.graphs.analysis.reachability import live_units
 from subsetsum_nets.graphs.pictures import picture_files as style
 from subsetsum_nets.graphs.pictures.drawn_edges import CONSTANT, DrawnEdges, drawn_edges
-from subsetsum_nets.graphs.pictures.picture_legend import (
-    Entry,
-    draw_legend,
-    legend_rows,
-    rows_height,
-    rows_width,
-)
+from subsetsum_nets.graphs.pictures.picture_legend import Entry, Legend
+from subsetsum_nets.pictures import FAINT, INK, PAPER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,13 +23,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from subsetsum_nets.graphs.face import LayeredDag
+    from subsetsum_nets.graphs.dag.graph import Dag
     from subsetsum_nets.networks.arrays import FloatArray
 
     Area = tuple[float, float, float, float]
 
-_MARGIN = 0.18  # inches, as everything here
-_LINE = 0.15  # from a line of a caption to the next
+_LINE = 0.15  # inches, as everything here: from a line of a caption to the next
 _ROOM_FOR_LABELS = 0.115  # the radius from which on labels stand inside their nodes
 _MOST_WEIGHTS = 24  # so many edges have their weights written on them by default
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
@@ -82,7 +76,7 @@ class Layout:
 
 
 def layered_figure(
-    graph: LayeredDag,
+    graph: Dag,
     *,
     title: str | None,
     layers: tuple[int, int],
@@ -99,14 +93,13 @@ def layered_figure(
     write = few if weights is None else weights
     captions = [_caption(graph, number, live) for number in range(layers[0], layers[1] + 1)]
     layout = _layout(graph, layers, edges, captions, with_weights=write)
-    entries = _legend(graph, layers, edges, live)
-    rows = legend_rows(entries, max(layout.width, 4.2) - 2 * _MARGIN)
-    width = max(layout.width, rows_width(rows) + 2 * _MARGIN)
+    legend = Legend(_legend(graph, layers, edges, live), max(layout.width, 4.2) - 2 * style.MARGIN)
+    width = max(layout.width, legend.width + 2 * style.MARGIN)
     if title:
-        width = max(width, style.text_width(title, style.TITLE_SIZE, bold=True) + 2 * _MARGIN)
-    bottom = rows_height(rows) + _MARGIN
+        width = max(width, style.text_width(title, style.TITLE_SIZE, bold=True) + 2 * style.MARGIN)
+    bottom = legend.height + style.MARGIN
     top = bottom + layout.height + _room_above(edges)
-    height = top + 0.1 + _LINE * max(map(len, captions)) + (0.3 if title else 0.0) + _MARGIN
+    height = top + 0.1 + _LINE * max(map(len, captions)) + (0.3 if title else 0.0) + style.MARGIN
     figure, axes = style.canvas(width, height)
     left = layout.side + (width - layout.width) / 2
     _place_nodes(graph, layers, live, edges, layout, left, bottom)
@@ -117,28 +110,17 @@ def layered_figure(
         _write_weights(axes, edges, lines, layout, all_or_none=weights is None)
     most = max(map(len, captions))
     for column, caption in enumerate(captions):
-        for number, line in enumerate(caption):
-            axes.text(
-                left + column * layout.spacing,
-                top + 0.1 + _LINE * (most - 1 - number),
-                line,
-                ha="center",
-                va="baseline",
-                fontsize=style.CAPTION_SIZE,
-                fontweight="normal" if number else "bold",
-                color=style.MUTED if number else style.INK,
-            )
-    if title:
-        look: Any = {"fontsize": style.TITLE_SIZE, "fontweight": "bold"}
-        axes.text(_MARGIN, height - _MARGIN, title, ha="left", va="top", **look)
-    draw_legend(axes, rows, (width - rows_width(rows)) / 2)
+        lowest = top + 0.1 + _LINE * (most - len(caption))
+        style.draw_caption(axes, left + column * layout.spacing, lowest, _LINE, caption)
+    style.draw_title(axes, title, height)
+    legend.draw(axes, width)
     return figure
 
 
 # -- layout ------------------------------------------------------------------------------------------
 
 
-def _caption(graph: LayeredDag, number: int, live: Sequence[Any]) -> list[str]:
+def _caption(graph: Dag, number: int, live: Sequence[Any]) -> list[str]:
     """Return the lines above a column: its name, its units, how many of them are dead."""
     layer, kind = graph.layers[number], graph.kind(number)
     noun = "channel" if graph.summary else "unit"
@@ -156,7 +138,7 @@ def _caption(graph: LayeredDag, number: int, live: Sequence[Any]) -> list[str]:
 
 
 def _layout(
-    graph: LayeredDag,
+    graph: Dag,
     layers: tuple[int, int],
     edges: DrawnEdges,
     captions: list[list[str]],
@@ -171,13 +153,13 @@ def _layout(
     beside = max((a + b) / 2 for a, b in pairwise(widest)) + 0.2
     spacing = max(beside, min(max(1.25, 0.35 * most * pitch), 2.4), 2.1 if with_weights else 0.0)
     label = 0.0 if radius >= _ROOM_FOR_LABELS else 0.4
-    side = _MARGIN + max(widest[0] / 2, widest[-1] / 2, radius + label)
+    side = style.MARGIN + max(widest[0] / 2, widest[-1] / 2, radius + label)
     width = 2 * side + spacing * (len(captions) - 1)
     return Layout(radius, side, width, most * pitch, spacing)
 
 
 def _place_nodes(
-    graph: LayeredDag,
+    graph: Dag,
     layers: tuple[int, int],
     live: Sequence[Any],
     edges: DrawnEdges,
@@ -276,8 +258,8 @@ def _draw_nodes(axes: Axes, layout: Layout) -> None:
                 [node.y for node in nodes],
                 s=(144 * size) ** 2,
                 marker="o" if look in _ROUND else "s",
-                facecolor=style.PAPER if faint else colour,
-                edgecolor=style.FAINT if faint else style.INK,
+                facecolor=PAPER if faint else colour,
+                edgecolor=FAINT if faint else INK,
                 linewidth=0.8,
                 zorder=3,
             )
@@ -293,7 +275,7 @@ def _draw_nodes(axes: Axes, layout: Layout) -> None:
             ha=side,
             va="center_baseline",
             fontsize=size,
-            color=style.PRUNED if node.faint else style.INK,
+            color=style.PRUNED if node.faint else INK,
             zorder=4,
         )
 
@@ -333,9 +315,9 @@ def _write_weights(
         else:
             if all_or_none:
                 return
-    ground: Any = {"facecolor": style.PAPER, "edgecolor": "none", "pad": 0.7}
+    ground: Any = {"facecolor": PAPER, "edgecolor": "none", "pad": 0.7}
     for x, y, text, faint in found:
-        look: Any = {"fontsize": style.SMALL_SIZE, "color": style.PRUNED if faint else style.INK}
+        look: Any = {"fontsize": style.SMALL_SIZE, "color": style.PRUNED if faint else INK}
         axes.text(x, y, text, ha="center", va="center", bbox=ground, zorder=2.5, **look)
 
 
@@ -350,9 +332,7 @@ def _overlap(one: Area, other: Area) -> bool:
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
-def _legend(
-    graph: LayeredDag, layers: tuple[int, int], edges: DrawnEdges, live: Sequence[Any]
-) -> list[Entry]:
+def _legend(graph: Dag, layers: tuple[int, int], edges: DrawnEdges, live: Sequence[Any]) -> list[Entry]:
     """Return an entry for everything that the drawing shows."""
     shown = {group.name.removesuffix(" to removed") for group in edges.groups()}
     plus, minus = ("weight 1", "weight −1") if edges.signs_only else ("weight > 0", "weight < 0")
@@ -378,5 +358,5 @@ def _legend(
         if look in looks:
             entries.append(Entry(name, colour, "o" if look in _ROUND else "s"))
     if any(not live[number].all() for number in numbers):
-        entries.append(Entry("dead unit", style.PAPER, "o", edge=style.FAINT))
+        entries.append(Entry("dead unit", PAPER, "o", edge=FAINT))
     return entries

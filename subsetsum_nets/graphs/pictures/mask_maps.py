@@ -8,6 +8,7 @@ import numpy as np
 
 from subsetsum_nets.graphs.errors import InvalidGraphError
 from subsetsum_nets.graphs.pictures import picture_files as style
+from subsetsum_nets.pictures import PAPER, draw_map, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,16 +16,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from subsetsum_nets.graphs.dag.edges import EdgeBlock
-    from subsetsum_nets.graphs.face import LayeredDag
+    from subsetsum_nets.graphs.dag.graph import Dag
     from subsetsum_nets.networks.arrays import FloatArray
 
 MOST_CELLS = (128, 256)
 """The largest map, rows and columns; masks that fit are shown entry by entry."""
 _MOST_MAPS = 8
-_WIDTH = 7.2  # inches
 
 
-def masks_figure(graph: LayeredDag, *, title: str | None, layers: tuple[int, int]) -> Figure:
+def masks_figure(graph: Dag, *, title: str | None, layers: tuple[int, int]) -> Figure:
     """Draw a map for each pair of layers that edges join; of more than eight the first are drawn.
 
     Raises
@@ -38,8 +38,6 @@ def masks_figure(graph: LayeredDag, *, title: str | None, layers: tuple[int, int
         raise InvalidGraphError(
             f"no edges join layers {layers[0]} to {layers[1]}: there are no masks to draw"
         )
-    from matplotlib.figure import Figure
-
     shown = spans[:_MOST_MAPS]
     maps = [mask_density(graph.blocks[span]) for span in shown]
     heights = [min(max(5.6 * found.shape[0] / found.shape[1], 0.55), 3.2) for found in maps]
@@ -48,7 +46,7 @@ def masks_figure(graph: LayeredDag, *, title: str | None, layers: tuple[int, int
         lines.append(f"the first {len(shown)} of {len(spans)} pairs of layers")
     heading = "\n".join(lines)
     height = sum(heights) + 0.75 * len(maps) + 0.25 * len(lines)
-    figure = Figure(figsize=(_WIDTH, height), layout="constrained")
+    figure = new_figure(height)
     if heading:
         figure.suptitle(heading, x=0.012, ha="left", fontsize=style.TITLE_SIZE, fontweight="bold")
     grid = figure.subplots(len(maps), 1, squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
@@ -107,9 +105,7 @@ def _cells(size: int, most: int) -> NDArray[np.int64]:
     return numbers if size <= most else numbers * most // size
 
 
-def _draw_map(
-    figure: Figure, axes: Axes, graph: LayeredDag, span: tuple[int, int], found: FloatArray
-) -> None:
+def _draw_map(figure: Figure, axes: Axes, graph: Dag, span: tuple[int, int], found: FloatArray) -> None:
     import matplotlib as mpl
     from matplotlib.colors import ListedColormap
 
@@ -119,23 +115,14 @@ def _draw_map(
     entries = bool(np.isin(found[~np.isnan(found)], (0.0, 1.0)).all())
     largest = 1.0 if entries else float(np.nanmax(found))
     colours = ListedColormap([cividis(0.0), cividis(1.0)]) if entries else cividis
-    picture = axes.imshow(
-        found,
-        cmap=colours.with_extremes(bad=style.PAPER),
-        vmin=0.0,
-        vmax=largest,
-        aspect="auto",
-        interpolation="none",
-        extent=(0.5, columns + 0.5, rows + 0.5, 0.5),
-    )
+    colours = colours.with_extremes(bad=PAPER)
+    picture = draw_map(axes, found, block.shape, largest=largest, colours=colours)
     first, last = (_name(graph, number) for number in span)
     kept = f"{block.kept_edges:,} of {style.counted(block.edges, 'edge')} kept"
     title = f"{first} to {last}: {rows:,} × {columns:,}, {kept}"
     axes.set_title(title, loc="left", fontsize=style.CAPTION_SIZE, fontweight="bold")
     axes.set_xlabel(first)
     axes.set_ylabel(last)
-    for axis, count in ((axes.xaxis, columns), (axes.yaxis, rows)):
-        axis.set_ticks([1] if count == 1 else [1, count] if count < 8 else [1, (count + 1) // 2, count])
     bar = figure.colorbar(picture, ax=axes, fraction=0.03, pad=0.015, aspect=12)
     outline: Any = bar.outline
     outline.set_visible(False)
@@ -147,5 +134,5 @@ def _draw_map(
         bar.set_ticks(ticks, labels=[f"{100 * tick:.3g} %" for tick in ticks])
 
 
-def _name(graph: LayeredDag, number: int) -> str:
+def _name(graph: Dag, number: int) -> str:
     return {"input": "inputs", "hidden": f"layer {number}", "output": "outputs"}[graph.kind(number)]

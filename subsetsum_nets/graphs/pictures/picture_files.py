@@ -1,42 +1,35 @@
-"""What all pictures of graphs share: colours, sizes of text, files whose bytes depend on the graph only."""
+"""What all pictures of graphs share: colours of nodes and edges, sizes of text, files."""
 
 from __future__ import annotations
 
-import io
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from subsetsum_nets.pictures import BLUE, INK, MUTED, ORANGE, picture_style, write_pictures
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
     from os import PathLike
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito's palette, told apart by people with any colour vision.
-INK, PAPER, MUTED, FAINT = "#1f2328", "#ffffff", "#59636e", "#c3cad2"
-POSITIVE, NEGATIVE, ZERO, PRUNED = "#0072b2", "#d55e00", "#1f2328", "#8b95a0"
+POSITIVE, NEGATIVE, ZERO, PRUNED = BLUE, ORANGE, INK, "#8b95a0"
 INPUT, HIDDEN, OUTPUT, CONSTANT = "#f0e442", "#86d0b9", "#dfb0cc", "#dde2e8"
 
 SUFFIXES = (".png", ".svg")
 EXPORTS = (".graphml", ".json", ".dot", ".safetensors")
 TITLE_SIZE, CAPTION_SIZE, SMALL_SIZE = 10.0, 8.0, 7.0  # points
-_STYLE: dict[str, Any] = {
-    "svg.fonttype": "path",  # looks the same where the font is missing
-    "svg.hashsalt": "subsetsum-nets",  # identifiers in the file are not random
-    "text.parse_math": False,
+MARGIN = 0.18  # inches around a drawing
+_SALT = "subsetsum-nets"
+_SETTINGS: dict[str, Any] = {
+    "svg.fonttype": "path",  # places are chosen by the width of the text: it must not change with the font
+    "text.parse_math": False,  # titles are shown as they are given
     "font.size": CAPTION_SIZE,
-    "text.color": INK,
-    "axes.edgecolor": MUTED,
-    "axes.labelcolor": INK,
-    "axes.linewidth": 0.8,
-    "xtick.color": MUTED,
-    "ytick.color": MUTED,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
-    "legend.frameon": False,
-    "legend.fontsize": CAPTION_SIZE,
+    "axes.labelsize": CAPTION_SIZE,
+    "axes.spines.top": True,
+    "axes.spines.right": True,
 }
 
 
@@ -69,31 +62,15 @@ def write_picture(make: Callable[[], Figure], path: str | PathLike[str], dpi: fl
         If the file cannot be written.
 
     """
-    from subsetsum_nets.networks.files.atomic_files import atomic_write
-
-    suffix = checked_suffix(path)
+    checked_suffix(path)
     if not 20 <= dpi <= 1200:
         raise ValueError(f"dpi must be from 20 to 1200, got {dpi!r}")
-    metadata = (
-        {"Software": None} if suffix == ".png" else dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    )
-    buffer = io.BytesIO()
-    with picture_style():
-        make().savefig(buffer, format=suffix[1:], dpi=dpi, metadata=metadata)
-    with atomic_write(path) as file:
-        file.write(buffer.getvalue())
+    write_pictures(make, path, dpi=dpi, salt=_SALT, settings=_SETTINGS)
 
 
-@contextmanager
-def picture_style() -> Iterator[None]:
-    """Set matplotlib's style for the block, whatever the user's own settings are."""
-    import matplotlib as mpl
-
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        settings: Any = mpl.rcParams
-        settings.update(_STYLE)
-        yield
+def graph_style() -> AbstractContextManager[None]:
+    """Set matplotlib's style for the block to that of graphs, whatever the user's own settings are."""
+    return picture_style(_SALT, _SETTINGS)
 
 
 def text_width(text: str, size: float, *, bold: bool = False) -> float:
@@ -109,6 +86,28 @@ def text_width(text: str, size: float, *, bold: bool = False) -> float:
 def caption_width(lines: Sequence[str]) -> float:
     """Return the width in inches of a caption, whose first line is bold."""
     return max(text_width(line, CAPTION_SIZE, bold=not place) for place, line in enumerate(lines))
+
+
+def draw_title(axes: Axes, title: str | None, top: float) -> None:
+    """Write the title of a picture at the upper left of axes in inches, ``top`` high."""
+    if title:
+        look: Any = {"fontsize": TITLE_SIZE, "fontweight": "bold"}
+        axes.text(MARGIN, top - MARGIN, title, ha="left", va="top", **look)
+
+
+def draw_caption(axes: Axes, x: float, lowest: float, step: float, lines: Sequence[str]) -> None:
+    """Write lines below one another, the first bold, the last at height ``lowest``."""
+    for number, line in enumerate(lines):
+        axes.text(
+            x,
+            lowest + step * (len(lines) - 1 - number),
+            line,
+            ha="center",
+            va="baseline",
+            fontsize=CAPTION_SIZE,
+            fontweight="normal" if number else "bold",
+            color=MUTED if number else INK,
+        )
 
 
 def canvas(width: float, height: float) -> tuple[Figure, Axes]:

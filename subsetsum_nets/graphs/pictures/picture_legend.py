@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from subsetsum_nets.graphs.pictures import picture_files as style
+from subsetsum_nets.pictures import INK
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +25,7 @@ class Entry:
     colour: str
     marker: str = ""
     dashed: bool = False
-    edge: str = style.INK
+    edge: str = INK
 
     @property
     def width(self) -> float:
@@ -32,16 +33,59 @@ class Entry:
         return _SAMPLE + style.text_width(self.text, style.CAPTION_SIZE) + _GAP
 
 
-def legend_rows(entries: Sequence[Entry], width: float) -> list[list[Entry]]:
-    """Return rows of at most ``width`` inches: as few as can be, and about equally long."""
-    fewest = _filled(entries, width)
-    even = sum(entry.width for entry in entries) / max(1, len(fewest))
-    while even < width:
-        rows = _filled(entries, even)
-        if len(rows) == len(fewest):
-            return rows
-        even += 0.1
-    return fewest
+class Legend:
+    """The entries in rows of at most ``width`` inches: as few as can be, and about equally long."""
+
+    def __init__(self, entries: Sequence[Entry], width: float) -> None:
+        self.rows = fewest = _filled(entries, width)
+        even = sum(entry.width for entry in entries) / max(1, len(fewest))
+        while even < width:
+            rows = _filled(entries, even)
+            if len(rows) == len(fewest):
+                self.rows = rows
+                break
+            even += 0.1
+
+    @property
+    def width(self) -> float:
+        """The width of the longest row in inches."""
+        return max((sum(entry.width for entry in row) - _GAP for row in self.rows), default=0.0)
+
+    @property
+    def height(self) -> float:
+        """The height of all rows, with the margin below, in inches."""
+        return _BELOW + _ROW * len(self.rows)
+
+    def draw(self, axes: Axes, width: float) -> None:
+        """Draw the rows at the bottom of axes in inches, in the middle of ``width``."""
+        left = (width - self.width) / 2
+        for number, row in enumerate(self.rows):
+            x, y = left, _BELOW + _ROW * (len(self.rows) - number - 0.75)
+            for entry in row:
+                if entry.marker:
+                    axes.plot(
+                        [x + 0.13],
+                        [y],
+                        entry.marker,
+                        markersize=7,
+                        markerfacecolor=entry.colour,
+                        markeredgecolor=entry.edge,
+                        markeredgewidth=0.8,
+                    )
+                else:
+                    dashes = (0, (4, 3)) if entry.dashed else "solid"
+                    axes.plot(
+                        [x, x + 0.26],
+                        [y, y],
+                        color=entry.colour,
+                        linewidth=0.9 if entry.dashed else 1.8,
+                        linestyle=dashes,
+                        solid_capstyle="butt",
+                    )
+                axes.text(
+                    x + _SAMPLE, y, entry.text, ha="left", va="center_baseline", fontsize=style.CAPTION_SIZE
+                )
+                x += entry.width
 
 
 def _filled(entries: Sequence[Entry], width: float) -> list[list[Entry]]:
@@ -52,44 +96,3 @@ def _filled(entries: Sequence[Entry], width: float) -> list[list[Entry]]:
         else:
             rows.append([entry])
     return rows
-
-
-def rows_width(rows: Sequence[Sequence[Entry]]) -> float:
-    """Return the width of the longest row in inches."""
-    return max((sum(entry.width for entry in row) - _GAP for row in rows), default=0.0)
-
-
-def rows_height(rows: Sequence[Sequence[Entry]]) -> float:
-    """Return the height of all rows, with the margin below, in inches."""
-    return _BELOW + _ROW * len(rows)
-
-
-def draw_legend(axes: Axes, rows: Sequence[Sequence[Entry]], left: float) -> None:
-    """Draw the rows at the bottom of axes in inches."""
-    for number, row in enumerate(rows):
-        x, y = left, _BELOW + _ROW * (len(rows) - number - 0.75)
-        for entry in row:
-            if entry.marker:
-                axes.plot(
-                    [x + 0.13],
-                    [y],
-                    entry.marker,
-                    markersize=7,
-                    markerfacecolor=entry.colour,
-                    markeredgecolor=entry.edge,
-                    markeredgewidth=0.8,
-                )
-            else:
-                dashes = (0, (4, 3)) if entry.dashed else "solid"
-                axes.plot(
-                    [x, x + 0.26],
-                    [y, y],
-                    color=entry.colour,
-                    linewidth=0.9 if entry.dashed else 1.8,
-                    linestyle=dashes,
-                    solid_capstyle="butt",
-                )
-            axes.text(
-                x + _SAMPLE, y, entry.text, ha="left", va="center_baseline", fontsize=style.CAPTION_SIZE
-            )
-            x += entry.width

@@ -11,24 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from subsetsum_nets.graphs.analysis.reachability import live_units
 from subsetsum_nets.graphs.pictures import picture_files as style
-from subsetsum_nets.graphs.pictures.picture_legend import (
-    Entry,
-    draw_legend,
-    legend_rows,
-    rows_height,
-    rows_width,
-)
+from subsetsum_nets.graphs.pictures.picture_legend import Entry, Legend
+from subsetsum_nets.pictures import FAINT, INK, MUTED, PAPER
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from subsetsum_nets.graphs.face import LayeredDag
+    from subsetsum_nets.graphs.dag.graph import Dag
 
     Span = tuple[int, int]
 
-_MARGIN = 0.18  # inches, as everything here
-_LINE = 0.16
+_LINE = 0.16  # inches, as everything here
 _TALLEST, _LOWEST = 2.0, 0.3
 _MOST_BLOCKS = 14  # of a deeper graph the first and last layers are drawn
 _ARC = 0.34  # from one arc over the blocks to the next
@@ -47,7 +41,7 @@ class Block:
     lines: list[str]
 
 
-def summary_figure(graph: LayeredDag, *, title: str | None, layers: tuple[int, int]) -> Figure:
+def summary_figure(graph: Dag, *, title: str | None, layers: tuple[int, int]) -> Figure:
     """Draw a block for each layer and an arrow for each pair of layers that edges join.
 
     The area of a block is in proportion to its units but for very small ones; its grey part are dead units.
@@ -61,13 +55,12 @@ def summary_figure(graph: LayeredDag, *, title: str | None, layers: tuple[int, i
     blocks, right = _blocks(graph, shown, straight, hidden, dead)
     tallest = max(block.height for block in blocks)
     below = _LINE * max(len(block.lines) for block in blocks) + 0.1
-    entries = _legend(graph, shown, dead)
-    rows = legend_rows(entries, max(right, 4.2))
+    legend = Legend(_legend(graph, shown, dead), max(right, 4.2))
     title_width = style.text_width(title, style.TITLE_SIZE, bold=True) if title else 0.0
-    width = max(right, rows_width(rows), title_width) + 2 * _MARGIN
-    middle = rows_height(rows) + _MARGIN + below + tallest / 2
+    width = max(right, legend.width, title_width) + 2 * style.MARGIN
+    middle = legend.height + style.MARGIN + below + tallest / 2
     above = max(tallest / 2, 0.35) + (_ARC * len(arcs) + 0.2 if arcs else 0.0)
-    height = middle + above + 0.15 + (0.3 if title else 0.0) + _MARGIN
+    height = middle + above + 0.15 + (0.3 if title else 0.0) + style.MARGIN
     figure, axes = style.canvas(width, height)
     left = (width - right) / 2
     for block in blocks:
@@ -95,11 +88,9 @@ def summary_figure(graph: LayeredDag, *, title: str | None, layers: tuple[int, i
             blocks[place].x + blocks[place].width / 2 + blocks[place + 1].x - blocks[place + 1].width / 2
         ) / 2
         text = f"{len(hidden)} layers\nnot drawn"
-        axes.text(left + x, middle, text, ha="center", va="center", color=style.MUTED)
-    if title:
-        look: Any = {"fontsize": style.TITLE_SIZE, "fontweight": "bold"}
-        axes.text(_MARGIN, height - _MARGIN, title, ha="left", va="top", **look)
-    draw_legend(axes, rows, (width - rows_width(rows)) / 2)
+        axes.text(left + x, middle, text, ha="center", va="center", color=MUTED)
+    style.draw_title(axes, title, height)
+    legend.draw(axes, width)
     return figure
 
 
@@ -112,7 +103,7 @@ def _shown_layers(layers: tuple[int, int]) -> tuple[list[int], list[int]]:
 
 
 def _blocks(
-    graph: LayeredDag, shown: list[int], straight: list[Span], hidden: list[int], dead: list[int]
+    graph: Dag, shown: list[int], straight: list[Span], hidden: list[int], dead: list[int]
 ) -> tuple[list[Block], float]:
     """Return the blocks from left to right, with room for the words on arrows, and where the last ends."""
     most = max(graph.widths[number] for number in shown)
@@ -142,7 +133,7 @@ def _blocks(
     return blocks, max(end, last.x + style.caption_width(last.lines) / 2)
 
 
-def _lines(graph: LayeredDag, number: int, dead: int) -> list[str]:
+def _lines(graph: Dag, number: int, dead: int) -> list[str]:
     """Return the lines below a block."""
     layer, kind = graph.layers[number], graph.kind(number)
     if kind == "input":
@@ -151,14 +142,13 @@ def _lines(graph: LayeredDag, number: int, dead: int) -> list[str]:
     name = "outputs" if kind == "output" else f"layer {number}"
     lines = [name, f"{layer.size:,} " + ("ReLU" if relu == layer.size else "linear" if not relu else "mixed")]
     if layer.bias is not None:
-        kept = layer.size if layer.bias_kept is None else int(layer.bias_kept.sum())
-        lines.append(f"{kept:,} of {style.counted(layer.size, 'bias', 'biases')}")
+        lines.append(f"{int(layer.keeps_bias.sum()):,} of {style.counted(layer.size, 'bias', 'biases')}")
     if dead:
         lines.append(f"{dead:,} dead")
     return lines
 
 
-def _words(graph: LayeredDag, span: Span) -> list[str]:
+def _words(graph: Dag, span: Span) -> list[str]:
     """Return what stands above and below an arrow."""
     block = graph.blocks[span]
     if block.kept is None:
@@ -175,32 +165,19 @@ def _draw_block(axes: Axes, block: Block, left: float, middle: float, lowest: fl
     corner = (left + block.x - block.width / 2, middle - block.height / 2)
     dead = block.dead * block.height
     look: Any = {"linewidth": 0, "zorder": 3}
-    axes.add_patch(Rectangle(corner, block.width, dead, facecolor=style.FAINT, **look))
+    axes.add_patch(Rectangle(corner, block.width, dead, facecolor=FAINT, **look))
     rest = Rectangle(
         (corner[0], corner[1] + dead), block.width, block.height - dead, facecolor=block.colour, **look
     )
     axes.add_patch(rest)
-    outline = Rectangle(
-        corner, block.width, block.height, fill=False, edgecolor=style.INK, linewidth=0.9, zorder=4
-    )
+    outline = Rectangle(corner, block.width, block.height, fill=False, edgecolor=INK, linewidth=0.9, zorder=4)
     outline.set_gid(f"layer {block.layer}")
     axes.add_patch(outline)
-    for number, line in enumerate(block.lines):
-        axes.text(
-            left + block.x,
-            lowest - 0.18 - _LINE * number,
-            line,
-            ha="center",
-            va="baseline",
-            fontsize=style.CAPTION_SIZE,
-            fontweight="normal" if number else "bold",
-            color=style.MUTED if number else style.INK,
-        )
+    last = lowest - 0.18 - _LINE * (len(block.lines) - 1)
+    style.draw_caption(axes, left + block.x, last, _LINE, block.lines)
 
 
-def _draw_arrow(
-    axes: Axes, graph: LayeredDag, span: Span, points: list[tuple[float, float]], largest: int
-) -> None:
+def _draw_arrow(axes: Axes, graph: Dag, span: Span, points: list[tuple[float, float]], largest: int) -> None:
     """Draw an arrow as thick as the edges it stands for are many, its words above and below or on the arc."""
     from matplotlib.patches import FancyArrowPatch
     from matplotlib.path import Path
@@ -212,7 +189,7 @@ def _draw_arrow(
         arrowstyle=f"-|>,head_width={0.07 + width / 40:.3f},head_length=0.2",
         mutation_scale=28,
         linewidth=width,
-        color=style.MUTED,
+        color=MUTED,
         shrinkA=0,
         shrinkB=0,
         joinstyle="miter",
@@ -227,17 +204,17 @@ def _draw_arrow(
     if len(points) == 2:
         x, y = (points[0][0] + points[1][0] - 0.08) / 2, points[0][1]
         axes.text(x, y + 0.1, upper, va="bottom", **look)
-        axes.text(x, y - 0.1, lower, va="top", color=style.MUTED, **look)
+        axes.text(x, y - 0.1, lower, va="top", color=MUTED, **look)
     else:
         x, y = (
             points[1][0] + 0.12 + style.text_width(f"{upper}, {lower}", style.CAPTION_SIZE) / 2,
             points[1][1],
         )
-        ground: Any = {"facecolor": style.PAPER, "edgecolor": "none", "pad": 1.5}
+        ground: Any = {"facecolor": PAPER, "edgecolor": "none", "pad": 1.5}
         axes.text(x, y, f"{upper}, {lower}", va="center", bbox=ground, zorder=5, **look)
 
 
-def _legend(graph: LayeredDag, shown: list[int], dead: list[int]) -> list[Entry]:
+def _legend(graph: Dag, shown: list[int], dead: list[int]) -> list[Entry]:
     noun = "channels" if graph.summary else "units"
     kinds = {graph.kind(number) for number in shown}
     entries = [
@@ -250,5 +227,5 @@ def _legend(graph: LayeredDag, shown: list[int], dead: list[int]) -> list[Entry]
         if kind in kinds
     ]
     if any(dead[number] for number in shown):
-        entries.append(Entry(f"dead {noun}", style.FAINT, "s"))
+        entries.append(Entry(f"dead {noun}", FAINT, "s"))
     return entries

@@ -8,6 +8,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from subsetsum_nets.networks.arrays import narrowed
 from subsetsum_nets.networks.convolution import Conv2d
 from subsetsum_nets.networks.domains import domain_from_json
 from subsetsum_nets.networks.errors import InvalidNetworkError, NetworkFileError
@@ -88,17 +89,17 @@ def save_network(
         weight: Any = layer.kernel if isinstance(layer, Conv2d) else layer.weight
         if isinstance(layer, Conv2d):
             layers.append({"kind": "conv", "bias": layer.bias is not None})
-            tensors[f"{name}.kernel"] = _narrowed(weight)
+            tensors[f"{name}.kernel"] = narrowed(weight)
         elif is_sparse(weight):
             layers.append({"kind": "sparse", "shape": list(weight.shape), "bias": layer.bias is not None})
-            tensors[f"{name}.weight.data"] = _narrowed(weight.data)
+            tensors[f"{name}.weight.data"] = narrowed(weight.data)
             tensors[f"{name}.weight.indices"] = weight.indices
             tensors[f"{name}.weight.indptr"] = weight.indptr
         else:
             layers.append({"kind": "dense", "bias": layer.bias is not None})
-            tensors[f"{name}.weight"] = _narrowed(weight)
+            tensors[f"{name}.weight"] = narrowed(weight)
         if layer.bias is not None:
-            tensors[f"{name}.bias"] = _narrowed(layer.bias)
+            tensors[f"{name}.bias"] = narrowed(layer.bias)
     header: dict[str, Any] = {
         "format": _FORMAT,
         "version": 2 if network.convolutional else 1,
@@ -246,13 +247,6 @@ def write_safetensors(file: IO[bytes], contents: TensorFile) -> None:
     file.write(len(text).to_bytes(8, "little") + text)
     for tensor in arrays:
         file.write(np.ascontiguousarray(tensor, dtype=tensor.dtype.newbyteorder("<")).reshape(-1).data)
-
-
-def _narrowed(numbers: NDArray[np.float64]) -> NDArray[Any]:
-    """Return ``numbers`` as float32 where that changes none of them; random weights are drawn to allow it."""
-    with np.errstate(over="ignore", under="ignore"):
-        single = numbers.astype(np.float32)
-    return single if np.array_equal(single, numbers) else numbers
 
 
 def _read_npz(path: str | os.PathLike[str]) -> TensorFile:

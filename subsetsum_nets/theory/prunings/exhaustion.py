@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from subsetsum_nets.networks.arrays import FloatArray
-    from subsetsum_nets.theory.prunings.prunings import Probe
+    from subsetsum_nets.theory.prunings.probe import Probe
 
     Integers = NDArray[np.int64]
 
@@ -47,7 +47,7 @@ def excludes_all(
 
     Examples
     --------
-    >>> from subsetsum_nets.theory.prunings.prunings import Probe
+    >>> from subsetsum_nets.theory.prunings.probe import Probe
     >>> u, v, w = np.array([[1.0], [-1.0]]), np.array([[0.5, 1.0]]), np.array([[0.5]])
     >>> excludes_all(u, v, w, 0.125, [Probe(np.ones(1), np.ones(1))])
     False

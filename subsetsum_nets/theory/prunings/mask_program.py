@@ -20,16 +20,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from subsetsum_nets.networks import Dense, ReluNetwork
-from subsetsum_nets.theory.prunings.exhaustion import excludes_all
-from subsetsum_nets.theory.prunings.prunings import (
+from subsetsum_nets.theory.prunings.decision import (
     UNIT_BALL,
-    Probe,
     PruningDecision,
     PruningStatus,
     proven_bound,
     pruned_by,
     weights_of,
 )
+from subsetsum_nets.theory.prunings.exhaustion import excludes_all
+from subsetsum_nets.theory.prunings.probe import Probe
 from subsetsum_nets.verification import Comparison
 from subsetsum_nets.verification.falsifier import falsify
 from subsetsum_nets.verification.replay.arithmetic import root_up

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from solvers import BatchSolution, Status, solve_many
-from subsetsum_nets.theory.prunings.prunings import Probe, PruningDecision, PruningStatus
+from subsetsum_nets.theory.prunings.decision import PruningDecision, PruningStatus
+from subsetsum_nets.theory.prunings.probe import Probe
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
