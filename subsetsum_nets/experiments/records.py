@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from subsetsum_nets.networks.files.atomic_files import atomic_write
 from subsetsum_nets.pictures import write_pictures
+from subsetsum_nets.version import versions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
