@@ -5,22 +5,47 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from time import monotonic
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, runtime_checkable
 
-from solvers.solution import Proof
+from solvers.arguments import count_or_none, seconds_or_none, whole_number
+from solvers.solution import Proof, Stop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from solvers.problem import SubsetSum
     from solvers.solution import Objective
+
+Thing = TypeVar("Thing")
+
+
+class OutOfTimeError(TimeoutError):
+    """The time limit was reached; inside a backend, or out of one that counts and lists.
+
+    Attributes
+    ----------
+    share : float
+        What part of the search was done, from 0 to 1.
+    counted : int or None
+        The number of subsets counted by then, None where they are not counted one after the other.
+
+    """
+
+    def __init__(self, share: float = 0.0, counted: int | None = None) -> None:
+        super().__init__(share, counted)
+        self.share, self.counted = share, counted
+
+    def __str__(self) -> str:
+        found = "" if self.counted is None else f", {self.counted:,} subsets counted"
+        return f"time limit reached: {self.share:.1%} of the search done{found}"
 
 
 @dataclass(frozen=True)
 class Limits:
     """Resources of one call.
 
-    ``seconds`` None means no limit; ``memory`` in bytes; ``threads`` None means what the backend thinks best.
+    ``seconds`` None means no limit, by a ``clock`` that began at ``started``; ``memory`` in bytes;
+    ``threads`` None means what the backend thinks best.
     """
 
     seconds: float | None = None
@@ -28,16 +53,65 @@ class Limits:
     threads: int | None = None
     seed: int = 0
     started: float = field(default_factory=monotonic)
+    clock: Callable[[], float] = monotonic
+
+    @classmethod
+    def checked(
+        cls, time_limit: Any = None, memory_limit: Any = None, threads: Any = None, seed: Any = 0
+    ) -> Self:
+        """Return the limits of one call, started now.
+
+        Raises
+        ------
+        InvalidProblemError
+            For limits that are not positive numbers, threads or a seed that are no such integers.
+
+        """
+        return cls(
+            seconds_or_none(time_limit),
+            count_or_none(memory_limit, "memory_limit"),
+            count_or_none(threads, "threads"),
+            whole_number(seed, "seed", 0),
+        )
 
     @property
     def remaining(self) -> float | None:
         """Seconds left, at least 0; None without a limit."""
-        return None if self.seconds is None else max(0.0, self.seconds - (monotonic() - self.started))
+        return None if self.seconds is None else max(0.0, self.seconds - (self.clock() - self.started))
 
     def share(self, seconds: float | None) -> Limits:
         """Return the same limits, started now, with at most this much of the time that is left."""
         left = [s for s in (seconds, self.remaining) if s is not None]
-        return replace(self, seconds=min(left, default=None), started=monotonic())
+        return replace(self, seconds=min(left, default=None), started=self.clock())
+
+    def check(self, share: float = 0.0) -> None:
+        """Raise OutOfTimeError if the time is up; ``share`` of the search is done."""
+        if self.expired:
+            raise OutOfTimeError(share)
+
+    def watched(self, things: Iterable[Thing], share: float = 0.0, every: int = 64) -> Iterator[Thing]:
+        """Yield things, and check the time before ``every`` so many of them."""
+        for number, thing in enumerate(things):
+            if number % every == 0:
+                self.check(share)
+            yield thing
+
+    def total(self, portions: Iterable[tuple[int, float]]) -> int:
+        """Add up counts that come in portions, each with the share of the search that is then done.
+
+        Raises
+        ------
+        OutOfTimeError
+            When a portion does, with what was counted before.
+
+        """
+        counted, done = 0, 0.0
+        try:
+            for more, share in portions:
+                counted, done = counted + more, share
+        except OutOfTimeError as late:
+            raise OutOfTimeError(max(done, late.share), counted) from None
+        return counted
 
     @property
     def bytes_allowed(self) -> int:
@@ -56,7 +130,7 @@ class Finding:
 
     ``lower_bound`` and ``size_bound`` mean what they mean in :class:`~solvers.solution.Solution`.
     ``optimal_within_resolution``: with Proof.TOLERANCE, that nothing is better than the subset by more than
-    the resolution.
+    the resolution. ``stop`` says why the search ended, if the bounds leave anything to be shown.
     """
 
     subset: list[int] | None
@@ -66,6 +140,7 @@ class Finding:
     resolution: float = 0.0
     message: str = ""
     optimal_within_resolution: bool = False
+    stop: Stop = Stop.SEARCH_EXHAUSTED
 
 
 class Backend(Protocol):
@@ -90,7 +165,7 @@ class Enumerator(Backend, Protocol):
 
     ``above`` and ``reach`` are whole units of the problem's image: meant are the subsets of an allowed
     cardinality with ``above < error <= reach``; ``above`` = -1 leaves none out. The problem's own tolerance
-    plays no part.
+    plays no part. When the time is up both raise OutOfTimeError.
     """
 
     def enumeration_refusal(self, problem: SubsetSum, limits: Limits) -> str | None:

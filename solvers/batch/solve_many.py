@@ -5,7 +5,6 @@ A chunk is a pure function of its rows, so the answers depend neither on chunkin
 
 from __future__ import annotations
 
-import math
 import sys
 import warnings
 from contextlib import closing
@@ -15,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from solvers.arguments import count_or_none
+from solvers.backend.protocol import Limits
 from solvers.backend.registry import backend_named
 from solvers.batch.batch_solution import BatchSolution
 from solvers.batch.checkpoint import Checkpoint
@@ -24,7 +25,6 @@ from solvers.batch.collected import Collected
 from solvers.batch.progress import Progress
 from solvers.batch.row_inputs import Stream, Table, checked_question
 from solvers.batch.workers import Workers
-from solvers.dispatch import checked_limits
 from solvers.errors import (
     BackendUnavailableError,
     CertificateError,
@@ -120,14 +120,9 @@ def solve_many(
     (1000, True)
 
     """
-    start = monotonic()
-    if time_limit is not None and not (time_limit > 0 and math.isfinite(time_limit)):
-        raise InvalidProblemError(f"time_limit must be a positive number of seconds, got {time_limit!r}")
-    given_counts: list[tuple[str, Any, int]] = [("threads", threads, 1), ("chunk_size", chunk_size, 1)]
-    for name, count, least in [*given_counts, ("seed", seed, 0)]:
-        if count is not None and not (isinstance(count, int | np.integer) and count >= least):
-            raise InvalidProblemError(f"{name} must be an integer of at least {least}, got {count!r}")
-    question = checked_question(objective, tolerance, cardinality, backend, seed)
+    limits = Limits.checked(time_limit, None, threads, seed)
+    chunk_size = count_or_none(chunk_size, "chunk_size")
+    question = checked_question(objective, tolerance, cardinality, backend, limits.seed)
     source = (
         Stream(items, valid, tolerance, question)
         if targets is None
@@ -136,8 +131,9 @@ def solve_many(
     source.survey(digest=checkpoint is not None)
     example = source.example()
     _refuse_at_once(example, backend)
-    timed = question if time_limit is not None else None
-    with Workers(executor, threads, None if time_limit is None else start + time_limit) as workers:
+    timed = question if limits.seconds is not None else None
+    deadline = None if limits.seconds is None else limits.started + limits.seconds
+    with Workers(executor, limits.threads, deadline) as workers:
         size = chunk_size or chunk_rows(example, source.total, workers.count)
         shards = None
         if checkpoint is not None:
@@ -172,7 +168,7 @@ def solve_many(
         question.objective,
         None if tolerance is None else np.broadcast_to(source.tolerances, (len(whole),)),
         example.question.cardinality,
-        monotonic() - start,
+        monotonic() - limits.started,
         {row: str(why) for row, why in sorted(whole.failures.items())},
     )
 
@@ -186,7 +182,7 @@ def _refuse_at_once(first: Rows, backend: str) -> None:
     if gap is not None:
         raise BackendUnavailableError(f"backend {backend} is not available: {gap}")
     problem, _ = row_problem(first, 0)
-    reason = chosen.refusal(problem, first.question.objective, checked_limits(None, None, 1, 0))
+    reason = chosen.refusal(problem, first.question.objective, Limits(threads=1))
     if reason is not None:
         raise UnsupportedProblemError(f"row 0: backend {backend} cannot answer {problem!r}: {reason}")
 

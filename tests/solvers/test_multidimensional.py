@@ -24,7 +24,7 @@ from strategies import (
     small_integers,
 )
 
-from solvers import Status, SubsetSum, UnsupportedProblemError, solve
+from solvers import Status, Stop, SubsetSum, UnsupportedProblemError, solve
 from solvers.backend.mitm import multidimensional, vector_halves
 from solvers.backend.mitm.multidimensional import MultidimensionalMeetInTheMiddle
 from solvers.backend.protocol import Limits
@@ -285,8 +285,10 @@ def test_what_is_said_when_time_runs_out_is_true(objective, wide, monkeypatch):
         case = Case(items, target, tolerance)
         unfinished = 0
         for patience in range(400):
-            solution = answer(case.problem, objective, Expiring(threads=1, patience=patience))
-            if not solution.message:
+            limits = Expiring(threads=1, patience=patience)
+            finding = BACKEND.solve(case.problem, objective, limits)
+            solution = certified(case.problem, objective, finding, backend=BACKEND.name, seconds=0.0)
+            if finding.stop is not Stop.TIME_LIMIT:
                 break
             unfinished += 1
             assert solution.lower_bound <= (
@@ -303,9 +305,9 @@ def test_what_is_said_when_time_runs_out_is_true(objective, wide, monkeypatch):
 def test_counting_and_listing_say_when_time_runs_out():
     problem = SubsetSum([[1, 2], [3, 4]], [1, 2])
     for limits in (Expiring(patience=0), Expiring(patience=3)):
-        with pytest.raises(UnsupportedProblemError, match="time limit"):
+        with pytest.raises(TimeoutError, match="time limit"):
             BACKEND.count(problem, -1, 5, limits)
-        with pytest.raises(UnsupportedProblemError, match="time limit"):
+        with pytest.raises(TimeoutError, match="time limit"):
             list(BACKEND.listed(problem, -1, 5, Expiring(patience=limits.patience)))
 
 

@@ -20,6 +20,7 @@ from solvers.backend.bounds import simple_bound
 from solvers.backend.grid import grid_of
 from solvers.backend.protocol import Backend, Finding, Limits
 from solvers.exact import IntegerImage
+from solvers.solution import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,7 +80,6 @@ class KTree(Backend):
         rounding = Rounding(problem)
         best = np.flatnonzero(rounding.subset(rng)).tolist()
         error = problem.image.error(best)
-        message = "search ended without a proof that no nearer subset exists"
         for shape in _shapes(problem, rounding, goal, limits):
             if error <= goal or bound > goal:
                 break
@@ -87,11 +87,9 @@ class KTree(Backend):
             if found is not None and (found_error := problem.image.error(found)) < error:
                 best, error = found, found_error
             if limits.expired:
-                message = "time limit reached"
                 break
-        if error <= goal or bound > goal:
-            message = ""
-        return Finding(best, bound * problem.image.unit, problem.sizes[0], message=message)
+        stop = Stop.TIME_LIMIT if limits.expired else Stop.SEARCH_EXHAUSTED
+        return Finding(best, bound * problem.image.unit, problem.sizes[0], stop=stop)
 
 
 @dataclass(frozen=True)

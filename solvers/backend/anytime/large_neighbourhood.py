@@ -16,6 +16,7 @@ from solvers.backend.anytime.sub_windows import Rounding, Windows, exact_solver
 from solvers.backend.bounds import simple_bound
 from solvers.backend.protocol import Backend, Finding, Limits
 from solvers.errors import UnsupportedProblemError
+from solvers.solution import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,9 +106,9 @@ class _Search:
             idle = 0 if self.windows.improve(size, objective, self.window_limits()) else idle + 1
 
     @property
-    def message(self) -> str:
-        """Why there is no proof."""
-        return "time limit reached" if self.limits.expired else "search ended without a proof"
+    def stop(self) -> Stop:
+        """Why the search ended."""
+        return Stop.TIME_LIMIT if self.limits.expired else Stop.SEARCH_EXHAUSTED
 
 
 class _Nearest(_Search):
@@ -127,9 +128,7 @@ class _Nearest(_Search):
             if self.windows.error > self.goal and not self.limits.expired:
                 self._search_wider()
         unit = self.problem.image.unit
-        met = self.windows.error <= max(self.goal, self.bound) or self.bound > self.goal
-        message = "" if met else self.message
-        return Finding(self.windows.subset, self.bound * unit, self.problem.sizes[0], message=message)
+        return Finding(self.windows.subset, self.bound * unit, self.problem.sizes[0], stop=self.stop)
 
     def _plan(self) -> Iterator[tuple[int, int]]:
         """Yield window sizes and tries; where lists can be merged instead, only those likely to do."""
@@ -182,8 +181,7 @@ class _Sparsest(_Search):
             self.improve(min(size, self.problem.n), tries, "within", self.tolerance)
         if self.windows.error <= self.tolerance:
             self._shrink()
-        message = "" if self._done else self.message
-        return Finding(self.windows.subset, self.bound * unit, self.least, message=message)
+        return Finding(self.windows.subset, self.bound * unit, self.least, stop=self.stop)
 
     @property
     def _done(self) -> bool:

@@ -17,8 +17,9 @@ import numpy as np
 
 from solvers.backend.dp.sum_plans import plan_to_count, plan_to_list
 from solvers.backend.dp.sum_search import SumSearch
-from solvers.backend.dp.sum_tables import BitTable, CountTable, OutOfTimeError
-from solvers.backend.protocol import Enumerator, Finding, Limits
+from solvers.backend.dp.sum_tables import BitTable, CountTable
+from solvers.backend.protocol import Enumerator, Finding, Limits, OutOfTimeError
+from solvers.solution import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,7 +67,7 @@ class DynamicProgramming(Enumerator):
                 search.sparsest()
                 return Finding(search.subset, search.units * unit, len(search.subset))
         except OutOfTimeError:
-            return Finding(search.subset, search.bound * unit, fewest, message="time limit reached")
+            return Finding(search.subset, search.bound * unit, fewest, stop=Stop.TIME_LIMIT)
         return Finding(search.subset, search.bound * unit, fewest)
 
     def enumeration_refusal(self, problem: SubsetSum, limits: Limits) -> str | None:
@@ -82,11 +83,15 @@ class DynamicProgramming(Enumerator):
         plan.check(limits)
         low, high = problem.sizes
         answer, modulus = 0, 1
-        for prime in _coprime_moduli(sum(math.comb(problem.n, k) for k in range(low, high + 1))):
+        moduli = list(_coprime_moduli(sum(math.comb(problem.n, k) for k in range(low, high + 1))))
+        for prime in moduli:
             counts = CountTable(limits, sized=plan.sized, modulus=prime)
-            table = counts.made(plan.items, plan.goal)
-            residue = sum(counts.between(table[k], first, last) for k, first, last in plan.windows(reach))
-            residue -= sum(counts.between(table[k], first, last) for k, first, last in plan.windows(above))
+            try:
+                table = counts.made(plan.items, plan.goal)
+                residue = sum(counts.between(table[k], *window) for k, *window in plan.windows(reach))
+                residue -= sum(counts.between(table[k], *window) for k, *window in plan.windows(above))
+            except OutOfTimeError as late:
+                raise OutOfTimeError((moduli.index(prime) + late.share) / len(moduli)) from None
             # Chinese remaindering: the number below modulus * prime that has both remainders.
             answer += modulus * ((residue - answer) * pow(modulus, -1, prime) % prime)
             modulus *= prime
@@ -110,6 +115,7 @@ class DynamicProgramming(Enumerator):
                 steps, state = np.zeros(n + 1, np.int64), np.array([n, k, total])
                 more = True
                 while more:
+                    limits.check()
                     count = next_subsets(history, plan.items.sizes, plan.sized, steps, state, found)
                     more = count == len(found)
                     for chosen in plan.subsets(found[:count]):

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from solvers.backend.bounds import simple_bound
+from solvers.backend.protocol import OutOfTimeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -38,7 +39,7 @@ _MOST_ITEMS = 64
 _PRIME = 0x1C5B_F891_B4EF_6B59  # of no special form, so that no instance's own structure repeats modulo it
 _PAIRS_PER_WINDOW = 1 << 16
 _CANDIDATES_PER_WINDOW = 1 << 16
-_MOST_PAIRS_PER_CHUNK = 1 << 26  # a few tenths of a second
+_MOST_PAIRS_PER_CHUNK = 1 << 24  # some hundredths of a second
 _LEAST_PAIRS_PER_CHUNK = 1 << 20
 _CHUNKS = 32
 _MOST_THREADS = 4
@@ -75,7 +76,7 @@ def find_exact_hit(problem: SubsetSum, limits: Limits) -> tuple[list[int] | None
     """
     try:
         return next(exact_hits(problem, limits), None), True
-    except TimeoutError:
+    except OutOfTimeError:
         return None, False
 
 
@@ -86,18 +87,15 @@ def exact_hits(problem: SubsetSum, limits: Limits) -> Iterator[list[int]]:
 
     Raises
     ------
-    TimeoutError
+    OutOfTimeError
         When the time limit is reached before all have been listed.
 
     """
     if simple_bound(problem) > 0:
         return
-    search = _Search(problem)
-    for joined in search.joined(limits):
-        for number, subset in enumerate(search.confirmed(joined)):
-            if number % 1024 == 1023 and limits.expired:
-                raise TimeoutError("time limit reached while listing exact hits")
-            yield subset
+    search = _Search(problem, limits)
+    for joined in search.joined():
+        yield from limits.watched(search.confirmed(joined), search.done)
 
 
 def _threads(limits: Limits) -> int:
@@ -233,7 +231,9 @@ class _Side:
 class _Search:
     """One problem as a scalar problem modulo p, in four lists."""
 
-    def __init__(self, problem: SubsetSum) -> None:
+    def __init__(self, problem: SubsetSum, limits: Limits) -> None:
+        self.limits = limits
+        self.done = 0.0  # the share of the residues that was searched
         fewest, most = problem.sizes
         counted = (1,) if fewest == most else ()
         vectors = [item + counted for item in problem.image.items]
@@ -255,24 +255,23 @@ class _Search:
                 (0,) * len(self.target),
                 sized=sized,
             )
-            for a, b in pairwise(ends)
+            for a, b in limits.watched(pairwise(ends), every=1)
         ]
         first, second, third, fourth = sorted(quarters, key=lambda quarter: quarter.residues.size)
         self.left = _Side(first, fourth)
         self.right = _Side(second.reflected(0), third.reflected(residue(self.target)))
 
-    def joined(self, limits: Limits) -> Iterator[Joined]:
+    def joined(self) -> Iterator[Joined]:
         """Yield the pairs of both sides with equal residues, in ascending windows of residues.
 
         Raises
         ------
-        TimeoutError
+        OutOfTimeError
             When the time limit is reached.
 
         """
         from solvers.kernels.modular_join import join_windows
 
-        _raise_when_expired(limits)
         pairs = max(self.left.pairs, self.right.pairs)
         width = min(_PRIME, max(1, _PRIME * _PAIRS_PER_WINDOW // pairs))
         capacity = max(_CANDIDATES_PER_WINDOW, self.left.most_equal, self.right.most_equal) + 1
@@ -286,17 +285,18 @@ class _Search:
             return found
 
         chunks = [(first, min(first + stride, _PRIME)) for first in range(0, _PRIME, stride)]
-        for (_, last), outcome in zip(chunks, _in_order(join, chunks, _threads(limits)), strict=True):
+        for (_, last), outcome in zip(chunks, _in_order(join, chunks, _threads(self.limits)), strict=True):
             found = outcome
             while True:
                 if found[1].size:
                     yield found
+                self.done = found[0] / _PRIME
                 if found[0] == last:
                     break
-                _raise_when_expired(limits)
+                self.limits.check(self.done)
                 found = join(found[0], last)
             if last < _PRIME:
-                _raise_when_expired(limits)
+                self.limits.check(self.done)
 
     def confirmed(self, joined: Joined) -> Iterator[list[int]]:
         """Yield the subsets among joined pairs that hit the target in exact integers."""
@@ -306,9 +306,9 @@ class _Search:
         rights = np.split(right_pairs, np.searchsorted(right_keys, keys[1:]))
         for left, right in zip(lefts, rights, strict=True):  # of equal keys
             by_total: dict[Vector, dict[int, list[tuple[int, int]]]] = defaultdict(lambda: defaultdict(list))
-            for i, j in map(self.left.entries, left.tolist()):
+            for i, j in self.limits.watched(map(self.left.entries, left.tolist()), self.done):
                 by_total[self.left.total(i, j)][self.left.size(i, j)].append((i, j))
-            for i, j in map(self.right.entries, right.tolist()):
+            for i, j in self.limits.watched(map(self.right.entries, right.tolist()), self.done):
                 total, size = self.right.total(i, j), self.right.size(i, j)
                 needed = tuple(t - x for t, x in zip(self.target, total, strict=True))
                 for other, fitting in by_total.get(needed, {}).items():
@@ -338,8 +338,3 @@ def _in_order(
             yield waiting.popleft().result()
     finally:
         executor.shutdown(cancel_futures=True)
-
-
-def _raise_when_expired(limits: Limits) -> None:
-    if limits.expired:
-        raise TimeoutError("time limit reached while searching for exact hits")

@@ -10,14 +10,16 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from solvers.backend.bounds import simple_bound
 from solvers.backend.grid import Grid, grid_of
-from solvers.backend.protocol import Enumerator, Finding, Limits
+from solvers.backend.protocol import Enumerator, Finding, Limits, OutOfTimeError
 from solvers.errors import UnsupportedProblemError
+from solvers.solution import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,10 +27,15 @@ if TYPE_CHECKING:
     from solvers.problem import SubsetSum
     from solvers.solution import Objective
 
+    Sums = tuple[Any, Any]  # sorted sums and their masks: arrays, or lists of Python's integers
+    Seen = tuple[list[int] | None, int]  # a subset and its exact error in units
+
 _MOST_ITEMS = 50
 _MOST_ITEMS_IN_PYTHON = 36
 _MOST_CANDIDATES = 1 << 16
 _PAIRS_AT_A_TIME = 1 << 16
+_SUMS_AT_A_TIME = 1 << 20  # left sums between two looks at the clock
+_INTEGERS_AT_A_TIME = 1 << 12  # the same, in Python
 _WORD = 1 << 62
 _BYTES_PER_SUM = 12 * 3  # sum and mask, and the merge's copy of them while a list doubles
 
@@ -38,7 +45,7 @@ class _Half:
     """Sorted sums of one half of the items with their masks, grouped by cardinality where that matters."""
 
     first: int
-    groups: dict[int, tuple[Any, Any]]
+    groups: dict[int, Sums]
 
 
 class MeetInTheMiddle(Enumerator):
@@ -69,25 +76,23 @@ class MeetInTheMiddle(Enumerator):
     def solve(self, problem: SubsetSum, objective: Objective, limits: Limits) -> Finding:
         """Answer in O(2^(n/2)) time and memory; by cardinality O(n 2^(n/2))."""
         grouped = objective == "sparsest" or problem.sizes != (0, problem.n)
+        search = _Search(problem, limits, grouped=grouped)
         try:
-            search = _Search(problem, limits, grouped=grouped)
-        except _OutOfTimeError:
-            return Finding(None, message="time limit reached while listing half sums")
-        if objective == "sparsest":
-            return search.sparsest()
-        return search.nearest(stop=problem.tolerance_units if objective == "within" else None)
+            search.list_half_sums()
+            if objective == "sparsest":
+                return search.sparsest()
+            return search.nearest(stop=problem.tolerance_units if objective == "within" else None)
+        except OutOfTimeError:
+            return search.unfinished()
 
     def count(self, problem: SubsetSum, above: int, reach: int, limits: Limits) -> int:
-        """Count the subsets in O(2^(n/2)) time and memory; TimeoutError when the time is up."""
-        return _Search(problem, limits, grouped=problem.sizes != (0, problem.n)).count(above, reach)
+        """Count the subsets in O(2^(n/2)) time and memory."""
+        search = _Search(problem, limits, grouped=problem.sizes != (0, problem.n))
+        return limits.total(search.counts(above, reach))
 
     def listed(self, problem: SubsetSum, above: int, reach: int, limits: Limits) -> Iterator[list[int]]:
-        """Yield the subsets, a buffer of them at a time; TimeoutError when the time is up."""
+        """Yield the subsets, a buffer of them at a time."""
         yield from _Search(problem, limits, grouped=problem.sizes != (0, problem.n)).listed(above, reach)
-
-
-class _OutOfTimeError(TimeoutError):
-    """The time limit was reached."""
 
 
 class _TooManyCandidatesError(Exception):
@@ -95,7 +100,16 @@ class _TooManyCandidatesError(Exception):
 
 
 class _Search:
-    """The half sums of one problem, and the searches over pairs of them."""
+    """The half sums of one problem, and the searches over pairs of them.
+
+    Attributes
+    ----------
+    best : (list of int or None, int)
+        The nearest of all subsets that came up so far, and its error.
+    fewest : int
+        No acceptable subset has fewer items.
+
+    """
 
     def __init__(self, problem: SubsetSum, limits: Limits, *, grouped: bool) -> None:
         self.problem = problem
@@ -105,20 +119,21 @@ class _Search:
         self.target = problem.image.target[0]
         self.grid = grid_of(problem.image)
         self.in_python = False
-        self._list_half_sums()
+        self.best: Seen = (None, 0)
+        self.fewest = problem.sizes[0]
 
     # -- building ------------------------------------------------------------------------------------
 
-    def _list_half_sums(self) -> None:
+    def list_half_sums(self) -> None:
+        """List the sums of both halves; nothing is searched before."""
         middle = self.problem.n // 2
         self.left = self._half(0, middle)
         self.right = self._half(middle, self.problem.n)
 
     def _half(self, first: int, last: int) -> _Half:
-        groups: dict[int, tuple[Any, Any]] = {0: self._empty_sum()}
+        groups: dict[int, Sums] = {0: self._empty_sum()}
         for index in range(first, last):
-            if self.limits.expired:
-                raise _OutOfTimeError
+            self.limits.check()
             item, bit = int(self.grid.items[index, 0]), index - first
             if self.grouped:
                 top = max(groups)
@@ -130,14 +145,12 @@ class _Search:
                 groups = {0: self._merge(groups[0], groups[0], item, bit)}
         return _Half(first, groups)
 
-    def _empty_sum(self) -> tuple[Any, Any]:
+    def _empty_sum(self) -> Sums:
         if self.in_python:
             return [0], [0]
         return np.zeros(1, np.int64), np.zeros(1, np.uint32)
 
-    def _merge(
-        self, without: tuple[Any, Any] | None, taking: tuple[Any, Any], item: int, bit: int
-    ) -> tuple[Any, Any]:
+    def _merge(self, without: Sums | None, taking: Sums, item: int, bit: int) -> Sums:
         if self.in_python:
             before = [] if without is None else list(zip(*without, strict=True))
             after = [(s + item, mask | 1 << bit) for s, mask in zip(*taking, strict=True)]
@@ -147,7 +160,16 @@ class _Search:
 
         if without is None:
             without = np.empty(0, np.int64), np.empty(0, np.uint32)
-        return merge_with_item(without[0], without[1], taking[0], taking[1], item, bit)
+        if self.limits.seconds is None or len(taking[0]) <= _SUMS_AT_A_TIME:
+            return merge_with_item(without[0], without[1], taking[0], taking[1], item, bit)
+        sums = np.empty(len(without[0]) + len(taking[0]), np.int64)
+        masks = np.empty(sums.size, np.uint32)
+        for a, b in self.limits.watched(_runs(without[0], taking[0], item), every=1):
+            place = slice(a.start + b.start, a.stop + b.stop)
+            sums[place], masks[place] = merge_with_item(
+                without[0][a], without[1][a], taking[0][b], taking[1][b], item, bit
+            )
+        return sums, masks
 
     # -- objectives ----------------------------------------------------------------------------------
 
@@ -155,10 +177,8 @@ class _Search:
         """Find the nearest subset of an allowed cardinality, or stop at an error of ``stop`` units."""
         low = self.problem.sizes[0]
         bound = simple_bound(self.problem)  # no error is less, so an error of this ends the search
-        subset, units, complete = self._nearest_over(self._allowed_groups(), max(bound, stop or 0))
+        subset, units = self._nearest_over(self._allowed_groups(), max(bound, stop or 0))
         unit = self.problem.image.unit
-        if not complete:
-            return Finding(subset, bound * unit, low, message="time limit reached")
         stopped_early = stop is not None and 0 < units <= stop
         return Finding(subset, (bound if stopped_early else units) * unit, low)
 
@@ -167,16 +187,17 @@ class _Search:
         low, high = self.problem.sizes
         tolerance = self.problem.tolerance_units or 0
         unit = self.problem.image.unit
-        best: tuple[list[int] | None, int] = (None, 0)
         for size in range(low, high + 1):
-            subset, units, complete = self._nearest_over(list(self._group_pairs(size, size)), 0)
-            if subset is not None and (best[0] is None or units < best[1]):
-                best = subset, units
-            if not complete:
-                return Finding(best[0], size_bound=size, message="time limit reached")
+            self.fewest = size
+            subset, units = self._nearest_over(list(self._group_pairs(size, size)), 0)
             if units <= tolerance:
                 return Finding(subset, units * unit, size)
-        return Finding(best[0], best[1] * unit, low)
+        return Finding(self.best[0], self.best[1] * unit, low)
+
+    def unfinished(self) -> Finding:
+        """Return what is known when the time is up."""
+        bound = simple_bound(self.problem) * self.problem.image.unit
+        return Finding(self.best[0], bound, self.fewest, stop=Stop.TIME_LIMIT)
 
     def _allowed_groups(self) -> list[tuple[int, int]]:
         return list(self._group_pairs(*self.problem.sizes)) if self.grouped else [(0, 0)]
@@ -189,17 +210,12 @@ class _Search:
 
     # -- searching pairs -----------------------------------------------------------------------------
 
-    def _nearest_over(
-        self, pairs: Sequence[tuple[int, int]], stop: int
-    ) -> tuple[list[int] | None, int, bool]:
-        """Return (subset, exact error in units, whether every pair of groups was searched)."""
+    def _nearest_over(self, pairs: Sequence[tuple[int, int]], stop: int) -> Seen:
+        """Return the nearest subset in these pairs of groups, or one whose error is at most ``stop``."""
         try:
             return self._scan(pairs, stop)
         except _TooManyCandidatesError:
-            try:
-                self._restart_in_python()
-            except _OutOfTimeError:
-                return None, 0, False
+            self._restart_in_python()
             return self._scan(pairs, stop)
 
     def _restart_in_python(self) -> None:
@@ -212,28 +228,32 @@ class _Search:
         image = self.problem.image
         self.in_python = True
         self.grid = Grid(np.array(image.items, dtype=object), np.array(image.target, dtype=object), 0, 0)
-        self._list_half_sums()
+        self.list_half_sums()
 
-    def _scan(self, pairs: Sequence[tuple[int, int]], stop: int) -> tuple[list[int] | None, int, bool]:
-        best: tuple[list[int] | None, int] = (None, 0)
+    def _scan(self, pairs: Sequence[tuple[int, int]], stop: int) -> Seen:
+        best: Seen = (None, 0)
         for number, (a, b) in enumerate(pairs):
-            if number and self.limits.expired:
-                return *best, False
+            if number:
+                self.limits.check()
             left, right = self.left.groups[a], self.right.groups[b]
             i, j = self._nearest_on_grid(left, right, stop)
-            candidates = [self._subset(left, i, right, j)]
-            units = self._error(candidates[0])
-            if self.grid.shift and units > stop and (best[0] is None or self._may_beat(units, best[1])):
-                candidates += self._rivals(left, right, units)
-            for subset in candidates:
+            nearest = self._subset(left, i, right, j)
+            units = self._error(nearest)
+            open_yet = (
+                self.grid.shift and units > stop and (best[0] is None or self._may_beat(units, best[1]))
+            )
+            rivals = self._rivals(left, right, units) if open_yet else ()
+            for subset in chain([nearest], rivals):
                 units = self._error(subset)
                 if best[0] is None or units < best[1]:
                     best = subset, units
+                if self.best[0] is None or units < self.best[1]:
+                    self.best = subset, units
             if best[1] <= stop:
                 break
-        return *best, True
+        return best
 
-    def _nearest_on_grid(self, left: tuple[Any, Any], right: tuple[Any, Any], stop: int) -> tuple[int, int]:
+    def _nearest_on_grid(self, left: Sums, right: Sums, stop: int) -> tuple[int, int]:
         target = int(self.grid.target[0])
         if self.in_python:
             return _nearest_pair_of_integers(left[0], right[0], target, stop)
@@ -249,26 +269,35 @@ class _Search:
         slack = (2 * self.problem.n + 4) << self.grid.shift
         return units - slack <= best
 
-    def _rivals(self, left: tuple[Any, Any], right: tuple[Any, Any], units: int) -> list[list[int]]:
-        """List every subset that rounding leaves a chance of an error below ``units``."""
+    def _rivals(self, left: Sums, right: Sums, units: int) -> Iterator[list[int]]:
+        """Yield every subset that rounding leaves a chance of an error below ``units``."""
         low, high = self.grid.window(units)
         if self._pairs_between(left, right, low, high) > _MOST_CANDIDATES:
             raise _TooManyCandidatesError
-        return [self._subset(left, i, right, j) for i, j in self._listed_between(left, right, low, high)]
+        for i, j in self.limits.watched(self._listed_between(left, right, low, high)):
+            yield self._subset(left, i, right, j)
 
     # -- counting and listing ------------------------------------------------------------------------
 
-    def count(self, above: int, reach: int) -> int:
-        """Count the subsets with ``above < error <= reach``."""
+    def counts(self, above: int, reach: int) -> Iterator[tuple[int, float]]:
+        """Count the subsets with ``above < error <= reach``, in portions, with the share that is done."""
+        self.list_half_sums()
         self._prefer_exactness((above, reach))
-        return sum(
-            self._count_within(self.left.groups[a], self.right.groups[b], radius) * sign
-            for a, b in self._allowed_groups()
-            for radius, sign in ((reach, 1), (above, -1))
-        )
+        whole, done = sum(len(self.left.groups[a][0]) for a, _ in self._allowed_groups()), 0
+        for a, b in self._allowed_groups():
+            for left in self._portions(self.left.groups[a]):
+                done += len(left[0])
+                yield (
+                    sum(
+                        self._count_within(left, self.right.groups[b], radius) * sign
+                        for radius, sign in ((reach, 1), (above, -1))
+                    ),
+                    done / whole,
+                )
 
     def listed(self, above: int, reach: int) -> Iterator[list[int]]:
         """Yield the subsets with ``above < error <= reach``."""
+        self.list_half_sums()
         self._prefer_exactness((above, reach))
         low, high = self.grid.window(reach)
         sure_low, sure_high = self._surely_within(above)
@@ -276,7 +305,7 @@ class _Search:
         for a, b in self._allowed_groups():
             left, right = self.left.groups[a], self.right.groups[b]
             for part in parts:
-                for i, j in self._listed_between(left, right, *part):
+                for i, j in self.limits.watched(self._listed_between(left, right, *part)):
                     subset = self._subset(left, i, right, j)
                     if above < self._error(subset) <= reach:
                         yield subset
@@ -310,50 +339,64 @@ class _Search:
         sure_low, sure_high = self._surely_within(radius)
         return [(low, sure_low - 1), (sure_high + 1, high)] if sure_low <= sure_high else [(low, high)]
 
-    def _count_within(self, left: tuple[Any, Any], right: tuple[Any, Any], radius: int) -> int:
+    def _count_within(self, left: Sums, right: Sums, radius: int) -> int:
         total = self._pairs_between(left, right, *self._surely_within(radius))
         for part in self._borderline(radius):
-            for i, j in self._listed_between(left, right, *part):
+            for i, j in self.limits.watched(self._listed_between(left, right, *part)):
                 total += self._error(self._subset(left, i, right, j)) <= radius
         return total
 
-    def _pairs_between(self, left: tuple[Any, Any], right: tuple[Any, Any], low: int, high: int) -> int:
+    def _portions(self, sums: Sums) -> Iterator[Sums]:
+        """Cut a list of sums into portions, and look at the clock before each."""
+        step = _INTEGERS_AT_A_TIME if self.in_python else _SUMS_AT_A_TIME
+        for first in range(0, len(sums[0]), step):
+            self.limits.check()
+            yield sums[0][first : first + step], sums[1][first : first + step]
+
+    def _pairs_between(self, left: Sums, right: Sums, low: int, high: int) -> int:
         """Count the pairs of sums with grid differences to the target from ``low`` to ``high``."""
         if low > high:
             return 0
         target = int(self.grid.target[0])
+        return sum(
+            self._pairs_up_to(some, right[0], target + high)
+            - self._pairs_up_to(some, right[0], target + low - 1)
+            for some, _ in self._portions(left)
+        )
+
+    def _pairs_up_to(self, left: Any, right: Any, bound: int) -> int:
+        """Count the pairs of sums of at most ``bound``."""
         if self.in_python:
-            up_to = _pairs_of_integers_up_to
-            return up_to(left[0], right[0], target + high) - up_to(left[0], right[0], target + low - 1)
+            return _pairs_of_integers_up_to(left, right[: bisect_right(right, bound - left[0])], bound)
         from solvers.kernels.two_pointers import pairs_up_to
 
-        counts = []
-        for bound in (target + high, target + low - 1):
-            if self.limits.expired:
-                raise _OutOfTimeError("time limit reached while counting")
-            counts.append(int(pairs_up_to(left[0], right[0], _clamped(bound))))
-        return counts[0] - counts[1]
+        bound = _clamped(bound)
+        return int(pairs_up_to(left, right[: np.searchsorted(right, bound - left[0], "right")], bound))
 
-    def _listed_between(
-        self, left: tuple[Any, Any], right: tuple[Any, Any], low: int, high: int
-    ) -> Iterator[tuple[int, int]]:
+    def _listed_between(self, left: Sums, right: Sums, low: int, high: int) -> Iterator[tuple[int, int]]:
         """Yield the pairs that ``_pairs_between`` counts."""
-        target = int(self.grid.target[0])
+        target, first = int(self.grid.target[0]), 0
+        for some, _ in self._portions(left):
+            for i, j in self._pairs_in(some, right[0], target + low, target + high):
+                yield first + i, j
+            first += len(some)
+
+    def _pairs_in(self, left: Any, right: Any, low: int, high: int) -> Iterator[tuple[int, int]]:
+        """Yield the pairs of sums from ``low`` to ``high``."""
         if self.in_python:
-            yield from _pairs_of_integers(left[0], right[0], target + low, target + high)
+            yield from _pairs_of_integers(left, right, low, high)
             return
         from solvers.kernels.two_pointers import pairs_in_window
 
-        low, high = _clamped(target + low), _clamped(target + high)
+        low, high = _clamped(low), _clamped(high)
+        right = right[: np.searchsorted(right, high - left[0], "right")]
         pairs = np.empty((_PAIRS_AT_A_TIME, 2), np.int64)
-        i, top, j = 0, right[0].size - 1, right[0].size - 1
-        while i < left[0].size:
-            if self.limits.expired:
-                raise _OutOfTimeError("time limit reached while listing")
-            found, i, top, j = pairs_in_window(left[0], right[0], low, high, (i, top, j), pairs)
+        i, top, j = 0, right.size - 1, right.size - 1
+        while i < left.size:
+            found, i, top, j = pairs_in_window(left, right, low, high, (i, top, j), pairs)
             yield from pairs[:found].tolist()
 
-    def _subset(self, left: tuple[Any, Any], i: int, right: tuple[Any, Any], j: int) -> list[int]:
+    def _subset(self, left: Sums, i: int, right: Sums, j: int) -> list[int]:
         return [
             half.first + bit
             for half, mask in ((self.left, int(left[1][i])), (self.right, int(right[1][j])))
@@ -363,6 +406,19 @@ class _Search:
 
     def _error(self, subset: Sequence[int]) -> int:
         return abs(sum(self.items[i] for i in subset) - self.target)
+
+
+def _runs(without: Any, taking: Any, item: int) -> Iterator[tuple[slice, slice]]:
+    """Cut two sorted lists into runs to be merged one after the other; the second is shifted by an item."""
+    i = j = 0
+    while i < without.size or j < taking.size:
+        end, stop = min(i + _SUMS_AT_A_TIME, without.size), min(j + _SUMS_AT_A_TIME, taking.size)
+        if end < without.size:  # of equal sums those without the item come first
+            stop = min(stop, int(np.searchsorted(taking, without[end] - item, "left")))
+        if stop < taking.size:
+            end = min(end, int(np.searchsorted(without, taking[stop] + item, "right")))
+        yield slice(i, end), slice(j, stop)
+        i, j = end, stop
 
 
 def _clamped(bound: int) -> int:

@@ -10,19 +10,20 @@ chance is ranked exactly. Exact hits of vectors are found by ``exact_hits``.
 from __future__ import annotations
 
 from fractions import Fraction
-from itertools import islice
-from typing import TYPE_CHECKING
+from itertools import islice, pairwise
+from typing import TYPE_CHECKING, NamedTuple
 
 from solvers.backend.bounds import expected_subsets, simple_bound, sum_range
-from solvers.backend.mitm.quarter_lists import extent, items_listed, number
+from solvers.backend.mitm.quarter_lists import extent, items_listed, meeting_points, number
 from solvers.backend.protocol import Enumerator, Finding, Limits
 from solvers.errors import UnsupportedProblemError
+from solvers.solution import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from solvers.backend.mitm.quarter_lists import Sizes
-    from solvers.backend.mitm.window_search import Best, Halves
+    from solvers.backend.mitm.quarter_lists import Side
+    from solvers.backend.mitm.window_search import Best, Halves, Part
     from solvers.problem import SubsetSum
     from solvers.solution import Objective
 
@@ -30,8 +31,8 @@ _MOST_ITEMS = 64
 _BYTES_PER_SUM = 64  # with its mask, by cardinality and not, and the merge's copies of them
 _BYTES_PER_THREAD = 4 << 20
 _COUNTING_BUDGET = 1 << 24
+_SUMS_PER_STRIPE = 1 << 22  # of an enumeration, between two looks at the clock: some hundredths of a second
 _FEW = 1 << 16  # subsets that are listed to be counted
-_OUT_OF_TIME = "time limit reached"
 
 
 class SchroeppelShamir(Enumerator):
@@ -80,18 +81,20 @@ class SchroeppelShamir(Enumerator):
     # -- counting and listing ------------------------------------------------------------------------
 
     def count(self, problem: SubsetSum, above: int, reach: int, limits: Limits) -> int:
-        """Return the number of subsets with above < error <= reach; raises TimeoutError out of time."""
+        """Return the number of subsets with above < error <= reach."""
         if problem.d > 1:
-            return sum(1 for _ in self.listed(problem, above, reach, limits))
+            return limits.total((1, 0.0) for _ in self.listed(problem, above, reach, limits))
         if expected_subsets(problem, reach) < _FEW:  # a sweep that lists is faster than one that counts
-            few = sum(1 for _ in islice(self.listed(problem, above, reach, limits), _FEW))
+            some = islice(self.listed(problem, above, reach, limits), _FEW)
+            few = limits.total((1, 0.0) for _ in some)
             if few < _FEW:
                 return few
         counting = _Counting(problem, limits)
-        return counting.within(reach) - counting.within(min(above, reach))
+        beyond = limits.total(counting.within(reach))
+        return beyond - (limits.total(counting.within(min(above, reach))) if above >= 0 else 0)
 
     def listed(self, problem: SubsetSum, above: int, reach: int, limits: Limits) -> Iterator[list[int]]:
-        """Yield the subsets with above < error <= reach; raises TimeoutError out of time."""
+        """Yield the subsets with above < error <= reach."""
         if problem.d > 1:
             if reach > 0:
                 raise UnsupportedProblemError(
@@ -121,7 +124,7 @@ def _exact_hit(problem: SubsetSum, limits: Limits) -> Finding:
         return Finding(subset, Fraction(0), size)
     unit = problem.image.unit
     bound = max(1, simple_bound(problem)) if complete else simple_bound(problem)
-    return Finding(None, bound * unit, size, message="" if complete else _OUT_OF_TIME)
+    return Finding(None, bound * unit, size, stop=Stop.PROVEN if complete else Stop.TIME_LIMIT)
 
 
 def _nearest(problem: SubsetSum, limits: Limits, tolerance: int | None) -> Finding:
@@ -143,7 +146,7 @@ def _nearest(problem: SubsetSum, limits: Limits, tolerance: int | None) -> Findi
             break
     subset = _subset(halves, best)
     if not complete:
-        return Finding(subset, bound * unit, low, message=_OUT_OF_TIME)
+        return Finding(subset, bound * unit, low, stop=Stop.TIME_LIMIT)
     stopped_early = tolerance is not None and best.at_most(tolerance)
     return Finding(subset, (bound if stopped_early else best.units or 0) * unit, low)
 
@@ -175,7 +178,7 @@ def _sparsest(problem: SubsetSum, limits: Limits) -> Finding:
             found = [_subset(halves, incumbent) or []] if incumbent is not start else []
             if not complete:
                 shown = min([*([best] if best else []), *((image.error(s), s) for s in found)], default=None)
-                return Finding(shown and shown[1], bound * image.unit, size, message=_OUT_OF_TIME)
+                return Finding(shown and shown[1], bound * image.unit, size, stop=Stop.TIME_LIMIT)
         best = min([*([best] if best else []), *((image.error(s), s) for s in found)])
         if best[0] <= tolerance:
             return Finding(best[1], best[0] * image.unit, size)
@@ -220,78 +223,113 @@ class _Listing:
                 if low <= total <= high:
                     yield subset, total
 
-    def on_grid(self, low: int, high: int) -> Iterator[tuple[list[int], int]]:
+    def on_grid(
+        self, low: int, high: int, phase: tuple[int, int] = (0, 1)
+    ) -> Iterator[tuple[list[int], int]]:
         """Yield every subset of an allowed cardinality with its exact sum, where the grid's fits."""
-        from solvers.backend.mitm.window_search import ENDLESS, WINDOW, Scratch, swept, width_of_windows
+        from solvers.backend.mitm.window_search import ENDLESS, WINDOW, Scratch, swept
 
         centre, reach = (low + high) // 2, (high - low + 1) // 2
-        for part in self.halves.parts(*self.sizes):
+        for part, sides, interval, width, done in self.stripes(centre, phase, distinct=True):
+            endless = 2 * ENDLESS  # a margin with which the reach never shrinks
+            chunks = swept(
+                sides, interval, lambda: (centre, reach), endless, -1, Scratch(*sides), width, WINDOW
+            )
+            for boxes in chunks:
+                for left, smallest, largest in self.limits.watched(boxes, done, every=1):
+                    # The reach may be half a step wider than asked for.
+                    box = left, max(smallest, low - left), min(largest, high - left)
+                    pairs = self.halves.pairs(part, box)
+                    for left_mask, right_mask, total in self.limits.watched(pairs, done):
+                        yield self.halves.subset(left_mask, right_mask), total
+                self.limits.check(done)
+
+    def stripes(self, centre: int, phase: tuple[int, int], *, distinct: bool) -> Iterator[_Stripe]:
+        """Cut the left sums of every part into stripes of about the same work, with a look at the clock.
+
+        ``phase``: which search this is, and of how many.
+        """
+        from solvers.backend.mitm.window_search import WINDOW, width_of_windows
+
+        parts = list(self.halves.parts(*self.sizes))
+        for place, part in enumerate(parts):
             sides = (
-                self.halves.left.side(part[0], distinct=True),
-                self.halves.right.side(part[1], distinct=True),
+                self.halves.left.side(part[0], distinct=distinct),
+                self.halves.right.side(part[1], distinct=distinct),
             )
             if not sides[0][0].size or not sides[1][0].size:
                 continue
-            first, last = extent(sides[0])
-            width = width_of_windows(last - first, 2 * number(sides[0]), WINDOW)
-            endless = 2 * ENDLESS  # a margin with which the reach never shrinks
-            chunks = swept(
-                sides, (first, last), lambda: (centre, reach), endless, -1, Scratch(*sides), width, WINDOW
-            )
-            for boxes in chunks:
-                for left, smallest, largest in boxes:
-                    # The reach may be half a step wider than asked for.
-                    box = left, max(smallest, low - left), min(largest, high - left)
-                    for left_mask, right_mask, total in self.halves.pairs(part, box):
-                        yield self.halves.subset(left_mask, right_mask), total
-                if self.limits.expired:
-                    raise TimeoutError(_OUT_OF_TIME)
+            borders = _borders(sides, centre)
+            width = width_of_windows(borders[-1] - borders[0], 2 * number(sides[0]), WINDOW)
+            for stripe, interval in enumerate(pairwise(borders)):
+                done = (phase[0] + (place + stripe / (len(borders) - 1)) / len(parts)) / phase[1]
+                self.limits.check(done)
+                yield _Stripe(part, sides, interval, width, done)
+
+
+class _Stripe(NamedTuple):
+    """Left sums in an interval, of one part: where a search goes on after a look at the clock.
+
+    ``width`` is that of a first window, ``done`` the share of the search that comes before.
+    """
+
+    part: Part
+    sides: tuple[Side, Side]
+    interval: tuple[int, int]
+    width: int
+    done: float
+
+
+def _borders(sides: tuple[Side, Side], centre: int) -> list[int]:
+    first, last = extent(sides[0])
+    stripes = 1 + (number(sides[0]) + number(sides[1])) // _SUMS_PER_STRIPE
+    sample = meeting_points(sides, centre)
+    cuts = sample[:: max(1, len(sample) // stripes)]
+    return sorted({first, last, *cuts[(cuts > first) & (cuts < last)].tolist()})
 
 
 class _Counting(_Listing):
     """The number of subsets within a distance of the target."""
 
-    def within(self, reach: int) -> int:
-        """Count the subsets with error <= reach."""
+    def within(self, reach: int) -> Iterator[tuple[int, float]]:
+        """Count the subsets with error <= reach, in portions, with the share of the search done before."""
         halves = self.halves
         low = max(halves.target - reach, self.extremes[0])
         high = min(halves.target + reach, self.extremes[1])
         if low > high:
-            return 0
+            return
         outer, inner = halves.possible(low, high), halves.sure(low, high)
-        if inner[0] > inner[1]:
-            return sum(low <= total <= high for _, total in self.on_grid(*outer))
-        count = self._up_to(inner[1]) - self._up_to(inner[0] - 1)
-        for border in ((outer[0], inner[0] - 1), (inner[1] + 1, outer[1])):
-            if border[0] <= border[1]:
-                count += sum(low <= total <= high for _, total in self.on_grid(*border))
-        return count
+        known = inner[0] <= inner[1]
+        open_yet = [(outer[0], inner[0] - 1), (inner[1] + 1, outer[1])] if known else [outer]
+        open_yet = [grid for grid in open_yet if grid[0] <= grid[1]]
+        phases = known + len(open_yet)
+        if known:
+            for _, sides, interval, width, done in self.stripes(sum(inner) // 2, (0, phases), distinct=False):
+                fitting = self._pairs_up_to(sides, inner[1], interval, width)
+                yield fitting - self._pairs_up_to(sides, inner[0] - 1, interval, width), done
+        for phase, grid in enumerate(open_yet, known):
+            for _, total in self.on_grid(*grid, (phase, phases)):
+                yield low <= total <= high, phase / phases
 
-    def _up_to(self, bound: int) -> int:
-        """Count the subsets of an allowed cardinality with a sum of at most ``bound`` on the grid."""
-        return sum(self._pairs_up_to(part, bound) for part in self.halves.parts(*self.sizes))
-
-    def _pairs_up_to(self, part: tuple[Sizes, Sizes], bound: int) -> int:
+    def _pairs_up_to(
+        self, sides: tuple[Side, Side], bound: int, interval: tuple[int, int], width: int
+    ) -> int:
+        """Count the pairs with a left sum in an interval and a sum of at most ``bound`` on the grid."""
         import numpy as np
 
-        from solvers.backend.mitm.window_search import WINDOW, width_of_windows
+        from solvers.backend.mitm.window_search import WINDOW
+        from solvers.kernels.sum_windows import place
         from solvers.kernels.window_counts import count_up_to
 
-        sides = (
-            self.halves.left.side(part[0], distinct=False),
-            self.halves.right.side(part[1], distinct=False),
-        )
-        counts = [number(side) for side in sides]
-        if 0 in counts:
-            return 0
-        (first, last), (least, most) = extent(sides[0]), extent(sides[1])
-        if bound >= last + most - 2:
-            return counts[0] * counts[1]
-        last = min(last, bound - least + 1)
+        (first, last), (least, most) = interval, extent(sides[1])
         lefts, rights = (np.empty((2, side[0].size), np.int64) for side in sides)
+        if bound >= last + most - 2:
+            place(sides[0], first, lefts[0])
+            place(sides[0], last, lefts[1])
+            return int((lefts[1] - lefts[0]).sum()) * number(sides[1])
+        last = min(last, bound - least + 1)
         sums = np.empty((2, 4 * WINDOW), np.int64)
         scratch = lefts[0], lefts[1], rights[0], rights[1], sums[0], sums[1]
-        width = width_of_windows(last - first, 2 * counts[0], WINDOW)
         count = 0
         while first < last:
             first, width, high, low = (
@@ -299,6 +337,6 @@ class _Counting(_Listing):
                 for x in count_up_to(*sides, bound, first, last, width, WINDOW, _COUNTING_BUDGET, scratch)
             )
             count += (high << 16) + low
-            if self.limits.expired and first < last:
-                raise TimeoutError(_OUT_OF_TIME)
+            if first < last:
+                self.limits.check()
         return count
