@@ -17,33 +17,19 @@ def is_whole(value: Any) -> bool:
 
 
 def whole_number(value: Any, name: str, least: int) -> int:
-    """Return an integer of at least ``least``.
-
-    Raises
-    ------
-    InvalidProblemError
-        For anything else.
-
-    """
+    """Return an integer of at least ``least``; InvalidProblemError for anything else."""
     if not (is_whole(value) and value >= least):
         raise InvalidProblemError(f"{name} must be an integer of at least {least}, got {value!r}")
     return int(value)
 
 
 def count_or_none(value: Any, name: str) -> int | None:
-    """Return an integer of at least 1, or None; otherwise as :func:`whole_number`."""
+    """Return an integer of at least 1, or None; InvalidProblemError for anything else."""
     return None if value is None else whole_number(value, name, 1)
 
 
 def seconds_or_none(value: Any, name: str = "time_limit") -> float | None:
-    """Return a finite positive number of seconds, or None.
-
-    Raises
-    ------
-    InvalidProblemError
-        For anything else, True included.
-
-    """
+    """Return a finite positive number (not True), or None; InvalidProblemError for anything else."""
     if value is None:
         return None
     number = isinstance(value, Real) and not isinstance(value, bool)

@@ -91,8 +91,9 @@ def covering_radius(items: Any, low: Any, high: Any, *, time_limit: float | None
     instance = _instance_of(items, low, high)
     try:
         return _worst(instance, limits).answer()
-    except OutOfTimeError as late:
-        raise TimeoutError(f"covering_radius(time_limit={time_limit}): {late}") from None
+    except OutOfTimeError:
+        told = f"{limits.progress.share:.1%} of the interval searched"
+        raise TimeoutError(f"covering_radius: time limit of {time_limit} s reached: {told}") from None
 
 
 def _worst(instance: _Instance, limits: Limits) -> _Peak:
@@ -213,7 +214,6 @@ class _Walk:
         items = instance.items
         self.instance = instance
         self.limits = limits
-        self.done = 0.0  # the share of the interval that was searched
         self.peak = _Peak(instance)
         self.shift = max(0, sum(map(abs, items)).bit_length() - _WORD_BITS)
         self.slack = len(items) if self.shift else 0
@@ -223,7 +223,7 @@ class _Walk:
         grid = [x >> self.shift for x in items]
         self.left = _half_sums(grid[: self.middle], limits)
         self.right = _half_sums(grid[self.middle :], limits)
-        self.exact_halves: tuple[list[int], list[int]] | None = None
+        self.exact_halves: tuple[NDArray[Any], NDArray[Any]] | None = None
         self.lower, self.upper = int(self.left[0] + self.right[0]), int(self.left[-1] + self.right[-1])
         # Interleaved, so that the first few left sums already reach everywhere.
         self.mixed = np.concatenate([self.left[k::8] for k in range(8)])
@@ -247,7 +247,7 @@ class _Walk:
         first = start
         while last - start > self.threshold:
             start = self._window(start, last)
-            self.done = (start - first) / (last - first)
+            self.limits.progress.share = (start - first) / (last - first)
             if len(self.gaps) > _MOST_GAPS and not self._forget_narrow_gaps():
                 return False
         self._forget_narrow_gaps()
@@ -279,12 +279,10 @@ class _Walk:
             return self._next_to(value)
         if self.exact_halves is None:
             items = self.instance.items
-            left, right = items[: self.middle], items[self.middle :]
-            self.exact_halves = (
-                _distinct_sums(left, 1 << len(left), self.limits),
-                _distinct_sums(right, 1 << len(right), self.limits),
-            )
-        return _neighbours_of_integers(*self.exact_halves, value, self.limits)
+            halves = items[: self.middle], items[self.middle :]
+            left, right = (_distinct_sums(half, 1 << len(half), self.limits) for half in halves)
+            self.exact_halves = np.array(left, dtype=object), np.array(right, dtype=object)
+        return _neighbours_of_integers(*self.exact_halves, value)
 
     # -- gaps of interest --------------------------------------------------------------------------------
 
@@ -341,7 +339,7 @@ class _Walk:
         most = max(1, _SUMS_PER_CALL // self.right.size)
         first = 0
         while first < size:
-            self.limits.check(self.done)
+            self.limits.check()
             end = min(size, first + min(most, max(first, (size + 7) // 8)))
             yield first, end
             first = end
@@ -381,15 +379,9 @@ def _half_sums(items: list[int], limits: Limits) -> Ints:
     return sums
 
 
-def _neighbours_of_integers(left: list[int], right: list[int], value: int, limits: Limits) -> tuple[int, int]:
+def _neighbours_of_integers(left: NDArray[Any], right: NDArray[Any], value: int) -> tuple[int, int]:
     """Do what the compiled ``neighbours`` does, in integers of any size."""
-    below, above = left[0] + right[0], left[-1] + right[-1]
-    j = len(right) - 1
-    for x in limits.watched(left, every=1 << 12):
-        while j >= 0 and x + right[j] >= value:
-            above = min(above, x + right[j])
-            j -= 1
-        if j < 0:
-            break
-        below = max(below, x + right[j])
-    return below, above
+    place = right.searchsorted(value - left)
+    below = (left + right[np.maximum(place - 1, 0)])[place > 0]
+    above = (left + right[np.minimum(place, right.size - 1)])[place < right.size]
+    return max(below, default=left[0] + right[0]), min(above, default=left[-1] + right[-1])

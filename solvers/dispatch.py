@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from time import perf_counter
 from typing import TYPE_CHECKING
 
 from solvers.backend.automatic import Attempt, counting_order, plan
@@ -16,18 +15,12 @@ from solvers.errors import (
     UnsupportedProblemError,
 )
 from solvers.problem import SubsetSum
-from solvers.solution import (
-    Objective,
-    Proof,
-    Solution,
-    Status,
-    Stop,
-    checked_objective,
-    exact_total_and_error,
-)
+from solvers.solution import Proof, Solution, Status, Stop, checked_objective, exact_total_and_error
 
 if TYPE_CHECKING:
     from fractions import Fraction
+
+    from solvers.solution import Objective
 
 
 def solve(
@@ -91,9 +84,8 @@ def solve(
     if goal != "nearest" and problem.tolerance is None:
         raise InvalidProblemError(f"objective {objective!r} needs a tolerance; give the SubsetSum one")
     limits = Limits.checked(time_limit, memory_limit, threads, seed)
-    started = perf_counter()
     best: Solution | None = None
-    attempts = plan(problem, goal, limits) if backend == "auto" else [_named(backend, problem, goal, limits)]
+    attempts = plan(problem, goal, limits) if backend == "auto" else [named(backend, problem, goal, limits)]
     reasons = []
     for attempt in attempts:
         if best is not None and best.status is Status.INFEASIBLE and not attempt.proves:
@@ -103,7 +95,7 @@ def solve(
         except UnsupportedProblemError as reason:  # seen only on a closer look at the numbers
             reasons.append(f"{attempt.backend.name}: {reason}")
             continue
-        seconds = perf_counter() - started
+        seconds = limits.clock() - limits.started
         found = certified(problem, goal, finding, backend=attempt.backend.name, seconds=seconds)
         best = found if best is None else _better(problem, best, found)
         if _is_final(best) or limits.expired or found.stop is Stop.INTERRUPTED:
@@ -125,8 +117,8 @@ def _asked(attempt: Attempt, problem: SubsetSum, objective: Objective, limits: L
     return finding
 
 
-def _named(name: str, problem: SubsetSum, objective: Objective, limits: Limits) -> Attempt:
-    """Return the one attempt of a backend that was asked for by name."""
+def named(name: str, problem: SubsetSum, objective: Objective, limits: Limits) -> Attempt:
+    """Return the one attempt of a backend that was asked for by name; an error if it cannot be made."""
     backend = backend_named(name)
     reason = backend.refusal(problem, objective, limits)
     if reason is not None:

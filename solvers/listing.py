@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
 from time import monotonic
@@ -79,8 +78,10 @@ def count(
     choice = enumerators(problem, backend, limits)
     try:
         return _of_first_able(choice, lambda able: able.count(problem, -1, reach, limits))
-    except OutOfTimeError as late:
-        raise TimeoutError(f"count(time_limit={time_limit}): {late}") from None
+    except OutOfTimeError:
+        share, counted = limits.progress.share, limits.progress.counted
+        told = f"{share:.1%} of the search done" + (f", {counted:,} subsets counted" if counted else "")
+        raise TimeoutError(f"count: time limit of {time_limit} s reached: {told}") from None
 
 
 def solutions(
@@ -160,30 +161,15 @@ def _checked(problem: SubsetSum) -> SubsetSum:
     return problem
 
 
-class _Stopwatch:
-    """A clock that can stand still."""
-
-    def __init__(self) -> None:
-        self.idle = 0.0
-
-    def __call__(self) -> float:
-        return monotonic() - self.idle
-
-    @contextmanager
-    def stopped(self) -> Iterator[None]:
-        """Let it stand still meanwhile."""
-        since = monotonic()
-        try:
-            yield
-        finally:
-            self.idle += monotonic() - since
-
-
 def _best_first(
     problem: SubsetSum, limit: int | None, choice: list[Enumerator], limits: Limits
 ) -> Iterator[Solution]:
-    clock, listed = _Stopwatch(), 0
-    limits = replace(limits, started=clock(), clock=clock)  # it starts with the search
+    idle, listed = 0.0, 0
+
+    def clock() -> float:
+        return monotonic() - idle
+
+    limits = replace(limits, started=clock(), clock=clock)  # it runs while this searches, and only then
     portion = _PORTION if limit is None else min(_PORTION, 64 + 4 * limit)
     try:
         rings = _of_first_able(choice, lambda able: _Rings(able, problem, limits))
@@ -193,11 +179,12 @@ def _best_first(
             seconds = clock() - limits.started
             solution = certified(problem, "nearest", finding, backend=name, seconds=seconds)
             listed += 1
-            with clock.stopped():
-                yield solution
+            given = monotonic()
+            yield solution
+            idle += monotonic() - given
     except OutOfTimeError:
-        told = f"time limit reached: {listed:,} subsets listed, best first"
-        raise TimeoutError(f"solutions(time_limit={limits.seconds}): {told}") from None
+        told = f"time limit of {limits.seconds} s reached: {listed:,} subsets listed, best first"
+        raise TimeoutError(f"solutions: {told}") from None
 
 
 class _Rings:

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, fields
 from enum import Enum, IntEnum
 from fractions import Fraction
+from operator import index
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 import numpy as np
@@ -173,46 +174,40 @@ class Solution:
         if self.objective == "sparsest" and acceptable and self.size_bound > (self.size or 0):
             raise CertificateError(f"the size bound {self.size_bound} exceeds the size {self.size}")
         self._check_status(problem, acceptable=acceptable)
-        if self.stop not in set(Stop) or (self.stop is Stop.PROVEN) != self.status.settles(self.objective):
+        proven = self.status.settles(self.objective)
+        if type(self.stop) is not Stop or (self.stop is Stop.PROVEN) != proven:
             raise CertificateError(f"stop {self.stop!r} does not go with status {self.status.name}")
 
     def to_json(self) -> dict[str, Any]:
-        """Return everything as ``json.dumps`` takes it: fractions as "p/q", names of status, proof and stop.
+        """Return everything, exactly, as ``json.dumps`` takes it; fractions as "p/q".
 
-        Raises
-        ------
-        InvalidProblemError
-            If a number has more digits than Python reads (4300).
-
-        Examples
-        --------
         >>> from solvers import SubsetSum, solve
         >>> problem = SubsetSum([3, 5, 9], Fraction(31, 3))
         >>> page = solve(problem).to_json()
         >>> page["subset"], page["error"], page["stop"]
         ([2], '4/3', 'PROVEN')
         >>> Solution.from_json(page).check(problem)
-
         """
-        try:
-            return _FORMAT | {field.name: _written(getattr(self, field.name)) for field in fields(self)}
-        except ValueError as error:
-            raise InvalidProblemError(f"the solution cannot be written: {error}") from error
+        return _FORMAT | {field.name: _written(getattr(self, field.name)) for field in fields(self)}
 
     @classmethod
     def from_json(cls, page: Mapping[str, Any]) -> Self:
-        """Return the solution that :meth:`to_json` wrote; :meth:`check` tells whether it is true.
+        """Return the solution that :meth:`to_json` wrote; :meth:`check` then tells whether it is true.
 
         Raises
         ------
         InvalidProblemError
-            For anything that :meth:`to_json` does not write.
+            For anything else.
 
         """
         try:
             if {key: page[key] for key in _FORMAT} != _FORMAT:
                 raise InvalidProblemError(f"its format is not {_FORMAT}")
-            return cls(**{name: read(page[name]) for name, read in _READERS.items()})
+            missing = [name for name in ("subset", "total", "error") if page[name] is None]
+            read: dict[str, Any] = {
+                name: None if name in missing else _READERS[name](page[name]) for name in _READERS
+            }
+            return cls(**read)
         except (ValueError, KeyError, TypeError, OverflowError, ZeroDivisionError) as error:
             raise InvalidProblemError(f"not a solution in JSON: {error!r}") from error
 
@@ -292,57 +287,32 @@ def checked_objective(objective: str) -> Objective:
 
 
 def _written(value: Any) -> Any:
-    if isinstance(value, Enum):
-        return value.name
+    if isinstance(value, tuple):
+        return list(map(str, value))
     if isinstance(value, np.ndarray):
         return value.tolist()
-    if isinstance(value, tuple):
-        return [str(x) for x in value]
-    return str(value) if isinstance(value, Fraction) else value
+    return value.name if isinstance(value, Enum) else str(value) if isinstance(value, Fraction) else value
 
 
-def _fraction(text: Any) -> Fraction:
+def _fraction(text: str) -> Fraction:
     if not re.fullmatch(r"-?[0-9]+(/[0-9]+)?", text):  # an exponent could stand for a number of any size
         raise InvalidProblemError(f"{text!r} is no fraction")
     return Fraction(text)
 
 
-def _sum(value: Any) -> Sum:
-    return tuple(map(_fraction, value)) if isinstance(value, list) else _fraction(value)
-
-
-def _subset(indices: list[int]) -> NDArray[np.int64]:
-    subset = np.array([_of(int)(i) for i in indices], dtype=np.int64)
-    subset.flags.writeable = False
-    return subset
-
-
-def _of(*kinds: type) -> Callable[[Any], Any]:
-    def read(value: Any) -> Any:
-        if type(value) not in kinds:
-            raise InvalidProblemError(f"{value!r} is not of type {kinds[0].__name__}")
-        return value
-
-    return read
-
-
-def _or_none(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    return lambda value: None if value is None else read(value)
-
-
 _READERS: dict[str, Callable[[Any], Any]] = {
     "status": Status.__getitem__,
-    "subset": _or_none(_subset),
-    "total": _or_none(_sum),
-    "error": _or_none(_fraction),
+    "subset": lambda indices: np.array([index(i) for i in indices], dtype=np.int64),
+    "total": lambda x: tuple(map(_fraction, x)) if isinstance(x, list) else _fraction(x),
+    "error": _fraction,
     "lower_bound": _fraction,
     "proof": Proof.__getitem__,
     "objective": checked_objective,
-    "n": _of(int),
-    "size_bound": _of(int),
-    "resolution": _of(float, int),
-    "backend": _of(str),
-    "seconds": _of(float, int),
-    "message": _of(str),
+    "n": index,
+    "size_bound": index,
+    "resolution": float,
+    "backend": str,
+    "seconds": float,
+    "message": str,
     "stop": Stop.__getitem__,
 }

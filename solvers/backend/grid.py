@@ -43,6 +43,13 @@ class Grid:
         reach = (units >> self.shift) + 1
         return -reach - self.slack, reach + 1
 
+    def sure(self, units: int) -> tuple[int, int]:
+        """Return (low, high): grid differences in there mean an error of at most ``units``; or low > high."""
+        if not self.shift:
+            return -units, units
+        steps = units >> self.shift
+        return 1 - steps, steps - self.slack
+
 
 def grid_of(image: IntegerImage, bits: int = WORD_BITS) -> Grid:
     """Round an image so that its magnitude (absolute items and target, added up) takes ``bits`` bits."""

@@ -20,24 +20,15 @@ Thing = TypeVar("Thing")
 
 
 class OutOfTimeError(TimeoutError):
-    """The time limit was reached; inside a backend, or out of one that counts and lists.
+    """The time limit was reached; the progress of the limits says how far the search got."""
 
-    Attributes
-    ----------
-    share : float
-        What part of the search was done, from 0 to 1.
-    counted : int or None
-        The number of subsets counted by then, None where they are not counted one after the other.
 
-    """
+@dataclass
+class Progress:
+    """What share of a search is done, and how many subsets it counted where it counts one after the other."""
 
-    def __init__(self, share: float = 0.0, counted: int | None = None) -> None:
-        super().__init__(share, counted)
-        self.share, self.counted = share, counted
-
-    def __str__(self) -> str:
-        found = "" if self.counted is None else f", {self.counted:,} subsets counted"
-        return f"time limit reached: {self.share:.1%} of the search done{found}"
+    share: float = 0.0
+    counted: int = 0
 
 
 @dataclass(frozen=True)
@@ -45,7 +36,7 @@ class Limits:
     """Resources of one call.
 
     ``seconds`` None means no limit, by a ``clock`` that began at ``started``; ``memory`` in bytes;
-    ``threads`` None means what the backend thinks best.
+    ``threads`` None means what the backend thinks best; ``progress`` is written by those that count.
     """
 
     seconds: float | None = None
@@ -54,25 +45,13 @@ class Limits:
     seed: int = 0
     started: float = field(default_factory=monotonic)
     clock: Callable[[], float] = monotonic
+    progress: Progress = field(default_factory=Progress)
 
     @classmethod
-    def checked(
-        cls, time_limit: Any = None, memory_limit: Any = None, threads: Any = None, seed: Any = 0
-    ) -> Self:
-        """Return the limits of one call, started now.
-
-        Raises
-        ------
-        InvalidProblemError
-            For limits that are not positive numbers, threads or a seed that are no such integers.
-
-        """
-        return cls(
-            seconds_or_none(time_limit),
-            count_or_none(memory_limit, "memory_limit"),
-            count_or_none(threads, "threads"),
-            whole_number(seed, "seed", 0),
-        )
+    def checked(cls, time_limit: Any, memory_limit: Any = None, threads: Any = None, seed: Any = 0) -> Self:
+        """Return the limits of one call, started now; InvalidProblemError for values that make no sense."""
+        memory, cores = count_or_none(memory_limit, "memory_limit"), count_or_none(threads, "threads")
+        return cls(seconds_or_none(time_limit), memory, cores, whole_number(seed, "seed", 0))
 
     @property
     def remaining(self) -> float | None:
@@ -84,39 +63,28 @@ class Limits:
         left = [s for s in (seconds, self.remaining) if s is not None]
         return replace(self, seconds=min(left, default=None), started=self.clock())
 
-    def check(self, share: float = 0.0) -> None:
-        """Raise OutOfTimeError if the time is up; ``share`` of the search is done."""
+    def check(self) -> None:
+        """Raise OutOfTimeError if the time is up."""
         if self.expired:
-            raise OutOfTimeError(share)
+            raise OutOfTimeError("time limit reached")
 
-    def watched(self, things: Iterable[Thing], share: float = 0.0, every: int = 64) -> Iterator[Thing]:
-        """Yield things, and check the time before ``every`` so many of them."""
+    def watched(self, things: Iterable[Thing], every: int = 64) -> Iterator[Thing]:
+        """Yield things; check the time before ``every`` so many of them."""
         for number, thing in enumerate(things):
             if number % every == 0:
-                self.check(share)
+                self.check()
             yield thing
-
-    def total(self, portions: Iterable[tuple[int, float]]) -> int:
-        """Add up counts that come in portions, each with the share of the search that is then done.
-
-        Raises
-        ------
-        OutOfTimeError
-            When a portion does, with what was counted before.
-
-        """
-        counted, done = 0, 0.0
-        try:
-            for more, share in portions:
-                counted, done = counted + more, share
-        except OutOfTimeError as late:
-            raise OutOfTimeError(max(done, late.share), counted) from None
-        return counted
 
     @property
     def bytes_allowed(self) -> int:
         """Bytes that one call may take: the memory limit, or 4 GiB without one."""
         return 4 << 30 if self.memory is None else self.memory
+
+    def shortage(self, needed: int, what: str) -> str | None:
+        """Return that there is too little memory for what needs so many bytes, or None."""
+        if needed <= self.bytes_allowed:
+            return None
+        return f"it needs about {needed} bytes for {what}, the memory limit is {self.bytes_allowed}"
 
     @property
     def expired(self) -> bool:

@@ -16,7 +16,6 @@ import numpy as np
 
 from solvers.arguments import count_or_none
 from solvers.backend.protocol import Limits
-from solvers.backend.registry import backend_named
 from solvers.batch.batch_solution import BatchSolution
 from solvers.batch.checkpoint import Checkpoint
 from solvers.batch.chunk_sizes import chunk_rows
@@ -25,6 +24,7 @@ from solvers.batch.collected import Collected
 from solvers.batch.progress import Progress
 from solvers.batch.row_inputs import Stream, Table, checked_question
 from solvers.batch.workers import Workers
+from solvers.dispatch import named
 from solvers.errors import (
     BackendUnavailableError,
     CertificateError,
@@ -132,8 +132,7 @@ def solve_many(
     example = source.example()
     _refuse_at_once(example, backend)
     timed = question if limits.seconds is not None else None
-    deadline = None if limits.seconds is None else limits.started + limits.seconds
-    with Workers(executor, limits.threads, deadline) as workers:
+    with Workers(executor, limits) as workers:
         size = chunk_size or chunk_rows(example, source.total, workers.count)
         shards = None
         if checkpoint is not None:
@@ -175,16 +174,11 @@ def solve_many(
 
 def _refuse_at_once(first: Rows, backend: str) -> None:
     """Refuse a backend by name that is not installed, or cannot answer even the first row."""
-    if backend == "auto" or is_compiled(first):
-        return
-    chosen = backend_named(backend)
-    gap = chosen.missing()
-    if gap is not None:
-        raise BackendUnavailableError(f"backend {backend} is not available: {gap}")
-    problem, _ = row_problem(first, 0)
-    reason = chosen.refusal(problem, first.question.objective, Limits(threads=1))
-    if reason is not None:
-        raise UnsupportedProblemError(f"row 0: backend {backend} cannot answer {problem!r}: {reason}")
+    if backend != "auto" and not is_compiled(first):
+        try:
+            named(backend, row_problem(first, 0)[0], first.question.objective, Limits(threads=1))
+        except UnsupportedProblemError as error:
+            raise UnsupportedProblemError(f"row 0: {error}") from None
 
 
 def _report(answers: Answers) -> None:

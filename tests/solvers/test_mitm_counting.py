@@ -130,6 +130,7 @@ def test_a_search_ends_at_a_bound_that_needs_no_search():
 # -- planted mistakes --------------------------------------------------------------------------------
 
 KERNEL, METHOD = "solvers.kernels.two_pointers", "solvers.backend.mitm.meet_in_the_middle"
+GRID = "solvers.backend.grid"
 MISTAKES = {
     "the bound is not included": (KERNEL, "right[fitting - 1] > bound", "right[fitting - 1] >= bound"),
     "the first left sum is not counted": (
@@ -150,7 +151,7 @@ MISTAKES = {
         "return [(low, sure_low - 1), (sure_high + 1, high)] if sure_low",
         "return [] if sure_low",
     ),
-    "rounding is forgotten": (METHOD, "return 1 - steps, steps - self.grid.slack", "return -steps, steps"),
+    "rounding is forgotten": (GRID, "return 1 - steps, steps - self.slack", "return -steps, steps"),
     "the inner radius counts": (METHOD, "((reach, 1), (above, -1))", "((reach, 1), (above - 1, -1))"),
     "the inner radius is listed": (
         METHOD,
@@ -167,6 +168,8 @@ def test_mistakes_are_noticed(monkeypatch, mistake):
     if name == KERNEL:
         monkeypatch.setattr(two_pointers, "pairs_in_window", copy.pairs_in_window)
         monkeypatch.setattr(two_pointers, "pairs_up_to", copy.pairs_up_to)
+    if name == GRID:
+        monkeypatch.setattr(method, "grid_of", copy.grid_of)
     module = copy if name == METHOD else method
     monkeypatch.setattr(module, "_PAIRS_AT_A_TIME", 3)
     assert first_disagreement(module) is not None

@@ -29,7 +29,7 @@ def answer(problem, objective="nearest", **options):
 def many_windows(monkeypatch):
     """Small instances then go through many windows, stripes and kernel calls, and through the filter."""
     monkeypatch.setattr(schroeppel_shamir, "_FEW", 0)  # or few subsets would be listed to be counted
-    monkeypatch.setattr(schroeppel_shamir, "_SUMS_PER_STRIPE", 16)
+    monkeypatch.setattr(schroeppel_shamir, "_COUNTING_BUDGET", 64)
     monkeypatch.setattr(quarter_lists, "_LONGER", 0)
     monkeypatch.setattr(window_search, "WINDOW", 4)
     monkeypatch.setattr(window_search, "_PAIRS", 16)

@@ -64,10 +64,7 @@ class KTree(Backend):
             return "it cannot keep to a cardinality"
         if objective == "sparsest":
             return "it cannot minimise the number of items (objective sparsest)"
-        needed = _bytes(_LEAST_BITS, problem.d)
-        if needed > limits.bytes_allowed:
-            return f"it needs at least {needed} bytes, the memory limit is {limits.bytes_allowed}"
-        return None
+        return limits.shortage(_bytes(_LEAST_BITS, problem.d), "its shortest lists")
 
     def solve(self, problem: SubsetSum, objective: Objective, limits: Limits) -> Finding:
         """Search in rounds of growing lists, until the goal, the time limit or the last round is reached.

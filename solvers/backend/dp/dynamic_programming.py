@@ -84,14 +84,11 @@ class DynamicProgramming(Enumerator):
         low, high = problem.sizes
         answer, modulus = 0, 1
         moduli = list(_coprime_moduli(sum(math.comb(problem.n, k) for k in range(low, high + 1))))
-        for prime in moduli:
-            counts = CountTable(limits, sized=plan.sized, modulus=prime)
-            try:
-                table = counts.made(plan.items, plan.goal)
-                residue = sum(counts.between(table[k], *window) for k, *window in plan.windows(reach))
-                residue -= sum(counts.between(table[k], *window) for k, *window in plan.windows(above))
-            except OutOfTimeError as late:
-                raise OutOfTimeError((moduli.index(prime) + late.share) / len(moduli)) from None
+        for place, prime in enumerate(moduli):
+            counts = CountTable(limits, sized=plan.sized, modulus=prime, turn=(place, len(moduli)))
+            table = counts.made(plan.items, plan.goal)
+            residue = sum(counts.between(table[k], first, last) for k, first, last in plan.windows(reach))
+            residue -= sum(counts.between(table[k], first, last) for k, first, last in plan.windows(above))
             # Chinese remaindering: the number below modulus * prime that has both remainders.
             answer += modulus * ((residue - answer) * pow(modulus, -1, prime) % prime)
             modulus *= prime

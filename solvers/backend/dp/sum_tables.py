@@ -95,7 +95,7 @@ def _in_calls(items: int, cells: int, limits: Limits) -> Iterator[slice]:
     """Yield slices of the items such that one kernel call does not take long, but for one item as it does."""
     count = max(1, _CELLS_A_CALL // max(1, cells))
     for first in range(0, items, count):
-        limits.check(first / items)
+        limits.check()
         yield slice(first, min(items, first + count))
 
 
@@ -113,7 +113,7 @@ def _in_blocks(
         if part.stop - part.start == 1:  # whole words of bits
             block = 64 * max(1, _CELLS_A_CALL * block // (64 * table.size))
         for start in range(goal.high // block * block, -1, -block):
-            limits.check(part.start / len(items))
+            limits.check()
             yield part, np.maximum(lows[part], start), np.minimum(highs[part], start + block - 1)
 
 
@@ -243,12 +243,16 @@ class FewestTable:
 
 
 class CountTable:
-    """The number of subsets for each sum (``sized``: and number of items), modulo at most 2^63."""
+    """The number of subsets for each sum (``sized``: and number of items), modulo at most 2^63.
 
-    def __init__(self, limits: Limits, *, sized: bool, modulus: int) -> None:
+    ``turn``: which table this is, and of how many.
+    """
+
+    def __init__(self, limits: Limits, *, sized: bool, modulus: int, turn: tuple[int, int]) -> None:
         self.limits = limits
         self.sized = sized
         self.modulus = modulus
+        self.turn = turn
 
     def made(self, items: Items, goal: Goal) -> NDArray[np.uint64]:
         """Return the table of these items."""
@@ -258,6 +262,8 @@ class CountTable:
         counts[0, 0] = 1
         tops, modulus = items.tops(goal, sized=self.sized), np.uint64(self.modulus)
         for part, lows, highs in _in_blocks(items, goal, counts, self.limits):
+            passed = self.turn[0] + part.start / len(items)
+            self.limits.progress.share = passed / self.turn[1]
             extend_counts(counts, items.sizes[part], self.sized, part.start, lows, highs, tops, modulus)
         return counts
 
@@ -266,7 +272,7 @@ class CountTable:
         from solvers.kernels.reachability import sum_of_counts
 
         total = 0
-        for first in self.limits.watched(range(low, high + 1, _CELLS_A_CALL), 1.0, every=1):
+        for first in self.limits.watched(range(low, high + 1, _CELLS_A_CALL), every=1):
             last = min(high, first + _CELLS_A_CALL - 1)
             total += int(sum_of_counts(row, first, last, np.uint64(self.modulus)))
         return total

@@ -8,7 +8,6 @@ rounding leaves a chance is enumerated and ranked in exact integers.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from solvers.backend.bounds import simple_bound
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
 _MODEL_BITS = 60
 _MOST_CANDIDATES = 20_000
-_ABOUT_NOW = 0.01  # seconds
 
 
 class CpSat(Backend):
@@ -152,7 +150,7 @@ class _Search:
             if units <= tolerance:
                 return replace(finding, subset=subset, size_bound=len(answer.subset))
             if finding.lower_bound <= tolerance * self.problem.image.unit:
-                return replace(finding, subset=subset, lower_bound=Fraction(0), size_bound=len(answer.subset))
+                return Finding(subset, size_bound=len(answer.subset), message=finding.message, stop=self.stop)
             size = len(answer.subset) + 1
             if size > high:
                 return Finding(subset, (tolerance + 1) * self.problem.image.unit, low)
@@ -241,8 +239,7 @@ class _Search:
 
     def _limit(self) -> Stop:
         """Return which limit ended a run: CP-SAT does not say, and takes Ctrl-C for one."""
-        left = self.limits.remaining
-        if left is not None and left < _ABOUT_NOW:
+        if self.limits.expired:
             return Stop.TIME_LIMIT
         return Stop.INTERRUPTED if self.limits.memory is None else Stop.MEMORY_LIMIT
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal, TypeGuard
 
-from solvers.backend.bounds import simple_bound
+from solvers.backend.bounds import extreme_subset, simple_bound
 from solvers.backend.mip.floating_model import model_of, scaled
 from solvers.backend.protocol import Finding
 from solvers.exact import float_up
@@ -282,9 +282,6 @@ def _best_single_change(problem: SubsetSum, units: int, subset: list[int]) -> tu
 
 def _extreme_subsets(problem: SubsetSum) -> Iterator[list[int]]:
     """Yield, for each dimension, the allowed subsets of the smallest and the largest sum."""
-    low, high = problem.sizes
     for k in range(problem.d):
         for sign in (1, -1):
-            values = [sign * item[k] for item in problem.image.items]
-            order = sorted(range(problem.n), key=values.__getitem__)[:high]
-            yield sorted(i for rank, i in enumerate(order) if rank < low or values[i] < 0)
+            yield extreme_subset([sign * item[k] for item in problem.image.items], problem.sizes)

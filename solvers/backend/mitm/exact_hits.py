@@ -10,8 +10,7 @@ Each candidate is confirmed in exact integers. An exact cardinality is one more 
 from __future__ import annotations
 
 import os
-from collections import defaultdict, deque
-from concurrent.futures import ThreadPoolExecutor
+from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from itertools import pairwise, product
 from typing import TYPE_CHECKING
@@ -19,11 +18,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from solvers.backend.bounds import simple_bound
-from solvers.backend.protocol import OutOfTimeError
+from solvers.backend.mitm.threads import in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from concurrent.futures import Future
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -56,28 +54,7 @@ def exact_hits_refusal(problem: SubsetSum, limits: Limits) -> str | None:
     per_entry = 4 * (200 + 40 * problem.d)  # four quarters, their exact vectors where duplicates need them
     per_thread = 80 * max(_CANDIDATES_PER_WINDOW, quarter) + 32 * quarter
     needed = per_entry * quarter + _threads(limits) * per_thread
-    if needed > limits.bytes_allowed:
-        return f"it needs about {needed} bytes for {problem.n} items, {limits.bytes_allowed} are allowed"
-    return None
-
-
-def find_exact_hit(problem: SubsetSum, limits: Limits) -> tuple[list[int] | None, bool]:
-    """Find a subset of an allowed cardinality whose sum is exactly the target.
-
-    The subset does not depend on the number of threads.
-
-    Returns
-    -------
-    subset : list of int, or None
-        Sorted indices.
-    complete : bool
-        False when the time limit was reached without a hit. (None, True) proves that no subset hits.
-
-    """
-    try:
-        return next(exact_hits(problem, limits), None), True
-    except OutOfTimeError:
-        return None, False
+    return limits.shortage(needed, f"{problem.n} items")
 
 
 def exact_hits(problem: SubsetSum, limits: Limits) -> Iterator[list[int]]:
@@ -95,7 +72,7 @@ def exact_hits(problem: SubsetSum, limits: Limits) -> Iterator[list[int]]:
         return
     search = _Search(problem, limits)
     for joined in search.joined():
-        yield from limits.watched(search.confirmed(joined), search.done)
+        yield from limits.watched(search.confirmed(joined))
 
 
 def _threads(limits: Limits) -> int:
@@ -233,7 +210,6 @@ class _Search:
 
     def __init__(self, problem: SubsetSum, limits: Limits) -> None:
         self.limits = limits
-        self.done = 0.0  # the share of the residues that was searched
         fewest, most = problem.sizes
         counted = (1,) if fewest == most else ()
         vectors = [item + counted for item in problem.image.items]
@@ -285,18 +261,19 @@ class _Search:
             return found
 
         chunks = [(first, min(first + stride, _PRIME)) for first in range(0, _PRIME, stride)]
-        for (_, last), outcome in zip(chunks, _in_order(join, chunks, _threads(self.limits)), strict=True):
+        outcomes = in_order(join, chunks, _threads(self.limits))
+        for (_, last), outcome in zip(chunks, outcomes, strict=True):
             found = outcome
             while True:
                 if found[1].size:
                     yield found
-                self.done = found[0] / _PRIME
+                self.limits.progress.share = found[0] / _PRIME
                 if found[0] == last:
                     break
-                self.limits.check(self.done)
+                self.limits.check()
                 found = join(found[0], last)
             if last < _PRIME:
-                self.limits.check(self.done)
+                self.limits.check()
 
     def confirmed(self, joined: Joined) -> Iterator[list[int]]:
         """Yield the subsets among joined pairs that hit the target in exact integers."""
@@ -306,9 +283,9 @@ class _Search:
         rights = np.split(right_pairs, np.searchsorted(right_keys, keys[1:]))
         for left, right in zip(lefts, rights, strict=True):  # of equal keys
             by_total: dict[Vector, dict[int, list[tuple[int, int]]]] = defaultdict(lambda: defaultdict(list))
-            for i, j in self.limits.watched(map(self.left.entries, left.tolist()), self.done):
+            for i, j in self.limits.watched(map(self.left.entries, left.tolist())):
                 by_total[self.left.total(i, j)][self.left.size(i, j)].append((i, j))
-            for i, j in self.limits.watched(map(self.right.entries, right.tolist()), self.done):
+            for i, j in self.limits.watched(map(self.right.entries, right.tolist())):
                 total, size = self.right.total(i, j), self.right.size(i, j)
                 needed = tuple(t - x for t, x in zip(self.target, total, strict=True))
                 for other, fitting in by_total.get(needed, {}).items():
@@ -317,24 +294,3 @@ class _Search:
                             for half in self.left.subsets(a, b):
                                 for rest in self.right.subsets(i, j):
                                     yield sorted(half + rest)
-
-
-def _in_order(
-    join: Callable[[int, int], Joined], chunks: list[tuple[int, int]], threads: int
-) -> Iterator[Joined]:
-    """Yield the outcome of every chunk in order, with up to ``threads`` of them being worked on."""
-    if min(threads, len(chunks)) == 1:
-        for first, last in chunks:
-            yield join(first, last)
-        return
-    executor = ThreadPoolExecutor(threads)
-    waiting: deque[Future[Joined]] = deque()
-    try:
-        for chunk in chunks:
-            waiting.append(executor.submit(join, *chunk))
-            if len(waiting) > threads:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        executor.shutdown(cancel_futures=True)

@@ -8,7 +8,6 @@ mixed, the same search runs in Python's own integers. Counting is the same two p
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ import numpy as np
 
 from solvers.backend.bounds import simple_bound
 from solvers.backend.grid import Grid, grid_of
+from solvers.backend.mitm.quarter_lists import positions
 from solvers.backend.protocol import Enumerator, Finding, Limits, OutOfTimeError
 from solvers.errors import UnsupportedProblemError
 from solvers.solution import Stop
@@ -24,10 +24,12 @@ from solvers.solution import Stop
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from numpy.typing import NDArray
+
     from solvers.problem import SubsetSum
     from solvers.solution import Objective
 
-    Sums = tuple[Any, Any]  # sorted sums and their masks: arrays, or lists of Python's integers
+    Sums = tuple[NDArray[Any], NDArray[np.uint32]]  # sorted, int64 or Python's integers, and their masks
     Seen = tuple[list[int] | None, int]  # a subset and its exact error in units
 
 _MOST_ITEMS = 50
@@ -68,10 +70,7 @@ class MeetInTheMiddle(Enumerator):
             return f"it takes scalar items, these have {problem.d} dimensions"
         if problem.n > _MOST_ITEMS:
             return f"it takes up to {_MOST_ITEMS} items, these are {problem.n}"
-        needed = 2 * _BYTES_PER_SUM << ((problem.n + 1) // 2)
-        if limits.memory is not None and needed > limits.memory:
-            return f"it needs about {needed} bytes for {problem.n} items, the memory limit is {limits.memory}"
-        return None
+        return limits.shortage(2 * _BYTES_PER_SUM << ((problem.n + 1) // 2), f"{problem.n} items")
 
     def solve(self, problem: SubsetSum, objective: Objective, limits: Limits) -> Finding:
         """Answer in O(2^(n/2)) time and memory; by cardinality O(n 2^(n/2))."""
@@ -87,8 +86,7 @@ class MeetInTheMiddle(Enumerator):
 
     def count(self, problem: SubsetSum, above: int, reach: int, limits: Limits) -> int:
         """Count the subsets in O(2^(n/2)) time and memory."""
-        search = _Search(problem, limits, grouped=problem.sizes != (0, problem.n))
-        return limits.total(search.counts(above, reach))
+        return _Search(problem, limits, grouped=problem.sizes != (0, problem.n)).count(above, reach)
 
     def listed(self, problem: SubsetSum, above: int, reach: int, limits: Limits) -> Iterator[list[int]]:
         """Yield the subsets, a buffer of them at a time."""
@@ -131,44 +129,39 @@ class _Search:
         self.right = self._half(middle, self.problem.n)
 
     def _half(self, first: int, last: int) -> _Half:
-        groups: dict[int, Sums] = {0: self._empty_sum()}
+        groups: dict[int, Sums] = {0: (np.zeros(1, self.grid.items.dtype), np.zeros(1, np.uint32))}
         for index in range(first, last):
             self.limits.check()
             item, bit = int(self.grid.items[index, 0]), index - first
-            if self.grouped:
-                top = max(groups)
-                grown = {0: groups[0], top + 1: self._merge(None, groups[top], item, bit)}
-                for size in range(1, top + 1):
-                    grown[size] = self._merge(groups[size], groups[size - 1], item, bit)
-                groups = grown
-            else:
+            if not self.grouped:
                 groups = {0: self._merge(groups[0], groups[0], item, bit)}
+                continue
+            for size in range(max(groups) + 1, 0, -1):
+                groups[size] = self._merge(groups.get(size), groups[size - 1], item, bit)
         return _Half(first, groups)
 
-    def _empty_sum(self) -> Sums:
-        if self.in_python:
-            return [0], [0]
-        return np.zeros(1, np.int64), np.zeros(1, np.uint32)
-
     def _merge(self, without: Sums | None, taking: Sums, item: int, bit: int) -> Sums:
+        if without is None:
+            without = taking[0][:0], taking[1][:0]
         if self.in_python:
-            before = [] if without is None else list(zip(*without, strict=True))
-            after = [(s + item, mask | 1 << bit) for s, mask in zip(*taking, strict=True)]
-            merged = sorted(before + after)  # two sorted runs: linear time
-            return [s for s, _ in merged], [mask for _, mask in merged]
+            sums = np.concatenate([without[0], taking[0] + item])
+            masks = np.concatenate([without[1], taking[1] | np.uint32(1 << bit)])
+            order = np.argsort(sums, kind="stable")  # two sorted runs: linear time
+            return sums[order], masks[order]
         from solvers.kernels.half_sums import merge_with_item
 
-        if without is None:
-            without = np.empty(0, np.int64), np.empty(0, np.uint32)
         if self.limits.seconds is None or len(taking[0]) <= _SUMS_AT_A_TIME:
             return merge_with_item(without[0], without[1], taking[0], taking[1], item, bit)
         sums = np.empty(len(without[0]) + len(taking[0]), np.int64)
         masks = np.empty(sums.size, np.uint32)
-        for a, b in self.limits.watched(_runs(without[0], taking[0], item), every=1):
-            place = slice(a.start + b.start, a.stop + b.stop)
-            sums[place], masks[place] = merge_with_item(
-                without[0][a], without[1][a], taking[0][b], taking[1][b], item, bit
+        cuts = np.arange(_SUMS_AT_A_TIME, len(without[0]), _SUMS_AT_A_TIME)  # runs to be merged one by one
+        ends = [*cuts, len(without[0])], [*taking[0].searchsorted(without[0][cuts] - item), len(taking[0])]
+        i = j = 0
+        for end, stop in self.limits.watched(zip(*ends, strict=True), every=1):
+            sums[i + j : end + stop], masks[i + j : end + stop] = merge_with_item(
+                without[0][i:end], without[1][i:end], taking[0][j:stop], taking[1][j:stop], item, bit
             )
+            i, j = end, stop
         return sums, masks
 
     # -- objectives ----------------------------------------------------------------------------------
@@ -256,7 +249,7 @@ class _Search:
     def _nearest_on_grid(self, left: Sums, right: Sums, stop: int) -> tuple[int, int]:
         target = int(self.grid.target[0])
         if self.in_python:
-            return _nearest_pair_of_integers(left[0], right[0], target, stop)
+            return _nearest_pair_of_integers(left[0], right[0], target)
         from solvers.kernels.two_pointers import nearest_pair
 
         # On a coarse grid a small distance proves nothing yet, so nothing but the nearest pair will do.
@@ -279,28 +272,28 @@ class _Search:
 
     # -- counting and listing ------------------------------------------------------------------------
 
-    def counts(self, above: int, reach: int) -> Iterator[tuple[int, float]]:
-        """Count the subsets with ``above < error <= reach``, in portions, with the share that is done."""
+    def count(self, above: int, reach: int) -> int:
+        """Count the subsets with ``above < error <= reach``."""
         self.list_half_sums()
         self._prefer_exactness((above, reach))
-        whole, done = sum(len(self.left.groups[a][0]) for a, _ in self._allowed_groups()), 0
+        total = done = 0
+        whole = sum(len(self.left.groups[a][0]) for a, _ in self._allowed_groups())
         for a, b in self._allowed_groups():
             for left in self._portions(self.left.groups[a]):
-                done += len(left[0])
-                yield (
-                    sum(
-                        self._count_within(left, self.right.groups[b], radius) * sign
-                        for radius, sign in ((reach, 1), (above, -1))
-                    ),
-                    done / whole,
+                total += sum(
+                    self._count_within(left, self.right.groups[b], radius) * sign
+                    for radius, sign in ((reach, 1), (above, -1))
                 )
+                done += len(left[0])
+                self.limits.progress.share, self.limits.progress.counted = done / whole, total
+        return total
 
     def listed(self, above: int, reach: int) -> Iterator[list[int]]:
         """Yield the subsets with ``above < error <= reach``."""
         self.list_half_sums()
         self._prefer_exactness((above, reach))
         low, high = self.grid.window(reach)
-        sure_low, sure_high = self._surely_within(above)
+        sure_low, sure_high = self.grid.sure(above)
         parts = [(low, sure_low - 1), (sure_high + 1, high)] if sure_low <= sure_high else [(low, high)]
         for a, b in self._allowed_groups():
             left, right = self.left.groups[a], self.right.groups[b]
@@ -321,26 +314,16 @@ class _Search:
         if borderline > _MOST_CANDIDATES:
             self._restart_in_python()
 
-    def _surely_within(self, radius: int) -> tuple[int, int]:
-        """Return (low, high): every subset with grid differences in there has an error of at most ``radius``.
-
-        Empty (low > high) when there are none.
-        """
-        if not self.grid.shift:
-            return -radius, radius
-        steps = radius >> self.grid.shift
-        return 1 - steps, steps - self.grid.slack
-
     def _borderline(self, radius: int) -> list[tuple[int, int]]:
         """Return the intervals of grid differences that leave open whether the error exceeds ``radius``."""
         if not self.grid.shift or radius < 0:
             return []
         low, high = self.grid.window(radius)
-        sure_low, sure_high = self._surely_within(radius)
+        sure_low, sure_high = self.grid.sure(radius)
         return [(low, sure_low - 1), (sure_high + 1, high)] if sure_low <= sure_high else [(low, high)]
 
     def _count_within(self, left: Sums, right: Sums, radius: int) -> int:
-        total = self._pairs_between(left, right, *self._surely_within(radius))
+        total = self._pairs_between(left, right, *self.grid.sure(radius))
         for part in self._borderline(radius):
             for i, j in self.limits.watched(self._listed_between(left, right, *part)):
                 total += self._error(self._subset(left, i, right, j)) <= radius
@@ -367,11 +350,11 @@ class _Search:
     def _pairs_up_to(self, left: Any, right: Any, bound: int) -> int:
         """Count the pairs of sums of at most ``bound``."""
         if self.in_python:
-            return _pairs_of_integers_up_to(left, right[: bisect_right(right, bound - left[0])], bound)
+            return int(right.searchsorted(bound - left, "right").sum())
         from solvers.kernels.two_pointers import pairs_up_to
 
         bound = _clamped(bound)
-        return int(pairs_up_to(left, right[: np.searchsorted(right, bound - left[0], "right")], bound))
+        return int(pairs_up_to(left, right[: right.searchsorted(bound - left[0], "right")], bound))
 
     def _listed_between(self, left: Sums, right: Sums, low: int, high: int) -> Iterator[tuple[int, int]]:
         """Yield the pairs that ``_pairs_between`` counts."""
@@ -384,12 +367,13 @@ class _Search:
     def _pairs_in(self, left: Any, right: Any, low: int, high: int) -> Iterator[tuple[int, int]]:
         """Yield the pairs of sums from ``low`` to ``high``."""
         if self.in_python:
-            yield from _pairs_of_integers(left, right, low, high)
+            ends = zip(right.searchsorted(low - left), right.searchsorted(high - left, "right"), strict=True)
+            yield from ((i, j) for i, (begin, end) in enumerate(ends) for j in range(begin, end))
             return
         from solvers.kernels.two_pointers import pairs_in_window
 
         low, high = _clamped(low), _clamped(high)
-        right = right[: np.searchsorted(right, high - left[0], "right")]
+        right = right[: right.searchsorted(high - left[0], "right")]
         pairs = np.empty((_PAIRS_AT_A_TIME, 2), np.int64)
         i, top, j = 0, right.size - 1, right.size - 1
         while i < left.size:
@@ -397,28 +381,11 @@ class _Search:
             yield from pairs[:found].tolist()
 
     def _subset(self, left: Sums, i: int, right: Sums, j: int) -> list[int]:
-        return [
-            half.first + bit
-            for half, mask in ((self.left, int(left[1][i])), (self.right, int(right[1][j])))
-            for bit in range(mask.bit_length())
-            if mask >> bit & 1
-        ]
+        masks = (self.left, left[1][i]), (self.right, right[1][j])
+        return [half.first + bit for half, mask in masks for bit in positions(int(mask))]
 
     def _error(self, subset: Sequence[int]) -> int:
         return abs(sum(self.items[i] for i in subset) - self.target)
-
-
-def _runs(without: Any, taking: Any, item: int) -> Iterator[tuple[slice, slice]]:
-    """Cut two sorted lists into runs to be merged one after the other; the second is shifted by an item."""
-    i = j = 0
-    while i < without.size or j < taking.size:
-        end, stop = min(i + _SUMS_AT_A_TIME, without.size), min(j + _SUMS_AT_A_TIME, taking.size)
-        if end < without.size:  # of equal sums those without the item come first
-            stop = min(stop, int(np.searchsorted(taking, without[end] - item, "left")))
-        if stop < taking.size:
-            end = min(end, int(np.searchsorted(without, taking[stop] + item, "right")))
-        yield slice(i, end), slice(j, stop)
-        i, j = end, stop
 
 
 def _clamped(bound: int) -> int:
@@ -426,38 +393,9 @@ def _clamped(bound: int) -> int:
     return max(-_WORD, min(bound, _WORD))
 
 
-def _nearest_pair_of_integers(
-    left: Sequence[int], right: Sequence[int], target: int, stop: int
-) -> tuple[int, int]:
+def _nearest_pair_of_integers(left: NDArray[Any], right: NDArray[Any], target: int) -> tuple[int, int]:
     """Do what the compiled ``nearest_pair`` does, in integers of any size."""
-    i, j = 0, len(right) - 1
-    best_i, best_j = i, j
-    best = abs(left[i] + right[j] - target)
-    while i < len(left) and j >= 0 and best > stop:
-        difference = left[i] + right[j] - target
-        if abs(difference) < best:
-            best, best_i, best_j = abs(difference), i, j
-        if difference > 0:
-            j -= 1
-        else:
-            i += 1
-    return best_i, best_j
-
-
-def _pairs_of_integers_up_to(left: Sequence[int], right: Sequence[int], bound: int) -> int:
-    """Do what the compiled ``pairs_up_to`` does, in integers of any size."""
-    total, fitting = 0, len(right)
-    for x in left:
-        while fitting and x + right[fitting - 1] > bound:
-            fitting -= 1
-        total += fitting
-    return total
-
-
-def _pairs_of_integers(
-    left: Sequence[int], right: Sequence[int], low: int, high: int
-) -> Iterator[tuple[int, int]]:
-    """Do what the compiled ``pairs_in_window`` does, in integers of any size."""
-    for i, x in enumerate(left):
-        for j in range(bisect_left(right, low - x), bisect_right(right, high - x)):
-            yield i, j
+    above = np.minimum(right.searchsorted(target - left), right.size - 1)
+    places = np.concatenate([np.maximum(above - 1, 0), above])  # next to the target, for each left sum
+    best = int(np.argmin(abs(np.tile(left, 2) + right[places] - target)))
+    return best % left.size, int(places[best])

@@ -42,7 +42,7 @@ from typing import TYPE_CHECKING
 
 from solvers.backend.bounds import simple_bound
 from solvers.backend.grid import grid_of
-from solvers.backend.mitm.vector_halves import FAR, NOTHING, Halves
+from solvers.backend.mitm.vector_halves import FAR, Halves
 from solvers.backend.protocol import Enumerator, Finding, Limits, OutOfTimeError
 from solvers.errors import UnsupportedProblemError
 from solvers.solution import Stop
@@ -50,7 +50,7 @@ from solvers.solution import Stop
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from solvers.backend.mitm.vector_halves import Sizes, Window
+    from solvers.backend.mitm.vector_halves import Sizes
     from solvers.problem import SubsetSum
     from solvers.solution import Objective
 
@@ -76,12 +76,7 @@ class MultidimensionalMeetInTheMiddle(Enumerator):
             return f"it takes up to {_MOST_ITEMS} items, these are {problem.n}"
         # Points, queries, masks and boxes.
         needed = (20 * (problem.d + 1) + 4) << ((problem.n + 1) // 2)
-        if needed > limits.bytes_allowed:
-            return (
-                f"it needs about {needed} bytes for {problem.n} items in {problem.d} dimensions, "
-                f"allowed are {limits.bytes_allowed}"
-            )
-        return None
+        return limits.shortage(needed, f"{problem.n} items in {problem.d} dimensions")
 
     def enumeration_refusal(self, problem: SubsetSum, limits: Limits) -> str | None:
         """Return why it cannot count or list, if it cannot: too many items for the memory."""
@@ -106,8 +101,7 @@ class MultidimensionalMeetInTheMiddle(Enumerator):
 
     def count(self, problem: SubsetSum, above: int, reach: int, limits: Limits) -> int:
         """Count without visiting what lies deep inside: O(2^(n (1 - 1/(2 d)))) boxes or less."""
-        search = _Search(problem, limits)
-        return limits.total(search.counts(reach)) - limits.total(search.counts(above))
+        return _Search(problem, limits).count(above, reach)
 
     def listed(self, problem: SubsetSum, above: int, reach: int, limits: Limits) -> Iterator[list[int]]:
         """Yield the subsets in the order of their left halves."""
@@ -186,7 +180,7 @@ class _Search:
         best, subset = (answer.units, answer.subset) if below is None or hit else (below, None)
         ranked = 0
         try:
-            candidates = self.halves.listed(sizes, lambda: self.grid.window(best - 1), NOTHING)
+            candidates = self.halves.listed(sizes, lambda: self.grid.window(best - 1), self.grid.sure(-1))
             while best > stop or subset is None:
                 candidate = next(candidates, None)
                 if candidate is None:
@@ -209,32 +203,25 @@ class _Search:
 
     # -- all subsets ---------------------------------------------------------------------------------
 
-    def counts(self, reach: int) -> Iterator[tuple[int, float]]:
-        """Count the subsets with ``error <= reach``, in portions, with the share that is done."""
+    def count(self, above: int, reach: int) -> int:
+        """Count the subsets with ``above < error <= reach``."""
+        return self._count(reach) - self._count(above)
+
+    def _count(self, reach: int) -> int:
         if reach < 0:
-            return
-        sizes, sure = self.problem.sizes, self._sure(reach)
-        phases = 2 if self.grid.shift else 1
-        for number, done in self.halves.counts(sizes, sure):
-            yield number, done / phases
+            return 0
+        sizes, sure = self.problem.sizes, self.grid.sure(reach)
+        number = self.halves.count(sizes, sure, 0.5 if self.grid.shift else 1.0)
         if self.grid.shift:
             outer = self.grid.window(reach)
             for ranked, subset in enumerate(self.halves.listed(sizes, lambda: outer, sure)):
                 self._check_ranked(ranked)
-                yield self.problem.image.error(subset) <= reach, 1 / 2
+                number += self.problem.image.error(subset) <= reach
+        return number
 
     def listed(self, above: int, reach: int) -> Iterator[list[int]]:
         """Yield the subsets with ``above < error <= reach``."""
-        outer, inner = self.grid.window(reach), self._sure(above)
+        outer, inner = self.grid.window(reach), self.grid.sure(above)
         for subset in self.halves.listed(self.problem.sizes, lambda: outer, inner):
             if not self.grid.shift or above < self.problem.image.error(subset) <= reach:
                 yield subset
-
-    def _sure(self, reach: int) -> Window:
-        """Return a window of grid differences all of which mean an error of at most ``reach`` units."""
-        if reach < 0:
-            return NOTHING
-        if not self.grid.shift:
-            return -reach, reach
-        whole = reach >> self.grid.shift
-        return 1 - whole, whole - self.grid.slack

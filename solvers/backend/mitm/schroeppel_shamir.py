@@ -10,12 +10,12 @@ chance is ranked exactly. Exact hits of vectors are found by ``exact_hits``.
 from __future__ import annotations
 
 from fractions import Fraction
-from itertools import islice, pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import islice
+from typing import TYPE_CHECKING
 
-from solvers.backend.bounds import expected_subsets, simple_bound, sum_range
+from solvers.backend.bounds import expected_subsets, extreme_subset, simple_bound, sum_range
 from solvers.backend.mitm.quarter_lists import extent, items_listed, meeting_points, number
-from solvers.backend.protocol import Enumerator, Finding, Limits
+from solvers.backend.protocol import Enumerator, Finding, Limits, OutOfTimeError
 from solvers.errors import UnsupportedProblemError
 from solvers.solution import Stop
 
@@ -30,8 +30,7 @@ if TYPE_CHECKING:
 _MOST_ITEMS = 64
 _BYTES_PER_SUM = 64  # with its mask, by cardinality and not, and the merge's copies of them
 _BYTES_PER_THREAD = 4 << 20
-_COUNTING_BUDGET = 1 << 24
-_SUMS_PER_STRIPE = 1 << 22  # of an enumeration, between two looks at the clock: some hundredths of a second
+_COUNTING_BUDGET = 1 << 22
 _FEW = 1 << 16  # subsets that are listed to be counted
 
 
@@ -66,9 +65,7 @@ class SchroeppelShamir(Enumerator):
             return exact_hits_refusal(problem, limits)
         listed = 2 << items_listed((problem.n + 1) // 2)
         needed = _BYTES_PER_SUM * listed + _BYTES_PER_THREAD * (limits.threads or 4)
-        if needed > limits.bytes_allowed:
-            return f"it needs about {needed} bytes for {problem.n} items, {limits.bytes_allowed} are allowed"
-        return None
+        return limits.shortage(needed, f"{problem.n} items")
 
     def solve(self, problem: SubsetSum, objective: Objective, limits: Limits) -> Finding:
         """Answer in O(2^(n/2)) time and O(2^(n/4)) memory."""
@@ -83,15 +80,13 @@ class SchroeppelShamir(Enumerator):
     def count(self, problem: SubsetSum, above: int, reach: int, limits: Limits) -> int:
         """Return the number of subsets with above < error <= reach."""
         if problem.d > 1:
-            return limits.total((1, 0.0) for _ in self.listed(problem, above, reach, limits))
+            return sum(1 for _ in self.listed(problem, above, reach, limits))
         if expected_subsets(problem, reach) < _FEW:  # a sweep that lists is faster than one that counts
-            some = islice(self.listed(problem, above, reach, limits), _FEW)
-            few = limits.total((1, 0.0) for _ in some)
+            few = sum(1 for _ in islice(self.listed(problem, above, reach, limits), _FEW))
             if few < _FEW:
                 return few
         counting = _Counting(problem, limits)
-        beyond = limits.total(counting.within(reach))
-        return beyond - (limits.total(counting.within(min(above, reach))) if above >= 0 else 0)
+        return counting.within(reach) - counting.within(min(above, reach))
 
     def listed(self, problem: SubsetSum, above: int, reach: int, limits: Limits) -> Iterator[list[int]]:
         """Yield the subsets with above < error <= reach."""
@@ -116,15 +111,15 @@ class SchroeppelShamir(Enumerator):
 
 
 def _exact_hit(problem: SubsetSum, limits: Limits) -> Finding:
-    from solvers.backend.mitm.exact_hits import find_exact_hit
+    from solvers.backend.mitm.exact_hits import exact_hits
 
-    subset, complete = find_exact_hit(problem, limits)
-    size = problem.sizes[0]
-    if subset is not None:
-        return Finding(subset, Fraction(0), size)
-    unit = problem.image.unit
-    bound = max(1, simple_bound(problem)) if complete else simple_bound(problem)
-    return Finding(None, bound * unit, size, stop=Stop.PROVEN if complete else Stop.TIME_LIMIT)
+    size, unit, bound = problem.sizes[0], problem.image.unit, simple_bound(problem)
+    try:
+        for subset in exact_hits(problem, limits):
+            return Finding(subset, Fraction(0), size)
+    except OutOfTimeError:
+        return Finding(None, bound * unit, size, stop=Stop.TIME_LIMIT)
+    return Finding(None, max(1, bound) * unit, size)
 
 
 def _nearest(problem: SubsetSum, limits: Limits, tolerance: int | None) -> Finding:
@@ -139,11 +134,7 @@ def _nearest(problem: SubsetSum, limits: Limits, tolerance: int | None) -> Findi
 
     halves = Halves(problem, by_size=problem.sizes != (0, problem.n), most=high)
     search = NearestSearch(halves, limits, max(bound, tolerance or 0))
-    best, complete = Best(), True
-    for part in halves.parts(low, high):
-        best, complete = search.improve(part, best)
-        if not complete or best.at_most(search.stop):
-            break
+    best, complete = search.improve_all(halves.parts(low, high), Best())
     subset = _subset(halves, best)
     if not complete:
         return Finding(subset, bound * unit, low, stop=Stop.TIME_LIMIT)
@@ -170,12 +161,8 @@ def _sparsest(problem: SubsetSum, limits: Limits) -> Finding:
             search = NearestSearch(halves, limits, bound)
             # What came before misses the tolerance, so nothing that is farther off is of interest.
             incumbent = Best() if best is None else Best(best[0])
-            start, complete = incumbent, True
-            for part in halves.parts(size, size):
-                incumbent, complete = search.improve(part, incumbent)
-                if not complete or incumbent.at_most(bound):
-                    break
-            found = [_subset(halves, incumbent) or []] if incumbent is not start else []
+            nearer, complete = search.improve_all(halves.parts(size, size), incumbent)
+            found = [_subset(halves, nearer) or []] if nearer is not incumbent else []
             if not complete:
                 shown = min([*([best] if best else []), *((image.error(s), s) for s in found)], default=None)
                 return Finding(shown and shown[1], bound * image.unit, size, stop=Stop.TIME_LIMIT)
@@ -193,8 +180,7 @@ def _extreme(problem: SubsetSum, low: int, high: int) -> list[int] | None:
     if smallest < target < largest:
         return None
     sign = 1 if target <= smallest else -1
-    ascending = sorted(range(problem.n), key=lambda i: sign * items[i])
-    return sorted(i for place, i in enumerate(ascending[:high]) if place < low or sign * items[i] < 0)
+    return extreme_subset([sign * x for x in items], (low, high))
 
 
 def _subset(halves: Halves, best: Best) -> list[int] | None:
@@ -214,6 +200,7 @@ class _Listing:
         self.halves = Halves(problem, by_size=self.sizes != (0, problem.n), most=self.sizes[1])
         self.extremes = sum_range(self.halves.items, self.sizes)
         self.limits = limits
+        self.searches, self.searched = 1, 0  # how many there will be, and have been
 
     def between(self, low: int, high: int) -> Iterator[tuple[list[int], int]]:
         """Yield every subset of an allowed cardinality with its exact sum, where that lies in [low, high]."""
@@ -223,113 +210,83 @@ class _Listing:
                 if low <= total <= high:
                     yield subset, total
 
-    def on_grid(
-        self, low: int, high: int, phase: tuple[int, int] = (0, 1)
-    ) -> Iterator[tuple[list[int], int]]:
+    def on_grid(self, low: int, high: int) -> Iterator[tuple[list[int], int]]:
         """Yield every subset of an allowed cardinality with its exact sum, where the grid's fits."""
-        from solvers.backend.mitm.window_search import ENDLESS, WINDOW, Scratch, swept
+        from solvers.backend.mitm.window_search import ENDLESS, WINDOW, Scratch, swept, width_of_windows
 
         centre, reach = (low + high) // 2, (high - low + 1) // 2
-        for part, sides, interval, width, done in self.stripes(centre, phase, distinct=True):
+        for part, sides in self.parts(centre, distinct=True):
+            first, last = extent(sides[0])
+            width = width_of_windows(last - first, 2 * number(sides[0]), WINDOW)
             endless = 2 * ENDLESS  # a margin with which the reach never shrinks
             chunks = swept(
-                sides, interval, lambda: (centre, reach), endless, -1, Scratch(*sides), width, WINDOW
+                sides, (first, last), lambda: (centre, reach), endless, -1, Scratch(*sides), width, WINDOW
             )
-            for boxes in chunks:
-                for left, smallest, largest in self.limits.watched(boxes, done, every=1):
+            for first, boxes in chunks:
+                self.check(first)
+                for left, smallest, largest in self.limits.watched(boxes, every=1):
                     # The reach may be half a step wider than asked for.
                     box = left, max(smallest, low - left), min(largest, high - left)
                     pairs = self.halves.pairs(part, box)
-                    for left_mask, right_mask, total in self.limits.watched(pairs, done):
+                    for left_mask, right_mask, total in self.limits.watched(pairs):
                         yield self.halves.subset(left_mask, right_mask), total
-                self.limits.check(done)
 
-    def stripes(self, centre: int, phase: tuple[int, int], *, distinct: bool) -> Iterator[_Stripe]:
-        """Cut the left sums of every part into stripes of about the same work, with a look at the clock.
-
-        ``phase``: which search this is, and of how many.
-        """
-        from solvers.backend.mitm.window_search import WINDOW, width_of_windows
-
+    def parts(self, centre: int, *, distinct: bool) -> Iterator[tuple[Part, tuple[Side, Side]]]:
+        """Yield the parts of one search, with the sums of both sides."""
         parts = list(self.halves.parts(*self.sizes))
         for place, part in enumerate(parts):
-            sides = (
-                self.halves.left.side(part[0], distinct=distinct),
-                self.halves.right.side(part[1], distinct=distinct),
-            )
-            if not sides[0][0].size or not sides[1][0].size:
-                continue
-            borders = _borders(sides, centre)
-            width = width_of_windows(borders[-1] - borders[0], 2 * number(sides[0]), WINDOW)
-            for stripe, interval in enumerate(pairwise(borders)):
-                done = (phase[0] + (place + stripe / (len(borders) - 1)) / len(parts)) / phase[1]
-                self.limits.check(done)
-                yield _Stripe(part, sides, interval, width, done)
+            sides = self.halves.sides(part, distinct=distinct)
+            if sides[0][0].size and sides[1][0].size:
+                self.sample, self.place = meeting_points(sides, centre), (place, len(parts))
+                yield part, sides
+        self.searched += 1
 
-
-class _Stripe(NamedTuple):
-    """Left sums in an interval, of one part: where a search goes on after a look at the clock.
-
-    ``width`` is that of a first window, ``done`` the share of the search that comes before.
-    """
-
-    part: Part
-    sides: tuple[Side, Side]
-    interval: tuple[int, int]
-    width: int
-    done: float
-
-
-def _borders(sides: tuple[Side, Side], centre: int) -> list[int]:
-    first, last = extent(sides[0])
-    stripes = 1 + (number(sides[0]) + number(sides[1])) // _SUMS_PER_STRIPE
-    sample = meeting_points(sides, centre)
-    cuts = sample[:: max(1, len(sample) // stripes)]
-    return sorted({first, last, *cuts[(cuts > first) & (cuts < last)].tolist()})
+    def check(self, left: int) -> None:
+        """Check the time where a part has come to a left sum."""
+        passed = self.place[0] + float(self.sample.searchsorted(left)) / len(self.sample)
+        self.limits.progress.share = (self.searched + passed / self.place[1]) / self.searches
+        self.limits.check()
 
 
 class _Counting(_Listing):
     """The number of subsets within a distance of the target."""
 
-    def within(self, reach: int) -> Iterator[tuple[int, float]]:
-        """Count the subsets with error <= reach, in portions, with the share of the search done before."""
+    def within(self, reach: int) -> int:
+        """Count the subsets with error <= reach."""
         halves = self.halves
         low = max(halves.target - reach, self.extremes[0])
         high = min(halves.target + reach, self.extremes[1])
         if low > high:
-            return
+            return 0
         outer, inner = halves.possible(low, high), halves.sure(low, high)
-        known = inner[0] <= inner[1]
-        open_yet = [(outer[0], inner[0] - 1), (inner[1] + 1, outer[1])] if known else [outer]
-        open_yet = [grid for grid in open_yet if grid[0] <= grid[1]]
-        phases = known + len(open_yet)
-        if known:
-            for _, sides, interval, width, done in self.stripes(sum(inner) // 2, (0, phases), distinct=False):
-                fitting = self._pairs_up_to(sides, inner[1], interval, width)
-                yield fitting - self._pairs_up_to(sides, inner[0] - 1, interval, width), done
-        for phase, grid in enumerate(open_yet, known):
-            for _, total in self.on_grid(*grid, (phase, phases)):
-                yield low <= total <= high, phase / phases
+        if inner[0] > inner[1]:
+            return sum(low <= total <= high for _, total in self.on_grid(*outer))
+        borders = [b for b in ((outer[0], inner[0] - 1), (inner[1] + 1, outer[1])) if b[0] <= b[1]]
+        self.searches = 2 + len(borders)
+        count = self._up_to(inner[1]) - self._up_to(inner[0] - 1)
+        for border in borders:
+            count += sum(low <= total <= high for _, total in self.on_grid(*border))
+        return count
 
-    def _pairs_up_to(
-        self, sides: tuple[Side, Side], bound: int, interval: tuple[int, int], width: int
-    ) -> int:
-        """Count the pairs with a left sum in an interval and a sum of at most ``bound`` on the grid."""
+    def _up_to(self, bound: int) -> int:
+        """Count the subsets of an allowed cardinality with a sum of at most ``bound`` on the grid."""
+        return sum(self._pairs_up_to(sides, bound) for _, sides in self.parts(bound, distinct=False))
+
+    def _pairs_up_to(self, sides: tuple[Side, Side], bound: int) -> int:
         import numpy as np
 
-        from solvers.backend.mitm.window_search import WINDOW
-        from solvers.kernels.sum_windows import place
+        from solvers.backend.mitm.window_search import WINDOW, width_of_windows
         from solvers.kernels.window_counts import count_up_to
 
-        (first, last), (least, most) = interval, extent(sides[1])
-        lefts, rights = (np.empty((2, side[0].size), np.int64) for side in sides)
+        counts = [number(side) for side in sides]
+        (first, last), (least, most) = extent(sides[0]), extent(sides[1])
         if bound >= last + most - 2:
-            place(sides[0], first, lefts[0])
-            place(sides[0], last, lefts[1])
-            return int((lefts[1] - lefts[0]).sum()) * number(sides[1])
+            return counts[0] * counts[1]
         last = min(last, bound - least + 1)
+        lefts, rights = (np.empty((2, side[0].size), np.int64) for side in sides)
         sums = np.empty((2, 4 * WINDOW), np.int64)
         scratch = lefts[0], lefts[1], rights[0], rights[1], sums[0], sums[1]
+        width = width_of_windows(last - first, 2 * counts[0], WINDOW)
         count = 0
         while first < last:
             first, width, high, low = (
@@ -338,5 +295,5 @@ class _Counting(_Listing):
             )
             count += (high << 16) + low
             if first < last:
-                self.limits.check()
+                self.check(first)
         return count

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+
+from solvers.backend.mitm.threads import in_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 FAR = 1 << 62  # farther than any two sums on a grid
-NOTHING = (1, 0)  # an empty window
 
 _BUDGET = 1 << 20  # node visits of one compiled call: some hundredths of a second
 _ROWS_AT_A_TIME = 1 << 20  # sums made in one compiled call
@@ -82,9 +82,8 @@ class Halves:
             self.limits.check()
             grow_tree(self.points, self.masks, self.low, self.high, root, levels)
 
-        levels, top = leaves.bit_length(), 0
-        if len(self.points) >= _SMALL:
-            top = max(3, len(self.points).bit_length() - _GROWN_AT_A_TIME.bit_length())
+        levels = leaves.bit_length()
+        top = 0 if len(self.points) < _SMALL else max(3, (len(self.points) // _GROWN_AT_A_TIME).bit_length())
         for level in range(top):
             list(self._map(grow, [(root, 1) for root in range(1 << level, 2 << level)]))
         list(self._map(grow, [(root, levels - top) for root in range(1 << top, 2 << top)]))
@@ -129,8 +128,8 @@ class Halves:
                 best, pair = distance, (query, point)
         return best, *pair, True
 
-    def counts(self, sizes: Sizes, window: Window) -> Iterator[tuple[int, float]]:
-        """Count the pairs whose grid differences lie in the window, in portions, with the share done."""
+    def count(self, sizes: Sizes, window: Window, share: float) -> int:
+        """Count the pairs whose grid differences lie in the window, a share of what there is to do."""
         from solvers.kernels.closest_pairs import count_pairs
 
         box = self._box(sizes, window)
@@ -143,9 +142,11 @@ class Halves:
                 number += more
             return number
 
-        stripes = self._stripes()
+        stripes, total, progress = self._stripes(), 0, self.limits.progress
         for place, number in enumerate(self._map(count, stripes), 1):
-            yield number, place / len(stripes)
+            total += number
+            progress.share, progress.counted = share * place / len(stripes), total
+        return total
 
     def listed(self, sizes: Sizes, outer: Callable[[], Window], inner: Window) -> Iterator[list[int]]:
         """Yield the subsets whose grid differences lie in one window and not all in the other.
@@ -156,12 +157,11 @@ class Halves:
 
         pairs = np.empty((_BUFFER, 2), np.int64)
         cursor, total = 0, len(self.queries)
-        end = total * (len(self.low) // 2)
-        while cursor < end:
-            self.limits.check(cursor / end)
+        while cursor < total * (len(self.low) // 2):
+            self.limits.check()
             boxes = self._box(sizes, outer()), self._box(sizes, inner)
             found, cursor = list_pairs(*self._tree, self.queries, cursor, total, *boxes, pairs, _BUDGET)
-            for query, point in self.limits.watched(pairs[:found].tolist(), cursor / end):
+            for query, point in self.limits.watched(pairs[:found].tolist()):
                 yield self.subset(query, point)
 
     @property
@@ -187,13 +187,4 @@ class Halves:
     def _map(self, function: Callable[..., Result], jobs: Sequence[tuple[Any, ...]]) -> Iterator[Result]:
         """Yield what a function returns for every job, in order; in threads where there is enough to do."""
         threads = self.limits.threads or os.cpu_count() or 1
-        if threads == 1 or len(jobs) == 1 or len(self.points) < _SMALL:
-            yield from (function(*job) for job in jobs)
-            return
-        with ThreadPoolExecutor(threads) as pool:
-            try:
-                for future in [pool.submit(function, *job) for job in jobs]:
-                    yield future.result()
-            except BaseException:  # Ctrl-C too must not wait for jobs that have not begun
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+        return in_order(function, jobs, 1 if len(self.points) < _SMALL else threads)
