@@ -20,7 +20,7 @@ from solvers.errors import (
 )
 from solvers.listing import count, solutions
 from solvers.problem import SubsetSum
-from solvers.solution import Proof, Solution, Status
+from solvers.solution import Proof, Solution, Status, Stop
 
 __all__ = [
     "BackendUnavailableError",
@@ -31,6 +31,7 @@ __all__ = [
     "Proof",
     "Solution",
     "Status",
+    "Stop",
     "SubsetSum",
     "UnsupportedProblemError",
     "backends",

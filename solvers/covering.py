@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from solvers.backend.protocol import Limits, OutOfTimeError
 from solvers.errors import InvalidProblemError, UnsupportedProblemError
 from solvers.exact import as_fraction, integer_image
 from solvers.problem import SubsetSum
@@ -39,7 +40,7 @@ _WORD_BITS = 61
 _CELLS = 1 << 18  # a window, in bytes: it stays in the second-level cache
 _CELLS_PER_GAP = 16  # so that a gap too wide covers one aligned word of eight cells
 _TILT = 1  # items moved from the left half to the right one: longer runs of its sums in each window
-_SUMS_PER_CALL = 1 << 27  # of a compiled call: a fraction of a second
+_SUMS_PER_CALL = 1 << 25  # of a compiled call: some hundredths of a second
 
 
 class CoveringRadius(NamedTuple):
@@ -49,7 +50,7 @@ class CoveringRadius(NamedTuple):
     worst_target: Fraction
 
 
-def covering_radius(items: Any, low: Any, high: Any) -> CoveringRadius:
+def covering_radius(items: Any, low: Any, high: Any, *, time_limit: float | None = None) -> CoveringRadius:
     """Return the exact supremum over real targets in [low, high] of the error of the nearest subset.
 
     It is attained; ``worst_target`` is the smallest target that attains it. Takes O(2^n) time and
@@ -61,6 +62,8 @@ def covering_radius(items: Any, low: Any, high: Any) -> CoveringRadius:
         Floats (each the exact dyadic rational it stores), integers of any size, or Fractions; n up to 40.
     low, high : number
         The interval of targets, ``low <= high``.
+    time_limit : float, optional
+        Seconds.
 
     Returns
     -------
@@ -70,9 +73,11 @@ def covering_radius(items: Any, low: Any, high: Any) -> CoveringRadius:
     Raises
     ------
     InvalidProblemError
-        For no items, vectors, NaN or infinities, or ``low > high``.
+        For no items, vectors, NaN or infinities, ``low > high``, or a senseless time limit.
     UnsupportedProblemError
         For more than 40 items, or items so different in magnitude that no machine word resolves the gaps.
+    TimeoutError
+        When the time limit is reached; the message says what share of the interval was searched by then.
 
     Examples
     --------
@@ -82,24 +87,34 @@ def covering_radius(items: Any, low: Any, high: Any) -> CoveringRadius:
     Fraction(1, 8)
 
     """
+    limits = Limits.checked(time_limit)
     instance = _instance_of(items, low, high)
-    listed = _distinct_sums(instance.items, _FEW)
-    if listed is None and len(instance.items) <= _MOST_ITEMS:
-        walk = _Walk(instance)
+    try:
+        return _worst(instance, limits).answer()
+    except OutOfTimeError:
+        told = f"{limits.progress.share:.1%} of the interval searched"
+        raise TimeoutError(f"covering_radius: time limit of {time_limit} s reached: {told}") from None
+
+
+def _worst(instance: _Instance, limits: Limits) -> _Peak:
+    listed = _distinct_sums(instance.items, _FEW, limits)
+    if len(listed) <= _FEW:
+        return _peak_of(listed, instance)
+    n = len(instance.items)
+    if n <= _MOST_ITEMS:
+        walk = _Walk(instance, limits)
         if walk.run():
-            return walk.peak.answer()
-    if listed is None:
-        listed = _distinct_sums(instance.items, _MOST_LISTED)
-    if listed is None:
-        n = len(instance.items)
-        reason = f"are more than {_MOST_ITEMS}"
-        if n <= _MOST_ITEMS:
-            reason = f"differ too much in magnitude: rounded to {_WORD_BITS} bits, gaps vanish or look alike"
-        raise UnsupportedProblemError(
-            f"covering_radius cannot take these {n} items: they {reason}, "
-            f"and their distinct sums are more than {_MOST_LISTED}"
-        )
-    return _peak_of(listed, instance).answer()
+            return walk.peak
+    listed = _distinct_sums(instance.items, _MOST_LISTED, limits)
+    if len(listed) <= _MOST_LISTED:
+        return _peak_of(listed, instance)
+    reason = f"are more than {_MOST_ITEMS}"
+    if n <= _MOST_ITEMS:
+        reason = f"differ too much in magnitude: rounded to {_WORD_BITS} bits, gaps vanish or look alike"
+    raise UnsupportedProblemError(
+        f"covering_radius cannot take these {n} items: they {reason}, "
+        f"and their distinct sums are more than {_MOST_LISTED}"
+    )
 
 
 @dataclass(frozen=True)
@@ -161,14 +176,14 @@ class _Peak:
 # -- few sums: listed in Python ------------------------------------------------------------------------
 
 
-def _distinct_sums(items: Iterable[int], most: int) -> list[int] | None:
-    """Return all distinct subset sums, sorted, or None when they are more than ``most``."""
-    sums = {0}
-    for item in items:
-        sums |= {total + item for total in sums}
+def _distinct_sums(items: Iterable[int], most: int, limits: Limits) -> list[int]:
+    """Return all distinct subset sums, sorted; of the first items only, if those are more than ``most``."""
+    sums = [0]
+    for item in limits.watched(items, every=1):
         if len(sums) > most:
-            return None
-    return sorted(sums)
+            break
+        sums = list(dict.fromkeys(sorted(sums + [total + item for total in sums])))  # two runs: linear time
+    return sums
 
 
 def _peak_of(sums: list[int], instance: _Instance) -> _Peak:
@@ -195,9 +210,10 @@ class _Walk:
     exactly.
     """
 
-    def __init__(self, instance: _Instance) -> None:
+    def __init__(self, instance: _Instance, limits: Limits) -> None:
         items = instance.items
         self.instance = instance
+        self.limits = limits
         self.peak = _Peak(instance)
         self.shift = max(0, sum(map(abs, items)).bit_length() - _WORD_BITS)
         self.slack = len(items) if self.shift else 0
@@ -205,9 +221,9 @@ class _Walk:
         self.gaps: list[tuple[int, int]] = []  # on the grid, of interest, in ascending order
         self.middle = max(0, len(items) // 2 - _TILT)
         grid = [x >> self.shift for x in items]
-        self.left = _half_sums(grid[: self.middle])
-        self.right = _half_sums(grid[self.middle :])
-        self.exact_halves: tuple[list[int], list[int]] | None = None
+        self.left = _half_sums(grid[: self.middle], limits)
+        self.right = _half_sums(grid[self.middle :], limits)
+        self.exact_halves: tuple[NDArray[Any], NDArray[Any]] | None = None
         self.lower, self.upper = int(self.left[0] + self.right[0]), int(self.left[-1] + self.right[-1])
         # Interleaved, so that the first few left sums already reach everywhere.
         self.mixed = np.concatenate([self.left[k::8] for k in range(8)])
@@ -228,8 +244,10 @@ class _Walk:
         _, last = self._next_to((high >> self.shift) + self.slack + 1)
         # Windows show gaps of two units or more; where one unit matters, low is a sum and this one tells.
         self._consider(start, self._next_to(start + 1)[1])
+        first = start
         while last - start > self.threshold:
             start = self._window(start, last)
+            self.limits.progress.share = (start - first) / (last - first)
             if len(self.gaps) > _MOST_GAPS and not self._forget_narrow_gaps():
                 return False
         self._forget_narrow_gaps()
@@ -261,7 +279,9 @@ class _Walk:
             return self._next_to(value)
         if self.exact_halves is None:
             items = self.instance.items
-            self.exact_halves = _exact_sums(items[: self.middle]), _exact_sums(items[self.middle :])
+            halves = items[: self.middle], items[self.middle :]
+            left, right = (_distinct_sums(half, 1 << len(half), self.limits) for half in halves)
+            self.exact_halves = np.array(left, dtype=object), np.array(right, dtype=object)
         return _neighbours_of_integers(*self.exact_halves, value)
 
     # -- gaps of interest --------------------------------------------------------------------------------
@@ -319,6 +339,7 @@ class _Walk:
         most = max(1, _SUMS_PER_CALL // self.right.size)
         first = 0
         while first < size:
+            self.limits.check()
             end = min(size, first + min(most, max(first, (size + 7) // 8)))
             yield first, end
             first = end
@@ -350,32 +371,17 @@ class _Walk:
             yield start + a, start + b
 
 
-def _half_sums(items: list[int]) -> Ints:
+def _half_sums(items: list[int], limits: Limits) -> Ints:
     """Return all distinct sums, sorted."""
     sums = np.zeros(1, np.int64)
-    for item in items:
+    for item in limits.watched(items, every=1):
         sums = np.union1d(sums, sums + item)
     return sums
 
 
-def _exact_sums(items: list[int]) -> list[int]:
-    """Return all distinct sums, sorted, in integers of any size."""
-    sums = {0}
-    for item in items:
-        sums |= {total + item for total in sums}
-    return sorted(sums)
-
-
-def _neighbours_of_integers(left: list[int], right: list[int], value: int) -> tuple[int, int]:
+def _neighbours_of_integers(left: NDArray[Any], right: NDArray[Any], value: int) -> tuple[int, int]:
     """Do what the compiled ``neighbours`` does, in integers of any size."""
-    below, above = left[0] + right[0], left[-1] + right[-1]
-    i, j = 0, len(right) - 1
-    while i < len(left) and j >= 0:
-        total = left[i] + right[j]
-        if total >= value:
-            above = min(above, total)
-            j -= 1
-        else:
-            below = max(below, total)
-            i += 1
-    return below, above
+    place = right.searchsorted(value - left)
+    below = (left + right[np.maximum(place - 1, 0)])[place > 0]
+    above = (left + right[np.minimum(place, right.size - 1)])[place < right.size]
+    return max(below, default=left[0] + right[0]), min(above, default=left[-1] + right[-1])

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from time import perf_counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from solvers.backend.automatic import Attempt, counting_order, plan
@@ -16,12 +15,13 @@ from solvers.errors import (
     UnsupportedProblemError,
 )
 from solvers.problem import SubsetSum
-from solvers.solution import Objective, Proof, Solution, Status, checked_objective, exact_total_and_error
+from solvers.solution import Proof, Solution, Status, Stop, checked_objective, exact_total_and_error
 
 if TYPE_CHECKING:
     from fractions import Fraction
 
     from solvers.backend.protocol import Backend
+    from solvers.solution import Objective
 
 
 def solve(
@@ -45,7 +45,8 @@ def solve(
     backend : str
         "auto", or one of the names that :func:`backends` lists.
     time_limit : float, optional
-        Seconds. When it is reached the best subset found so far is returned with what is proven about it.
+        Seconds. When it is reached the best subset found so far is returned with what is proven about it,
+        and ``stop`` says so.
     memory_limit : int, optional
         Bytes.
     threads : int, optional
@@ -60,7 +61,8 @@ def solve(
     Raises
     ------
     InvalidProblemError
-        For an unknown objective or backend, a missing tolerance, or limits that are not positive.
+        For an unknown objective or backend, a missing tolerance, or limits, threads or a seed that make no
+        sense.
     UnsupportedProblemError
         If the chosen backend cannot answer this problem; the message names those that can.
     BackendUnavailableError
@@ -82,50 +84,38 @@ def solve(
     goal = checked_objective(objective)
     if goal != "nearest" and problem.tolerance is None:
         raise InvalidProblemError(f"objective {objective!r} needs a tolerance; give the SubsetSum one")
-    limits = checked_limits(time_limit, memory_limit, threads, seed)
-    started = perf_counter()
+    limits = Limits.checked(time_limit, memory_limit, threads, seed)
     best: Solution | None = None
     attempts = plan(problem, goal, limits) if backend == "auto" else [named(backend, problem, goal, limits)]
     reasons = []
     for attempt in attempts:
         if best is not None and best.status is Status.INFEASIBLE and not attempt.proves:
             break
-        asked = attempt.objective or goal
         try:
-            finding = attempt.backend.solve(problem, asked, limits.share(attempt.seconds))
+            finding = _asked(attempt, problem, goal, limits)
         except UnsupportedProblemError as reason:  # seen only on a closer look at the numbers
             reasons.append(f"{attempt.backend.name}: {reason}")
             continue
-        seconds = perf_counter() - started
+        seconds = limits.clock() - limits.started
         found = certified(problem, goal, finding, backend=attempt.backend.name, seconds=seconds)
         best = found if best is None else _better(problem, best, found)
-        if _is_final(best) or limits.expired:
+        if _is_final(best) or limits.expired or found.stop is Stop.INTERRUPTED:
             break
     if best is None:
         raise UnsupportedProblemError(f"{problem!r} cannot be answered ({'; '.join(reasons)})")
     return best
 
 
-def checked_limits(
-    time_limit: float | None, memory_limit: int | None, threads: int | None, seed: int
-) -> Limits:
-    """Return the limits of one call, started now.
-
-    Raises
-    ------
-    InvalidProblemError
-        For limits that are not positive.
-
-    """
-    if time_limit is not None and not (time_limit > 0 and math.isfinite(time_limit)):
-        raise InvalidProblemError(f"time_limit must be a positive number of seconds, got {time_limit!r}")
-    if memory_limit is not None and memory_limit <= 0:
-        raise InvalidProblemError(f"memory_limit must be a positive number of bytes, got {memory_limit!r}")
-    if threads is not None and threads < 1:
-        raise InvalidProblemError(f"threads must be at least 1, got {threads!r}")
-    if seed < 0:
-        raise InvalidProblemError(f"seed must be >= 0, got {seed!r}")
-    return Limits(time_limit, memory_limit, threads, seed)
+def _asked(attempt: Attempt, problem: SubsetSum, objective: Objective, limits: Limits) -> Finding:
+    """Ask one backend, for its share of the time; that this is over is no time limit of the caller's."""
+    share = limits.share(attempt.seconds)
+    try:
+        finding = attempt.backend.solve(problem, attempt.objective or objective, share)
+    except MemoryError as reason:
+        return Finding(None, message=f"{attempt.backend.name}: {reason}", stop=Stop.MEMORY_LIMIT)
+    if finding.stop is Stop.TIME_LIMIT and share.seconds == attempt.seconds and not limits.expired:
+        return replace(finding, stop=Stop.SEARCH_EXHAUSTED)
+    return finding
 
 
 def named(name: str, problem: SubsetSum, objective: Objective, limits: Limits) -> Attempt:
@@ -216,6 +206,8 @@ def _better(problem: SubsetSum, first: Solution, second: Solution) -> Solution:
         lower_bound=bound[1],
         size_bound=bound[0],
         message="; ".join(dict.fromkeys(m for m in messages if m)),
+        # That the last search ended by itself does not undo a limit that an earlier one met.
+        stop=first.stop if second.stop is Stop.SEARCH_EXHAUSTED else second.stop,
     )
     return certified(problem, shown.objective, finding, backend=shown.backend, seconds=second.seconds)
 
@@ -257,6 +249,7 @@ def certified(
         backend=backend,
         seconds=seconds,
         message=finding.message,
+        stop=Stop.PROVEN if status.settles(objective) else finding.stop,
     )
     solution.check(problem)
     return solution

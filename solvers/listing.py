@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import islice
-from time import perf_counter
-from typing import TYPE_CHECKING, Any, TypeVar
+from time import monotonic
+from typing import TYPE_CHECKING, TypeVar
 
-import numpy as np
-
-from solvers.backend.protocol import Finding
-from solvers.dispatch import certified, checked_limits, enumerators
+from solvers.arguments import count_or_none
+from solvers.backend.protocol import Finding, Limits, OutOfTimeError
+from solvers.dispatch import certified, enumerators
 from solvers.errors import InvalidProblemError, UnsupportedProblemError
 from solvers.problem import SubsetSum
+from solvers.solution import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from solvers.backend.protocol import Enumerator, Limits
+    from solvers.backend.protocol import Enumerator
     from solvers.solution import Solution
 
 Asked = TypeVar("Asked")
@@ -29,6 +30,7 @@ def count(
     problem: SubsetSum,
     *,
     backend: str = "auto",
+    time_limit: float | None = None,
     memory_limit: int | None = None,
     threads: int | None = None,
 ) -> int:
@@ -42,6 +44,8 @@ def count(
         With a tolerance.
     backend : str
         "auto", or one that can count: mitm, schroeppel-shamir, mitm-nd, dp.
+    time_limit : float, optional
+        Seconds.
     memory_limit : int, optional
         Bytes.
     threads : int, optional
@@ -53,9 +57,12 @@ def count(
     Raises
     ------
     InvalidProblemError
-        Without a tolerance, or for an unknown backend.
+        Without a tolerance, or for an unknown backend or a senseless limit.
     UnsupportedProblemError
         If there are too many subsets for every method; the message says why.
+    TimeoutError
+        When the time limit is reached; the message says what share of the search was done by then and, where
+        they are counted one after the other, how many subsets were.
 
     Examples
     --------
@@ -64,13 +71,17 @@ def count(
     3
 
     """
-    limits = checked_limits(None, memory_limit, threads, 0)
+    limits = Limits.checked(time_limit, memory_limit, threads)
     if _checked(problem).tolerance is None:
         raise InvalidProblemError("count() needs a tolerance; give the SubsetSum one")
     reach = problem.tolerance_units or 0
-    return _of_first_able(
-        enumerators(problem, backend, limits), lambda able: able.count(problem, -1, reach, limits)
-    )
+    choice = enumerators(problem, backend, limits)
+    try:
+        return _of_first_able(choice, lambda able: able.count(problem, -1, reach, limits))
+    except OutOfTimeError:
+        share, counted = limits.progress.share, limits.progress.counted
+        told = f"{share:.1%} of the search done" + (f", {counted:,} subsets counted" if counted else "")
+        raise TimeoutError(f"count: time limit of {time_limit} s reached: {told}") from None
 
 
 def solutions(
@@ -78,6 +89,7 @@ def solutions(
     *,
     limit: int | None = None,
     backend: str = "auto",
+    time_limit: float | None = None,
     memory_limit: int | None = None,
     threads: int | None = None,
 ) -> Iterator[Solution]:
@@ -94,6 +106,9 @@ def solutions(
         Stop after this many: the ``limit`` best. Without it the problem needs a tolerance.
     backend : str
         "auto", or one that can list: mitm, schroeppel-shamir, mitm-nd, dp.
+    time_limit : float, optional
+        Seconds of searching for all of them together. What happens between two of them, outside of the
+        iterator, does not count.
     memory_limit : int, optional
         Bytes.
     threads : int, optional
@@ -108,6 +123,9 @@ def solutions(
         Without tolerance and limit, or for a limit that is not a positive integer.
     UnsupportedProblemError
         If no method can list the subsets of this problem.
+    TimeoutError
+        From the iterator, when the time limit is reached before the next subset is found; the message says
+        how many came before. Those are valid, and the best.
 
     Examples
     --------
@@ -119,10 +137,10 @@ def solutions(
     [1 2] 1
 
     """
-    limits = checked_limits(None, memory_limit, threads, 0)
+    limits = Limits.checked(time_limit, memory_limit, threads)
     if _checked(problem).tolerance is None and limit is None:
         raise InvalidProblemError("solutions() needs a tolerance (of the SubsetSum) or a limit")
-    _check_limit(limit)
+    limit = count_or_none(limit, "limit")
     return _best_first(problem, limit, enumerators(problem, backend, limits), limits)
 
 
@@ -143,22 +161,30 @@ def _checked(problem: SubsetSum) -> SubsetSum:
     return problem
 
 
-def _check_limit(limit: Any) -> None:
-    whole = isinstance(limit, (int, np.integer)) and not isinstance(limit, bool)
-    if limit is not None and not (whole and limit >= 1):
-        raise InvalidProblemError(f"limit must be a positive integer, got {limit!r}")
-
-
 def _best_first(
     problem: SubsetSum, limit: int | None, choice: list[Enumerator], limits: Limits
 ) -> Iterator[Solution]:
-    started = perf_counter()
-    rings = _of_first_able(choice, lambda able: _Rings(able, problem, limits))
-    name = rings.enumerator.name
+    idle, listed = 0.0, 0
+
+    def clock() -> float:
+        return monotonic() - idle
+
+    limits = replace(limits, started=clock(), clock=clock)  # it runs while this searches, and only then
     portion = _PORTION if limit is None else min(_PORTION, 64 + 4 * limit)
-    for subset in islice(rings.subsets(portion), limit):
-        finding = Finding(subset, rings.nearest * problem.image.unit, problem.sizes[0])
-        yield certified(problem, "nearest", finding, backend=name, seconds=perf_counter() - started)
+    try:
+        rings = _of_first_able(choice, lambda able: _Rings(able, problem, limits))
+        name = rings.enumerator.name
+        for subset in islice(rings.subsets(portion), limit):
+            finding = Finding(subset, rings.nearest * problem.image.unit, problem.sizes[0])
+            seconds = clock() - limits.started
+            solution = certified(problem, "nearest", finding, backend=name, seconds=seconds)
+            listed += 1
+            given = monotonic()
+            yield solution
+            idle += monotonic() - given
+    except OutOfTimeError:
+        told = f"time limit of {limits.seconds} s reached: {listed:,} subsets listed, best first"
+        raise TimeoutError(f"solutions: {told}") from None
 
 
 class _Rings:
@@ -177,6 +203,8 @@ class _Rings:
         if self.enumerator.refusal(self.problem, "nearest", self.limits) is not None:
             return 0  # a method for exact hits only, which has said that it will do
         finding = self.enumerator.solve(self.problem, "nearest", self.limits)
+        if finding.stop is Stop.TIME_LIMIT:
+            raise OutOfTimeError
         units = finding.lower_bound / self.problem.image.unit
         return units.numerator
 
@@ -190,7 +218,7 @@ class _Rings:
                 width = max(1, (reach - above) * portion // (2 * number))
                 continue
             ring = self.enumerator.listed(self.problem, above, reach, self.limits)
-            yield from ring if number > portion else sorted(ring, key=self._rank)
+            yield from ring if number > portion else (x for _, x in sorted(map(self._rank, ring)))
             width = 2 * width * max(1, portion // (2 * number + 1))
             above = reach
 

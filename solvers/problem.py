@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from solvers.arguments import is_whole
 from solvers.errors import InvalidProblemError
 from solvers.exact import IntegerImage, as_fraction, integer_image
 
@@ -186,8 +187,7 @@ def _cardinality_range(cardinality: Any, n: int) -> tuple[int, int] | None:
     if cardinality is None:
         return None
     bounds = cardinality if isinstance(cardinality, (tuple, list)) else (cardinality, cardinality)
-    whole = all(isinstance(k, (int, np.integer)) and not isinstance(k, bool) for k in bounds)
-    if len(bounds) != 2 or not whole:
+    if len(bounds) != 2 or not all(map(is_whole, bounds)):
         raise InvalidProblemError(f"cardinality must be k or (k_min, k_max), got {cardinality!r}")
     k_min, k_max = int(bounds[0]), int(bounds[1])
     if not 0 <= k_min <= k_max or k_min > n:

@@ -1,17 +1,22 @@
-"""Status, Proof and Solution: the answer to one problem, and what is proven about it."""
+"""Status, Proof, Stop and Solution: the answer to one problem, and what is proven about it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+import re
+from dataclasses import dataclass, fields
 from enum import Enum, IntEnum
 from fractions import Fraction
-from typing import TYPE_CHECKING, Literal, Self, cast
+from operator import index
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 import numpy as np
 
-from solvers.errors import CertificateError
+from solvers.errors import CertificateError, InvalidProblemError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from numpy.typing import NDArray
 
     from solvers.problem import SubsetSum
@@ -19,13 +24,11 @@ if TYPE_CHECKING:
 Objective = Literal["nearest", "within", "sparsest"]
 Sum = Fraction | tuple[Fraction, ...]
 
+_FORMAT = {"format": "subset-sum solution", "version": 1}
 
-class Status(IntEnum):
-    """What is known about a problem after solving it. ``str(status)`` is a sentence.
 
-    >>> print(Status.INFEASIBLE)
-    no subset meets the tolerance (proven)
-    """
+class _Sentence(IntEnum):
+    """Members that print as a sentence."""
 
     text: str
 
@@ -36,13 +39,39 @@ class Status(IntEnum):
         member.text = text
         return member
 
+    def __str__(self) -> str:
+        return self.text
+
+
+class Status(_Sentence):
+    """What is known about a problem after solving it. ``str(status)`` is a sentence.
+
+    >>> print(Status.INFEASIBLE)
+    no subset meets the tolerance (proven)
+    """
+
     UNKNOWN = 0, "nothing proven: no acceptable subset found, none excluded"
     OPTIMAL = 1, "the subset shown is the best (proven)"
     FEASIBLE = 2, "the subset shown is acceptable; a better one is not excluded"
     INFEASIBLE = 3, "no subset meets the tolerance (proven)"
 
-    def __str__(self) -> str:
-        return self.text
+    def settles(self, objective: str) -> bool:
+        """Whether nothing remains to be shown: for "within" any acceptable subset will do."""
+        return self in (Status.OPTIMAL, Status.INFEASIBLE) or (self, objective) == (Status.FEASIBLE, "within")
+
+
+class Stop(_Sentence):
+    """Why a run ended, apart from what it proved. ``str(stop)`` is a sentence.
+
+    >>> print(Stop.TIME_LIMIT)
+    the time limit was reached
+    """
+
+    PROVEN = 0, "the question is answered; nothing remains to be shown"
+    TIME_LIMIT = 1, "the time limit was reached"
+    MEMORY_LIMIT = 2, "the search needs more memory than it may take"
+    SEARCH_EXHAUSTED = 3, "the search ended by itself and left something unproven"
+    INTERRUPTED = 4, "the search was interrupted from outside"
 
 
 class Proof(Enum):
@@ -82,9 +111,12 @@ class Solution:
     resolution : float
         0.0 for EXACT; the backend's floating-point tolerance for TOLERANCE.
     objective, backend, message : str
+        The message holds what is particular to the backend and this run.
     seconds : float
     n : int
         Number of items of the problem.
+    stop : Stop
+        Why the run ended; PROVEN if and only if the status settles the question.
 
     """
 
@@ -101,6 +133,7 @@ class Solution:
     backend: str = ""
     seconds: float = 0.0
     message: str = ""
+    stop: Stop = Stop.PROVEN
 
     @property
     def mask(self) -> NDArray[np.bool_] | None:
@@ -127,7 +160,8 @@ class Solution:
         Raises
         ------
         CertificateError
-            On any mismatch: indices, sum, error, cardinality, or a status that the numbers contradict.
+            On any mismatch: indices, sum, error, cardinality, a status that the numbers contradict, or a
+            reason to stop that the status does.
 
         """
         if self.n != problem.n:
@@ -140,6 +174,42 @@ class Solution:
         if self.objective == "sparsest" and acceptable and self.size_bound > (self.size or 0):
             raise CertificateError(f"the size bound {self.size_bound} exceeds the size {self.size}")
         self._check_status(problem, acceptable=acceptable)
+        proven = self.status.settles(self.objective)
+        if type(self.stop) is not Stop or (self.stop is Stop.PROVEN) != proven:
+            raise CertificateError(f"stop {self.stop!r} does not go with status {self.status.name}")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything, exactly, as ``json.dumps`` takes it; fractions as "p/q".
+
+        >>> from solvers import SubsetSum, solve
+        >>> problem = SubsetSum([3, 5, 9], Fraction(31, 3))
+        >>> page = solve(problem).to_json()
+        >>> page["subset"], page["error"], page["stop"]
+        ([2], '4/3', 'PROVEN')
+        >>> Solution.from_json(page).check(problem)
+        """
+        return _FORMAT | {field.name: _written(getattr(self, field.name)) for field in fields(self)}
+
+    @classmethod
+    def from_json(cls, page: Mapping[str, Any]) -> Self:
+        """Return the solution that :meth:`to_json` wrote; :meth:`check` then tells whether it is true.
+
+        Raises
+        ------
+        InvalidProblemError
+            For anything else.
+
+        """
+        try:
+            if {key: page[key] for key in _FORMAT} != _FORMAT:
+                raise InvalidProblemError(f"its format is not {_FORMAT}")
+            missing = [name for name in ("subset", "total", "error") if page[name] is None]
+            read: dict[str, Any] = {
+                name: None if name in missing else _READERS[name](page[name]) for name in _READERS
+            }
+            return cls(**read)
+        except (ValueError, KeyError, TypeError, OverflowError, ZeroDivisionError) as error:
+            raise InvalidProblemError(f"not a solution in JSON: {error!r}") from error
 
     def _check_subset(self, problem: SubsetSum) -> bool:
         """Check subset, sum and error; return whether the subset meets the tolerance."""
@@ -165,7 +235,8 @@ class Solution:
     def _check_status(self, problem: SubsetSum, *, acceptable: bool) -> None:
         if (self.proof is Proof.NONE) != (self.status is Status.UNKNOWN):
             raise CertificateError(f"status {self.status.name} does not go with proof {self.proof.name}")
-        if (self.resolution == 0.0) != (self.proof is not Proof.TOLERANCE):
+        rounded = self.proof is Proof.TOLERANCE
+        if not (0.0 < self.resolution < math.inf if rounded else self.resolution == 0.0):
             raise CertificateError(f"resolution {self.resolution} does not go with proof {self.proof.name}")
         if self.status in (Status.OPTIMAL, Status.FEASIBLE) and not acceptable:
             raise CertificateError(f"status {self.status.name}, but no subset within the tolerance is shown")
@@ -205,10 +276,43 @@ def checked_objective(objective: str) -> Objective:
         Otherwise.
 
     """
-    from solvers.errors import InvalidProblemError
-
     if objective not in ("nearest", "within", "sparsest"):
         raise InvalidProblemError(
             f"unknown objective {objective!r}; choose 'nearest', 'within' or 'sparsest'"
         )
     return cast("Objective", objective)
+
+
+# -- JSON --------------------------------------------------------------------------------------------
+
+
+def _written(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return list(map(str, value))
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    return value.name if isinstance(value, Enum) else str(value) if isinstance(value, Fraction) else value
+
+
+def _fraction(text: str) -> Fraction:
+    if not re.fullmatch(r"-?[0-9]+(/[0-9]+)?", text):  # an exponent could stand for a number of any size
+        raise InvalidProblemError(f"{text!r} is no fraction")
+    return Fraction(text)
+
+
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "status": Status.__getitem__,
+    "subset": lambda indices: np.array([index(i) for i in indices], dtype=np.int64),
+    "total": lambda x: tuple(map(_fraction, x)) if isinstance(x, list) else _fraction(x),
+    "error": _fraction,
+    "lower_bound": _fraction,
+    "proof": Proof.__getitem__,
+    "objective": checked_objective,
+    "n": index,
+    "size_bound": index,
+    "resolution": float,
+    "backend": str,
+    "seconds": float,
+    "message": str,
+    "stop": Stop.__getitem__,
+}

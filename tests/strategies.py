@@ -103,7 +103,7 @@ def contradiction(case: Case, objective: str, solution: Any) -> str | None:
     if shown is not None and (len(solution.subset), shown) not in truth.outcomes:
         return f"{len(solution.subset)} items are not an allowed number"
     if solution.proof is not Proof.EXACT:
-        return f"nothing is proven: {solution.status.name}, {solution.message}"
+        return f"nothing is proven: {solution.status.name}, {solution.stop}, {solution.message}"
     feasible = truth.acceptable
     claims = {"nearest": Status.OPTIMAL, "within": Status.FEASIBLE, "sparsest": Status.OPTIMAL}
     expected = claims[objective] if feasible else Status.INFEASIBLE

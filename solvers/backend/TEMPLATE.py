@@ -10,6 +10,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from solvers.backend.protocol import Backend, Finding, Limits
+from solvers.solution import Stop
 
 if TYPE_CHECKING:
     from solvers.problem import SubsetSum
@@ -61,7 +62,7 @@ class Exhaustive(Backend):  # or Enumerator, with count() and listed() as well
         for size in range(low, high + 1):
             for subset in combinations(range(problem.n), size):
                 if limits.expired:  # show what there is, and claim nothing that is not proven
-                    return Finding(best, size_bound=low, message="time limit reached")
+                    return Finding(best, size_bound=low, stop=Stop.TIME_LIMIT)
                 units = image.error(subset)
                 if units < least:
                     best, least = list(subset), units

@@ -29,11 +29,15 @@ def simple_bound(problem: SubsetSum) -> int:
 
 def sum_range(items: list[int], sizes: tuple[int, int]) -> tuple[int, int]:
     """Return the smallest and the largest sum of ``sizes[0]`` to ``sizes[1]`` of these integers."""
-    low, high = sizes
-    ascending = sorted(items)
-    smallest = sum(x for i, x in enumerate(ascending[:high]) if i < low or x < 0)
-    largest = sum(x for i, x in enumerate(reversed(ascending)) if i < low or (i < high and x > 0))
-    return smallest, largest
+    below = extreme_subset(items, sizes)
+    above = extreme_subset([-x for x in items], sizes)
+    return sum(items[i] for i in below), sum(items[i] for i in above)
+
+
+def extreme_subset(items: list[int], sizes: tuple[int, int]) -> list[int]:
+    """Return the subset of an allowed number of items with the smallest sum, sorted."""
+    ascending = sorted(range(len(items)), key=items.__getitem__)[: sizes[1]]
+    return sorted(i for place, i in enumerate(ascending) if place < sizes[0] or items[i] < 0)
 
 
 def expected_subsets(problem: SubsetSum, reach: int) -> Fraction:

@@ -6,22 +6,38 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from solvers.solution import Proof
+from solvers.arguments import count_or_none, seconds_or_none, whole_number
+from solvers.solution import Proof, Stop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from solvers.problem import SubsetSum
     from solvers.solution import Objective
+
+Thing = TypeVar("Thing")
+
+
+class OutOfTimeError(TimeoutError):
+    """The time limit was reached; the progress of the limits says how far the search got."""
+
+
+@dataclass
+class Progress:
+    """What share of a search is done, and how many subsets it counted where it counts one after the other."""
+
+    share: float = 0.0
+    counted: int = 0
 
 
 @dataclass(frozen=True)
 class Limits:
     """Resources of one call.
 
-    ``seconds`` None means no limit; ``memory`` in bytes; ``threads`` None means what the backend thinks best.
+    ``seconds`` None means no limit, by a ``clock`` that began at ``started``; ``memory`` in bytes;
+    ``threads`` None means what the backend thinks best; ``progress`` is written by those that count.
     """
 
     seconds: float | None = None
@@ -29,21 +45,47 @@ class Limits:
     threads: int | None = None
     seed: int = 0
     started: float = field(default_factory=monotonic)
+    clock: Callable[[], float] = monotonic
+    progress: Progress = field(default_factory=Progress)
+
+    @classmethod
+    def checked(cls, time_limit: Any, memory_limit: Any = None, threads: Any = None, seed: Any = 0) -> Self:
+        """Return the limits of one call, started now; InvalidProblemError for values that make no sense."""
+        memory, cores = count_or_none(memory_limit, "memory_limit"), count_or_none(threads, "threads")
+        return cls(seconds_or_none(time_limit), memory, cores, whole_number(seed, "seed", 0))
 
     @property
     def remaining(self) -> float | None:
         """Seconds left, at least 0; None without a limit."""
-        return None if self.seconds is None else max(0.0, self.seconds - (monotonic() - self.started))
+        return None if self.seconds is None else max(0.0, self.seconds - (self.clock() - self.started))
 
     def share(self, seconds: float | None) -> Limits:
         """Return the same limits, started now, with at most this much of the time that is left."""
         left = [s for s in (seconds, self.remaining) if s is not None]
-        return replace(self, seconds=min(left, default=None), started=monotonic())
+        return replace(self, seconds=min(left, default=None), started=self.clock())
+
+    def check(self) -> None:
+        """Raise OutOfTimeError if the time is up."""
+        if self.expired:
+            raise OutOfTimeError("time limit reached")
+
+    def watched(self, things: Iterable[Thing], every: int = 64) -> Iterator[Thing]:
+        """Yield things; check the time before ``every`` so many of them."""
+        for number, thing in enumerate(things):
+            if number % every == 0:
+                self.check()
+            yield thing
 
     @property
     def bytes_allowed(self) -> int:
         """Bytes that one call may take: the memory limit, or 4 GiB without one."""
         return 4 << 30 if self.memory is None else self.memory
+
+    def shortage(self, needed: int, what: str) -> str | None:
+        """Return that there is too little memory for what needs so many bytes, or None."""
+        if needed <= self.bytes_allowed:
+            return None
+        return f"it needs about {needed} bytes for {what}, the memory limit is {self.bytes_allowed}"
 
     @property
     def expired(self) -> bool:
@@ -57,7 +99,7 @@ class Finding:
 
     ``lower_bound`` and ``size_bound`` mean what they mean in :class:`~solvers.solution.Solution`.
     ``optimal_within_resolution``: with Proof.TOLERANCE, that nothing is better than the subset by more than
-    the resolution.
+    the resolution. ``stop`` says why the search ended, if the bounds leave anything to be shown.
     """
 
     subset: list[int] | None
@@ -67,6 +109,7 @@ class Finding:
     resolution: float = 0.0
     message: str = ""
     optimal_within_resolution: bool = False
+    stop: Stop = Stop.SEARCH_EXHAUSTED
 
 
 class Backend(ABC):
@@ -124,7 +167,7 @@ class Enumerator(Backend):
 
     ``above`` and ``reach`` are whole units of the problem's image: meant are the subsets of an allowed
     cardinality with ``above < error <= reach``; ``above`` = -1 leaves none out. The problem's own tolerance
-    plays no part.
+    plays no part. When the time is up both raise OutOfTimeError.
     """
 
     def enumeration_refusal(self, problem: SubsetSum, limits: Limits) -> str | None:

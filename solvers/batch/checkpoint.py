@@ -106,29 +106,11 @@ class Checkpoint:
         """
         path = self._shard(first, last)
         try:
-            stored = path.read_bytes()
+            asked, answers = self._unpacked(path.read_bytes(), first, last, n)
         except FileNotFoundError:
             return None
-        except OSError as error:
-            warnings.warn(f"{path} cannot be read ({error}); its rows are solved again", stacklevel=3)
-            return None
-        if hashlib.sha256(stored[32:]).digest() != stored[:32]:
-            warnings.warn(f"{path} is damaged; its rows are solved again", stacklevel=3)
-            return None
-        try:
-            with np.load(io.BytesIO(stored[32:]), allow_pickle=False) as shard:
-                header = json.loads(bytes(shard["header"]))
-                asked = str(header.pop("fingerprint"))
-                masks = np.unpackbits(shard["masks"], axis=1, count=n).astype(bool)
-                answers = Answers(masks, shard["errors"], shard["lower"], shard["status"])
-        except (ValueError, KeyError, AttributeError, zipfile.BadZipFile) as error:
-            warnings.warn(f"{path} is foreign ({error}); its rows are solved again", stacklevel=3)
-            return None
-        if header != self._header(first, last):
-            warnings.warn(
-                f"{path} has other rows than its name says, or another problem's; they are solved again",
-                stacklevel=3,
-            )
+        except (OSError, ValueError, KeyError, AttributeError, zipfile.BadZipFile) as error:
+            warnings.warn(f"{path} is of no use: {error}; its rows are solved again", stacklevel=3)
             return None
         if asked != fingerprint:
             raise InvalidProblemError(
@@ -136,6 +118,18 @@ class Checkpoint:
                 "checkpoint of another problem; choose another folder or delete it"
             )
         return answers
+
+    def _unpacked(self, stored: bytes, first: int, last: int, n: int) -> tuple[str, Answers]:
+        if hashlib.sha256(stored[32:]).digest() != stored[:32]:
+            raise ValueError("it is damaged")
+        with np.load(io.BytesIO(stored[32:]), allow_pickle=False) as shard:
+            header = json.loads(bytes(shard["header"]))
+            asked = str(header.pop("fingerprint"))
+            masks = np.unpackbits(shard["masks"], axis=1, count=n).astype(bool)
+            answers = Answers(masks, shard["errors"], shard["lower"], shard["status"])
+        if header != self._header(first, last):
+            raise ValueError("it has other rows than its name says, or another problem's")
+        return asked, answers
 
 
 def _sweep(folder: Path) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from solvers.backend.protocol import Limits
 from solvers.batch.rows import Answers, Failure, Rows
 from solvers.batch.shared_items import solve_shared
 from solvers.dispatch import solve
@@ -37,17 +37,17 @@ def solve_chunk(rows: Rows, stopped: Callable[[], bool] | None = None) -> Answer
     A row that cannot be answered fails alone. ``stopped`` tells, between two rows, that no one waits for
     the answers any more.
     """
-    deadline = None if rows.seconds is None else monotonic() + rows.seconds
+    limits = Limits(rows.seconds)
     answers = Answers.unknown(len(rows), rows.n)
-    if rows.seconds is not None and rows.seconds <= 0:
+    if limits.expired:
         return answers
     left = np.arange(len(rows))
     if is_compiled(rows):
         left = solve_shared(rows, answers)
         left = _solve_compiled(rows, left, answers)
     for row in left.tolist():
-        remaining = None if deadline is None else deadline - monotonic()
-        if (remaining is not None and remaining <= 0) or (stopped is not None and stopped()):
+        remaining = limits.remaining
+        if remaining == 0 or (stopped is not None and stopped()):
             break
         try:
             _solve_row(rows, row, remaining, answers)

@@ -5,7 +5,6 @@ A chunk is a pure function of its rows, so the answers depend neither on chunkin
 
 from __future__ import annotations
 
-import math
 import sys
 import warnings
 from contextlib import closing
@@ -16,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from solvers import errors
+from solvers.arguments import count_or_none
+from solvers.backend.protocol import Limits
 from solvers.batch.batch_solution import BatchSolution
 from solvers.batch.checkpoint import Checkpoint
 from solvers.batch.chunk_sizes import chunk_rows
@@ -24,8 +25,8 @@ from solvers.batch.collected import Collected
 from solvers.batch.progress import Progress
 from solvers.batch.row_inputs import Stream, Table, checked_question
 from solvers.batch.workers import Workers
-from solvers.dispatch import checked_limits, named
-from solvers.errors import InvalidProblemError, UnsupportedProblemError
+from solvers.dispatch import named
+from solvers.errors import UnsupportedProblemError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,14 +111,9 @@ def solve_many(
     (1000, True)
 
     """
-    start = monotonic()
-    if time_limit is not None and not (time_limit > 0 and math.isfinite(time_limit)):
-        raise InvalidProblemError(f"time_limit must be a positive number of seconds, got {time_limit!r}")
-    given_counts: list[tuple[str, Any, int]] = [("threads", threads, 1), ("chunk_size", chunk_size, 1)]
-    for name, count, least in [*given_counts, ("seed", seed, 0)]:
-        if count is not None and not (isinstance(count, int | np.integer) and count >= least):
-            raise InvalidProblemError(f"{name} must be an integer of at least {least}, got {count!r}")
-    question = checked_question(objective, tolerance, cardinality, backend, seed)
+    limits = Limits.checked(time_limit, None, threads, seed)
+    chunk_size = count_or_none(chunk_size, "chunk_size")
+    question = checked_question(objective, tolerance, cardinality, backend, limits.seed)
     source = (
         Stream(items, valid, tolerance, question)
         if targets is None
@@ -126,8 +122,8 @@ def solve_many(
     source.survey(digest=checkpoint is not None)
     example = source.example()
     _refuse_at_once(example, backend)
-    timed = question if time_limit is not None else None
-    with Workers(executor, threads, None if time_limit is None else start + time_limit) as workers:
+    timed = question if limits.seconds is not None else None
+    with Workers(executor, limits) as workers:
         size = chunk_size or chunk_rows(example, source.total, workers.count)
         shards = None
         if checkpoint is not None:
@@ -162,20 +158,18 @@ def solve_many(
         question.objective,
         None if tolerance is None else np.broadcast_to(source.tolerances, (len(whole),)),
         example.question.cardinality,
-        monotonic() - start,
+        monotonic() - limits.started,
         {row: str(why) for row, why in sorted(whole.failures.items())},
     )
 
 
 def _refuse_at_once(first: Rows, backend: str) -> None:
     """Refuse a backend by name that is not installed, or cannot answer even the first row."""
-    if backend == "auto" or is_compiled(first):
-        return
-    problem, _ = row_problem(first, 0)
-    try:
-        named(backend, problem, first.question.objective, checked_limits(None, None, 1, 0))
-    except UnsupportedProblemError as reason:
-        raise UnsupportedProblemError(f"row 0: {reason}") from None
+    if backend != "auto" and not is_compiled(first):
+        try:
+            named(backend, row_problem(first, 0)[0], first.question.objective, Limits(threads=1))
+        except UnsupportedProblemError as error:
+            raise UnsupportedProblemError(f"row 0: {error}") from None
 
 
 def _report(answers: Answers) -> None:

@@ -20,7 +20,6 @@ from concurrent.futures import (
     wait,
 )
 from dataclasses import replace
-from time import monotonic
 from typing import TYPE_CHECKING, Self
 
 from solvers.batch.chunks import solve_chunk
@@ -31,6 +30,8 @@ from solvers.errors import InvalidProblemError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
+
+    from solvers.backend.protocol import Limits
 
 _UNKNOWN_WORKERS = 64
 _MOST_DEATHS = 100  # in a row, without an answer in between; finding one guilty row takes fewer
@@ -48,21 +49,19 @@ class Workers:
     ----------
     executor : concurrent.futures.Executor, or callable() -> Executor, optional
         A function is asked for another executor when one is broken, and what it makes is shut down here.
-    threads : int, optional
-        For local threads: without an executor, or after it broke.
-    deadline : float, optional
-        By this machine's monotonic clock. Chunks are sent the seconds that remain, not the deadline.
+    limits : Limits
+        Its threads are for local threads: without an executor, or after it broke. Chunks are sent the seconds
+        that remain.
 
     """
 
     def __init__(
         self,
         executor: Executor | Callable[[], Executor] | None,
-        threads: int | None,
-        deadline: float | None,
+        limits: Limits,
     ) -> None:
-        self.threads = threads or os.cpu_count() or 1
-        self.deadline = deadline
+        self.threads = limits.threads or os.cpu_count() or 1
+        self.limits = limits
         self.leaving = threading.Event()
         self.deaths = 0
         self.files_are_shared = True  # until a worker finds no file where this process has one
@@ -85,21 +84,11 @@ class Workers:
         if self.owned and self.pool is not None:
             self.pool.shutdown(wait=kind is None or self.local, cancel_futures=True)
 
-    @property
-    def remaining(self) -> float | None:
-        """Seconds until the deadline."""
-        return None if self.deadline is None else self.deadline - monotonic()
-
-    @property
-    def late(self) -> bool:
-        """Whether the time is up."""
-        return self.remaining is not None and self.remaining <= 0
-
     def run(self, pieces: Iterator[Piece]) -> Generator[tuple[Piece, Answers]]:
         """Yield finished pieces, in any order; what is not reached in time is left out."""
         if self.local and self.threads == 1:
             for piece in pieces:
-                if self.late:
+                if self.limits.expired:
                     return
                 yield piece, self._solve_here(piece.load())
             return
@@ -111,7 +100,7 @@ class Workers:
             while True:
                 # More than one chunk a worker, so that none waits for the next; not many more, so that
                 # memory stays flat and the seconds sent along are about right.
-                while len(under_way) < 2 * self.count and not self.late:
+                while len(under_way) < 2 * self.count and not self.limits.expired:
                     following = next(pieces, None)
                     if following is None:
                         break
@@ -119,8 +108,8 @@ class Workers:
                     under_way[future] = following, pool
                 if not under_way:
                     break
-                patience = self.remaining
-                if self.late:  # what has begun has a clock of its own and will soon end, unless it is lost
+                patience = self.limits.remaining
+                if self.limits.expired:  # what has begun has its own clock and soon ends, unless it is lost
                     under_way = {f: kept for f, kept in under_way.items() if not f.cancel()}
                     patience = _GRACE
                 done = wait(under_way, patience, FIRST_COMPLETED).done
@@ -138,7 +127,7 @@ class Workers:
                     else:
                         yield piece, answers
             for piece in suspects:
-                if not self.late:
+                if not self.limits.expired:
                     yield piece, self._alone(piece.load())
         finally:
             for future in under_way:
@@ -153,14 +142,14 @@ class Workers:
                 return pool.submit(self._solve_here, piece.load()), pool
             mapped = piece.mapped() if self.files_are_shared else None
             if mapped is not None:
-                return pool.submit(solve_mapped, mapped.with_seconds(self.remaining)), pool
-            return pool.submit(solve_chunk, replace(piece.load(), seconds=self.remaining)), pool
+                return pool.submit(solve_mapped, mapped.with_seconds(self.limits.remaining)), pool
+            return pool.submit(solve_chunk, replace(piece.load(), seconds=self.limits.remaining)), pool
         except BrokenExecutor as error:
             self._replace(pool, error)
             return self._submit(piece)
 
     def _solve_here(self, rows: Rows) -> Answers:
-        return solve_chunk(replace(rows, seconds=self.remaining), self.leaving.is_set)
+        return solve_chunk(replace(rows, seconds=self.limits.remaining), self.leaving.is_set)
 
     def _outcome(self, future: Future[Answers], pool: Executor) -> Answers | None:
         """Return the answers, or None if the worker died."""
@@ -181,7 +170,7 @@ class Workers:
     def _alone(self, rows: Rows) -> Answers:
         """Answer rows while nothing else is under way, so that it is they who kill a worker that dies."""
         for _ in range(2 if len(rows) == 1 else 1):
-            if self.late:
+            if self.limits.expired:
                 return Answers.unknown(len(rows), rows.n)
             answers = self._outcome(*self._submit(Piece(0, len(rows), lambda: rows)))
             if answers is not None:

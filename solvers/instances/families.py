@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from solvers.errors import InvalidProblemError
+from solvers.arguments import whole_number
 from solvers.instances.instance import Instance
 from solvers.problem import SubsetSum
 
@@ -35,10 +35,9 @@ _BALANCED = "Curtis and Sanches, EJOR 275 (2019); COR 83 (2017)"
 
 
 def _random(seed: int, family: str, *sizes: int) -> Generator:
-    if min(sizes) < 1:
-        raise InvalidProblemError(f"{family} needs sizes of at least 1, got {', '.join(map(str, sizes))}")
-    if seed < 0:
-        raise InvalidProblemError(f"seed must be >= 0, got {seed}")
+    for size in sizes:
+        whole_number(size, f"a size of {family}", 1)
+    whole_number(seed, "seed", 0)
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(*family.encode(), *sizes)))
 
 

@@ -226,18 +226,9 @@ def _instance(page: Any, default_name: str) -> Instance:
         [_numbers(x) for x in page["items"]],
         _numbers(page["target"]),
         tolerance=None if page.get("tolerance") is None else _number(page["tolerance"]),
-        cardinality=_cardinality(page.get("cardinality")),
+        cardinality=tuple(sizes) if isinstance(sizes := page.get("cardinality"), list) else sizes,
     )
     return Instance(problem, name, source or "", _known(page.get("known")))
-
-
-def _cardinality(value: Any) -> int | tuple[int, int] | None:
-    whole = [type(k) is int for k in (value if isinstance(value, list) else [value])]
-    if value is None or (isinstance(value, int) and all(whole)):
-        return value
-    if not (isinstance(value, list) and whole == [True, True]):
-        raise InvalidProblemError(f"'cardinality' must be null, k or [k_min, k_max], got {shown(value)}")
-    return value[0], value[1]
 
 
 def _known(value: Any) -> dict[str, Any] | None:

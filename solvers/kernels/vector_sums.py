@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 @compiled
-def add_item(sums: Ints, size: int, item: Ints) -> None:
-    """Fill ``sums[size : 2 * size]`` with ``sums[:size]`` plus one more item.
+def add_item(sums: Ints, size: int, rows: int, item: Ints) -> None:
+    """Fill ``rows`` rows from ``sums[size]`` on with those from ``sums[0]`` on plus one more item.
 
-    Where row 0 was a constant c and items 0, 1, .. were added in turn, row ``mask`` is c plus the items whose
-    bits ``mask`` has.
+    Where row 0 was a constant c and items 0, 1, .. were added in turn, to all 1, 2, 4, .. rows, row ``mask``
+    is c plus the items whose bits ``mask`` has.
     """
-    for row in range(size):
+    for row in range(rows):
         for k in range(item.size):
             sums[size + row, k] = sums[row, k] + item[k]

@@ -146,6 +146,7 @@ def _solution_line(instance: Instance, solution: Solution) -> dict[str, Any]:
         "name": instance.name,
         "status": solution.status.name,
         "proof": solution.proof.name,
+        "stop": solution.stop.name,
         "error": _json_float(solution.error),
         "error_exact": None if solution.error is None else f"{solution.error}",
         "lower_bound": _json_float(solution.lower_bound),
@@ -192,7 +193,8 @@ def _show_solutions(solved: list[tuple[Instance, Solution]]) -> None:
         )
     console().print(table)
     for instance, solution in solved:
-        notes = [solution.message] if solution.message else []
+        notes = [] if solution.stop.name == "PROVEN" else [str(solution.stop)]
+        notes += [solution.message] if solution.message else []
         if solution.proof.name == "TOLERANCE":
             notes.append(f"proven up to the backend's resolution of {solution.resolution:.1e} only")
         if notes or solution.status.name not in ("OPTIMAL", "FEASIBLE"):

@@ -13,6 +13,7 @@ from planting import plain_python
 from strategies import exact, exact_families
 
 from solvers import InvalidProblemError, UnsupportedProblemError, covering
+from solvers.backend.protocol import Limits
 from solvers.covering import covering_radius
 
 
@@ -98,7 +99,7 @@ class TestWindows:
     def test_products_are_resolved_below_the_grid(self):
         rng = np.random.default_rng(5)
         items = [Fraction(x) * Fraction(y) for x, y in rng.uniform(-1, 1, (12, 2)).tolist()]
-        walk = covering._Walk(covering._instance_of(items, -0.5, 0.5))
+        walk = covering._Walk(covering._instance_of(items, -0.5, 0.5), Limits())
         assert walk.shift > 0
         assert walk.run()
         assert walk.peak.answer() == truth(items, -0.5, 0.5)

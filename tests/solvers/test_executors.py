@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from solvers import InvalidProblemError, Status, UnsupportedProblemError, solve_many
+from solvers.backend.protocol import Limits
 from solvers.batch import workers as executing
 from solvers.batch.chunks import solve_chunk
 
@@ -135,7 +136,7 @@ def dask_client():
 
 
 def test_dask_changes_nothing(expected, dask_client):
-    assert executing.Workers(dask_client.get_executor(), None, None).count == 2
+    assert executing.Workers(dask_client.get_executor(), Limits()).count == 2
     assert_all_the_same(expected, executor=dask_client.get_executor())
 
 

@@ -468,7 +468,7 @@ def test_a_shard_of_another_problem_is_solved_again(question, tmp_path):
     solve_many(question["items"], -question["targets"], chunk_size=30, checkpoint=tmp_path / "b")
     name = "rows-000000000000-000000000030.shard"
     (tmp_path / "a" / name).write_bytes((tmp_path / "b" / name).read_bytes())
-    with pytest.warns(UserWarning, match=f"{name} has other rows.*another problem's"):
+    with pytest.warns(UserWarning, match=f"{name} is of no use: it has other rows.*another problem's"):
         assert content(solve_many(**question, checkpoint=tmp_path / "a")) == expected
 
 

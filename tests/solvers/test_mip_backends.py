@@ -13,7 +13,7 @@ import scipy.optimize
 from hypothesis import given, settings
 from strategies import Case, cases, false_claim
 
-from solvers import BackendUnavailableError, InvalidProblemError, Proof, Status, SubsetSum, solve
+from solvers import BackendUnavailableError, InvalidProblemError, Proof, Status, Stop, SubsetSum, solve
 from solvers.backend.mip.floating_mip import Claim, FloatingSearch
 from solvers.backend.mip.floating_model import Tolerances, scaled
 from solvers.backend.mip.highs import Highs
@@ -107,7 +107,7 @@ def test_time_limited_bounds_never_cross_the_optimum(backend):
         if solution.status is Status.OPTIMAL:
             assert solution.error - best <= solution.resolution
         else:
-            assert solution.message == "time limit reached"
+            assert solution.stop is Stop.TIME_LIMIT
 
 
 def test_nothing_is_left_behind(tmp_path, monkeypatch):
@@ -164,6 +164,7 @@ def test_milp_responses_without_a_solution(monkeypatch, status):
     solution = solve(case.problem, backend="highs")
     assert false_claim(case, "nearest", solution) is None
     assert solution.status is Status.FEASIBLE  # a subset is there without HiGHS
+    assert solution.stop is Stop.SEARCH_EXHAUSTED  # there was no time limit to reach
     assert solution.message
 
 

@@ -10,7 +10,6 @@ from planting import plain_python
 from strategies import cases
 
 from solvers import SubsetSum, solve
-from solvers.backend.grid import Grid
 from solvers.backend.mitm import meet_in_the_middle as method
 from solvers.backend.protocol import Enumerator, Limits
 from solvers.kernels import two_pointers
@@ -170,7 +169,7 @@ def test_mistakes_are_noticed(monkeypatch, mistake):
         monkeypatch.setattr(two_pointers, "pairs_in_window", copy.pairs_in_window)
         monkeypatch.setattr(two_pointers, "pairs_up_to", copy.pairs_up_to)
     if name == GRID:
-        monkeypatch.setattr(Grid, "sure_window", copy.Grid.sure_window)
+        monkeypatch.setattr(method, "grid_of", copy.grid_of)
     module = copy if name == METHOD else method
     monkeypatch.setattr(module, "_PAIRS_AT_A_TIME", 3)
     assert first_disagreement(module) is not None

@@ -16,6 +16,7 @@ import sys
 
 from mpi4py.futures import MPIPoolExecutor
 from solvers import solve_many
+from solvers.backend.protocol import Limits
 from solvers.batch.workers import Workers
 
 if __name__ == "__main__":
@@ -23,7 +24,7 @@ if __name__ == "__main__":
     asked = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(asked)
     with MPIPoolExecutor() as pool:
-        print("workers:", Workers(pool, None, None).count)
+        print("workers:", Workers(pool, Limits()).count)
         for name, question in asked.QUESTIONS.items():
             alone = asked.content(solve_many(**question, threads=1))
             for size in (None, 37):

@@ -24,7 +24,7 @@ from strategies import (
     small_integers,
 )
 
-from solvers import Status, SubsetSum, UnsupportedProblemError, solve
+from solvers import Status, Stop, SubsetSum, UnsupportedProblemError, solve
 from solvers.backend import grid
 from solvers.backend.mitm import multidimensional, vector_halves
 from solvers.backend.mitm.multidimensional import MultidimensionalMeetInTheMiddle
@@ -286,8 +286,10 @@ def test_what_is_said_when_time_runs_out_is_true(objective, wide, monkeypatch):
         case = Case(items, target, tolerance)
         unfinished = 0
         for patience in range(400):
-            solution = answer(case.problem, objective, Expiring(threads=1, patience=patience))
-            if not solution.message:
+            limits = Expiring(threads=1, patience=patience)
+            finding = BACKEND.solve(case.problem, objective, limits)
+            solution = certified(case.problem, objective, finding, backend=BACKEND.name, seconds=0.0)
+            if finding.stop is not Stop.TIME_LIMIT:
                 break
             unfinished += 1
             assert solution.lower_bound <= (
@@ -304,9 +306,9 @@ def test_what_is_said_when_time_runs_out_is_true(objective, wide, monkeypatch):
 def test_counting_and_listing_say_when_time_runs_out():
     problem = SubsetSum([[1, 2], [3, 4]], [1, 2])
     for limits in (Expiring(patience=0), Expiring(patience=3)):
-        with pytest.raises(UnsupportedProblemError, match="time limit"):
+        with pytest.raises(TimeoutError, match="time limit"):
             BACKEND.count(problem, -1, 5, limits)
-        with pytest.raises(UnsupportedProblemError, match="time limit"):
+        with pytest.raises(TimeoutError, match="time limit"):
             list(BACKEND.listed(problem, -1, 5, Expiring(patience=limits.patience)))
 
 
@@ -455,7 +457,14 @@ POLICY_MISTAKES = {
 
 
 # Every kernel stops and resumes all the time; samples and stripes from a few dozen sums on.
-SMALL_STEPS = {"_BUDGET": 200, "_BUFFER": closest_pairs.LEAF, "_SMALL": 64, "_SAMPLES": (5,)}
+SMALL_STEPS = {
+    "_BUDGET": 200,
+    "_BUFFER": closest_pairs.LEAF,
+    "_SMALL": 64,
+    "_SAMPLES": (5,),
+    "_ROWS_AT_A_TIME": 3,
+    "_GROWN_AT_A_TIME": 4 * closest_pairs.LEAF,
+}
 
 
 def small_steps(monkeypatch):

@@ -432,7 +432,7 @@ def test_mistakes_in_the_filter_are_noticed(monkeypatch, mistake):
 
 MITM, CP_SAT = "solvers.backend.mitm.meet_in_the_middle", "solvers.backend.mip.cp_sat"
 METHOD_MISTAKES = {
-    "mitm: rivals are not ranked": (MITM, "candidates += self._rivals(left, right, units)", "pass"),
+    "mitm: rivals are not ranked": (MITM, "self._rivals(left, right, units) if", "() if"),
     "mitm: the window is too narrow": (
         MITM,
         "low, high = self.grid.window(units)\n",

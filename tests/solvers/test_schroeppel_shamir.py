@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import Case, cases, contradiction
 
-from solvers import Status, SubsetSum, UnsupportedProblemError, solve
+from solvers import Status, Stop, SubsetSum, UnsupportedProblemError, solve
 from solvers.backend.bounds import simple_bound
 from solvers.backend.mitm import quarter_lists, schroeppel_shamir, window_search
 from solvers.backend.mitm.schroeppel_shamir import SchroeppelShamir
@@ -29,6 +29,7 @@ def answer(problem, objective="nearest", **options):
 def many_windows(monkeypatch):
     """Small instances then go through many windows, stripes and kernel calls, and through the filter."""
     monkeypatch.setattr(schroeppel_shamir, "_FEW", 0)  # or few subsets would be listed to be counted
+    monkeypatch.setattr(schroeppel_shamir, "_COUNTING_BUDGET", 64)
     monkeypatch.setattr(quarter_lists, "_LONGER", 0)
     monkeypatch.setattr(window_search, "WINDOW", 4)
     monkeypatch.setattr(window_search, "_PAIRS", 16)
@@ -180,7 +181,7 @@ def test_counts_many_sums_per_value():
 def test_out_of_time_nothing_false_is_claimed(objective):
     problem = problem_of("integer", 44, tolerance=Fraction(1, 4))
     solution = answer(problem, objective, time_limit=1e-9)
-    assert (solution.status, solution.message) == (Status.UNKNOWN, "time limit reached")
+    assert (solution.status, solution.stop) == (Status.UNKNOWN, Stop.TIME_LIMIT)
     assert solution.lower_bound == simple_bound(problem) * problem.image.unit
     assert solution.lower_bound <= answer(problem_of("integer", 44)).error <= solution.error
 

@@ -18,6 +18,7 @@ from solvers import (
     Proof,
     Solution,
     Status,
+    Stop,
     SubsetSum,
     UnsupportedProblemError,
     backends,
@@ -392,7 +393,7 @@ def test_time_limits_leave_honest_answers(objective, backend):
     solution = solve(problem, objective=objective, backend=backend, time_limit=1e-6, threads=1)
     solution.check(problem)
     assert solution.status is Status.UNKNOWN
-    assert solution.message
+    assert solution.stop is Stop.TIME_LIMIT
 
 
 def time_limited():

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from solvers.backend.protocol import Enumerator, Finding, Limits
+from solvers.solution import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +38,7 @@ class GrayCode(Enumerator):
         for units, subset in self.allowed(problem):
             if limits.expired:
                 shown = sparsest or nearest
-                return Finding(shown and shown[-1], size_bound=low, message="time limit reached")
+                return Finding(shown and shown[-1], size_bound=low, stop=Stop.TIME_LIMIT)
             if nearest is None or units < nearest[0]:
                 nearest = units, subset
             if objective == "within" and units <= tolerance:

@@ -20,6 +20,7 @@ from solvers.backend.bounds import simple_bound
 from solvers.backend.grid import grid_of
 from solvers.backend.protocol import Backend, Finding, Limits
 from solvers.exact import IntegerImage
+from solvers.solution import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,10 +61,7 @@ class KTree(Backend):
             return "it cannot keep to a cardinality"
         if objective == "sparsest":
             return "it cannot minimise the number of items (objective sparsest)"
-        needed = _bytes(_LEAST_BITS, problem.d)
-        if needed > limits.bytes_allowed:
-            return f"it needs at least {needed} bytes, the memory limit is {limits.bytes_allowed}"
-        return None
+        return limits.shortage(_bytes(_LEAST_BITS, problem.d), "its shortest lists")
 
     def suits(self, problem: SubsetSum, objective: Objective) -> bool:  # noqa: ARG002
         """Return False: lns runs it where it pays."""
@@ -80,7 +78,6 @@ class KTree(Backend):
         rounding = Rounding(problem)
         best = np.flatnonzero(rounding.subset(rng)).tolist()
         error = problem.image.error(best)
-        message = "search ended without a proof that no nearer subset exists"
         for shape in _shapes(problem, rounding, goal, limits):
             if error <= goal or bound > goal:
                 break
@@ -88,11 +85,9 @@ class KTree(Backend):
             if found is not None and (found_error := problem.image.error(found)) < error:
                 best, error = found, found_error
             if limits.expired:
-                message = "time limit reached"
                 break
-        if error <= goal or bound > goal:
-            message = ""
-        return Finding(best, bound * problem.image.unit, problem.sizes[0], message=message)
+        stop = Stop.TIME_LIMIT if limits.expired else Stop.SEARCH_EXHAUSTED
+        return Finding(best, bound * problem.image.unit, problem.sizes[0], stop=stop)
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from solvers.backend.anytime.k_tree import KTree
-from solvers.backend.anytime.sub_windows import Rounding, Windows, exact_solver
+from solvers.backend.anytime.sub_windows import Rounding, Windows, solved_exactly
 from solvers.backend.bounds import simple_bound
 from solvers.backend.protocol import Backend, Finding, Limits
-from solvers.errors import UnsupportedProblemError
+from solvers.solution import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +31,7 @@ _VECTOR_PLAN: _Plan = ((12, 4), (16, 4), (20, 4), (24, 2))
 _SCALAR_LARGEST, _VECTOR_LARGEST = (44, 3), (28, 3)
 _SPARSEST_PLAN: _Plan = ((20, 8), (28, 8), (36, 6))
 _MERGE_FROM = 50  # items: from there on lists are merged rather than windows of more than 40 items solved
-_WINDOW_SECONDS = 2.0
+_WINDOW_SECONDS = 2.0  # so that no single window takes all the time there is
 _SPARE_BITS = 2.0  # a window of 2^m subsets should hold about 2^2 that meet the goal
 
 
@@ -64,14 +64,7 @@ def _whole(problem: SubsetSum, objective: Objective, limits: Limits) -> Finding 
     """Solve the problem as one window, if it is no larger than the windows that are always tried."""
     if problem.n > (_SCALAR_PLAN if problem.d == 1 else _VECTOR_PLAN)[-1][0]:
         return None
-    solver = exact_solver(problem, objective, limits)
-    if solver is None:
-        return None
-    try:
-        found = solver.solve(problem, objective, limits)
-    except UnsupportedProblemError:
-        return None
-    return found if found.subset is not None else None
+    return solved_exactly(problem, objective, limits)
 
 
 class _Search:
@@ -85,20 +78,17 @@ class _Search:
         self.bound = simple_bound(problem)
         self.windows = Windows(problem, self.rounding.subset(self.rng, few=few), self.rng)
 
-    def window_limits(self) -> Limits:
-        """Let no single window take all the time there is."""
-        return self.limits.share(_WINDOW_SECONDS)
-
     def improve(self, size: int, tries: int, objective: Objective, goal: int) -> None:
         """Solve windows of one size until as many as ``tries`` in a row have not helped."""
         idle = 0
         while idle < tries and not self.limits.expired and self.windows.error > goal:
-            idle = 0 if self.windows.improve(size, objective, self.window_limits()) else idle + 1
+            better = self.windows.improve(size, objective, self.limits.share(_WINDOW_SECONDS))
+            idle = 0 if better else idle + 1
 
     @property
-    def message(self) -> str:
-        """Why there is no proof."""
-        return "time limit reached" if self.limits.expired else "search ended without a proof"
+    def stop(self) -> Stop:
+        """Why the search ended."""
+        return Stop.TIME_LIMIT if self.limits.expired else Stop.SEARCH_EXHAUSTED
 
 
 class _Nearest(_Search):
@@ -118,9 +108,7 @@ class _Nearest(_Search):
             if self.windows.error > self.goal and not self.limits.expired:
                 self._search_wider()
         unit = self.problem.image.unit
-        met = self.windows.error <= max(self.goal, self.bound) or self.bound > self.goal
-        message = "" if met else self.message
-        return Finding(self.windows.subset, self.bound * unit, self.problem.sizes[0], message=message)
+        return Finding(self.windows.subset, self.bound * unit, self.problem.sizes[0], stop=self.stop)
 
     def _plan(self) -> Iterator[tuple[int, int]]:
         """Yield window sizes and tries; where lists can be merged instead, only those likely to do."""
@@ -135,23 +123,16 @@ class _Nearest(_Search):
         size, tries = _SCALAR_LARGEST if problem.d == 1 else _VECTOR_LARGEST
         if self.merges:
             self.windows.adopt(KTree().solve(problem, self.objective, limits).subset or [])
-        elif problem.n <= size and exact_solver(problem, self.objective, limits) is not None:
-            self._solve_all_items()
+        elif problem.n <= size:
+            found = solved_exactly(problem, self.objective, limits)
+            if found is not None:
+                self.windows.adopt(found.subset or [])
+                self.bound = max(self.bound, int(found.lower_bound / problem.image.unit))
         else:
             while self.windows.error > self.goal and not limits.expired:
                 self.improve(size, tries, self.objective, self.goal)
                 if limits.seconds is None:
                     break
-
-    def _solve_all_items(self) -> None:
-        solver = exact_solver(self.problem, self.objective, self.limits)
-        try:
-            found = solver.solve(self.problem, self.objective, self.limits) if solver else Finding(None)
-        except UnsupportedProblemError:  # magnitudes too mixed for so many items
-            return
-        if found.subset is not None:
-            self.windows.adopt(found.subset)
-            self.bound = max(self.bound, int(found.lower_bound / self.problem.image.unit))
 
 
 class _Sparsest(_Search):
@@ -172,8 +153,7 @@ class _Sparsest(_Search):
             self.improve(min(size, self.problem.n), tries, "within", self.tolerance)
         if self.windows.error <= self.tolerance:
             self._shrink()
-        message = "" if self._done else self.message
-        return Finding(self.windows.subset, self.bound * unit, self.least, message=message)
+        return Finding(self.windows.subset, self.bound * unit, self.least, stop=self.stop)
 
     @property
     def _done(self) -> bool:
@@ -184,7 +164,8 @@ class _Sparsest(_Search):
         for size, tries in plan:
             idle = 0
             while idle < tries and not self.limits.expired and not self._done:
-                better = self.windows.improve(min(size, self.problem.n), "sparsest", self.window_limits())
+                limits = self.limits.share(_WINDOW_SECONDS)
+                better = self.windows.improve(min(size, self.problem.n), "sparsest", limits)
                 idle = 0 if better else idle + 1
 
 

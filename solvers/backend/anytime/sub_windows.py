@@ -22,16 +22,22 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from solvers.backend.protocol import Backend, Limits
+    from solvers.backend.protocol import Backend, Finding, Limits
     from solvers.solution import Objective
 
 _FLOAT_BITS = 53  # squares of such numbers, and sums of those, are far from overflow
 
 
-def exact_solver(problem: SubsetSum, objective: Objective, limits: Limits) -> Backend | None:
-    """Return the exact backend for a problem of one window's size, or None where it refuses."""
+def solved_exactly(problem: SubsetSum, objective: Objective, limits: Limits) -> Finding | None:
+    """Return what an exact backend finds for a problem of one window's size; None without a subset."""
     solver: Backend = MeetInTheMiddle() if problem.d == 1 else MultidimensionalMeetInTheMiddle()
-    return solver if solver.refusal(problem, objective, limits) is None else None
+    if solver.refusal(problem, objective, limits) is not None:
+        return None
+    try:
+        found = solver.solve(problem, objective, limits)
+    except UnsupportedProblemError:  # magnitudes too mixed for so many items
+        return None
+    return None if found.subset is None else found
 
 
 class Rounding:
@@ -130,14 +136,8 @@ class Windows:
         """Solve a random window of ``size`` items; returns whether the subset got better."""
         window = self._random_window(size)
         sub_problem = self._sub_problem(window, fewer=objective == "sparsest")
-        solver = exact_solver(sub_problem, objective, limits)
-        if solver is None:
-            return False
-        try:
-            found = solver.solve(sub_problem, objective, limits)
-        except UnsupportedProblemError:  # magnitudes too mixed for a window of this size
-            return False
-        return found.subset is not None and self._accept(window, found.subset, objective)
+        found = solved_exactly(sub_problem, objective, limits)
+        return found is not None and self._accept(window, found.subset or [], objective)
 
     def adopt(self, subset: Sequence[int]) -> None:
         """Take another subset of an allowed size where it is nearer."""

@@ -17,8 +17,9 @@ import numpy as np
 
 from solvers.backend.dp.sum_plans import plan_to_count, plan_to_list
 from solvers.backend.dp.sum_search import SumSearch
-from solvers.backend.dp.sum_tables import BitTable, CountTable, OutOfTimeError
-from solvers.backend.protocol import Enumerator, Finding, Limits
+from solvers.backend.dp.sum_tables import BitTable, CountTable
+from solvers.backend.protocol import Enumerator, Finding, Limits, OutOfTimeError
+from solvers.solution import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,7 +70,7 @@ class DynamicProgramming(Enumerator):
                 search.sparsest()
                 return Finding(search.subset, search.units * unit, len(search.subset))
         except OutOfTimeError:
-            return Finding(search.subset, search.bound * unit, fewest, message="time limit reached")
+            return Finding(search.subset, search.bound * unit, fewest, stop=Stop.TIME_LIMIT)
         return Finding(search.subset, search.bound * unit, fewest)
 
     def enumeration_refusal(self, problem: SubsetSum, limits: Limits) -> str | None:
@@ -85,8 +86,9 @@ class DynamicProgramming(Enumerator):
         plan.check(limits)
         low, high = problem.sizes
         answer, modulus = 0, 1
-        for prime in _coprime_moduli(sum(math.comb(problem.n, k) for k in range(low, high + 1))):
-            counts = CountTable(limits, sized=plan.sized, modulus=prime)
+        moduli = list(_coprime_moduli(sum(math.comb(problem.n, k) for k in range(low, high + 1))))
+        for place, prime in enumerate(moduli):
+            counts = CountTable(limits, sized=plan.sized, modulus=prime, turn=(place, len(moduli)))
             table = counts.made(plan.items, plan.goal)
             residue = sum(counts.between(table[k], first, last) for k, first, last in plan.windows(reach))
             residue -= sum(counts.between(table[k], first, last) for k, first, last in plan.windows(above))
@@ -113,6 +115,7 @@ class DynamicProgramming(Enumerator):
                 steps, state = np.zeros(n + 1, np.int64), np.array([n, k, total])
                 more = True
                 while more:
+                    limits.check()
                     count = next_subsets(history, plan.items.sizes, plan.sized, steps, state, found)
                     more = count == len(found)
                     for chosen in plan.subsets(found[:count]):

@@ -23,12 +23,8 @@ if TYPE_CHECKING:
 
     Ints = NDArray[np.int64]
 
-_CELLS_A_CALL = 1 << 29  # words or counts: below a second
+_CELLS_A_CALL = 1 << 22  # words or counts: some hundredths of a second, when their memory is new
 MOST_SCRATCH = 4 << 20  # bytes for histories: what a second-level cache holds about
-
-
-class OutOfTimeError(TimeoutError):
-    """The time limit was reached while a table was made."""
 
 
 @dataclass(frozen=True)
@@ -96,12 +92,29 @@ class Items:
 
 
 def _in_calls(items: int, cells: int, limits: Limits) -> Iterator[slice]:
-    """Yield slices of the items such that one kernel call takes less than about a second."""
+    """Yield slices of the items such that one kernel call does not take long, but for one item as it does."""
     count = max(1, _CELLS_A_CALL // max(1, cells))
     for first in range(0, items, count):
-        if limits.expired:
-            raise OutOfTimeError("time limit reached")
+        limits.check()
         yield slice(first, min(items, first + count))
+
+
+def _in_blocks(
+    items: Items, goal: Goal, table: NDArray[Any], limits: Limits
+) -> Iterator[tuple[slice, Ints, Ints]]:
+    """Yield slices of the items, and from which to which sums to apply them in one kernel call.
+
+    A single item to a large table block by block, from the high sums to the low ones: below a sum it reads
+    what the table held before it.
+    """
+    lows, highs = items.useful(goal.low, goal.high)
+    for part in _in_calls(len(items), table.size, limits):
+        block = goal.high + 1
+        if part.stop - part.start == 1:  # whole words of bits
+            block = 64 * max(1, _CELLS_A_CALL * block // (64 * table.size))
+        for start in range(goal.high // block * block, -1, -block):
+            limits.check()
+            yield part, np.maximum(lows[part], start), np.minimum(highs[part], start + block - 1)
 
 
 class BitTable:
@@ -130,19 +143,19 @@ class BitTable:
 
         In a table by size ``found`` tells when to stop; it is asked every now and then.
         """
-        from solvers.kernels.reachability import extend_bits
+        from solvers.kernels.reachability import extend_bits, first_set
 
         words = goal.high // 64 + 1
         bits = np.zeros((goal.size + 1, words), np.uint64)
         bits[0, 0] = 1
-        lows, highs = items.useful(goal.low, goal.high)
         tops = items.tops(goal, sized=self.sized)
         applied = 0
-        for part in _in_calls(len(items), bits.size, self.limits):
-            applied += extend_bits(
-                bits, items.sizes[part], self.sized, part.start, lows[part], highs[part], tops, *hit
+        for part, lows, highs in _in_blocks(items, goal, bits, self.limits):
+            applied = part.start + extend_bits(
+                bits, items.sizes[part], self.sized, part.start, lows, highs, tops, *hit
             )
-            if applied < part.stop or (found is not None and found(bits)):
+            is_hit = hit[0] <= hit[1] and first_set(bits[0], *hit) >= 0
+            if is_hit or (found is not None and found(bits)):
                 break
         return bits, applied
 
@@ -196,11 +209,8 @@ class FewestTable:
         from solvers.kernels.reachability import extend_fewest
 
         fewest = self._empty((goal.high + 1,), items)
-        lows, highs = items.useful(goal.low, goal.high)
-        for part in _in_calls(len(items), fewest.nbytes // 2, self.limits):
-            extend_fewest(
-                fewest, items.sizes[part], items.weights[part].astype(self.dtype), lows[part], highs[part]
-            )
+        for part, lows, highs in _in_blocks(items, goal, fewest, self.limits):
+            extend_fewest(fewest, items.sizes[part], items.weights[part].astype(self.dtype), lows, highs)
         return fewest
 
     def history(self, items: Items, goal: Goal) -> NDArray[Any]:
@@ -233,12 +243,16 @@ class FewestTable:
 
 
 class CountTable:
-    """The number of subsets for each sum (``sized``: and number of items), modulo at most 2^63."""
+    """The number of subsets for each sum (``sized``: and number of items), modulo at most 2^63.
 
-    def __init__(self, limits: Limits, *, sized: bool, modulus: int) -> None:
+    ``turn``: which table this is, and of how many.
+    """
+
+    def __init__(self, limits: Limits, *, sized: bool, modulus: int, turn: tuple[int, int]) -> None:
         self.limits = limits
         self.sized = sized
         self.modulus = modulus
+        self.turn = turn
 
     def made(self, items: Items, goal: Goal) -> NDArray[np.uint64]:
         """Return the table of these items."""
@@ -246,26 +260,22 @@ class CountTable:
 
         counts = np.zeros((goal.size + 1, goal.high + 1), np.uint64)
         counts[0, 0] = 1
-        lows, highs = items.useful(goal.low, goal.high)
-        tops = items.tops(goal, sized=self.sized)
-        for part in _in_calls(len(items), counts.size, self.limits):
-            extend_counts(
-                counts,
-                items.sizes[part],
-                self.sized,
-                part.start,
-                lows[part],
-                highs[part],
-                tops,
-                np.uint64(self.modulus),
-            )
+        tops, modulus = items.tops(goal, sized=self.sized), np.uint64(self.modulus)
+        for part, lows, highs in _in_blocks(items, goal, counts, self.limits):
+            passed = self.turn[0] + part.start / len(items)
+            self.limits.progress.share = passed / self.turn[1]
+            extend_counts(counts, items.sizes[part], self.sized, part.start, lows, highs, tops, modulus)
         return counts
 
     def between(self, row: NDArray[np.uint64], low: int, high: int) -> int:
-        """Return the number of subsets with sums from low to high, modulo the modulus."""
+        """Return the number of subsets with sums from low to high, up to a multiple of the modulus."""
         from solvers.kernels.reachability import sum_of_counts
 
-        return int(sum_of_counts(row, low, high, np.uint64(self.modulus)))
+        total = 0
+        for first in self.limits.watched(range(low, high + 1, _CELLS_A_CALL), every=1):
+            last = min(high, first + _CELLS_A_CALL - 1)
+            total += int(sum_of_counts(row, first, last, np.uint64(self.modulus)))
+        return total
 
 
 Table = BitTable | FewestTable

@@ -8,13 +8,14 @@ rounding leaves a chance is enumerated and ranked in exact integers.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from solvers.backend.bounds import simple_bound
 from solvers.backend.grid import grid_of
 from solvers.backend.protocol import Backend, Finding, Limits
 from solvers.errors import BackendUnavailableError
+from solvers.solution import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -77,6 +78,7 @@ class _Search:
         self.items: list[list[int]] = self.grid.items.tolist()
         self.target: list[int] = self.grid.target.tolist()
         self.floor = simple_bound(problem)
+        self.stop = Stop.SEARCH_EXHAUSTED  # why the last run ended before its end, if it did
 
     # -- objectives ----------------------------------------------------------------------------------
 
@@ -85,26 +87,21 @@ class _Search:
         answer = self._run(low, high, minimise="error")
         unit = self.problem.image.unit
         if answer.subset is None:
-            return Finding(
-                None,
-                self._exact_bound(answer.bound) * unit,
-                self.problem.sizes[0],
-                message="time limit reached",
-            )
+            bound = self._exact_bound(answer.bound)
+            return Finding(None, bound * unit, self.problem.sizes[0], stop=self.stop)
         if not self.grid.shift:
-            subset, proven, complete = self._confirmed(answer, low, high)
-            message = "" if complete else "time limit reached"
-            return Finding(subset, proven * unit, self.problem.sizes[0], message=message)
+            subset, proven = self._confirmed(answer, low, high)
+            return Finding(subset, proven * unit, self.problem.sizes[0], stop=self.stop)
         units = self.problem.image.error(answer.subset)
         rivals, all_listed = self._subsets_within(low, high, units)
         best = min([answer.subset, *rivals], key=self.problem.image.error)
         units = self.problem.image.error(best)
         proven = units if all_listed else min(units, self._exact_bound(answer.bound))
         message = "" if all_listed else "ranking the subsets that rounding left equal was cut short"
-        return Finding(best, proven * unit, self.problem.sizes[0], message=message)
+        return Finding(best, proven * unit, self.problem.sizes[0], message=message, stop=self.stop)
 
-    def _confirmed(self, answer: _Answer, low: int, high: int) -> tuple[list[int], int, bool]:
-        """Return the nearest subset, the proven bound in units, and whether they meet.
+    def _confirmed(self, answer: _Answer, low: int, high: int) -> tuple[list[int], int]:
+        """Return the nearest subset, and the proven bound in units.
 
         CP-SAT compares objective and bound as doubles: beyond 2^53 it calls an answer optimal that is some
         units short of it. So it is asked for a nearer one until it proves that there is none.
@@ -119,7 +116,7 @@ class _Search:
                 bound = units if complete else bound
                 break
             subset, units = nearer.subset, self.problem.image.error(nearer.subset)
-        return subset, bound, complete
+        return subset, bound
 
     def within(self) -> Finding:
         """Find any subset within the tolerance, or prove that there is none."""
@@ -132,7 +129,7 @@ class _Search:
         answer = self._run(low, high, reach=tolerance)
         if answer.subset is None and answer.complete:
             return Finding(None, (tolerance + 1) * self.problem.image.unit, low)
-        return Finding(answer.subset, size_bound=low, message="" if answer.complete else "time limit reached")
+        return Finding(answer.subset, size_bound=low, stop=self.stop)
 
     def sparsest(self) -> Finding:
         """Find the fewest items within the tolerance, then the smallest error among so few."""
@@ -148,14 +145,14 @@ class _Search:
                 return Finding(None, (tolerance + 1) * self.problem.image.unit, low)
             size = max(size, answer.bound)
             if answer.subset is None or not answer.complete:
-                return Finding(answer.subset, size_bound=size, message="time limit reached")
+                return Finding(answer.subset, size_bound=size, stop=self.stop)
             finding = self.nearest(len(answer.subset), len(answer.subset))
             units = self.problem.image.error(finding.subset or answer.subset)
             subset = finding.subset or answer.subset
             if units <= tolerance:
-                return Finding(subset, finding.lower_bound, len(answer.subset), message=finding.message)
+                return replace(finding, subset=subset, size_bound=len(answer.subset))
             if finding.lower_bound <= tolerance * self.problem.image.unit:
-                return Finding(subset, size_bound=len(answer.subset), message=finding.message)
+                return Finding(subset, size_bound=len(answer.subset), message=finding.message, stop=self.stop)
             size = len(answer.subset) + 1
             if size > high:
                 return Finding(subset, (tolerance + 1) * self.problem.image.unit, low)
@@ -227,6 +224,7 @@ class _Search:
             subset = [i for i, x in enumerate(chosen) if solver.boolean_value(x)]
         complete = status in (cp.OPTIMAL, cp.INFEASIBLE) or (subset is not None and not minimise)
         bound = int(solver.response_proto.inner_objective_lower_bound) if minimise else 0
+        self.stop = Stop.SEARCH_EXHAUSTED if complete else self._limit()
         return _Answer(subset, complete, bound)
 
     def _subsets_within(self, low: int, high: int, units: int) -> tuple[Iterable[list[int]], bool]:
@@ -237,7 +235,15 @@ class _Search:
         solver.parameters.enumerate_all_solutions = True
         collector = _collector(self.cp_model, chosen)
         status = solver.solve(model, collector)
-        return collector.subsets, status == self.cp_model.OPTIMAL and not collector.full
+        complete = status == self.cp_model.OPTIMAL and not collector.full
+        self.stop = Stop.SEARCH_EXHAUSTED if complete or collector.full else self._limit()
+        return collector.subsets, complete
+
+    def _limit(self) -> Stop:
+        """Return which limit ended a run: CP-SAT does not say, and takes Ctrl-C for one."""
+        if self.limits.expired:
+            return Stop.TIME_LIMIT
+        return Stop.INTERRUPTED if self.limits.memory is None else Stop.MEMORY_LIMIT
 
 
 def _collector(cp_model: Any, chosen: list[Any]) -> Any:

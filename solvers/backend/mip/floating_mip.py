@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal, TypeGuard
 
-from solvers.backend.bounds import simple_bound
+from solvers.backend.bounds import extreme_subset, simple_bound
 from solvers.backend.mip.floating_model import model_of, scaled
 from solvers.backend.protocol import Finding
 from solvers.exact import float_up
 from solvers.problem import SubsetSum
-from solvers.solution import Proof
+from solvers.solution import Proof, Stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 _MOST_RETRIES = 20
 _MOST_CHANGES = 20
-_TIME_IS_UP = "time limit reached"
 _UNSUPPORTED = "the solver calls it optimal, its floating-point resolution does not support that"
 _MORE_THAN_PROVEN = "fewer items within the tolerance are neither found nor excluded"
 _UNUSABLE = "the solver returned no usable subset"
@@ -52,6 +51,8 @@ class Claim:
     bound : float or None
         Lower bound on the objective.
     note : str
+        What else there is to say.
+    stop : Stop
         Why it was stopped.
 
     """
@@ -60,6 +61,7 @@ class Claim:
     values: Sequence[float | None] | None = None
     bound: float | None = None
     note: str = ""
+    stop: Stop = Stop.SEARCH_EXHAUSTED
 
 
 class FloatingSearch:
@@ -75,6 +77,7 @@ class FloatingSearch:
         self.resolution = float_up(2 * self.margin * self.scaled.step * problem.image.unit)
         self.floor = simple_bound(problem)
         self.note = ""
+        self.stop = Stop.SEARCH_EXHAUSTED
         self.seen: list[Seen] = []  # (error in units, size, subset) of every subset that came up
         for subset in _extreme_subsets(problem):
             self._see(subset)
@@ -185,14 +188,16 @@ class FloatingSearch:
             note = _UNSUPPORTED
         elif fewest and (optimal or units == floor):
             note = ""
-        elif not fewest:
-            note = note or _MORE_THAN_PROVEN
-        if not note and tolerance is not None and lower <= tolerance < units:
+        elif not (fewest or note or self.stop is Stop.TIME_LIMIT):
+            note = _MORE_THAN_PROVEN
+        short = tolerance is not None and lower <= tolerance < units
+        if short and not note and self.stop is not Stop.TIME_LIMIT:
             note = _UNDECIDED
         excluded = tolerance is not None and floor > tolerance
         says_more = needs_solver or (optimal and units > floor)
         if excluded or not says_more or not math.isfinite(self.resolution):
-            return Finding(subset, (floor if size == low else self.floor) * unit, low, message=note)
+            bound = (floor if size == low else self.floor) * unit
+            return Finding(subset, bound, low, message=note, stop=self.stop)
         return Finding(
             subset,
             lower * unit,
@@ -201,6 +206,7 @@ class FloatingSearch:
             self.resolution,
             note,
             optimal_within_resolution=optimal,
+            stop=self.stop,
         )
 
     def _units_proven(self, claim: Claim) -> int:
@@ -232,13 +238,13 @@ class FloatingSearch:
     ) -> Claim:
         """Run the solver; keep its subset; drop claims that make no sense."""
         if self.limits.expired:
-            self.note = _TIME_IS_UP
+            self.note, self.stop = "", Stop.TIME_LIMIT
             return Claim("stopped")
         reach = math.inf
         if tolerance is not None:
             reach = float_up(tolerance / self.scaled.step + self.margin)
         claim = self.run(model_of(self.scaled, minimise, sizes, reach, excluded))
-        self.note = claim.note
+        self.note, self.stop = claim.note, claim.stop
         subset = None if claim.values is None else _rounded(claim.values, self.problem)
         if subset is not None and sizes[0] <= len(subset) <= sizes[1]:
             self._see(subset)
@@ -276,9 +282,6 @@ def _best_single_change(problem: SubsetSum, units: int, subset: list[int]) -> tu
 
 def _extreme_subsets(problem: SubsetSum) -> Iterator[list[int]]:
     """Yield, for each dimension, the allowed subsets of the smallest and the largest sum."""
-    low, high = problem.sizes
     for k in range(problem.d):
         for sign in (1, -1):
-            values = [sign * item[k] for item in problem.image.items]
-            order = sorted(range(problem.n), key=values.__getitem__)[:high]
-            yield sorted(i for rank, i in enumerate(order) if rank < low or values[i] < 0)
+            yield extreme_subset([sign * item[k] for item in problem.image.items], problem.sizes)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from solvers.backend.mip.floating_mip import Claim, FloatingSearch
 from solvers.backend.mip.floating_model import Model, Tolerances
 from solvers.backend.protocol import Backend, Finding, Limits
+from solvers.solution import Stop
 
 if TYPE_CHECKING:
     from solvers.problem import SubsetSum
@@ -74,5 +75,7 @@ def _claim(model: Model, limits: Limits) -> Claim:
     if result.status == _INFEASIBLE:
         return Claim("infeasible")
     if result.status == _LIMIT:
-        return Claim("stopped", values, bound, "time limit reached")
+        timed = limits.seconds is not None
+        stop = Stop.TIME_LIMIT if timed else Stop.SEARCH_EXHAUSTED
+        return Claim("stopped", values, bound, "" if timed else f"HiGHS: {result.message}", stop)
     return Claim("stopped", values, note=f"HiGHS failed: {result.message}")

@@ -22,6 +22,7 @@ from solvers.backend.mip.floating_mip import Claim, FloatingSearch
 from solvers.backend.mip.floating_model import Model, Tolerances
 from solvers.backend.protocol import Backend, Finding, Limits
 from solvers.errors import BackendUnavailableError, InvalidProblemError
+from solvers.solution import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -186,9 +187,11 @@ def _read(pulp: Any, name: str, program: Any, values: list[float | None], log: s
         return Claim("complete", values, _bound(name, program, log, complete=True))
     if program.status == pulp.LpStatusInfeasible and not limits.expired:
         return Claim("infeasible")
-    note = "time limit reached" if limits.expired else f"{name} ended with status {program.status}"
-    shown = program.sol_status == pulp.LpSolutionIntegerFeasible
-    return Claim("stopped", values if shown else None, _bound(name, program, log, complete=False), note)
+    shown = values if program.sol_status == pulp.LpSolutionIntegerFeasible else None
+    bound = _bound(name, program, log, complete=False)
+    if limits.expired:
+        return Claim("stopped", shown, bound, stop=Stop.TIME_LIMIT)
+    return Claim("stopped", shown, bound, f"{name} ended with status {program.status}")
 
 
 def _bound(name: str, program: Any, log: str, *, complete: bool) -> float | None:

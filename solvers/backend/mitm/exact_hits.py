@@ -10,8 +10,7 @@ Each candidate is confirmed in exact integers. An exact cardinality is one more 
 from __future__ import annotations
 
 import os
-from collections import defaultdict, deque
-from concurrent.futures import ThreadPoolExecutor
+from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from itertools import pairwise, product
 from typing import TYPE_CHECKING
@@ -19,10 +18,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from solvers.backend.bounds import simple_bound
+from solvers.backend.mitm.threads import in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from concurrent.futures import Future
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -38,7 +37,7 @@ _MOST_ITEMS = 64
 _PRIME = 0x1C5B_F891_B4EF_6B59  # of no special form, so that no instance's own structure repeats modulo it
 _PAIRS_PER_WINDOW = 1 << 16
 _CANDIDATES_PER_WINDOW = 1 << 16
-_MOST_PAIRS_PER_CHUNK = 1 << 26  # a few tenths of a second
+_MOST_PAIRS_PER_CHUNK = 1 << 24  # some hundredths of a second
 _LEAST_PAIRS_PER_CHUNK = 1 << 20
 _CHUNKS = 32
 _MOST_THREADS = 4
@@ -55,28 +54,7 @@ def exact_hits_refusal(problem: SubsetSum, limits: Limits) -> str | None:
     per_entry = 4 * (200 + 40 * problem.d)  # four quarters, their exact vectors where duplicates need them
     per_thread = 80 * max(_CANDIDATES_PER_WINDOW, quarter) + 32 * quarter
     needed = per_entry * quarter + _threads(limits) * per_thread
-    if needed > limits.bytes_allowed:
-        return f"it needs about {needed} bytes for {problem.n} items, {limits.bytes_allowed} are allowed"
-    return None
-
-
-def find_exact_hit(problem: SubsetSum, limits: Limits) -> tuple[list[int] | None, bool]:
-    """Find a subset of an allowed cardinality whose sum is exactly the target.
-
-    The subset does not depend on the number of threads.
-
-    Returns
-    -------
-    subset : list of int, or None
-        Sorted indices.
-    complete : bool
-        False when the time limit was reached without a hit. (None, True) proves that no subset hits.
-
-    """
-    try:
-        return next(exact_hits(problem, limits), None), True
-    except TimeoutError:
-        return None, False
+    return limits.shortage(needed, f"{problem.n} items")
 
 
 def exact_hits(problem: SubsetSum, limits: Limits) -> Iterator[list[int]]:
@@ -86,18 +64,15 @@ def exact_hits(problem: SubsetSum, limits: Limits) -> Iterator[list[int]]:
 
     Raises
     ------
-    TimeoutError
+    OutOfTimeError
         When the time limit is reached before all have been listed.
 
     """
     if simple_bound(problem) > 0:
         return
-    search = _Search(problem)
-    for joined in search.joined(limits):
-        for number, subset in enumerate(search.confirmed(joined)):
-            if number % 1024 == 1023 and limits.expired:
-                raise TimeoutError("time limit reached while listing exact hits")
-            yield subset
+    search = _Search(problem, limits)
+    for joined in search.joined():
+        yield from limits.watched(search.confirmed(joined))
 
 
 def _threads(limits: Limits) -> int:
@@ -233,7 +208,8 @@ class _Side:
 class _Search:
     """One problem as a scalar problem modulo p, in four lists."""
 
-    def __init__(self, problem: SubsetSum) -> None:
+    def __init__(self, problem: SubsetSum, limits: Limits) -> None:
+        self.limits = limits
         fewest, most = problem.sizes
         counted = (1,) if fewest == most else ()
         vectors = [item + counted for item in problem.image.items]
@@ -255,24 +231,23 @@ class _Search:
                 (0,) * len(self.target),
                 sized=sized,
             )
-            for a, b in pairwise(ends)
+            for a, b in limits.watched(pairwise(ends), every=1)
         ]
         first, second, third, fourth = sorted(quarters, key=lambda quarter: quarter.residues.size)
         self.left = _Side(first, fourth)
         self.right = _Side(second.reflected(0), third.reflected(residue(self.target)))
 
-    def joined(self, limits: Limits) -> Iterator[Joined]:
+    def joined(self) -> Iterator[Joined]:
         """Yield the pairs of both sides with equal residues, in ascending windows of residues.
 
         Raises
         ------
-        TimeoutError
+        OutOfTimeError
             When the time limit is reached.
 
         """
         from solvers.kernels.modular_join import join_windows
 
-        _raise_when_expired(limits)
         pairs = max(self.left.pairs, self.right.pairs)
         width = min(_PRIME, max(1, _PRIME * _PAIRS_PER_WINDOW // pairs))
         capacity = max(_CANDIDATES_PER_WINDOW, self.left.most_equal, self.right.most_equal) + 1
@@ -286,17 +261,19 @@ class _Search:
             return found
 
         chunks = [(first, min(first + stride, _PRIME)) for first in range(0, _PRIME, stride)]
-        for (_, last), outcome in zip(chunks, _in_order(join, chunks, _threads(limits)), strict=True):
+        outcomes = in_order(join, chunks, _threads(self.limits))
+        for (_, last), outcome in zip(chunks, outcomes, strict=True):
             found = outcome
             while True:
                 if found[1].size:
                     yield found
+                self.limits.progress.share = found[0] / _PRIME
                 if found[0] == last:
                     break
-                _raise_when_expired(limits)
+                self.limits.check()
                 found = join(found[0], last)
             if last < _PRIME:
-                _raise_when_expired(limits)
+                self.limits.check()
 
     def confirmed(self, joined: Joined) -> Iterator[list[int]]:
         """Yield the subsets among joined pairs that hit the target in exact integers."""
@@ -306,9 +283,9 @@ class _Search:
         rights = np.split(right_pairs, np.searchsorted(right_keys, keys[1:]))
         for left, right in zip(lefts, rights, strict=True):  # of equal keys
             by_total: dict[Vector, dict[int, list[tuple[int, int]]]] = defaultdict(lambda: defaultdict(list))
-            for i, j in map(self.left.entries, left.tolist()):
+            for i, j in self.limits.watched(map(self.left.entries, left.tolist())):
                 by_total[self.left.total(i, j)][self.left.size(i, j)].append((i, j))
-            for i, j in map(self.right.entries, right.tolist()):
+            for i, j in self.limits.watched(map(self.right.entries, right.tolist())):
                 total, size = self.right.total(i, j), self.right.size(i, j)
                 needed = tuple(t - x for t, x in zip(self.target, total, strict=True))
                 for other, fitting in by_total.get(needed, {}).items():
@@ -317,29 +294,3 @@ class _Search:
                             for half in self.left.subsets(a, b):
                                 for rest in self.right.subsets(i, j):
                                     yield sorted(half + rest)
-
-
-def _in_order(
-    join: Callable[[int, int], Joined], chunks: list[tuple[int, int]], threads: int
-) -> Iterator[Joined]:
-    """Yield the outcome of every chunk in order, with up to ``threads`` of them being worked on."""
-    if min(threads, len(chunks)) == 1:
-        for first, last in chunks:
-            yield join(first, last)
-        return
-    executor = ThreadPoolExecutor(threads)
-    waiting: deque[Future[Joined]] = deque()
-    try:
-        for chunk in chunks:
-            waiting.append(executor.submit(join, *chunk))
-            if len(waiting) > threads:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        executor.shutdown(cancel_futures=True)
-
-
-def _raise_when_expired(limits: Limits) -> None:
-    if limits.expired:
-        raise TimeoutError("time limit reached while searching for exact hits")

@@ -10,25 +10,35 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from solvers.backend.bounds import simple_bound
 from solvers.backend.grid import Grid, grid_of
-from solvers.backend.protocol import Enumerator, Finding, Limits
+from solvers.backend.mitm.quarter_lists import positions
+from solvers.backend.protocol import Enumerator, Finding, Limits, OutOfTimeError
 from solvers.errors import UnsupportedProblemError
+from solvers.solution import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from numpy.typing import NDArray
+
     from solvers.problem import SubsetSum
     from solvers.solution import Objective
+
+    Sums = tuple[NDArray[Any], NDArray[np.uint32]]  # sorted, int64 or Python's integers, and their masks
+    Seen = tuple[list[int] | None, int]  # a subset and its exact error in units
 
 _MOST_ITEMS = 50
 _MOST_ITEMS_IN_PYTHON = 36
 _MOST_CANDIDATES = 1 << 16
 _PAIRS_AT_A_TIME = 1 << 16
+_SUMS_AT_A_TIME = 1 << 20  # left sums between two looks at the clock
+_INTEGERS_AT_A_TIME = 1 << 12  # the same, in Python
 _WORD = 1 << 62
 _BYTES_PER_SUM = 12 * 3  # sum and mask, and the merge's copy of them while a list doubles
 
@@ -38,7 +48,7 @@ class _Half:
     """Sorted sums of one half of the items with their masks, grouped by cardinality where that matters."""
 
     first: int
-    groups: dict[int, tuple[Any, Any]]
+    groups: dict[int, Sums]
 
 
 class MeetInTheMiddle(Enumerator):
@@ -53,10 +63,7 @@ class MeetInTheMiddle(Enumerator):
             return f"it takes scalar items, these have {problem.d} dimensions"
         if problem.n > _MOST_ITEMS:
             return f"it takes up to {_MOST_ITEMS} items, these are {problem.n}"
-        needed = 2 * _BYTES_PER_SUM << ((problem.n + 1) // 2)
-        if limits.memory is not None and needed > limits.memory:
-            return f"it needs about {needed} bytes for {problem.n} items, the memory limit is {limits.memory}"
-        return None
+        return limits.shortage(2 * _BYTES_PER_SUM << ((problem.n + 1) // 2), f"{problem.n} items")
 
     def seconds_to_proof(self, problem: SubsetSum, objective: Objective) -> float:
         """Estimate the time of merging and of the two pointers; by cardinality the groups' overhead too."""
@@ -67,25 +74,22 @@ class MeetInTheMiddle(Enumerator):
     def solve(self, problem: SubsetSum, objective: Objective, limits: Limits) -> Finding:
         """Answer in O(2^(n/2)) time and memory; by cardinality O(n 2^(n/2))."""
         grouped = objective == "sparsest" or problem.sizes != (0, problem.n)
+        search = _Search(problem, limits, grouped=grouped)
         try:
-            search = _Search(problem, limits, grouped=grouped)
-        except _OutOfTimeError:
-            return Finding(None, message="time limit reached while listing half sums")
-        if objective == "sparsest":
-            return search.sparsest()
-        return search.nearest(stop=problem.tolerance_units if objective == "within" else None)
+            search.list_half_sums()
+            if objective == "sparsest":
+                return search.sparsest()
+            return search.nearest(stop=problem.tolerance_units if objective == "within" else None)
+        except OutOfTimeError:
+            return search.unfinished()
 
     def count(self, problem: SubsetSum, above: int, reach: int, limits: Limits) -> int:
-        """Count the subsets in O(2^(n/2)) time and memory; TimeoutError when the time is up."""
+        """Count the subsets in O(2^(n/2)) time and memory."""
         return _Search(problem, limits, grouped=problem.sizes != (0, problem.n)).count(above, reach)
 
     def listed(self, problem: SubsetSum, above: int, reach: int, limits: Limits) -> Iterator[list[int]]:
-        """Yield the subsets, a buffer of them at a time; TimeoutError when the time is up."""
+        """Yield the subsets, a buffer of them at a time."""
         yield from _Search(problem, limits, grouped=problem.sizes != (0, problem.n)).listed(above, reach)
-
-
-class _OutOfTimeError(TimeoutError):
-    """The time limit was reached."""
 
 
 class _TooManyCandidatesError(Exception):
@@ -93,7 +97,16 @@ class _TooManyCandidatesError(Exception):
 
 
 class _Search:
-    """The half sums of one problem, and the searches over pairs of them."""
+    """The half sums of one problem, and the searches over pairs of them.
+
+    Attributes
+    ----------
+    best : (list of int or None, int)
+        The nearest of all subsets that came up so far, and its error.
+    fewest : int
+        No acceptable subset has fewer items.
+
+    """
 
     def __init__(self, problem: SubsetSum, limits: Limits, *, grouped: bool) -> None:
         self.problem = problem
@@ -103,51 +116,52 @@ class _Search:
         self.target = problem.image.target[0]
         self.grid = grid_of(problem.image)
         self.in_python = False
-        self._list_half_sums()
+        self.best: Seen = (None, 0)
+        self.fewest = problem.sizes[0]
 
     # -- building ------------------------------------------------------------------------------------
 
-    def _list_half_sums(self) -> None:
+    def list_half_sums(self) -> None:
+        """List the sums of both halves; nothing is searched before."""
         middle = self.problem.n // 2
         self.left = self._half(0, middle)
         self.right = self._half(middle, self.problem.n)
 
     def _half(self, first: int, last: int) -> _Half:
-        groups: dict[int, tuple[Any, Any]] = {0: self._empty_sum()}
+        groups: dict[int, Sums] = {0: (np.zeros(1, self.grid.items.dtype), np.zeros(1, np.uint32))}
         for index in range(first, last):
-            if self.limits.expired:
-                raise _OutOfTimeError
+            self.limits.check()
             item, bit = int(self.grid.items[index, 0]), index - first
-            if self.grouped:
-                top = max(groups)
-                grown = {0: groups[0], top + 1: self._merge(None, groups[top], item, bit)}
-                for size in range(1, top + 1):
-                    grown[size] = self._merge(groups[size], groups[size - 1], item, bit)
-                groups = grown
-            else:
+            if not self.grouped:
                 groups = {0: self._merge(groups[0], groups[0], item, bit)}
-        if self.in_python:
-            groups = {size: (np.array(sums, object), masks) for size, (sums, masks) in groups.items()}
+                continue
+            for size in range(max(groups) + 1, 0, -1):
+                groups[size] = self._merge(groups.get(size), groups[size - 1], item, bit)
         return _Half(first, groups)
 
-    def _empty_sum(self) -> tuple[Any, Any]:
+    def _merge(self, without: Sums | None, taking: Sums, item: int, bit: int) -> Sums:
+        if without is None:
+            without = taking[0][:0], taking[1][:0]
         if self.in_python:
-            return [0], [0]
-        return np.zeros(1, np.int64), np.zeros(1, np.uint32)
-
-    def _merge(
-        self, without: tuple[Any, Any] | None, taking: tuple[Any, Any], item: int, bit: int
-    ) -> tuple[Any, Any]:
-        if self.in_python:
-            before = [] if without is None else list(zip(*without, strict=True))
-            after = [(s + item, mask | 1 << bit) for s, mask in zip(*taking, strict=True)]
-            merged = sorted(before + after)  # two sorted runs: linear time
-            return [s for s, _ in merged], [mask for _, mask in merged]
+            sums = np.concatenate([without[0], taking[0] + item])
+            masks = np.concatenate([without[1], taking[1] | np.uint32(1 << bit)])
+            order = np.argsort(sums, kind="stable")  # two sorted runs: linear time
+            return sums[order], masks[order]
         from solvers.kernels.half_sums import merge_with_item
 
-        if without is None:
-            without = np.empty(0, np.int64), np.empty(0, np.uint32)
-        return merge_with_item(without[0], without[1], taking[0], taking[1], item, bit)
+        if self.limits.seconds is None or len(taking[0]) <= _SUMS_AT_A_TIME:
+            return merge_with_item(without[0], without[1], taking[0], taking[1], item, bit)
+        sums = np.empty(len(without[0]) + len(taking[0]), np.int64)
+        masks = np.empty(sums.size, np.uint32)
+        cuts = np.arange(_SUMS_AT_A_TIME, len(without[0]), _SUMS_AT_A_TIME)  # runs to be merged one by one
+        ends = [*cuts, len(without[0])], [*taking[0].searchsorted(without[0][cuts] - item), len(taking[0])]
+        i = j = 0
+        for end, stop in self.limits.watched(zip(*ends, strict=True), every=1):
+            sums[i + j : end + stop], masks[i + j : end + stop] = merge_with_item(
+                without[0][i:end], without[1][i:end], taking[0][j:stop], taking[1][j:stop], item, bit
+            )
+            i, j = end, stop
+        return sums, masks
 
     # -- objectives ----------------------------------------------------------------------------------
 
@@ -155,10 +169,8 @@ class _Search:
         """Find the nearest subset of an allowed cardinality, or stop at an error of ``stop`` units."""
         low = self.problem.sizes[0]
         bound = simple_bound(self.problem)  # no error is less, so an error of this ends the search
-        subset, units, complete = self._nearest_over(self._allowed_groups(), max(bound, stop or 0))
+        subset, units = self._nearest_over(self._allowed_groups(), max(bound, stop or 0))
         unit = self.problem.image.unit
-        if not complete:
-            return Finding(subset, bound * unit, low, message="time limit reached")
         stopped_early = stop is not None and 0 < units <= stop
         return Finding(subset, (bound if stopped_early else units) * unit, low)
 
@@ -167,16 +179,17 @@ class _Search:
         low, high = self.problem.sizes
         tolerance = self.problem.tolerance_units or 0
         unit = self.problem.image.unit
-        best: tuple[list[int] | None, int] = (None, 0)
         for size in range(low, high + 1):
-            subset, units, complete = self._nearest_over(list(self._group_pairs(size, size)), 0)
-            if subset is not None and (best[0] is None or units < best[1]):
-                best = subset, units
-            if not complete:
-                return Finding(best[0], size_bound=size, message="time limit reached")
+            self.fewest = size
+            subset, units = self._nearest_over(list(self._group_pairs(size, size)), 0)
             if units <= tolerance:
                 return Finding(subset, units * unit, size)
-        return Finding(best[0], best[1] * unit, low)
+        return Finding(self.best[0], self.best[1] * unit, low)
+
+    def unfinished(self) -> Finding:
+        """Return what is known when the time is up."""
+        bound = simple_bound(self.problem) * self.problem.image.unit
+        return Finding(self.best[0], bound, self.fewest, stop=Stop.TIME_LIMIT)
 
     def _allowed_groups(self) -> list[tuple[int, int]]:
         return list(self._group_pairs(*self.problem.sizes)) if self.grouped else [(0, 0)]
@@ -189,17 +202,12 @@ class _Search:
 
     # -- searching pairs -----------------------------------------------------------------------------
 
-    def _nearest_over(
-        self, pairs: Sequence[tuple[int, int]], stop: int
-    ) -> tuple[list[int] | None, int, bool]:
-        """Return (subset, exact error in units, whether every pair of groups was searched)."""
+    def _nearest_over(self, pairs: Sequence[tuple[int, int]], stop: int) -> Seen:
+        """Return the nearest subset in these pairs of groups, or one whose error is at most ``stop``."""
         try:
             return self._scan(pairs, stop)
         except _TooManyCandidatesError:
-            try:
-                self._restart_in_python()
-            except _OutOfTimeError:
-                return None, 0, False
+            self._restart_in_python()
             return self._scan(pairs, stop)
 
     def _restart_in_python(self) -> None:
@@ -212,33 +220,40 @@ class _Search:
         image = self.problem.image
         self.in_python = True
         self.grid = Grid(np.array(image.items, dtype=object), np.array(image.target, dtype=object), 0, 0)
-        self._list_half_sums()
+        self.list_half_sums()
 
-    def _scan(self, pairs: Sequence[tuple[int, int]], stop: int) -> tuple[list[int] | None, int, bool]:
-        best: tuple[list[int] | None, int] = (None, 0)
+    def _scan(self, pairs: Sequence[tuple[int, int]], stop: int) -> Seen:
+        best: Seen = (None, 0)
         for number, (a, b) in enumerate(pairs):
-            if number and self.limits.expired:
-                return *best, False
+            if number:
+                self.limits.check()
             left, right = self.left.groups[a], self.right.groups[b]
             i, j = self._nearest_on_grid(left, right, stop)
-            candidates = [self._subset(left, i, right, j)]
-            units = self._error(candidates[0])
-            if self.grid.shift and units > stop and (best[0] is None or self._may_beat(units, best[1])):
-                candidates += self._rivals(left, right, units)
-            for subset in candidates:
+            nearest = self._subset(left, i, right, j)
+            units = self._error(nearest)
+            open_yet = (
+                self.grid.shift and units > stop and (best[0] is None or self._may_beat(units, best[1]))
+            )
+            rivals = self._rivals(left, right, units) if open_yet else ()
+            for subset in chain([nearest], rivals):
                 units = self._error(subset)
                 if best[0] is None or units < best[1]:
                     best = subset, units
+                if self.best[0] is None or units < self.best[1]:
+                    self.best = subset, units
             if best[1] <= stop:
                 break
-        return *best, True
+        return best
 
-    def _nearest_on_grid(self, left: tuple[Any, Any], right: tuple[Any, Any], stop: int) -> tuple[int, int]:
+    def _nearest_on_grid(self, left: Sums, right: Sums, stop: int) -> tuple[int, int]:
+        target = int(self.grid.target[0])
+        if self.in_python:
+            return _nearest_pair_of_integers(left[0], right[0], target)
         from solvers.kernels.two_pointers import nearest_pair
 
         # On a coarse grid a small distance proves nothing yet, so nothing but the nearest pair will do.
-        stop = self._clamped(stop) if not self.grid.shift else -1
-        i, j, _ = self._run(nearest_pair, left, right, int(self.grid.target[0]), stop)
+        stop = min(stop, _WORD) if not self.grid.shift else -1
+        i, j, _ = nearest_pair(left[0], right[0], target, stop)
         return int(i), int(j)
 
     def _may_beat(self, units: int, best: int) -> bool:
@@ -246,32 +261,43 @@ class _Search:
         slack = (2 * self.problem.n + 4) << self.grid.shift
         return units - slack <= best
 
-    def _rivals(self, left: tuple[Any, Any], right: tuple[Any, Any], units: int) -> list[list[int]]:
-        """List every subset that rounding leaves a chance of an error below ``units``."""
+    def _rivals(self, left: Sums, right: Sums, units: int) -> Iterator[list[int]]:
+        """Yield every subset that rounding leaves a chance of an error below ``units``."""
         low, high = self.grid.window(units)
         if self._pairs_between(left, right, low, high) > _MOST_CANDIDATES:
             raise _TooManyCandidatesError
-        return [self._subset(left, i, right, j) for i, j in self._listed_between(left, right, low, high)]
+        for i, j in self.limits.watched(self._listed_between(left, right, low, high)):
+            yield self._subset(left, i, right, j)
 
     # -- counting and listing ------------------------------------------------------------------------
 
     def count(self, above: int, reach: int) -> int:
         """Count the subsets with ``above < error <= reach``."""
+        self.list_half_sums()
         self._prefer_exactness((above, reach))
-        return sum(
-            self._count_within(self.left.groups[a], self.right.groups[b], radius) * sign
-            for a, b in self._allowed_groups()
-            for radius, sign in ((reach, 1), (above, -1))
-        )
+        total = done = 0
+        whole = sum(len(self.left.groups[a][0]) for a, _ in self._allowed_groups())
+        for a, b in self._allowed_groups():
+            for left in self._portions(self.left.groups[a]):
+                total += sum(
+                    self._count_within(left, self.right.groups[b], radius) * sign
+                    for radius, sign in ((reach, 1), (above, -1))
+                )
+                done += len(left[0])
+                self.limits.progress.share, self.limits.progress.counted = done / whole, total
+        return total
 
     def listed(self, above: int, reach: int) -> Iterator[list[int]]:
         """Yield the subsets with ``above < error <= reach``."""
+        self.list_half_sums()
         self._prefer_exactness((above, reach))
-        parts = self._between(above, reach)
+        low, high = self.grid.window(reach)
+        sure_low, sure_high = self.grid.sure_window(above)
+        parts = [(low, sure_low - 1), (sure_high + 1, high)] if sure_low <= sure_high else [(low, high)]
         for a, b in self._allowed_groups():
             left, right = self.left.groups[a], self.right.groups[b]
             for part in parts:
-                for i, j in self._listed_between(left, right, *part):
+                for i, j in self.limits.watched(self._listed_between(left, right, *part)):
                     subset = self._subset(left, i, right, j)
                     if above < self._error(subset) <= reach:
                         yield subset
@@ -289,67 +315,86 @@ class _Search:
 
     def _borderline(self, radius: int) -> list[tuple[int, int]]:
         """Return the intervals of grid differences that leave open whether the error exceeds ``radius``."""
-        return self._between(radius, radius) if self.grid.shift and radius >= 0 else []
-
-    def _between(self, above: int, reach: int) -> list[tuple[int, int]]:
-        """Return intervals that hold all grid differences of errors above one radius and up to another."""
-        low, high = self.grid.window(reach)
-        sure_low, sure_high = self.grid.sure_window(above)
+        if not self.grid.shift or radius < 0:
+            return []
+        low, high = self.grid.window(radius)
+        sure_low, sure_high = self.grid.sure_window(radius)
         return [(low, sure_low - 1), (sure_high + 1, high)] if sure_low <= sure_high else [(low, high)]
 
-    def _count_within(self, left: tuple[Any, Any], right: tuple[Any, Any], radius: int) -> int:
+    def _count_within(self, left: Sums, right: Sums, radius: int) -> int:
         total = self._pairs_between(left, right, *self.grid.sure_window(radius))
         for part in self._borderline(radius):
-            for i, j in self._listed_between(left, right, *part):
+            for i, j in self.limits.watched(self._listed_between(left, right, *part)):
                 total += self._error(self._subset(left, i, right, j)) <= radius
         return total
 
-    def _pairs_between(self, left: tuple[Any, Any], right: tuple[Any, Any], low: int, high: int) -> int:
+    def _portions(self, sums: Sums) -> Iterator[Sums]:
+        """Cut a list of sums into portions, and look at the clock before each."""
+        step = _INTEGERS_AT_A_TIME if self.in_python else _SUMS_AT_A_TIME
+        for first in range(0, len(sums[0]), step):
+            self.limits.check()
+            yield sums[0][first : first + step], sums[1][first : first + step]
+
+    def _pairs_between(self, left: Sums, right: Sums, low: int, high: int) -> int:
         """Count the pairs of sums with grid differences to the target from ``low`` to ``high``."""
         if low > high:
             return 0
+        target = int(self.grid.target[0])
+        return sum(
+            self._pairs_up_to(some, right[0], target + high)
+            - self._pairs_up_to(some, right[0], target + low - 1)
+            for some, _ in self._portions(left)
+        )
+
+    def _pairs_up_to(self, left: Any, right: Any, bound: int) -> int:
+        """Count the pairs of sums of at most ``bound``."""
+        if self.in_python:
+            return int(right.searchsorted(bound - left, "right").sum())
         from solvers.kernels.two_pointers import pairs_up_to
 
-        target = int(self.grid.target[0])
-        counts = []
-        for bound in (target + high, target + low - 1):
-            if self.limits.expired:
-                raise _OutOfTimeError("time limit reached while counting")
-            counts.append(int(self._run(pairs_up_to, left, right, self._clamped(bound))))
-        return counts[0] - counts[1]
+        bound = _clamped(bound)
+        return int(pairs_up_to(left, right[: right.searchsorted(bound - left[0], "right")], bound))
 
-    def _listed_between(
-        self, left: tuple[Any, Any], right: tuple[Any, Any], low: int, high: int
-    ) -> Iterator[tuple[int, int]]:
+    def _listed_between(self, left: Sums, right: Sums, low: int, high: int) -> Iterator[tuple[int, int]]:
         """Yield the pairs that ``_pairs_between`` counts."""
+        target, first = int(self.grid.target[0]), 0
+        for some, _ in self._portions(left):
+            for i, j in self._pairs_in(some, right[0], target + low, target + high):
+                yield first + i, j
+            first += len(some)
+
+    def _pairs_in(self, left: Any, right: Any, low: int, high: int) -> Iterator[tuple[int, int]]:
+        """Yield the pairs of sums from ``low`` to ``high``."""
+        if self.in_python:
+            ends = zip(right.searchsorted(low - left), right.searchsorted(high - left, "right"), strict=True)
+            yield from ((i, j) for i, (begin, end) in enumerate(ends) for j in range(begin, end))
+            return
         from solvers.kernels.two_pointers import pairs_in_window
 
-        target = int(self.grid.target[0])
-        low, high = self._clamped(target + low), self._clamped(target + high)
+        low, high = _clamped(low), _clamped(high)
+        right = right[: right.searchsorted(high - left[0], "right")]
         pairs = np.empty((_PAIRS_AT_A_TIME, 2), np.int64)
-        place = 0, len(right[0]) - 1, len(right[0]) - 1
-        while place[0] < len(left[0]):
-            if self.limits.expired:
-                raise _OutOfTimeError("time limit reached while listing")
-            found, *place = self._run(pairs_in_window, left, right, low, high, tuple(place), pairs)
+        i, top, j = 0, right.size - 1, right.size - 1
+        while i < left.size:
+            found, i, top, j = pairs_in_window(left, right, low, high, (i, top, j), pairs)
             yield from pairs[:found].tolist()
 
-    def _run(self, kernel: Any, left: tuple[Any, Any], right: tuple[Any, Any], *arguments: Any) -> Any:
-        """Run a kernel on sums of both halves: compiled, or as plain Python in integers of any size."""
-        kernel = getattr(kernel, "py_func", kernel) if self.in_python else kernel
-        return kernel(left[0], right[0], *arguments)
-
-    def _clamped(self, bound: int) -> int:
-        """Return a bound that fits a word, where sums do, and divides them alike: all are below ``_WORD``."""
-        return bound if self.in_python else max(-_WORD, min(bound, _WORD))
-
-    def _subset(self, left: tuple[Any, Any], i: int, right: tuple[Any, Any], j: int) -> list[int]:
-        return [
-            half.first + bit
-            for half, mask in ((self.left, int(left[1][i])), (self.right, int(right[1][j])))
-            for bit in range(mask.bit_length())
-            if mask >> bit & 1
-        ]
+    def _subset(self, left: Sums, i: int, right: Sums, j: int) -> list[int]:
+        masks = (self.left, left[1][i]), (self.right, right[1][j])
+        return [half.first + bit for half, mask in masks for bit in positions(int(mask))]
 
     def _error(self, subset: Sequence[int]) -> int:
         return abs(sum(self.items[i] for i in subset) - self.target)
+
+
+def _clamped(bound: int) -> int:
+    """Return a bound that fits a word and divides the sums alike: all of them are smaller than ``_WORD``."""
+    return max(-_WORD, min(bound, _WORD))
+
+
+def _nearest_pair_of_integers(left: NDArray[Any], right: NDArray[Any], target: int) -> tuple[int, int]:
+    """Do what the compiled ``nearest_pair`` does, in integers of any size."""
+    above = np.minimum(right.searchsorted(target - left), right.size - 1)
+    places = np.concatenate([np.maximum(above - 1, 0), above])  # next to the target, for each left sum
+    best = int(np.argmin(abs(np.tile(left, 2) + right[places] - target)))
+    return best % left.size, int(places[best])

@@ -43,9 +43,10 @@ from typing import TYPE_CHECKING
 
 from solvers.backend.bounds import simple_bound
 from solvers.backend.grid import grid_of
-from solvers.backend.mitm.vector_halves import FAR, NOTHING, Halves, OutOfTimeError
-from solvers.backend.protocol import Enumerator, Finding, Limits
+from solvers.backend.mitm.vector_halves import FAR, Halves
+from solvers.backend.protocol import Enumerator, Finding, Limits, OutOfTimeError
 from solvers.errors import UnsupportedProblemError
+from solvers.solution import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +57,6 @@ if TYPE_CHECKING:
 
 _MOST_ITEMS = 60  # half a mask is 32 bits, and 2^30 sums are beyond any memory
 _MOST_RANKED = 1 << 18  # pairs ranked one by one in Python's integers: some seconds
-_OUT_OF_TIME = "time limit reached"
 
 
 class MultidimensionalMeetInTheMiddle(Enumerator):
@@ -73,12 +73,7 @@ class MultidimensionalMeetInTheMiddle(Enumerator):
             return f"it takes up to {_MOST_ITEMS} items, these are {problem.n}"
         # Points, queries, masks and boxes.
         needed = (20 * (problem.d + 1) + 4) << ((problem.n + 1) // 2)
-        if needed > limits.bytes_allowed:
-            return (
-                f"it needs about {needed} bytes for {problem.n} items in {problem.d} dimensions, "
-                f"allowed are {limits.bytes_allowed}"
-            )
-        return None
+        return limits.shortage(needed, f"{problem.n} items in {problem.d} dimensions")
 
     def suits(self, problem: SubsetSum, objective: Objective) -> bool:  # noqa: ARG002
         """Return False for scalars: little better at best, and of infeasible problems it shows no subset."""
@@ -98,27 +93,21 @@ class MultidimensionalMeetInTheMiddle(Enumerator):
         try:
             search = _Search(problem, limits, counts_items=objective == "sparsest")
         except OutOfTimeError:
-            return Finding(None, bound * unit, low, message=_OUT_OF_TIME)
+            return Finding(None, bound * unit, low, stop=Stop.TIME_LIMIT)
         if objective == "nearest":
             return search.nearest(bound)
         found = search.within(bound, tolerance or 0)
-        if objective == "within" or found.subset is None or found.message:
+        if objective == "within" or found.subset is None or found.stop is Stop.TIME_LIMIT:
             return found
         return search.sparsest(bound, tolerance or 0, found.subset)
 
     def count(self, problem: SubsetSum, above: int, reach: int, limits: Limits) -> int:
         """Count without visiting what lies deep inside: O(2^(n (1 - 1/(2 d)))) boxes or less."""
-        try:
-            return _Search(problem, limits).count(above, reach)
-        except OutOfTimeError:
-            raise UnsupportedProblemError("backend mitm-nd: time limit reached while counting") from None
+        return _Search(problem, limits).count(above, reach)
 
     def listed(self, problem: SubsetSum, above: int, reach: int, limits: Limits) -> Iterator[list[int]]:
         """Yield the subsets in the order of their left halves."""
-        try:
-            yield from _Search(problem, limits).listed(above, reach)
-        except OutOfTimeError:
-            raise UnsupportedProblemError("backend mitm-nd: time limit reached while listing") from None
+        yield from _Search(problem, limits).listed(above, reach)
 
 
 @dataclass(frozen=True)
@@ -147,15 +136,15 @@ class _Search:
         answer = self._nearest(self.problem.sizes, None, bound)
         if answer.complete:
             return Finding(answer.subset, answer.units * self.unit, self.problem.sizes[0])
-        return Finding(answer.subset, bound * self.unit, self.problem.sizes[0], message=_OUT_OF_TIME)
+        return Finding(answer.subset, bound * self.unit, self.problem.sizes[0], stop=Stop.TIME_LIMIT)
 
     def within(self, bound: int, tolerance: int) -> Finding:
         """Stop at the first subset within the tolerance."""
         answer = self._nearest(self.problem.sizes, tolerance + 1, tolerance)
         if answer.subset is None and answer.complete:
             return Finding(None, (tolerance + 1) * self.unit, self.problem.sizes[0])
-        message = "" if answer.complete else _OUT_OF_TIME
-        return Finding(answer.subset, bound * self.unit, self.problem.sizes[0], message=message)
+        stop = Stop.PROVEN if answer.complete else Stop.TIME_LIMIT
+        return Finding(answer.subset, bound * self.unit, self.problem.sizes[0], stop=stop)
 
     def sparsest(self, bound: int, tolerance: int, known: list[int]) -> Finding:
         """Try one cardinality after the other; ``known`` is a subset within the tolerance."""
@@ -163,7 +152,7 @@ class _Search:
             answer = self._nearest((size, size), tolerance + 1, bound)
             if not answer.complete:
                 shown = known if answer.subset is None else answer.subset
-                return Finding(shown, bound * self.unit, size, message=_OUT_OF_TIME)
+                return Finding(shown, bound * self.unit, size, stop=Stop.TIME_LIMIT)
             if answer.subset is not None:
                 return Finding(answer.subset, answer.units * self.unit, size)
         raise AssertionError(f"mitm-nd found {known} within the tolerance at first, and then did not")
@@ -193,7 +182,9 @@ class _Search:
         best, subset = (answer.units, answer.subset) if below is None or hit else (below, None)
         ranked = 0
         try:
-            candidates = self.halves.listed(sizes, lambda: self.grid.window(best - 1), NOTHING)
+            candidates = self.halves.listed(
+                sizes, lambda: self.grid.window(best - 1), self.grid.sure_window(-1)
+            )
             while best > stop or subset is None:
                 candidate = next(candidates, None)
                 if candidate is None:
@@ -224,7 +215,7 @@ class _Search:
         if reach < 0:
             return 0
         sizes, sure = self.problem.sizes, self.grid.sure_window(reach)
-        number = self.halves.count(sizes, sure)
+        number = self.halves.count(sizes, sure, 0.5 if self.grid.shift else 1.0)
         if self.grid.shift:
             outer = self.grid.window(reach)
             for ranked, subset in enumerate(self.halves.listed(sizes, lambda: outer, sure)):

@@ -14,25 +14,25 @@ from fractions import Fraction
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from solvers.backend.bounds import expected_subsets, simple_bound, sum_range
-from solvers.backend.mitm.quarter_lists import extent, items_listed, number
-from solvers.backend.protocol import Enumerator, Finding, Limits
+from solvers.backend.bounds import expected_subsets, extreme_subset, simple_bound, sum_range
+from solvers.backend.mitm.quarter_lists import extent, items_listed, meeting_points, number
+from solvers.backend.protocol import Enumerator, Finding, Limits, OutOfTimeError
 from solvers.errors import UnsupportedProblemError
+from solvers.solution import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from solvers.backend.mitm.quarter_lists import Sizes
-    from solvers.backend.mitm.window_search import Best, Halves
+    from solvers.backend.mitm.quarter_lists import Side
+    from solvers.backend.mitm.window_search import Best, Halves, Part
     from solvers.problem import SubsetSum
     from solvers.solution import Objective
 
 _MOST_ITEMS = 64
 _BYTES_PER_SUM = 64  # with its mask, by cardinality and not, and the merge's copies of them
 _BYTES_PER_THREAD = 4 << 20
-_COUNTING_BUDGET = 1 << 24
+_COUNTING_BUDGET = 1 << 22
 _FEW = 1 << 16  # subsets that are listed to be counted
-_OUT_OF_TIME = "time limit reached"
 
 
 class SchroeppelShamir(Enumerator):
@@ -62,9 +62,7 @@ class SchroeppelShamir(Enumerator):
             return exact_hits_refusal(problem, limits)
         listed = 2 << items_listed((problem.n + 1) // 2)
         needed = _BYTES_PER_SUM * listed + _BYTES_PER_THREAD * (limits.threads or 4)
-        if needed > limits.bytes_allowed:
-            return f"it needs about {needed} bytes for {problem.n} items, {limits.bytes_allowed} are allowed"
-        return None
+        return limits.shortage(needed, f"{problem.n} items")
 
     def seconds_to_proof(self, problem: SubsetSum, objective: Objective) -> float:
         """Estimate the time of the quarter lists and of the sweep, for "within" to the first subset."""
@@ -89,7 +87,7 @@ class SchroeppelShamir(Enumerator):
     # -- counting and listing ------------------------------------------------------------------------
 
     def count(self, problem: SubsetSum, above: int, reach: int, limits: Limits) -> int:
-        """Return the number of subsets with above < error <= reach; raises TimeoutError out of time."""
+        """Return the number of subsets with above < error <= reach."""
         if problem.d > 1:
             return sum(1 for _ in self.listed(problem, above, reach, limits))
         if expected_subsets(problem, reach) < _FEW:  # a sweep that lists is faster than one that counts
@@ -100,7 +98,7 @@ class SchroeppelShamir(Enumerator):
         return counting.within(reach) - counting.within(min(above, reach))
 
     def listed(self, problem: SubsetSum, above: int, reach: int, limits: Limits) -> Iterator[list[int]]:
-        """Yield the subsets with above < error <= reach; raises TimeoutError out of time."""
+        """Yield the subsets with above < error <= reach."""
         if problem.d > 1:
             if reach > 0:
                 raise UnsupportedProblemError(
@@ -122,15 +120,15 @@ class SchroeppelShamir(Enumerator):
 
 
 def _exact_hit(problem: SubsetSum, limits: Limits) -> Finding:
-    from solvers.backend.mitm.exact_hits import find_exact_hit
+    from solvers.backend.mitm.exact_hits import exact_hits
 
-    subset, complete = find_exact_hit(problem, limits)
-    size = problem.sizes[0]
-    if subset is not None:
-        return Finding(subset, Fraction(0), size)
-    unit = problem.image.unit
-    bound = max(1, simple_bound(problem)) if complete else simple_bound(problem)
-    return Finding(None, bound * unit, size, message="" if complete else _OUT_OF_TIME)
+    size, unit, bound = problem.sizes[0], problem.image.unit, simple_bound(problem)
+    try:
+        for subset in exact_hits(problem, limits):
+            return Finding(subset, Fraction(0), size)
+    except OutOfTimeError:
+        return Finding(None, bound * unit, size, stop=Stop.TIME_LIMIT)
+    return Finding(None, max(1, bound) * unit, size)
 
 
 def _nearest(problem: SubsetSum, limits: Limits, tolerance: int | None) -> Finding:
@@ -145,14 +143,10 @@ def _nearest(problem: SubsetSum, limits: Limits, tolerance: int | None) -> Findi
 
     halves = Halves(problem, by_size=problem.sizes != (0, problem.n), most=high)
     search = NearestSearch(halves, limits, max(bound, tolerance or 0))
-    best, complete = Best(), True
-    for part in halves.parts(low, high):
-        best, complete = search.improve(part, best)
-        if not complete or best.at_most(search.stop):
-            break
+    best, complete = search.improve_all(halves.parts(low, high), Best())
     subset = _subset(halves, best)
     if not complete:
-        return Finding(subset, bound * unit, low, message=_OUT_OF_TIME)
+        return Finding(subset, bound * unit, low, stop=Stop.TIME_LIMIT)
     stopped_early = tolerance is not None and best.at_most(tolerance)
     return Finding(subset, (bound if stopped_early else best.units or 0) * unit, low)
 
@@ -176,15 +170,11 @@ def _sparsest(problem: SubsetSum, limits: Limits) -> Finding:
             search = NearestSearch(halves, limits, bound)
             # What came before misses the tolerance, so nothing that is farther off is of interest.
             incumbent = Best() if best is None else Best(best[0])
-            start, complete = incumbent, True
-            for part in halves.parts(size, size):
-                incumbent, complete = search.improve(part, incumbent)
-                if not complete or incumbent.at_most(bound):
-                    break
-            found = [_subset(halves, incumbent) or []] if incumbent is not start else []
+            nearer, complete = search.improve_all(halves.parts(size, size), incumbent)
+            found = [_subset(halves, nearer) or []] if nearer is not incumbent else []
             if not complete:
                 shown = min([*([best] if best else []), *((image.error(s), s) for s in found)], default=None)
-                return Finding(shown and shown[1], bound * image.unit, size, message=_OUT_OF_TIME)
+                return Finding(shown and shown[1], bound * image.unit, size, stop=Stop.TIME_LIMIT)
         best = min([*([best] if best else []), *((image.error(s), s) for s in found)])
         if best[0] <= tolerance:
             return Finding(best[1], best[0] * image.unit, size)
@@ -199,8 +189,7 @@ def _extreme(problem: SubsetSum, low: int, high: int) -> list[int] | None:
     if smallest < target < largest:
         return None
     sign = 1 if target <= smallest else -1
-    ascending = sorted(range(problem.n), key=lambda i: sign * items[i])
-    return sorted(i for place, i in enumerate(ascending[:high]) if place < low or sign * items[i] < 0)
+    return extreme_subset([sign * x for x in items], (low, high))
 
 
 def _subset(halves: Halves, best: Best) -> list[int] | None:
@@ -220,6 +209,7 @@ class _Listing:
         self.halves = Halves(problem, by_size=self.sizes != (0, problem.n), most=self.sizes[1])
         self.extremes = sum_range(self.halves.items, self.sizes)
         self.limits = limits
+        self.searches, self.searched = 1, 0  # how many there will be, and have been
 
     def between(self, low: int, high: int) -> Iterator[tuple[list[int], int]]:
         """Yield every subset of an allowed cardinality with its exact sum, where that lies in [low, high]."""
@@ -234,24 +224,37 @@ class _Listing:
         from solvers.backend.mitm.window_search import ENDLESS, WINDOW, Scratch, swept, width_of_windows
 
         centre, reach = (low + high) // 2, (high - low + 1) // 2
-        for part in self.halves.parts(*self.sizes):
-            sides = self.halves.sides(part)
-            if not sides[0][0].size or not sides[1][0].size:
-                continue
+        for part, sides in self.parts(centre, distinct=True):
             first, last = extent(sides[0])
             width = width_of_windows(last - first, 2 * number(sides[0]), WINDOW)
             endless = 2 * ENDLESS  # a margin with which the reach never shrinks
             chunks = swept(
                 sides, (first, last), lambda: (centre, reach), endless, -1, Scratch(*sides), width, WINDOW
             )
-            for boxes in chunks:
-                for left, smallest, largest in boxes:
+            for first, boxes in chunks:
+                self.check(first)
+                for left, smallest, largest in self.limits.watched(boxes, every=1):
                     # The reach may be half a step wider than asked for.
                     box = left, max(smallest, low - left), min(largest, high - left)
-                    for left_mask, right_mask, total in self.halves.pairs(part, box):
+                    pairs = self.halves.pairs(part, box)
+                    for left_mask, right_mask, total in self.limits.watched(pairs):
                         yield self.halves.subset(left_mask, right_mask), total
-                if self.limits.expired:
-                    raise TimeoutError(_OUT_OF_TIME)
+
+    def parts(self, centre: int, *, distinct: bool) -> Iterator[tuple[Part, tuple[Side, Side]]]:
+        """Yield the parts of one search, with the sums of both sides."""
+        parts = list(self.halves.parts(*self.sizes))
+        for place, part in enumerate(parts):
+            sides = self.halves.sides(part, distinct=distinct)
+            if sides[0][0].size and sides[1][0].size:
+                self.sample, self.place = meeting_points(sides, centre), (place, len(parts))
+                yield part, sides
+        self.searched += 1
+
+    def check(self, left: int) -> None:
+        """Check the time where a part has come to a left sum."""
+        passed = self.place[0] + float(self.sample.searchsorted(left)) / len(self.sample)
+        self.limits.progress.share = (self.searched + passed / self.place[1]) / self.searches
+        self.limits.check()
 
 
 class _Counting(_Listing):
@@ -267,26 +270,24 @@ class _Counting(_Listing):
         outer, inner = halves.possible(low, high), halves.sure(low, high)
         if inner[0] > inner[1]:
             return sum(low <= total <= high for _, total in self.on_grid(*outer))
+        borders = [b for b in ((outer[0], inner[0] - 1), (inner[1] + 1, outer[1])) if b[0] <= b[1]]
+        self.searches = 2 + len(borders)
         count = self._up_to(inner[1]) - self._up_to(inner[0] - 1)
-        for border in ((outer[0], inner[0] - 1), (inner[1] + 1, outer[1])):
-            if border[0] <= border[1]:
-                count += sum(low <= total <= high for _, total in self.on_grid(*border))
+        for border in borders:
+            count += sum(low <= total <= high for _, total in self.on_grid(*border))
         return count
 
     def _up_to(self, bound: int) -> int:
         """Count the subsets of an allowed cardinality with a sum of at most ``bound`` on the grid."""
-        return sum(self._pairs_up_to(part, bound) for part in self.halves.parts(*self.sizes))
+        return sum(self._pairs_up_to(sides, bound) for _, sides in self.parts(bound, distinct=False))
 
-    def _pairs_up_to(self, part: tuple[Sizes, Sizes], bound: int) -> int:
+    def _pairs_up_to(self, sides: tuple[Side, Side], bound: int) -> int:
         import numpy as np
 
         from solvers.backend.mitm.window_search import WINDOW, width_of_windows
         from solvers.kernels.window_counts import count_up_to
 
-        sides = self.halves.sides(part, distinct=False)
         counts = [number(side) for side in sides]
-        if 0 in counts:
-            return 0
         (first, last), (least, most) = extent(sides[0]), extent(sides[1])
         if bound >= last + most - 2:
             return counts[0] * counts[1]
@@ -302,6 +303,6 @@ class _Counting(_Listing):
                 for x in count_up_to(*sides, bound, first, last, width, WINDOW, _COUNTING_BUDGET, scratch)
             )
             count += (high << 16) + low
-            if self.limits.expired and first < last:
-                raise TimeoutError(_OUT_OF_TIME)
+            if first < last:
+                self.check(first)
         return count

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+
+from solvers.backend.mitm.threads import in_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -23,17 +24,14 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 FAR = 1 << 62  # farther than any two sums on a grid
-NOTHING = (1, 0)  # an empty window
 
-_BUDGET = 1 << 22  # node visits of one compiled call: a tenth of a second or two
+_BUDGET = 1 << 20  # node visits of one compiled call: some hundredths of a second
+_ROWS_AT_A_TIME = 1 << 20  # sums made in one compiled call
+_GROWN_AT_A_TIME = 1 << 18  # points of a subtree made in one compiled call
 _BUFFER = 1 << 13  # pairs listed at a time
 _SAMPLES = (4093, 251, 31)  # every so many-th query goes first, in three passes
 _SMALL = 1 << 14  # as many queries are not worth a second thread
 _ROUND = 8  # stripes of queries that start from the same incumbent, whatever the number of threads
-
-
-class OutOfTimeError(Exception):
-    """The time limit was reached."""
 
 
 class Halves:
@@ -68,8 +66,9 @@ class Halves:
         sums = np.empty((1 << len(items), len(start)), np.int64)
         sums[0] = start
         for bit, item in enumerate(items):
-            self._check_time()
-            add_item(sums, 1 << bit, item)
+            size = 1 << bit
+            for first in self.limits.watched(range(0, size, _ROWS_AT_A_TIME), every=1):
+                add_item(sums[first:], size, min(size - first, _ROWS_AT_A_TIME), item)
         return sums
 
     def _grow(self) -> None:
@@ -80,15 +79,14 @@ class Halves:
         self.high = np.empty_like(self.low)
 
         def grow(root: int, levels: int) -> None:
-            self._check_time()
+            self.limits.check()
             grow_tree(self.points, self.masks, self.low, self.high, root, levels)
 
         levels = leaves.bit_length()
-        if len(self.points) < _SMALL:
-            grow(1, levels)
-        else:
-            grow(1, 3)
-            self._map(grow, [(root, levels - 3) for root in range(8, 16)])
+        top = 0 if len(self.points) < _SMALL else max(3, (len(self.points) // _GROWN_AT_A_TIME).bit_length())
+        for level in range(top):
+            list(self._map(grow, [(root, 1) for root in range(1 << level, 2 << level)]))
+        list(self._map(grow, [(root, levels - top) for root in range(1 << top, 2 << top)]))
 
     # -- asking --------------------------------------------------------------------------------------
 
@@ -104,7 +102,7 @@ class Halves:
         passes += [stripes[k : k + _ROUND] for k in range(0, len(stripes), _ROUND)]
         pair = None
         for jobs in passes:
-            answers = self._map(self._nearest, [(*job, sizes, best, stop) for job in jobs])
+            answers = list(self._map(self._nearest, [(*job, sizes, best, stop) for job in jobs]))
             for distance, query, point, _ in answers:
                 if distance < best and best > stop:
                     best, pair = distance, (query, point)
@@ -130,8 +128,8 @@ class Halves:
                 best, pair = distance, (query, point)
         return best, *pair, True
 
-    def count(self, sizes: Sizes, window: Window) -> int:
-        """Count the pairs whose grid differences lie in the window."""
+    def count(self, sizes: Sizes, window: Window, share: float) -> int:
+        """Count the pairs whose grid differences lie in the window, a share of what there is to do."""
         from solvers.kernels.closest_pairs import count_pairs
 
         box = self._box(sizes, window)
@@ -139,12 +137,16 @@ class Halves:
         def count(first: int, last: int) -> int:
             number = 0
             while first < last:
-                self._check_time()
+                self.limits.check()
                 more, first = count_pairs(*self._tree, self.queries, first, last, box, _BUDGET)
                 number += more
             return number
 
-        return sum(self._map(count, self._stripes()))
+        stripes, total, progress = self._stripes(), 0, self.limits.progress
+        for place, number in enumerate(self._map(count, stripes), 1):
+            total += number
+            progress.share, progress.counted = share * place / len(stripes), total
+        return total
 
     def listed(self, sizes: Sizes, outer: Callable[[], Window], inner: Window) -> Iterator[list[int]]:
         """Yield the subsets whose grid differences lie in one window and not all in the other.
@@ -156,10 +158,10 @@ class Halves:
         pairs = np.empty((_BUFFER, 2), np.int64)
         cursor, total = 0, len(self.queries)
         while cursor < total * (len(self.low) // 2):
-            self._check_time()
+            self.limits.check()
             boxes = self._box(sizes, outer()), self._box(sizes, inner)
             found, cursor = list_pairs(*self._tree, self.queries, cursor, total, *boxes, pairs, _BUDGET)
-            for query, point in pairs[:found].tolist():
+            for query, point in self.limits.watched(pairs[:found].tolist()):
                 yield self.subset(query, point)
 
     @property
@@ -182,18 +184,7 @@ class Halves:
         stripe = max(_SMALL >> 4, total >> 7)
         return [(first, min(first + stripe, total)) for first in range(0, total, stripe)]
 
-    def _map(self, function: Callable[..., Result], jobs: Sequence[tuple[Any, ...]]) -> list[Result]:
-        """Call a function with the arguments of every job, in threads where there is enough to do."""
+    def _map(self, function: Callable[..., Result], jobs: Sequence[tuple[Any, ...]]) -> Iterator[Result]:
+        """Yield what a function returns for every job, in order; in threads where there is enough to do."""
         threads = self.limits.threads or os.cpu_count() or 1
-        if threads == 1 or len(jobs) == 1 or len(self.points) < _SMALL:
-            return [function(*job) for job in jobs]
-        with ThreadPoolExecutor(threads) as pool:
-            try:
-                return [future.result() for future in [pool.submit(function, *job) for job in jobs]]
-            except BaseException:  # Ctrl-C too must not wait for jobs that have not begun
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
-
-    def _check_time(self) -> None:
-        if self.limits.expired:
-            raise OutOfTimeError
+        return in_order(function, jobs, 1 if len(self.points) < _SMALL else threads)

@@ -20,7 +20,7 @@ from solvers.errors import UnsupportedProblemError
 from solvers.exact import IntegerImage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -36,7 +36,7 @@ WINDOW = 1 << 15  # sums a side and window: with the table of cells they stay in
 _SCOUTING_WINDOW = 1 << 11
 _ROOM_PER_SUM = 4  # buffers hold this many windows
 _PAIRS = 1 << 14
-_FIRST_BUDGET, _LARGEST_BUDGET = 1 << 18, 1 << 26  # sums per kernel call: below 1 ms, about 0.2 s
+_FIRST_BUDGET, _LARGEST_BUDGET = 1 << 18, 1 << 24  # sums per kernel call: below 1 ms, some 0.05 s
 _SUMS_PER_STRIPE = 1 << 20
 _MOST_STRIPES = 64
 _ITEMS_WORTH_THREADS = 40
@@ -141,8 +141,10 @@ def swept(
     width: int,
     window: int,
     budget: int = _FIRST_BUDGET,
-) -> Iterator[list[Box]]:
+) -> Iterator[tuple[int, list[Box]]]:
     """Yield the boxes within reach, a kernel call at a time, for left sums in [interval[0], interval[1]).
+
+    With them comes the left sum to go on with.
 
     ``aim()`` says (centre, reach) before each call; the other arguments are as in ``sum_windows.sweep``.
     """
@@ -166,7 +168,7 @@ def swept(
         if status == STUCK:
             boxes.append((first, centre - first - reach, centre - first + reach))
             first += 1
-        yield boxes
+        yield first, boxes
         budget = min(4 * budget, _LARGEST_BUDGET)
 
 
@@ -199,6 +201,15 @@ class NearestSearch:
         low, high = self.halves.possible(target - best.units + 1, target + best.units - 1)
         return (low + high) // 2, (high - low + 1) // 2 if low <= high else -1
 
+    def improve_all(self, parts: Iterable[Part], best: Best) -> tuple[Best, bool]:
+        """Search one part after the other; returns the best, and whether that is all there is to find."""
+        complete = True
+        for part in parts:
+            best, complete = self.improve(part, best)
+            if not complete or best.at_most(self.stop):
+                break
+        return best, complete
+
     def improve(self, part: Part, best: Best) -> tuple[Best, bool]:
         """Search a part; returns the better of ``best`` and what was found, and whether that is all of it."""
         sides = self.halves.sides(part)
@@ -221,7 +232,7 @@ class NearestSearch:
                 window,
                 1,
             )
-            for boxes in scouting:
+            for _, boxes in scouting:
                 best = self._ranked(part, boxes, best)
                 if best.units is not None or self.limits.expired:
                     break
@@ -263,7 +274,7 @@ class NearestSearch:
                 WINDOW,
             )
             complete = True
-            for boxes in chunks:
+            for _, boxes in chunks:
                 best = self._ranked(part, boxes, best)
                 if best.at_most(self.stop):
                     stopped_at[0] = min(stopped_at[0], stripe)
