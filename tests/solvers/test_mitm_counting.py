@@ -179,10 +179,10 @@ def test_mistakes_are_noticed(monkeypatch, mistake):
     ("old", "new"),
     [
         ("", ""),
-        ("return bound if self.in_python else max(", "return max("),
-        ('"py_func", kernel) if self.in_python', '"py_func", kernel) if False'),
+        ("right.searchsorted(bound - left, ", "right.searchsorted(_clamped(bound) - left, "),
+        ("right.searchsorted(high - left, ", "right.searchsorted(_clamped(high) - left, "),
     ],
-    ids=["none", "bounds are cut to a word", "sums are cut to a word"],
+    ids=["none", "bounds of counts are cut to a word", "bounds of lists are cut to a word"],
 )
 def test_mistakes_in_the_fallback_to_pythons_integers_are_noticed(monkeypatch, old, new):
     copy = plain_python(monkeypatch, METHOD, old, new)
