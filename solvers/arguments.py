@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import sys
+import math
+from contextlib import suppress
 from numbers import Real
 from typing import Any
 
@@ -33,6 +34,7 @@ def seconds_or_none(value: Any, name: str = "time_limit") -> float | None:
     if value is None:
         return None
     number = isinstance(value, Real) and not isinstance(value, bool)
-    if not (number and 0 < value <= sys.float_info.max):
-        raise InvalidProblemError(f"{name} must be a finite positive number of seconds, got {value!r}")
-    return float(value)
+    if number and 0 < value < math.inf:
+        with suppress(OverflowError):  # an integer beyond float64
+            return float(value)
+    raise InvalidProblemError(f"{name} must be a finite positive number of seconds, got {value!r}")

@@ -231,8 +231,9 @@ class _Listing:
             chunks = swept(
                 sides, (first, last), lambda: (centre, reach), endless, -1, Scratch(*sides), width, WINDOW
             )
-            for first, boxes in chunks:
+            for end, boxes in chunks:
                 self.check(first)
+                first = end
                 for left, smallest, largest in self.limits.watched(boxes, every=1):
                     # The reach may be half a step wider than asked for.
                     box = left, max(smallest, low - left), min(largest, high - left)

@@ -256,8 +256,9 @@ class NearestSearch:
 
         def search(stripe: int) -> tuple[Best, bool]:
             best = start
-            if stripe > stopped_at[0]:
-                return best, True
+            complete = not self.limits.expired
+            if stripe > stopped_at[0] or not complete:
+                return best, complete
             try:
                 scratch = pool.pop()
             except IndexError:
@@ -273,7 +274,6 @@ class NearestSearch:
                 width_of_windows(interval[1] - interval[0], sums // len(stripes), WINDOW),
                 WINDOW,
             )
-            complete = True
             for _, boxes in chunks:
                 best = self._ranked(part, boxes, best)
                 if best.at_most(self.stop):
