@@ -35,7 +35,8 @@ class Comparison:
     norm : {"l2", "linf", "l1"}
         Of the outputs.
     known : sequence of TwoSlope, optional
-        g's effective layers, where they are not to be read off ``pruned``.
+        g's effective layers, where they are not to be read off ``pruned``. They are believed: what is proven
+        is true of a g that has them.
 
     Raises
     ------

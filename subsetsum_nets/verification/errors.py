@@ -4,9 +4,9 @@
 class UnsupportedStructureError(NotImplementedError):
     """Networks that a method cannot compare, or a method whose bound cannot be replayed.
 
-    Every method but "interval" and "milp" compares layer by layer: the pruned network must be built of layers
-    that stand for one of the target each, as the constructions build it. "interval" takes any pair, "milp"
-    any small one.
+    Every method but "interval" and "milp" compares layer by layer: the layers of the pruned network must fall
+    into groups, each in place of one layer of the target, as the constructions build them. "interval" takes
+    any pair, "milp" any small one.
     """
 
 

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.verification.records import Record
 
-
 GAP = 1e-6  # what counts as exact: upper / lower - 1
 
 
@@ -45,7 +44,7 @@ class LowerBound:
     witness: FloatArray
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class MethodBound:
     """What a method proves: ``upper``, rounded up, and one :class:`LayerBound` per layer examined.
 

@@ -11,17 +11,15 @@ from typing import TYPE_CHECKING
 
 from subsetsum_nets.verification.methods.differential import own_errors_bound
 from subsetsum_nets.verification.methods.interval import interval_bound
-from subsetsum_nets.verification.methods.milp.milp import milp_bound
 from subsetsum_nets.verification.methods.norms import norms_bound
 from subsetsum_nets.verification.methods.propagated import propagated_bound
-from subsetsum_nets.verification.methods.splitting.splitting import splitting_bound
 from subsetsum_nets.verification.methods.zonotope.zonotope import zonotope_bound
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from subsetsum_nets.verification.comparison import Comparison
-    from subsetsum_nets.verification.results import MethodBound
+    from subsetsum_nets.verification.comparison import Comparison, SearchOptions
+    from subsetsum_nets.verification.results import Bracket, MethodBound
 
 _FEW_KINKS = 48  # up to which "auto" tries "milp" before "splitting"
 _SHARE = 0.5  # of the time left, for an anytime method that another one follows
@@ -49,6 +47,21 @@ class Method:
     anytime: bool = False
 
 
+# The searches are loaded when they are first asked, so that importing verification stays fast.
+
+
+def _milp(comparison: Comparison, options: SearchOptions) -> Bracket:
+    from subsetsum_nets.verification.methods.milp.milp import milp_bound
+
+    return milp_bound(comparison, options)
+
+
+def _splitting(comparison: Comparison, options: SearchOptions) -> Bracket:
+    from subsetsum_nets.verification.methods.splitting.splitting import splitting_bound
+
+    return splitting_bound(comparison, options)
+
+
 # Of equal bounds, "auto" names the first.
 TABLE = {
     method.name: method
@@ -58,8 +71,8 @@ TABLE = {
         Method("interval", interval_bound, by_layers=False),
         Method("propagated", propagated_bound),
         Method("zonotope", zonotope_bound),
-        Method("milp", milp_bound, by_layers=False, anytime=True),
-        Method("splitting", splitting_bound, anytime=True),
+        Method("milp", _milp, by_layers=False, anytime=True),
+        Method("splitting", _splitting, anytime=True),
     )
 }
 METHODS = tuple(TABLE)
