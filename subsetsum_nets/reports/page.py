@@ -95,9 +95,7 @@ def _check_subject(pruned: PrunedNetwork, certificate: Certificate) -> None:
 
 def _page(pruned: PrunedNetwork, accuracy: tuple[float, float] | None) -> str:
     certificate = pruned.certificate
-    drawn, kept = pruned.random_counts
     word, symbol, tone = _verdict(certificate)
-    statuses = _statuses(pruned)
     template = _environment().get_template("report.html.jinja")
     return template.render(
         pruned=pruned,
@@ -111,17 +109,14 @@ def _page(pruned: PrunedNetwork, accuracy: tuple[float, float] | None) -> str:
         domain=certificate and _domain(certificate.domain_set),
         semantics=SEMANTICS,
         source=getattr(CONSTRUCTIONS.get(pruned.construction), "source", None),
-        drawn=drawn,
-        kept=kept,
-        statuses=statuses,
-        all_alike=len(statuses) == 1 and statuses[0][1] == len(pruned.solution),
+        statuses=_statuses(pruned),
         figures=[(kind, svg_text(kind, pruned)) for kind in FIGURES if kind.applies(pruned)],
         rows=all_rows(pruned),
         layers=_layers(pruned),
         layers_left_out=max(0, len(pruned.target.layers) - _MOST_LAYERS),
         certificate_file=CERTIFICATE,
         prune_command=_prune_command(pruned),
-        digests=certificate and _digests(certificate),
+        digest=certificate and certificate.to_json()["digest"],
     )
 
 
@@ -203,16 +198,6 @@ def _domain_option(domain: Domain) -> str:
     if isinstance(domain, Ball) and not np.any(domain.center):
         return f"--ball {domain.radius!r}"
     return f"# from Python, with prune(.., domain=Certificate.load('DIR/{CERTIFICATE}').domain_set)"
-
-
-def _digests(certificate: Certificate) -> dict[str, str]:
-    return {
-        "target": certificate.target_digest,
-        "random network": certificate.random_digest,
-        "masks": certificate.masks_digest,
-        "pruned network": certificate.pruned_digest,
-        "certificate": certificate.to_json()["digest"],
-    }
 
 
 def _domain(domain: Domain) -> str:
