@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from jinja2 import Environment
-    from numpy.typing import NDArray
 
     from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.pruned_network import PrunedNetwork
@@ -132,7 +131,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"data": _data, "counted": _counted, "nearest": nearest, "median": _median}
+    environment.filters |= {"data": _data, "counted": _counted, "nearest": nearest, "median": np.median}
     return environment
 
 
@@ -236,7 +235,3 @@ def _counted(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         return str(value)
     return Markup('<data value="{}">{:,}</data>').format(int(value), int(value))
-
-
-def _median(values: NDArray[np.float64]) -> float:
-    return float(np.median(values))
