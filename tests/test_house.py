@@ -40,6 +40,7 @@ def test_import_loads_nothing_heavy(package):
         "pulp",
         "onnx",
         "flint",
+        "jinja2",
         "safetensors",
         "rich",
         "typer",

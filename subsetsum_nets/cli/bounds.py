@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import TYPE_CHECKING, Annotated
@@ -10,20 +9,22 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from subsetsum_nets.cli.app import app
-from subsetsum_nets.cli.terminal import Json, at_most, console, refusing_bad_input
+from subsetsum_nets.cli.options import Delta, Epsilon, Threads  # noqa: TC001 - typer reads the annotations
+from subsetsum_nets.cli.terminal import Json, at_most, console, open_table, print_found, refusing_bad_input
 
 if TYPE_CHECKING:
     from subsetsum_nets.experiments.requirements import RequirementTable
 
 _MOST_MEASURED = 20_000  # weights of the target, unless asked for
+_PADDING = (0, 1, 0, 0)  # one space between columns
 
 
 @app.command()
 def bounds(
     width: Annotated[int, typer.Option(help="Units of every layer of the target (channels).")],
     depth: Annotated[int, typer.Option(help="Layers of the target.")],
-    epsilon: Annotated[float, typer.Option(help="Required bound on sup ||f - g||.")],
-    delta: Annotated[float, typer.Option(help="Accepted probability of not reaching epsilon.")] = 0.01,
+    epsilon: Epsilon,
+    delta: Delta = 0.01,
     kernel: Annotated[int, typer.Option(help="Rows of the kernels, for the structured theorem.")] = 1,
     constant: Annotated[
         list[str] | None,
@@ -34,7 +35,7 @@ def bounds(
         typer.Option(help=f"Prune random networks too; default: for up to {_MOST_MEASURED:,} weights."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the measurement's networks.")] = 0,
-    threads: Annotated[int | None, typer.Option(help="All cores if not given.")] = None,
+    threads: Threads = None,
     out: Annotated[Path | None, typer.Option(help="Folder for tables, provenance and the plot.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -59,10 +60,7 @@ def bounds(
         )
         if out is not None:
             write_outputs(found, out, sys.argv)
-    if as_json:
-        print(json.dumps(found.summary()))  # noqa: T201
-    else:
-        _show(found, out)
+    print_found(found, _show, out, as_json)
 
 
 def _constants(given: list[str]) -> dict[str, float]:
@@ -76,18 +74,13 @@ def _constants(given: list[str]) -> dict[str, float]:
     return constants
 
 
-def _show(found: RequirementTable, out: Path | None) -> None:
-    from rich.table import Table
-
+def _show(found: RequirementTable) -> None:
     from subsetsum_nets.constructions import DEFAULT
 
     p = found.parameters
     title = f"{p['depth']} layers of width {p['width']}, epsilon {p['epsilon']:g}, delta {p['delta']:g}"
-    table = Table(
-        title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 1, 0, 0)
-    )
-    for heading in ("", "theorem", "width", "depth", "parameters", "C"):
-        table.add_column(heading, justify="left" if heading in ("", "theorem") else "right", no_wrap=True)
+    headings = ("", "theorem", "width", "depth", "parameters", "C")
+    table = open_table(title, headings, headings[:2], no_wrap=True, padding=_PADDING)
     for name, r in found.table.items():
         least = "" if r.sufficient else "≥ "
         source = r.source.removesuffix(" (lower bound)")
@@ -99,16 +92,8 @@ def _show(found: RequirementTable, out: Path | None) -> None:
     screen.print(table)
     screen.print("C is assumed: the theorems state no value", style="dim")
     if found.measured:
-        own = Table(
-            title=f"\npruned here ({DEFAULT})",
-            title_justify="left",
-            title_style="bold",
-            box=None,
-            pad_edge=False,
-            padding=(0, 1, 0, 0),
-        )
-        for heading in ("epsilon", "proven bound", "width", "depth", "parameters", "kept"):
-            own.add_column(heading, justify="right")
+        headings = ("epsilon", "proven bound", "width", "depth", "parameters", "kept")
+        own = open_table(f"\npruned here ({DEFAULT})", headings, padding=_PADDING)
         for m in found.measured:
             own.add_row(
                 f"{m.epsilon:g}", at_most(m.bound, m.epsilon) + ("" if m.proven else " (not reached)"),
@@ -117,8 +102,6 @@ def _show(found: RequirementTable, out: Path | None) -> None:
         screen.print(own)
     else:
         screen.print("not measured; --measure prunes random networks too")
-    if out is not None:
-        screen.print(f"written to {out}", highlight=False)
 
 
 def _count(number: int) -> str:

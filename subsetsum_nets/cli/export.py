@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from subsetsum_nets.cli.app import app
+from subsetsum_nets.cli.options import Ticket  # noqa: TC001 - typer reads the annotations
 from subsetsum_nets.cli.terminal import Json, print_pairs, refusing_bad_input
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 @app.command()
 def export(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that prune wrote.")],
+    folder: Ticket,
     out: Annotated[Path, typer.Option(help="Folder for the files.")],
     epsilon: Annotated[
         float | None, typer.Option(help="To ask about, in the maximum norm; the ticket's if not given.")

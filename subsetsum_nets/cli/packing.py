@@ -6,12 +6,12 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from subsetsum_nets.cli.app import app
-from subsetsum_nets.cli.terminal import Json, console, refusing_bad_input
+from subsetsum_nets.cli.terminal import Json, console, open_table, refusing_bad_input
 
 if TYPE_CHECKING:
     from subsetsum_nets.experiments.packing.run import PackingResult, WidthRow
@@ -74,20 +74,16 @@ def _show_width(row: WidthRow) -> None:
 
 
 def _show(result: PackingResult) -> None:
-    from rich.table import Table
-
-    style: dict[str, Any] = {"box": None, "pad_edge": False, "header_style": "bold"}
-    widths, epsilons = Table(**style), Table(**style)
-    for name in ("epsilon", "width", "asked", "served", "unknown", "share", "P(success), 95 %", "at most"):
-        widths.add_column(name, justify="right")
+    names = ("epsilon", "width", "asked", "served", "unknown", "share", "P(success), 95 %", "at most")
+    widths = open_table(None, names)
     for row in result.widths:
         share = f"{row.share_low:.3f}" + (f" to {row.share_high:.3f}" if row.unknown else "")
         widths.add_row(
             *(f"{row.epsilon:g}", f"{row.width}", f"{row.asked:,}", f"{row.served:,}", f"{row.unknown:,}"),
             *(share, f"{row.success_low:.3f} to {row.success_high:.3f}", f"{row.largest_share:.3g}"),
         )
-    for name in ("epsilon", "members", "volume bound", "half served", "Theorem 2", "counting", "Theorem 1"):
-        epsilons.add_column(name, justify="right")
+    columns = ("epsilon", "members", "volume bound", "half served", "Theorem 2", "counting", "Theorem 1")
+    epsilons = open_table(None, columns)
     for one in result.epsilons:
         half = "not reached" if one.half_width is None else f"s = {one.half_width}"
         epsilons.add_row(

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from subsetsum_nets.cli.app import app
-from subsetsum_nets.cli.terminal import Json, at_most, console, print_pairs, refusing_bad_input
+from subsetsum_nets.cli.options import RunFolder, Target, Threads  # noqa: TC001 - typer reads the annotations
+from subsetsum_nets.cli.terminal import (
+    Json,
+    at_most,
+    console,
+    open_table,
+    print_found,
+    print_pairs,
+    refusing_bad_input,
+)
 
 if TYPE_CHECKING:
     from subsetsum_nets.experiments.per_weight import PerWeight
@@ -36,10 +43,7 @@ def rssp(
     confidence: Annotated[float, typer.Option(help="Of all intervals shown.")] = 0.95,
     processes: Annotated[int | None, typer.Option(help="One a core if not given.")] = None,
     seed: Annotated[int, typer.Option(help="Of the samples.")] = 0,
-    out: Annotated[
-        Path | None,
-        typer.Option(help="Folder for tables, provenance and figure; a cut-off run resumes from it."),
-    ] = None,
+    out: RunFolder = None,
     as_json: Json = False,
 ) -> None:
     """Measure how many random items serve all targets of an interval (Lueker's theorem)."""
@@ -64,10 +68,7 @@ def rssp(
         )
         if out is not None:
             write_outputs(found, out, sys.argv)
-    if as_json:
-        print(json.dumps(found.summary()))  # noqa: T201
-    else:
-        _show_rssp(found, out)
+    print_found(found, _show_rssp, out, as_json)
 
 
 def _law(text: str) -> Any:
@@ -83,21 +84,15 @@ def _law(text: str) -> Any:
     return sampler
 
 
-def _show_rssp(found: Findings, out: Path | None) -> None:
-    from rich.table import Table
-
+def _show_rssp(found: Findings) -> None:
     q = found.design
     title = f"share of {q.samples:,} samples that serve all of [{q.low:g}, {q.high:g}], items {q.law.name}"
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
     epsilons = sorted({row.epsilon for row in found.served}, reverse=True)
-    table.add_column("n", justify="right")
-    for epsilon in epsilons:
-        table.add_column(f"{epsilon:.3g}", justify="right")
+    table = open_table(title, ["n", *(f"{epsilon:.3g}" for epsilon in epsilons)])
     shares = {(row.n, row.epsilon): row for row in found.served}
     for n in q.sizes:
         table.add_row(str(n), *(f"{shares[n, epsilon].estimate:.4f}" for epsilon in epsilons))
-    screen = console()
-    screen.print(table)
+    console().print(table)
     least = found.least
     shown = "none of these n" if least.estimate is None else f"{least.estimate}"
     ends = [("-" if end is None else str(end)) for end in (least.low, least.high)]
@@ -110,8 +105,6 @@ def _show_rssp(found: Findings, out: Path | None) -> None:
             ("confidence of the intervals", f"{found.confidence:g}"),
         ],
     )
-    if out is not None:
-        screen.print(f"written to {out}", highlight=False)
 
 
 def _fit(fit: Fit | None) -> str:
@@ -120,18 +113,13 @@ def _fit(fit: Fit | None) -> str:
 
 @app.command(name="per-weight")
 def per_weight(
-    target: Annotated[
-        Path | None, typer.Argument(help="Network file; the shipped digits one if none.")
-    ] = None,
+    target: Target = None,
     items: Annotated[int, typer.Option(help="Random coefficients a weight.")] = 21,
     epsilon: Annotated[float, typer.Option(help="Tolerance of the sparsest subsets.")] = 0.01,
     scale: Annotated[float, typer.Option(help="Coefficients are U[-scale, scale].")] = 1.0,
-    threads: Annotated[int | None, typer.Option(help="All cores if not given.")] = None,
+    threads: Threads = None,
     seed: Annotated[int, typer.Option(help="Of the coefficients.")] = 0,
-    out: Annotated[
-        Path | None,
-        typer.Option(help="Folder for tables, provenance and figure; a cut-off run resumes from it."),
-    ] = None,
+    out: RunFolder = None,
     as_json: Json = False,
 ) -> None:
     """Approximate every weight of a network by subset sums; compare errors and sizes with theory."""
@@ -151,13 +139,10 @@ def per_weight(
         )
         if out is not None:
             write_outputs(found, out, sys.argv)
-    if as_json:
-        print(json.dumps(found.summary()))  # noqa: T201
-    else:
-        _show_per_weight(found, out)
+    print_found(found, _show_per_weight, out, as_json)
 
 
-def _show_per_weight(found: PerWeight, out: Path | None) -> None:
+def _show_per_weight(found: PerWeight) -> None:
     page = found.summary()
     nearest, sparsest = page["nearest"], page["sparsest"]
     spread = 2 * nearest["predicted_deviation_of_kept"]
@@ -173,5 +158,3 @@ def _show_per_weight(found: PerWeight, out: Path | None) -> None:
         ("  expected", f"about {sparsest['predicted_kept']:,.0f}"),
     ]
     print_pairs(f"per-weight law, epsilon {found.epsilon:g}, seed {found.seed}", rows)
-    if out is not None:
-        console().print(f"written to {out}", highlight=False)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
@@ -55,6 +55,33 @@ def print_pairs(title: str, rows: list[tuple[str, Any]]) -> None:
     for name, value in rows:
         table.add_row(name, Text(str(value)))
     console().print(table)
+
+
+def print_found(found: Any, show: Callable[[Any], None], out: Path | None, as_json: bool) -> None:
+    """Print what an experiment found, as JSON or as ``show`` does, and where its tables were written."""
+    if as_json:
+        print(json.dumps(found.summary()))  # noqa: T201
+        return
+    show(found)
+    if out is not None:
+        console().print(f"written to {out}", highlight=False)
+
+
+def open_table(
+    title: str | None,
+    headings: Sequence[str],
+    left: Sequence[str] = (),
+    *,
+    no_wrap: bool = False,
+    **style: Any,
+) -> Any:
+    """Return a rich table without lines; columns are set right, but for those whose headings are ``left``."""
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, **style)
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading in left else "right", no_wrap=no_wrap)
+    return table
 
 
 def at_most(value: float | None, required: float | None = None) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from subsetsum_nets.cli.app import app
+from subsetsum_nets.cli.options import Delta, Epsilon, Target, Threads, Ticket  # noqa: TC001 - typer reads them
 from subsetsum_nets.cli.terminal import Json, at_least, at_most, console, print_pairs, refusing_bad_input
 
 if TYPE_CHECKING:
@@ -27,15 +28,13 @@ _FROM_CERTIFICATE = (
 
 @app.command()
 def prune(
-    target: Annotated[
-        Path | None, typer.Argument(help="Network file; the shipped digits one if none.")
-    ] = None,
+    target: Target = None,
     construction: Annotated[
         str | None, typer.Option(help="The theorem; `subsetsum-nets info` lists all and the default.")
     ] = None,
-    epsilon: Annotated[float, typer.Option(help="Required bound on sup ||f - g||.")] = 0.01,
+    epsilon: Epsilon = 0.01,
     candidates: Annotated[int | None, typer.Option(help="Random units a subset sum draws from.")] = None,
-    delta: Annotated[float, typer.Option(help="Accepted probability of not reaching epsilon.")] = 0.01,
+    delta: Delta = 0.01,
     seed: Annotated[int, typer.Option(help="Of the random network.")] = 0,
     into: Annotated[Path | None, typer.Option(help="Random network to prune instead of a drawn one.")] = None,
     box: Annotated[
@@ -47,7 +46,7 @@ def prune(
     allocation: Annotated[
         str | None, typer.Option(help="How epsilon is shared out; the construction's default if not given.")
     ] = None,
-    threads: Annotated[int | None, typer.Option(help="All cores if not given.")] = None,
+    threads: Threads = None,
     checkpoint: Annotated[Path | None, typer.Option(help="Folder to resume a long run from.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for masks and certificate.")] = Path("ticket"),
     as_json: Json = False,
@@ -85,10 +84,12 @@ def prune(
         write_report(pruned, out / REPORT, accuracy=accuracy)
     certificate = pruned.certificate
     assert certificate is not None  # noqa: S101 - prune() always makes one
+    findings = _findings(pruned, certificate, accuracy)
+    page = {"target": str(path), "out": str(out), **findings, "seconds": seconds}
     if as_json:
-        print(json.dumps(_prune_summary(pruned, certificate, path, out, accuracy, seconds)))  # noqa: T201
+        print(json.dumps(page))  # noqa: T201
     else:
-        _show_prune(pruned, certificate, path, out, accuracy, seconds)
+        _show_prune(pruned, certificate, page)
     raise typer.Exit(0 if certificate.verified else 1)
 
 
@@ -117,60 +118,43 @@ def _accuracies(path: Path, target: ReluNetwork, pruned: ReluNetwork) -> tuple[f
     return before, after
 
 
-def _prune_summary(
-    pruned: PrunedNetwork,
-    certificate: Certificate,
-    path: Path,
-    out: Path,
-    accuracy: tuple[float, float] | None,
-    seconds: float,
+def _findings(
+    pruned: PrunedNetwork, certificate: Certificate, accuracy: tuple[float, float] | None
 ) -> dict[str, Any]:
     return {
-        "target": str(path),
-        "out": str(out),
         **{name: getattr(certificate, name) for name in _FROM_CERTIFICATE},
         **certificate.counts,
         "accuracy_before": None if accuracy is None else accuracy[0],
         "accuracy_after": None if accuracy is None else accuracy[1],
         "rows_per_second": len(pruned.solution) / max(pruned.solution.seconds, 1e-9),
-        "seconds": seconds,
     }
 
 
-def _show_prune(
-    pruned: PrunedNetwork,
-    certificate: Certificate,
-    path: Path,
-    out: Path,
-    accuracy: tuple[float, float] | None,
-    seconds: float,
-) -> None:
-    counts = certificate.counts
+def _show_prune(pruned: PrunedNetwork, certificate: Certificate, page: dict[str, Any]) -> None:
+    counts, epsilon, out = certificate.counts, certificate.epsilon, page["out"]
     kept, drawn = counts["kept_parameters"], counts["random_parameters"]
     proven = certificate.status_counts["optimal"]
     shape = "-".join(map(str, pruned.target.widths))
     rows = [
-        ("target", f"{path.stem} ({shape}), {counts['weights']:,} weights"),
+        ("target", f"{Path(page['target']).stem} ({shape}), {counts['weights']:,} weights"),
         ("random network", f"{'-'.join(map(str, pruned.random.widths))}, {drawn:,} random parameters"),
         ("kept parameters", f"{kept:,} of them ({kept / drawn:.1%})"),
         ("subset sums", f"{counts['subset_sums']:,}, {proven:,} proven nearest within tolerance"),
         ("worst weight error", at_most(certificate.worst_weight_error)),
-        (
-            "proven bound",
-            f"{at_most(certificate.bound, certificate.epsilon)}  (method {certificate.method})",
-        ),
-        ("attack lower bound", at_least(certificate.attack, certificate.epsilon)),
+        ("proven bound", f"{at_most(certificate.bound, epsilon)}  (method {certificate.method})"),
+        ("attack lower bound", at_least(certificate.attack, epsilon)),
     ]
-    if accuracy is not None:
-        rows.append(("test accuracy", f"{accuracy[0]:.2%} before, {accuracy[1]:.2%} after"))
-    rows.append(("time", f"{seconds:.1f} s"))
+    if page["accuracy_before"] is not None:
+        before, after = page["accuracy_before"], page["accuracy_after"]
+        rows.append(("test accuracy", f"{before:.2%} before, {after:.2%} after"))
+    rows.append(("time", f"{page['seconds']:.1f} s"))
     print_pairs(
         f"{certificate.construction}, {certificate.candidates} candidates, "
         + (f"seed {certificate.seed}" if certificate.seed is not None else "given random network"),
         rows,
     )
     screen = console()
-    screen.print(_verdict(certificate.bound, certificate.epsilon, certificate.attack, certificate))
+    screen.print(_verdict(certificate.bound, epsilon, certificate.attack, certificate))
     if pruned.shortfall is not None:
         screen.print(f"[yellow]note[/] {pruned.shortfall}")
     screen.print(f"written to {out}: check it again with  subsetsum-nets verify {out}", highlight=False)
@@ -189,7 +173,7 @@ def _verdict(bound: float, epsilon: float, attack: float, certificate: Certifica
 
 @app.command()
 def verify(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that prune wrote.")],
+    folder: Ticket,
     method: Annotated[
         str,
         typer.Option(help="auto, differential, norms, interval, propagated, zonotope, milp or splitting."),
@@ -210,12 +194,12 @@ def verify(
         checked = audit(folder, method=method, time_limit=time_limit, exact=exact)
         if certificate_out is not None:
             checked.certificate_anew().save(certificate_out)
-    result, certificate = checked.result, checked.certificate
+    result, certificate, epsilon = checked.result, checked.certificate, checked.certificate.epsilon
     if as_json:
         page = {
             "folder": str(folder),
             "verified": checked.verified,
-            "epsilon": certificate.epsilon,
+            "epsilon": epsilon,
             "bound": result.upper,
             "bound_exact": result.replayed,
             "attack": result.lower,
@@ -226,29 +210,15 @@ def verify(
         }
         print(json.dumps(page))  # noqa: T201
     else:
-        print_pairs(
-            str(folder),
-            [
-                ("files", "target, random network, masks and pruned network match the certificate"),
-                (
-                    "random network",
-                    "drawn again from its seed" if certificate.recipe else "read",
-                ),
-                (
-                    "proven bound",
-                    f"{at_most(result.upper, certificate.epsilon)}  ({result.method}, computed anew)",
-                ),
-                *(
-                    []
-                    if result.replayed is None
-                    else [("in exact arithmetic", at_most(result.replayed, certificate.epsilon))]
-                ),
-                (
-                    "certificate says",
-                    f"{at_most(certificate.bound, certificate.epsilon)}  ({certificate.method})",
-                ),
-                ("attack lower bound", at_least(result.lower, certificate.epsilon)),
-            ],
-        )
-        console().print(_verdict(result.upper, certificate.epsilon, result.lower, certificate))
+        exact_bound = result.replayed
+        rows = [
+            ("files", "target, random network, masks and pruned network match the certificate"),
+            ("random network", "drawn again from its seed" if certificate.recipe else "read"),
+            ("proven bound", f"{at_most(result.upper, epsilon)}  ({result.method}, computed anew)"),
+            *([] if exact_bound is None else [("in exact arithmetic", at_most(exact_bound, epsilon))]),
+            ("certificate says", f"{at_most(certificate.bound, epsilon)}  ({certificate.method})"),
+            ("attack lower bound", at_least(result.lower, epsilon)),
+        ]
+        print_pairs(str(folder), rows)
+        console().print(_verdict(result.upper, epsilon, result.lower, certificate))
     raise typer.Exit(0 if checked.verified else 1)

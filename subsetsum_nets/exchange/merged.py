@@ -13,6 +13,7 @@ import numpy as np
 
 from subsetsum_nets.networks.errors import InvalidNetworkError
 from subsetsum_nets.networks.relu_network import Dense, ReluNetwork
+from subsetsum_nets.networks.sparse_form import csr_of_nonzeros
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -86,7 +87,7 @@ def without_dead_units(network: ReluNetwork) -> ReluNetwork:
     ReluNetwork(1-1-1, 2 parameters)
 
     """
-    stages = [_Stage(_csr(layer.weight), _bias(layer)) for layer in network.affine_layers]
+    stages = [_Stage(csr_of_nonzeros(layer.weight), _bias(layer)) for layer in network.affine_layers]
     hidden = range(len(stages) - 1)
     for index in hidden:
         weight, bias = stages[index]
@@ -112,7 +113,7 @@ def _keep(stages: list[_Stage], index: int, units: Any) -> None:
     weight, bias = stages[index]
     after, bias_after = stages[index + 1]
     stages[index] = _Stage(weight[units], bias[units])
-    stages[index + 1] = _Stage(_csr(after[:, units]), bias_after)
+    stages[index + 1] = _Stage(csr_of_nonzeros(after[:, units]), bias_after)
 
 
 def _relu_stages(network: ReluNetwork) -> list[_Stage]:
@@ -126,11 +127,11 @@ def _relu_stages(network: ReluNetwork) -> list[_Stage]:
     signed = False
     last = len(network.layers) - 1
     for index, layer in enumerate(network.layers):
-        weight, bias = _csr(layer.weight), _bias(layer)
-        weight = _csr(hstack([weight, -weight])) if signed else weight
+        weight, bias = csr_of_nonzeros(layer.weight), _bias(layer)
+        weight = csr_of_nonzeros(hstack([weight, -weight])) if signed else weight
         signed = index != last and not network.relu_after[index]
         stages.append(
-            _Stage(_csr(vstack([weight, -weight])), np.concatenate([bias, -bias]))
+            _Stage(csr_of_nonzeros(vstack([weight, -weight])), np.concatenate([bias, -bias]))
             if signed
             else _Stage(weight, bias)
         )
@@ -151,9 +152,9 @@ def _deepened(stages: list[_Stage], depth: int) -> list[_Stage]:
                 deeper.append(_identity(deeper[-1].bias.size))
                 continue
             one = _identity(stage.weight.shape[1]).weight
-            deeper.append(_Stage(_csr(vstack([one, -one])), np.zeros(2 * stage.weight.shape[1])))
+            deeper.append(_Stage(csr_of_nonzeros(vstack([one, -one])), np.zeros(2 * stage.weight.shape[1])))
         if index == 0 and deeper:
-            stage = _Stage(_csr(hstack([stage.weight, -stage.weight])), stage.bias)  # noqa: PLW2901
+            stage = _Stage(csr_of_nonzeros(hstack([stage.weight, -stage.weight])), stage.bias)  # noqa: PLW2901
         deeper.append(stage)
     return deeper
 
@@ -162,18 +163,20 @@ def _subtracted(f: list[_Stage], g: list[_Stage]) -> list[_Stage]:
     """Return the layers of f - g for layers of f and g that are equally many, and at least two."""
     from scipy.sparse import block_diag, csr_array, hstack, vstack
 
-    stages = [_Stage(_csr(vstack([f[0].weight, g[0].weight])), np.concatenate([f[0].bias, g[0].bias]))]
+    stages = [
+        _Stage(csr_of_nonzeros(vstack([f[0].weight, g[0].weight])), np.concatenate([f[0].bias, g[0].bias]))
+    ]
     stages += [
-        _Stage(_csr(block_diag([a.weight, b.weight])), np.concatenate([a.bias, b.bias]))
+        _Stage(csr_of_nonzeros(block_diag([a.weight, b.weight])), np.concatenate([a.bias, b.bias]))
         for a, b in zip(f[1:-1], g[1:-1], strict=True)
     ]
-    weight = _csr(hstack([f[-1].weight, -g[-1].weight]))
+    weight = csr_of_nonzeros(hstack([f[-1].weight, -g[-1].weight]))
     bias, rest = _exact_difference(f[-1].bias, g[-1].bias)
     if rest.any():
         before = stages[-1]
         silent = csr_array((1, before.weight.shape[1]))
-        stages[-1] = _Stage(_csr(vstack([before.weight, silent])), np.append(before.bias, 1.0))
-        weight = _csr(hstack([weight, csr_array(rest[:, np.newaxis])]))
+        stages[-1] = _Stage(csr_of_nonzeros(vstack([before.weight, silent])), np.append(before.bias, 1.0))
+        weight = csr_of_nonzeros(hstack([weight, csr_array(rest[:, np.newaxis])]))
     return [*stages, _Stage(weight, bias)]
 
 
@@ -206,18 +209,7 @@ def _network(stages: list[_Stage]) -> ReluNetwork:
 def _identity(size: int) -> _Stage:
     from scipy.sparse import eye_array
 
-    return _Stage(_csr(eye_array(size, format="csr")), np.zeros(size))
-
-
-def _csr(weight: Any) -> csr_array[Any, Any]:
-    """Return any matrix of this package as CSR of its nonzero entries."""
-    from scipy.sparse import csr_array
-
-    matrix = csr_array(weight.tocsr() if hasattr(weight, "tocsr") else weight)
-    if not matrix.data.all():
-        matrix = matrix.copy()
-        matrix.eliminate_zeros()
-    return matrix
+    return _Stage(csr_of_nonzeros(eye_array(size, format="csr")), np.zeros(size))
 
 
 def _bias(layer: Any) -> FloatArray:

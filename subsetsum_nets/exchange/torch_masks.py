@@ -126,14 +126,7 @@ def write_state_dict(
     ReluNetwork(2-1-1, 4 parameters)
 
     """
-    tensors = {}
-    for name, layer, image in zip(
-        module_names(network, names), network.layers, dense_images(network), strict=True
-    ):
-        tensors[f"{name}.weight"] = narrowed(to_torch(dense_weight(layer), image))
-        if layer.bias is not None:
-            tensors[f"{name}.bias"] = narrowed(layer.bias)
-    _write(path, tensors)
+    _write(path, _parameters(network, names))
 
 
 def write_masks(
@@ -171,24 +164,11 @@ def write_masks(
 
     """
     masks.check(random)
+    kept = _named(random, names, masks.weights, masks.biases)
     tensors = {}
-    layers = zip(
-        module_names(random, names),
-        random.layers,
-        masks.weights,
-        masks.biases,
-        dense_images(random),
-        strict=True,
-    )
-    for name, layer, mask, bias_mask, image in layers:
-        weight = narrowed(to_torch(dense_weight(layer), image))
-        kept = to_torch(mask.toarray() if is_sparse(mask) else mask, image)
-        tensors[f"{name}.weight_orig"] = weight
-        tensors[f"{name}.weight_mask"] = kept.astype(weight.dtype)
-        if layer.bias is not None and bias_mask is not None:
-            bias = narrowed(layer.bias)
-            tensors[f"{name}.bias_orig"] = bias
-            tensors[f"{name}.bias_mask"] = bias_mask.astype(bias.dtype)
+    for name, parameter in _parameters(random, names).items():
+        tensors[f"{name}_orig"] = parameter
+        tensors[f"{name}_mask"] = kept[name].astype(parameter.dtype)
     _write(path, tensors)
 
 
@@ -302,6 +282,28 @@ def _parameter(
             f"{Path(path)}: {prefix}_mask must hold only 0 and 1, in the shape {values.shape} of the weight"
         )
     return values, mask.astype(bool)
+
+
+# -- writing -----------------------------------------------------------------------------------------
+
+
+def _parameters(network: ReluNetwork, names: Sequence[str] | None) -> dict[str, Array]:
+    """Return the weights and biases of a network as PyTorch names and orders them, each in its own type."""
+    weights, biases = zip(*((dense_weight(layer), layer.bias) for layer in network.layers), strict=True)
+    return {name: narrowed(array) for name, array in _named(network, names, weights, biases).items()}
+
+
+def _named(
+    network: ReluNetwork, names: Sequence[str] | None, weights: Sequence[Any], biases: Sequence[Any]
+) -> dict[str, Array]:
+    """Return arrays of the shapes of a network's weights and biases as PyTorch names and orders them."""
+    named: dict[str, Array] = {}
+    layers = zip(module_names(network, names), dense_images(network), weights, biases, strict=True)
+    for name, image, weight, bias in layers:
+        named[f"{name}.weight"] = to_torch(weight.toarray() if is_sparse(weight) else weight, image)
+        if bias is not None:
+            named[f"{name}.bias"] = bias
+    return named
 
 
 def _write(path: str | PathLike[str], tensors: Mapping[str, Array]) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from subsetsum_nets.networks.relu_network import Dense, ReluNetwork, is_sparse
+from subsetsum_nets.networks.relu_network import Dense, ReluNetwork
 
 if TYPE_CHECKING:
-    from subsetsum_nets.networks.convolution import Conv2d
+    from scipy.sparse import csr_array
 
 
 def sparse_form(network: ReluNetwork) -> ReluNetwork:
@@ -19,22 +19,24 @@ def sparse_form(network: ReluNetwork) -> ReluNetwork:
     >>> sparse_form(ReluNetwork([Dense([[0.0, 2.0]])])).parameters
     1
     """
-    from scipy.sparse import csr_array
-
-    layers: list[Dense | Conv2d] = []
-    for layer in network.layers:
-        if not isinstance(layer, Dense):
-            layers.append(layer)
-            continue
-        weight = csr_array(layer.weight)
-        if is_sparse(layer.weight):
-            weight = weight.copy()
-            weight.eliminate_zeros()
-        layers.append(Dense(weight, layer.bias))
     return ReluNetwork(
-        layers,
+        [
+            Dense(csr_of_nonzeros(layer.weight), layer.bias) if isinstance(layer, Dense) else layer
+            for layer in network.layers
+        ],
         final_relu=network.final_relu,
         linear_after=network.linear_after,
         domain=network.domain,
         input_shape=network.input_shape,
     )
+
+
+def csr_of_nonzeros(weight: Any) -> csr_array[Any, Any]:
+    """Return a matrix, numpy or scipy.sparse, as CSR of its nonzero entries; that one stays as it is."""
+    from scipy.sparse import csr_array
+
+    matrix = csr_array(weight.tocsr() if hasattr(weight, "tocsr") else weight)
+    if not matrix.data.all():
+        matrix = matrix.copy()
+        matrix.eliminate_zeros()
+    return matrix

@@ -91,10 +91,11 @@ def errors_figure(pruned: PrunedNetwork) -> Figure:
     decades = list(range(low, high + 1, max(1, -(-(high - low) // 12))))
     smallest = "0" if all(np.all(part == 0) for part in below) else f"< {power(10, low)}"
     pooled = any(part.size for part in below)
-    last.set_xticks(([below_at] if pooled else []) + [float(decade) for decade in decades])
-    last.set_xticklabels(([smallest] if pooled else []) + [power(10, decade) for decade in decades])
-    last.set_xlim((below_at if pooled else low) - width, high + width / 2)
-    last.set_xlabel("|subset sum − target weight|")
+    ticks = {below_at: smallest} if pooled else {}
+    ticks |= {float(decade): power(10, decade) for decade in decades}
+    last.set_xticks(list(ticks), list(ticks.values()))
+    ends = (below_at if pooled else low) - width, high + width / 2
+    last.set(xlim=ends, xlabel="|subset sum − target weight|")
     figure.supylabel("subset sums", fontsize=9)
     _legend(figure, all_axes, ("error, within tolerance", "error, tolerance missed", "tolerance"))
     return figure
@@ -113,9 +114,8 @@ def sizes_figure(pruned: PrunedNetwork) -> Figure:
         axes.bar((edges[:-1] + edges[1:]) / 2, counts, np.diff(edges) * 0.85, color=MET.light)
         axes.set_title(f"{rows.name}, {rows.sizes.mean() if rows.sizes.size else 0:.1f} kept on average")
         _count_axis(axes)
-    all_axes[-1].set_xlim(edges[0], edges[-1])
+    all_axes[-1].set(xlim=(edges[0], edges[-1]), xlabel=f"items kept, of at most {offered} offered")
     all_axes[-1].xaxis.get_major_locator().set_params(integer=True)
-    all_axes[-1].set_xlabel(f"items kept, of at most {offered} offered")
     figure.supylabel("subset sums", fontsize=9)
     return figure
 
@@ -172,18 +172,15 @@ def layers_figure(pruned: PrunedNetwork) -> Figure:
             textcoords="offset points",
             fontsize=8.5,
         )
-    axes.set_ylim(floor, ceiling)
-    axes.set_xlim(0.5, end + 0.5 + 0.06 * end)
+    axes.set(xlim=(0.5, end + 0.5 + 0.06 * end), ylim=(floor, ceiling), ylabel="error")
     step = max(1, -(-len(stages) // 12))
     ticks = [*range(1, len(stages) + 1 - (step > 1), step), end]
-    axes.set_xticks(ticks)
     name = "layer {}" if len(stages) <= 8 else "{}"
-    axes.set_xticklabels([name.format(tick) for tick in ticks[:-1]] + [f"output, {certificate_norm(pruned)}"])
+    axes.set_xticks(ticks, [name.format(t) for t in ticks[:-1]] + [f"output, {certificate_norm(pruned)}"])
     axes.set_xlabel("" if len(stages) <= 8 else "target layer")
-    axes.set_ylabel("error")
     step = max(1, -(-(high - low) // 10))
-    axes.set_yticks([10.0**decade for decade in range(low, high + 1, step)])
-    axes.set_yticklabels([power(10, decade) for decade in range(low, high + 1, step)])
+    decades = range(low, high + 1, step)
+    axes.set_yticks([10.0**decade for decade in decades], [power(10, decade) for decade in decades])
     axes.minorticks_off()
     axes.grid(axis="y")
     _legend(figure, [axes])

@@ -58,14 +58,9 @@ def malach_2020(width: int, depth: int, epsilon: float, *, constant: float = 1.0
     """
     d, layers, error = _size_and_error(width, depth, epsilon)
     c = checked_constant(constant, "C")
-    return _pairs(
-        "Malach et al. 2020, Theorem 2.1",
-        [d] * (layers + 1),
-        [whole(Fraction(c) * (d * layers) ** 2 / Fraction(error) ** 2)] * layers,
-        "C d^2 l^2 / epsilon^2",
-        "U[-1, 1]",
-        c,
-    )
+    units = whole(Fraction(c) * (d * layers) ** 2 / Fraction(error) ** 2)
+    formula = "C d^2 l^2 / epsilon^2"
+    return _equal_pairs("Malach et al. 2020, Theorem 2.1", d, layers, units, formula, "U[-1, 1]", c)
 
 
 def orseau_2020(width: int, depth: int, epsilon: float, *, constant: float = 1.0) -> Requirement:
@@ -91,14 +86,9 @@ def orseau_2020(width: int, depth: int, epsilon: float, *, constant: float = 1.0
     """
     d, layers, error = _size_and_error(width, depth, epsilon)
     c = checked_constant(constant, "C")
-    return _pairs(
-        "Orseau et al. 2020",
-        [d] * (layers + 1),
-        [whole(c * d * d * math.log2(d * layers / error))] * layers,
-        "C d^2 log2(d l / epsilon)",
-        "hyperbolic",
-        c,
-    )
+    units = whole(c * d * d * math.log2(d * layers / error))
+    formula = "C d^2 log2(d l / epsilon)"
+    return _equal_pairs("Orseau et al. 2020", d, layers, units, formula, "hyperbolic", c)
 
 
 def pensia_2020(
@@ -198,14 +188,8 @@ def diffenderfer_2021(
     d, layers, error = _size_and_error(width, depth, epsilon)
     share, c = checked_share(delta, "delta"), checked_constant(constant, "C")
     units = whole(c * (layers * d**1.5 / error + layers * d * math.log2(layers * d / share)))
-    return _pairs(
-        "Diffenderfer and Kailkhura 2021",
-        [d] * (layers + 1),
-        [units] * layers,
-        "C (l d^(3/2) / epsilon + l d log2(l d / delta))",
-        "+-epsilon",
-        c,
-    )
+    formula = "C (l d^(3/2) / epsilon + l d log2(l d / delta))"
+    return _equal_pairs("Diffenderfer and Kailkhura 2021", d, layers, units, formula, "+-epsilon", c)
 
 
 def sreenivasan_2021(
@@ -399,6 +383,13 @@ def _least_above(d: int, epsilon: float, divisor: int) -> int:
 
 def _size_and_error(width: int, depth: int, epsilon: float) -> tuple[int, int, float]:
     return checked_count(width, "width"), checked_count(depth, "depth"), checked_share(epsilon, "epsilon")
+
+
+def _equal_pairs(
+    source: str, d: int, layers: int, units: int, formula: str, weights: str, constant: float
+) -> Requirement:
+    """Return the record of :func:`_pairs` for a target of equal widths, and equal numbers between them."""
+    return _pairs(source, [d] * (layers + 1), [units] * layers, formula, weights, constant)
 
 
 def _pairs(

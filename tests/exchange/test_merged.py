@@ -98,8 +98,8 @@ MISTAKES = [
     ("if rest.any():", "if False:"),
     ("np.append(before.bias, 1.0)", "np.append(before.bias, 0.0)"),
     (
-        "weight = _csr(hstack([weight, -weight])) if signed else weight",
-        "weight = _csr(hstack([weight, weight])) if signed else weight",
+        "weight = csr_of_nonzeros(hstack([weight, -weight])) if signed else weight",
+        "weight = csr_of_nonzeros(hstack([weight, weight])) if signed else weight",
     ),
     ("np.concatenate([bias, -bias])", "np.concatenate([bias, bias])"),
     ("vstack([one, -one])", "vstack([one, one])"),

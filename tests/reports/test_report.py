@@ -277,6 +277,15 @@ def test_hostile_strings_stay_text(pruned, written):
     assert " ".join(HOSTILE.split()) in tags.text
 
 
+def test_a_page_that_escapes_nothing_would_be_noticed(pruned, bare, monkeypatch):
+    careless = page._environment.__wrapped__()
+    careless.autoescape = False
+    monkeypatch.setattr(page, "_environment", lambda: careless)
+    text = bare(replace(pruned, construction=HOSTILE))
+    assert "<script" in text
+    assert "script" in Tags(text).seen
+
+
 def test_the_same_network_gives_the_same_bytes(pruned, written):
     assert written(pruned) == written(prune(network(), epsilon=0.01, threads=1))
 

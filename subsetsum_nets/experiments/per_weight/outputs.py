@@ -66,11 +66,11 @@ def _errors(axes: Axes, found: PerWeight) -> None:
         counts = np.histogram(logs, edges)[0]
         axes.stairs(counts, 10.0**edges, fill=True, color=colour, alpha=0.3)
         axes.stairs(counts, 10.0**edges, color=colour, label=name)
+    title = f"Errors of {len(found.weights):,} weights, n = {found.items}"
+    axes.set(
+        xscale="log", xlabel="|subset sum − weight| (first bar: all smaller)", ylabel="weights", title=title
+    )
     axes.set_ylim(0, 1.15 * axes.get_ylim()[1])
-    axes.set_xscale("log")
-    axes.set_xlabel("|subset sum − weight| (first bar: all smaller)")
-    axes.set_ylabel("weights")
-    axes.set_title(f"Errors of {len(found.weights):,} weights, n = {found.items}")
     axes.legend(loc="upper center")
 
 
@@ -88,7 +88,5 @@ def _sizes(axes: Axes, found: PerWeight) -> None:
             expected_counts = len(sizes) * (1 - found.empty_share()) * normal
             axes.plot(k, expected_counts, color=INK, linewidth=1, linestyle="--", label="nearest, theory")
     axes.set_ylim(0, 1.3 * axes.get_ylim()[1])  # room for the legend
-    axes.set_xlim(-0.8, found.items + 0.8)
-    axes.set_xlabel("coefficients kept")
-    axes.set_title("Kept per weight")
+    axes.set(xlim=(-0.8, found.items + 0.8), xlabel="coefficients kept", title="Kept per weight")
     axes.legend(loc="upper right")

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from solvers import Status, solve_many
+from subsetsum_nets.exchange.torch_tensors import dense_weight
 from subsetsum_nets.networks.arguments import checked_integer, checked_positive
-from subsetsum_nets.networks.convolution import Conv2d
 from subsetsum_nets.networks.digests import network_digest
 from subsetsum_nets.theory.subset_sizes import (
     empty_chance,
@@ -181,7 +181,7 @@ def run_per_weight(
     if not epsilon < scale:
         raise ValueError(f"epsilon must be less than the scale {scale!r}, got {epsilon!r}")
     checked_integer(seed, "seed", 0)
-    parts = [_weights_of(layer) for layer in target.layers]
+    parts = [np.asarray(dense_weight(layer), np.float64).ravel() for layer in target.layers]
     coefficients = [
         np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index,))).uniform(
             -scale, scale, (part.size, items)
@@ -215,11 +215,3 @@ def run_per_weight(
         layers,
         solutions,
     )
-
-
-def _weights_of(layer: Any) -> Floats:
-    if isinstance(layer, Conv2d):
-        return np.asarray(layer.kernel, dtype=np.float64).ravel()
-    weight = layer.weight
-    dense: Floats = np.asarray(weight if isinstance(weight, np.ndarray) else weight.toarray(), np.float64)
-    return dense.ravel()

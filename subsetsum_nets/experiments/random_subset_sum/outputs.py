@@ -100,19 +100,14 @@ def _served(axes: Axes, found: Findings) -> None:
         f"1 − δ = {1 - found.delta:g}", (1, 1 - found.delta), (6, 0), xycoords=("axes fraction", "data"),
         textcoords="offset points", ha="left", va="center", color=MUTED, fontsize=8,
     )  # fmt: skip
-    axes.set_ylim(-0.02, 1.04)
     _whole_ticks(axes, found)
-    axes.set_ylabel(f"share of {q.samples:,} samples")
-    axes.set_title(
-        f"All targets in [{q.low:g}, {q.high:g}] within ε, items {q.law.name} (dotted: prediction)"
-    )
+    title = f"All targets in [{q.low:g}, {q.high:g}] within ε, items {q.law.name} (dotted: prediction)"
+    axes.set(ylim=(-0.02, 1.04), ylabel=f"share of {q.samples:,} samples", title=title)
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
 def _constant(axes: Axes, found: Findings) -> None:
-    axes.set_title("Least n for ε = δ = 2⁻ᵏ")
-    axes.set_xlabel("k = log₂ 1/min(ε, δ)")
-    axes.set_ylabel("items n")
+    axes.set(title="Least n for ε = δ = 2⁻ᵏ", xlabel="k = log₂ 1/min(ε, δ)", ylabel="items n")
     fit = found.constant
     if fit is None:
         axes.text(0.5, 0.5, "too few sizes or samples\nfor a fit", ha="center", transform=axes.transAxes)
@@ -123,8 +118,7 @@ def _constant(axes: Axes, found: Findings) -> None:
     label = f"C k, C = {fit.value:.3f} [{fit.low:.3f}, {fit.high:.3f}]"
     axes.plot(line, fit.value * line, color=COLOURS[0], linewidth=1.2, label=label)
     axes.plot(k, n, "o", color=INK, markersize=4)
-    axes.set_xlim(0, line[1])
-    axes.set_ylim(0, None)
+    axes.set(xlim=(0, line[1]), ylim=(0, None))
     axes.legend(loc="upper left")
 
 
@@ -133,12 +127,9 @@ def _errors(axes: Axes, found: Findings) -> None:
     quantiles = np.array([row.quantiles for row in found.table])
     positive = np.maximum(quantiles, np.finfo(float).tiny)
     colour = COLOURS[2]
-    axes.fill_between(
-        n, positive[:, 0], positive[:, 4], color=colour, alpha=0.15, linewidth=0, label="5–95 %"
-    )
-    axes.fill_between(
-        n, positive[:, 1], positive[:, 3], color=colour, alpha=0.3, linewidth=0, label="25–75 %"
-    )
+    for low, high, alpha, label in ((0, 4, 0.15, "5–95 %"), (1, 3, 0.3, "25–75 %")):
+        band = positive[:, low], positive[:, high]
+        axes.fill_between(n, *band, color=colour, alpha=alpha, linewidth=0, label=label)
     axes.plot(n, positive[:, 2], color=colour, linewidth=1.2, label="median")
     axes.plot(n, [row.mean for row in found.table], color=INK, linewidth=1, linestyle="--", label="mean")
     axes.set_yscale("log", base=2)

@@ -67,13 +67,9 @@ def draw(found: RequirementTable) -> Figure:
                 [m.epsilon for m in points], [m.parameters for m in points], "o", markersize=6,
                 markerfacecolor=filled, markeredgecolor=INK, label=what,
             )  # fmt: skip
-    axes.set_xscale("log")
-    axes.set_yscale("log")
-    axes.invert_xaxis()
-    axes.set_xlabel("ε")
-    axes.set_ylabel("random parameters")
     p = found.parameters
     title = f"Parameters to approximate {p['depth']} layers of width {p['width']}, δ = {p['delta']:g}"
-    axes.set_title(title)
+    axes.set(xscale="log", yscale="log", xlabel="ε", ylabel="random parameters", title=title)
+    axes.invert_xaxis()
     figure.legend(loc="outside lower left", ncols=2, fontsize=8)
     return figure

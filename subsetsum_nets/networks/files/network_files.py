@@ -13,7 +13,7 @@ from subsetsum_nets.networks.convolution import Conv2d
 from subsetsum_nets.networks.domains import domain_from_json
 from subsetsum_nets.networks.errors import InvalidNetworkError, NetworkFileError
 from subsetsum_nets.networks.files.atomic_files import atomic_write
-from subsetsum_nets.networks.files.npz_files import read_npz, write_npz
+from subsetsum_nets.networks.files.npz_files import read_npz
 from subsetsum_nets.networks.relu_network import Dense, ReluNetwork, is_sparse
 
 if TYPE_CHECKING:
@@ -113,7 +113,8 @@ def save_network(
     with atomic_write(path) as file:
         if suffix == ".npz":
             text = json.dumps(contents.metadata).encode()
-            write_npz(file, {_HEADER: np.frombuffer(text, dtype=np.uint8), **tensors})
+            arrays: dict[str, Any] = {_HEADER: np.frombuffer(text, dtype=np.uint8), **tensors}
+            np.savez(file, **arrays)  # the same bytes for the same arrays: it dates its members 1980
         else:
             write_safetensors(file, contents)
 

@@ -1,4 +1,4 @@
-"""Arrays in .npz files: the same bytes for the same arrays, and bounded memory whatever a file holds."""
+"""Reading arrays from .npz files with bounded memory, whatever a file holds; numpy writes them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
 
 # What a file may unpack to. Stored members are no longer than the file; numbers that were trained or drawn
@@ -19,15 +17,6 @@ if TYPE_CHECKING:
 _MOST_EXPANSION = 32
 _ALWAYS_ALLOWED = 2**26
 _PIECE = 2**20  # bytes unpacked at a time
-
-
-def write_npz(file: IO[bytes], arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write arrays to an open file, uncompressed; the same arrays give the same bytes."""
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        for name, array in arrays.items():
-            member = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
-            with archive.open(member, "w", force_zip64=True) as entry:
-                np.lib.format.write_array(entry, array, allow_pickle=False)
 
 
 def read_npz(file: IO[bytes]) -> dict[str, NDArray[Any]]:

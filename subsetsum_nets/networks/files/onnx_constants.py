@@ -140,6 +140,8 @@ def tensor_array(tensor: TensorProto) -> NDArray[Any]:
         If the numbers are in another file, of a type that is not read, or not as many as declared.
 
     """
+    from onnx import numpy_helper
+
     what = f"the tensor {shown(tensor.name)}"
     if tensor.data_location == _EXTERNAL or tensor.external_data:
         raise NetworkFileError(
@@ -159,15 +161,10 @@ def tensor_array(tensor: TensorProto) -> NDArray[Any]:
     if stored != count:
         raise NetworkFileError(f"{what} has the shape {shape}, but the file holds {stored:g} numbers for it")
     try:
-        if raw:
-            values = np.frombuffer(tensor.raw_data, dtype)
-        elif dtype.kind == "f" and field == "int32_data":  # half floats travel as their bits
-            values = np.array(tensor.int32_data, np.uint16).view(dtype)
-        else:
-            values = np.array(getattr(tensor, field), dtype)
-        return values.reshape(shape)
+        values: NDArray[Any] = numpy_helper.to_array(tensor)
     except (ValueError, OverflowError) as error:
         raise NetworkFileError(f"{what} cannot be read: {error}") from error
+    return values
 
 
 def attribute_values(node: NodeProto, allowed: Mapping[str, str]) -> dict[str, Any]:

@@ -31,8 +31,6 @@ from subsetsum_nets.networks.files.onnx_layouts import (
 from subsetsum_nets.networks.relu_network import Dense, ReluNetwork
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from onnx import NodeProto
 
     from subsetsum_nets.networks.arrays import FloatArray
@@ -42,11 +40,13 @@ _SUPPORTED = (
     "Gemm, MatMul, Add, Sub, Relu, Flatten, Reshape to (batch, d), Conv (stride 1, same padding), Identity, "
     "Cast to float32 or float64, and Add, Sub, Mul, Div, Scaler by constants on the input"
 )
-_ATTRIBUTES = {
-    "Gemm": {"alpha": "f", "beta": "f", "transA": "i", "transB": "i"},
-    "Flatten": {"axis": "i"},
-    "Reshape": {"allowzero": "i"},
-    "Conv": {
+# The operators that are read, each by LayerReader's method of its name, with their attributes.
+_OPERATORS: dict[tuple[str, str], dict[str, str]] = {
+    **{("", name): {} for name in ("MatMul", "Add", "Sub", "Mul", "Div", "Relu", "Identity")},
+    ("", "Gemm"): {"alpha": "f", "beta": "f", "transA": "i", "transB": "i"},
+    ("", "Flatten"): {"axis": "i"},
+    ("", "Reshape"): {"allowzero": "i"},
+    ("", "Conv"): {
         "auto_pad": "s",
         "dilations": "ints",
         "group": "i",
@@ -54,8 +54,8 @@ _ATTRIBUTES = {
         "pads": "ints",
         "strides": "ints",
     },
-    "Cast": {"to": "i", "saturate": "i", "round_mode": "s"},
-    "Scaler": {"offset": "floats", "scale": "floats"},
+    ("", "Cast"): {"to": "i", "saturate": "i", "round_mode": "s"},
+    ("ai.onnx.ml", "Scaler"): {"offset": "floats", "scale": "floats"},
 }
 _SPARE = 1 << 22  # numbers that layers may hold beyond a multiple of the file's size
 _REUSE = 8
@@ -115,25 +115,10 @@ class LayerReader:
             ) from error
 
     def _read(self, node: NodeProto, data: int) -> None:
-        domain = "" if node.domain == "ai.onnx" else node.domain
-        method: Callable[[NodeProto, int, dict[str, Any]], None] | None = {
-            ("", "Gemm"): self._gemm,
-            ("", "MatMul"): self._matmul,
-            ("", "Add"): self._add,
-            ("", "Sub"): self._sub,
-            ("", "Mul"): self._mul,
-            ("", "Div"): self._div,
-            ("", "Relu"): self._relu,
-            ("", "Flatten"): self._flatten,
-            ("", "Reshape"): self._reshape,
-            ("", "Conv"): self._conv,
-            ("", "Identity"): self._identity,
-            ("", "Cast"): self._cast,
-            ("ai.onnx.ml", "Scaler"): self._scaler,
-        }.get((domain, node.op_type))
-        if method is None:
+        operator = "" if node.domain == "ai.onnx" else node.domain, node.op_type
+        if operator not in _OPERATORS:
             refuse(node, f"is of an operator that is not read; supported are {_SUPPORTED}")
-        method(node, data, attribute_values(node, _ATTRIBUTES.get(node.op_type, {})))
+        getattr(self, f"_{node.op_type.lower()}")(node, data, attribute_values(node, _OPERATORS[operator]))
 
     def network(self, domain: Domain | None) -> ReluNetwork:
         """Return what was read."""
