@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from subsetsum_nets.networks.arrays import is_sparse
 from subsetsum_nets.networks.convolution import Conv2d
+from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.digests import array_digest
 from subsetsum_nets.networks.errors import InvalidNetworkError, NetworkFileError
 from subsetsum_nets.networks.files.atomic_files import atomic_write
 from subsetsum_nets.networks.files.npz_files import read_npz
-from subsetsum_nets.networks.relu_network import Dense, ReluNetwork, is_sparse
+from subsetsum_nets.networks.relu_network import ReluNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from subsetsum_nets.allocation.question import Place, Question
     from subsetsum_nets.allocation.sizing import Sizing
     from subsetsum_nets.networks.arrays import FloatArray
-    from subsetsum_nets.networks.relu_network import Dense, ReluNetwork
+    from subsetsum_nets.networks.dense import Dense
+    from subsetsum_nets.networks.relu_network import ReluNetwork
 
 
 class RecursionAllocation(Allocation):

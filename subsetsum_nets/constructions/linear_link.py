@@ -21,9 +21,9 @@ from subsetsum_nets.constructions.protocol import (
     weight_with_bias,
 )
 from subsetsum_nets.masks import NetworkMasks, sparse_mask
+from subsetsum_nets.networks.arrays import is_sparse
 from subsetsum_nets.networks.errors import InvalidNetworkError
 from subsetsum_nets.networks.random_networks import LinkDraw, OnesDraw, RandomRecipe
-from subsetsum_nets.networks.relu_network import is_sparse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from subsetsum_nets.networks.arrays import FloatArray
-    from subsetsum_nets.networks.relu_network import Dense, ReluNetwork
+    from subsetsum_nets.networks.dense import Dense
+    from subsetsum_nets.networks.relu_network import ReluNetwork
 
     Bools = NDArray[np.bool_]
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
+from subsetsum_nets.networks.arrays import is_sparse
 from subsetsum_nets.networks.distributions import Uniform
-from subsetsum_nets.networks.relu_network import is_sparse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
     from subsetsum_nets.masks import NetworkMasks
     from subsetsum_nets.networks.arrays import FloatArray
+    from subsetsum_nets.networks.dense import Dense
     from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.networks.random_networks import RandomRecipe
-    from subsetsum_nets.networks.relu_network import Dense, ReluNetwork
+    from subsetsum_nets.networks.relu_network import ReluNetwork
 
     Bools = NDArray[np.bool_]
 

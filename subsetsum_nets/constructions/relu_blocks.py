@@ -18,9 +18,9 @@ import numpy as np
 
 from subsetsum_nets.constructions.protocol import Construction, RowGroup, covering_uniform, weight_with_bias
 from subsetsum_nets.masks import NetworkMasks
+from subsetsum_nets.networks.arrays import is_sparse
 from subsetsum_nets.networks.errors import InvalidNetworkError
 from subsetsum_nets.networks.random_networks import DenseDraw, RandomRecipe
-from subsetsum_nets.networks.relu_network import is_sparse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
     from subsetsum_nets.constructions.protocol import InputSigns, Side
     from subsetsum_nets.networks.arrays import FloatArray
-    from subsetsum_nets.networks.relu_network import Dense, ReluNetwork
+    from subsetsum_nets.networks.dense import Dense
+    from subsetsum_nets.networks.relu_network import ReluNetwork
 
     Bools = NDArray[np.bool_]
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.errors import InvalidNetworkError
-from subsetsum_nets.networks.relu_network import Dense, ReluNetwork
+from subsetsum_nets.networks.relu_network import ReluNetwork
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

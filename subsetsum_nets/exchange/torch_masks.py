@@ -22,11 +22,13 @@ from subsetsum_nets.exchange.torch_tensors import (
     to_torch,
 )
 from subsetsum_nets.masks import NetworkMasks
+from subsetsum_nets.networks.arrays import is_sparse
 from subsetsum_nets.networks.convolution import Conv2d
+from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.errors import InvalidNetworkError, NetworkFileError
 from subsetsum_nets.networks.files.atomic_files import atomic_write
 from subsetsum_nets.networks.files.network_files import TensorFile, read_safetensors, write_safetensors
-from subsetsum_nets.networks.relu_network import Dense, ReluNetwork, is_sparse
+from subsetsum_nets.networks.relu_network import ReluNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from subsetsum_nets.networks.arrays import is_sparse
 from subsetsum_nets.networks.convolution import Conv2d
+from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.errors import InvalidNetworkError
 from subsetsum_nets.networks.files.onnx_layouts import (
     columns_from_channels_first,
@@ -16,12 +18,13 @@ from subsetsum_nets.networks.files.onnx_layouts import (
     kernel_from_channels_first,
     kernel_to_channels_first,
 )
-from subsetsum_nets.networks.relu_network import Dense, ReluNetwork, is_sparse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
+
+    from subsetsum_nets.networks.relu_network import ReluNetwork
 
     Array = NDArray[Any]
     Image = tuple[int, int, int]

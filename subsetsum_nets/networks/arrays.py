@@ -1,13 +1,26 @@
-"""Reading numbers that users give as finite float64 arrays, without changing their values."""
+"""Arrays of float64: reading what users give without changing its values, telling sparse ones apart."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
 from subsetsum_nets.networks.errors import InvalidNetworkError
 
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
 FloatArray = NDArray[np.float64]
+
+
+def is_sparse(weight: object) -> TypeGuard[csr_array[Any, Any]]:
+    """Tell whether ``weight`` is a scipy.sparse array or matrix, without importing scipy to find out.
+
+    A :class:`~subsetsum_nets.networks.convolution.ConvolutionMatrix` is none.
+    """
+    return hasattr(weight, "tocoo")
 
 
 def exact_float64(values: Any, what: str) -> FloatArray:

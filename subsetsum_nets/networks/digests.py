@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from subsetsum_nets.networks.arrays import is_sparse
 from subsetsum_nets.networks.convolution import Conv2d
-from subsetsum_nets.networks.relu_network import is_sparse
 
 if TYPE_CHECKING:
     from subsetsum_nets.networks.relu_network import ReluNetwork

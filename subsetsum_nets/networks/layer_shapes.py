@@ -12,7 +12,7 @@ from subsetsum_nets.networks.errors import InvalidNetworkError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from subsetsum_nets.networks.relu_network import Dense
+    from subsetsum_nets.networks.dense import Dense
 
     ImageShape = tuple[int, int, int]
 

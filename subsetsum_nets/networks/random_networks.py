@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.distributions import (
     UNIT_UNIFORM,
     Distribution,
@@ -25,7 +26,7 @@ from subsetsum_nets.networks.distributions import (
     locked,
 )
 from subsetsum_nets.networks.errors import InvalidNetworkError
-from subsetsum_nets.networks.relu_network import Dense, ReluNetwork
+from subsetsum_nets.networks.relu_network import ReluNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

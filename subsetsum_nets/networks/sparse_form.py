@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from subsetsum_nets.networks.relu_network import Dense, ReluNetwork, is_sparse
+from subsetsum_nets.networks.arrays import is_sparse
+from subsetsum_nets.networks.dense import Dense
+from subsetsum_nets.networks.relu_network import ReluNetwork
 
 if TYPE_CHECKING:
     from subsetsum_nets.networks.convolution import Conv2d

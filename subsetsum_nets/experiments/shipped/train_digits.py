@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.domains import Box
 from subsetsum_nets.networks.files.atomic_files import atomic_write
 from subsetsum_nets.networks.files.network_files import TensorFile, save_network, write_safetensors
-from subsetsum_nets.networks.relu_network import Dense, ReluNetwork
+from subsetsum_nets.networks.relu_network import ReluNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,7 +11,7 @@ from subsetsum_nets.graphs.dag.nodes import NodeLayer
 from subsetsum_nets.graphs.errors import InvalidGraphError
 from subsetsum_nets.graphs.face import LayeredDag
 from subsetsum_nets.graphs.networks.conversion import affine_layers, network_parts
-from subsetsum_nets.networks.relu_network import is_sparse
+from subsetsum_nets.networks.arrays import is_sparse
 
 if TYPE_CHECKING:
     from subsetsum_nets.graphs.networks.conversion import Pruned

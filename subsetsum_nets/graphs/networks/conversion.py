@@ -12,7 +12,8 @@ from subsetsum_nets.graphs.errors import InvalidGraphError
 from subsetsum_nets.graphs.face import LayeredDag
 from subsetsum_nets.graphs.networks.origins import derived_origins
 from subsetsum_nets.masks import NetworkMasks
-from subsetsum_nets.networks.relu_network import Dense, ReluNetwork
+from subsetsum_nets.networks.dense import Dense
+from subsetsum_nets.networks.relu_network import ReluNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,12 +8,14 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from subsetsum_nets.networks.arrays import is_sparse
 from subsetsum_nets.networks.convolution import Conv2d
+from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.domains import domain_from_json
 from subsetsum_nets.networks.errors import InvalidNetworkError, NetworkFileError
 from subsetsum_nets.networks.files.atomic_files import atomic_write
 from subsetsum_nets.networks.files.npz_files import read_npz, write_npz
-from subsetsum_nets.networks.relu_network import Dense, ReluNetwork, is_sparse
+from subsetsum_nets.networks.relu_network import ReluNetwork
 
 if TYPE_CHECKING:
     import os

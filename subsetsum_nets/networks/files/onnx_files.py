@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from subsetsum_nets.networks.arrays import is_sparse
+from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.domains import domain_from_json
 from subsetsum_nets.networks.errors import InvalidNetworkError, NetworkFileError
 from subsetsum_nets.networks.files.atomic_files import atomic_write
@@ -21,7 +23,6 @@ from subsetsum_nets.networks.files.onnx_layouts import (
     kernel_to_channels_first,
     same_padding,
 )
-from subsetsum_nets.networks.relu_network import Dense, is_sparse
 
 if TYPE_CHECKING:
     import os

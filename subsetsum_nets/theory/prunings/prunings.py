@@ -17,9 +17,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from subsetsum_nets.networks import Ball, Dense, ReluNetwork
-from subsetsum_nets.networks.arrays import exact_float64
+from subsetsum_nets.networks.arrays import exact_float64, is_sparse
 from subsetsum_nets.networks.distributions import is_integer
-from subsetsum_nets.networks.relu_network import is_sparse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

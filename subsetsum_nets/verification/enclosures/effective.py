@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from subsetsum_nets.networks.arrays import is_sparse
 from subsetsum_nets.networks.convolution import ConvolutionMatrix
-from subsetsum_nets.networks.relu_network import Dense, is_sparse
+from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.verification.enclosures.convolutions import (
     ConvolutionMidRad,
     channels_where,

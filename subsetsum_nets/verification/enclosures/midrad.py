@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from subsetsum_nets.networks.arrays import is_sparse
 from subsetsum_nets.networks.convolution import ConvolutionMatrix
-from subsetsum_nets.networks.relu_network import is_sparse
 from subsetsum_nets.verification.errors import BoundOverflowError, SoundnessError
 
 if TYPE_CHECKING:

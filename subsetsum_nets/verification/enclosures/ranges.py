@@ -20,8 +20,9 @@ from subsetsum_nets.verification.enclosures.midrad import (
 if TYPE_CHECKING:
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.convolution import AffineConvolution
+    from subsetsum_nets.networks.dense import Dense
     from subsetsum_nets.networks.domains import Domain
-    from subsetsum_nets.networks.relu_network import Dense, ReluNetwork
+    from subsetsum_nets.networks.relu_network import ReluNetwork
 
 
 @dataclass(frozen=True, eq=False)

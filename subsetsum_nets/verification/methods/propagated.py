@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from subsetsum_nets.networks.arrays import is_sparse
 from subsetsum_nets.networks.domains import Ball
-from subsetsum_nets.networks.relu_network import is_sparse
 from subsetsum_nets.verification.enclosures.midrad import (
     MidRad,
     affine,

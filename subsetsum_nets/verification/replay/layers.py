@@ -16,7 +16,8 @@ from subsetsum_nets.verification.replay.arithmetic import ExactMatrix, integers,
 
 if TYPE_CHECKING:
     from subsetsum_nets.networks.convolution import AffineConvolution
-    from subsetsum_nets.networks.relu_network import Dense, ReluNetwork
+    from subsetsum_nets.networks.dense import Dense
+    from subsetsum_nets.networks.relu_network import ReluNetwork
 
     Affine = Dense | AffineConvolution
 
