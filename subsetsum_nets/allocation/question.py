@@ -104,7 +104,7 @@ class Question:
     @property
     def rows(self) -> int:
         """The number of subset sums; at least 1."""
-        rows = [self.target.layers[place.layer].d_out * len(place.columns) for place in self.places]
+        rows = [self.target.dense_layers[place.layer].d_out * len(place.columns) for place in self.places]
         return max(1, sum(int(count) for count in rows))
 
 
@@ -168,7 +168,7 @@ def arranged(
     Where no row is needed no error counts: 0.
     """
     layers = []
-    for index, layer in enumerate(target.layers):
+    for index, layer in enumerate(target.dense_layers):
         columns = layer.d_in + (layer.bias is not None)
         sides = {side: np.zeros((layer.d_out, columns)) for side in ("positive", "negative")}
         for place, error in zip(places, errors, strict=True):

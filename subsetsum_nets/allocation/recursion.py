@@ -40,7 +40,7 @@ class RecursionAllocation(Allocation):
     def sizing(self) -> Sizing:
         """Return the least network for the uniform weight error that epsilon allows."""
         q = self._question
-        uniform = [_unit_errors(layer) for layer in q.target.layers]
+        uniform = [_unit_errors(layer) for layer in q.target.dense_layers]
         weight_error = largest_scale(self.recursion, uniform, q.epsilon)
         with np.errstate(over="ignore", invalid="ignore"):  # weights near the ends of float64
             return size_network(q.method, q.target, weight_error, q.rows, q.delta)

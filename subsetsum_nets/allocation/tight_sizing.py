@@ -110,7 +110,7 @@ class TightSizing:
         q = self._question
         count = 0.0
         for place, sensitivity in zip(self._places, self._bounds.sensitivities, strict=True):
-            scale = covering_scale(q.target.layers[place.layer], least=q.method.least_scale)
+            scale = covering_scale(q.target.dense_layers[place.layer], least=q.method.least_scale)
             effect = (
                 scale
                 * sensitivity
@@ -165,11 +165,11 @@ class TightSizing:
         self, layer: int, weights: FloatArray, m: int, density: Callable[[FloatArray, float], FloatArray]
     ) -> FloatArray:
         q = self._question
-        scale = covering_scale(q.target.layers[layer], least=q.method.least_scale)
+        scale = covering_scale(q.target.dense_layers[layer], least=q.method.least_scale)
         return errors_with(q.method.law, weights, scale, m, q.rows, q.delta, density)
 
     def _weights(self, layer: int) -> FloatArray:
-        return np.abs(weight_with_bias(self._question.target.layers[layer]))
+        return np.abs(weight_with_bias(self._question.target.dense_layers[layer]))
 
 
 def _least(ratio: Callable[[int], float], low: int, high: int, guess: int, bits: float) -> int | None:

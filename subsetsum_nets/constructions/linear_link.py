@@ -47,7 +47,7 @@ class LinearLink(Construction):
     def recipe(self, target: ReluNetwork, candidates: int) -> RandomRecipe:
         """Return ``candidates`` linear hidden units for every target weight and bias."""
         layers: list[LinkDraw | OnesDraw] = []
-        for layer in target.layers:
+        for layer in target.dense_layers:
             bias = layer.bias is not None
             layers.append(LinkDraw(layer.d_out, layer.d_in, candidates, bias, covering_uniform(layer)))
             layers.append(OnesDraw(layer.d_out, layer.d_in, candidates, bias))
@@ -59,8 +59,8 @@ class LinearLink(Construction):
         """Return n of a network of linear links."""
         count = len(target.layers)
         found: set[int] = set()
-        for index, layer in enumerate(target.layers if len(random.layers) == 2 * count else ()):
-            units = random.layers[2 * index].d_out
+        for index, layer in enumerate(target.dense_layers if len(random.layers) == 2 * count else ()):
+            units = random.dense_layers[2 * index].d_out
             found.add(max(1, units // self._weights(layer)))
         if len(found) != 1:
             raise InvalidNetworkError(
@@ -68,7 +68,7 @@ class LinearLink(Construction):
             )
         n = found.pop()
         wanted = self.recipe(target, n).draw(0)
-        for index, (mine, given) in enumerate(zip(wanted.layers, random.layers, strict=True)):
+        for index, (mine, given) in enumerate(zip(wanted.dense_layers, random.dense_layers, strict=True)):
             same = is_sparse(given.weight) and given.weight.shape == mine.weight.shape
             same = same and (given.bias is None) == (mine.bias is None)
             same = same and _same_pattern(given, mine) and not (index % 2 and np.any(given.weight.data != 1))
@@ -94,12 +94,12 @@ class LinearLink(Construction):
     ) -> list[RowGroup]:
         """Return one row for each target weight and bias; items are its own coefficients."""
         groups = []
-        for index, layer in enumerate(target.layers):
+        for index, layer in enumerate(target.dense_layers):
             targets = weight_with_bias(layer)
             columns = self.columns(signs[index], "both")
             if not columns.size:
                 continue
-            coefficients = self._coefficients(layer, random.layers[2 * index])
+            coefficients = self._coefficients(layer, random.dense_layers[2 * index])
             n = coefficients.shape[2]
             offered = min(n, most_items)
             units = np.arange(coefficients.size).reshape(coefficients.shape)
@@ -121,8 +121,8 @@ class LinearLink(Construction):
     ) -> NetworkMasks:
         """Keep a coefficient and its one where the coefficient is in its subset; drop the unit otherwise."""
         weights, biases = [], []
-        for index, layer in enumerate(target.layers):
-            first, second = random.layers[2 * index], random.layers[2 * index + 1]
+        for index, layer in enumerate(target.dense_layers):
+            first, second = random.dense_layers[2 * index], random.dense_layers[2 * index + 1]
             alive = np.zeros(first.d_out, dtype=bool)
             for group, chosen in zip(groups, kept, strict=True):
                 if group.layer == index:

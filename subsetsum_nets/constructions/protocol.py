@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
-from subsetsum_nets.networks.arrays import is_sparse
+from subsetsum_nets.networks.arrays import dense_array
 from subsetsum_nets.networks.distributions import Uniform
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class InputSigns:
         """Return the signs for each layer: from the domain for the first, non-negative behind every ReLU."""
         low, high = domain.bounds(target.widths[0])
         signs = []
-        for index, layer in enumerate(target.layers):
+        for index, layer in enumerate(target.dense_layers):
             if index:
                 low = np.zeros(layer.d_in) if target.relu_after[index - 1] else np.full(layer.d_in, -1.0)
                 high = np.ones(layer.d_in)
@@ -157,7 +157,7 @@ class Construction(Protocol):
 
 def weight_with_bias(layer: Dense) -> FloatArray:
     """Return the dense weight (d_out, d_in), with the bias as one more column where there is one."""
-    weight: Any = layer.weight.toarray() if is_sparse(layer.weight) else layer.weight
+    weight = dense_array(layer.weight)
     return weight if layer.bias is None else np.column_stack([weight, layer.bias])
 
 

@@ -60,8 +60,8 @@ class BlockConstruction(Construction):
     ) -> list[RowGroup]:
         """Return a row for each target weight on each side that needs one."""
         groups = []
-        for index, (layer, sign) in enumerate(zip(target.layers, signs, strict=True)):
-            serving = self.serving(block_slopes(layer, random.layers[2 * index]))
+        for index, (layer, sign) in enumerate(zip(target.dense_layers, signs, strict=True)):
+            serving = self.serving(block_slopes(layer, random.dense_layers[2 * index]))
             for side in self.sides(sign):
                 columns = self.columns(sign, side)
                 groups.append(block_rows(target, random, index, side, columns, serving[side], most_items))
@@ -75,7 +75,7 @@ def block_recipe(target: ReluNetwork, candidates: int, least_scale: float) -> Ra
     drawn from U[-s, s] with s the next power of two.
     """
     layers: list[DenseDraw] = []
-    for layer in target.layers:
+    for layer in target.dense_layers:
         units = 2 * candidates * _blocks(layer)
         layers.append(DenseDraw(units, layer.d_in, bias=layer.bias is not None))
         layers.append(DenseDraw(layer.d_out, units, distribution=covering_uniform(layer, least=least_scale)))
@@ -103,8 +103,8 @@ def check_blocks(target: ReluNetwork, random: ReluNetwork) -> int:
             f"the random network has {len(random.layers)} layers; a target of {count} needs {2 * count}"
         )
     fewest = None
-    for index, layer in enumerate(target.layers):
-        first, second = random.layers[2 * index], random.layers[2 * index + 1]
+    for index, layer in enumerate(target.dense_layers):
+        first, second = random.dense_layers[2 * index], random.dense_layers[2 * index + 1]
         blocks = _blocks(layer)
         if is_sparse(first.weight) or is_sparse(second.weight):
             raise InvalidNetworkError(f"layers {2 * index} and {2 * index + 1} must be dense")
@@ -154,7 +154,7 @@ def block_rows(
     ``usable``, shape (blocks, 2n), says which units serve this side; a row offers at most ``most_items`` of
     them.
     """
-    layer, first, second = target.layers[index], random.layers[2 * index], random.layers[2 * index + 1]
+    layer, (first, second) = target.dense_layers[index], random.dense_layers[2 * index : 2 * index + 2]
     slopes = block_slopes(layer, first)
     size = slopes.shape[1]
     serving = usable[columns]
@@ -225,8 +225,8 @@ def block_masks(
     those that some output uses.
     """
     weights, biases = [], []
-    for index, layer in enumerate(target.layers):
-        first, second = random.layers[2 * index], random.layers[2 * index + 1]
+    for index, layer in enumerate(target.dense_layers):
+        first, second = random.dense_layers[2 * index], random.dense_layers[2 * index + 1]
         outgoing = np.zeros(second.weight.shape, dtype=bool)
         for group, chosen in zip(groups, kept, strict=True):
             if group.layer == index:

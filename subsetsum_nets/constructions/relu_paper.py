@@ -51,7 +51,7 @@ class ReluPaper(BlockConstruction):
     ) -> NetworkMasks:
         """Keep a^+ in the top halves and c^- in the bottom halves, and the subsets behind them."""
         alive = []
-        for layer, first in zip(target.layers, random.layers[::2], strict=True):
+        for layer, first in zip(target.dense_layers, random.dense_layers[::2], strict=True):
             serving = self.serving(block_slopes(layer, first))
             alive.append(serving["positive"] | serving["negative"])
         return block_masks(target, random, groups, kept, alive)

@@ -126,7 +126,7 @@ def _relu_stages(network: ReluNetwork) -> list[_Stage]:
     stages: list[_Stage] = []
     signed = False
     last = len(network.layers) - 1
-    for index, layer in enumerate(network.layers):
+    for index, layer in enumerate(network.affine_layers):
         weight, bias = _csr(layer.weight), _bias(layer)
         weight = _csr(hstack([weight, -weight])) if signed else weight
         signed = index != last and not network.relu_after[index]

@@ -14,7 +14,6 @@ import numpy as np
 
 from subsetsum_nets.exchange.torch_tensors import (
     dense_images,
-    dense_weight,
     layers_from_torch,
     module_names,
     narrowed,
@@ -22,7 +21,7 @@ from subsetsum_nets.exchange.torch_tensors import (
     to_torch,
 )
 from subsetsum_nets.masks import NetworkMasks
-from subsetsum_nets.networks.arrays import is_sparse
+from subsetsum_nets.networks.arrays import dense_array
 from subsetsum_nets.networks.convolution import Conv2d
 from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.errors import InvalidNetworkError, NetworkFileError
@@ -132,7 +131,7 @@ def write_state_dict(
     for name, layer, image in zip(
         module_names(network, names), network.layers, dense_images(network), strict=True
     ):
-        tensors[f"{name}.weight"] = narrowed(to_torch(dense_weight(layer), image))
+        tensors[f"{name}.weight"] = narrowed(to_torch(dense_array(layer.stored), image))
         if layer.bias is not None:
             tensors[f"{name}.bias"] = narrowed(layer.bias)
     _write(path, tensors)
@@ -183,8 +182,8 @@ def write_masks(
         strict=True,
     )
     for name, layer, mask, bias_mask, image in layers:
-        weight = narrowed(to_torch(dense_weight(layer), image))
-        kept = to_torch(mask.toarray() if is_sparse(mask) else mask, image)
+        weight = narrowed(to_torch(dense_array(layer.stored), image))
+        kept = to_torch(dense_array(mask), image)
         tensors[f"{name}.weight_orig"] = weight
         tensors[f"{name}.weight_mask"] = kept.astype(weight.dtype)
         if layer.bias is not None and bias_mask is not None:

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from subsetsum_nets.networks.arrays import FloatArray, exact_float64
-from subsetsum_nets.networks.errors import InvalidNetworkError
+from subsetsum_nets.networks.errors import InvalidNetworkError, needs_input_shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from scipy.sparse import csr_array
+
+    from subsetsum_nets.networks.arrays import Shape
 
 
 class Offset(NamedTuple):
@@ -101,10 +103,58 @@ class Conv2d:
         """Number of stored weights and biases."""
         return int(self.kernel.size) + (0 if self.bias is None else int(self.bias.size))
 
-    def on(self, image: tuple[int, int]) -> AffineConvolution:
-        """Return the layer as an affine map of flattened images of (rows, columns) pixels."""
-        bias = None if self.bias is None else np.tile(self.bias, math.prod(image))
-        return AffineConvolution(ConvolutionMatrix(self.kernel, image), bias)
+    @property
+    def stored(self) -> FloatArray:
+        """The array that a mask of this layer has the shape of."""
+        return self.kernel
+
+    def with_stored(self, kernel: Any, bias: Any) -> Conv2d:
+        """Return a layer of this kind with other weights and biases."""
+        return Conv2d(kernel, bias)
+
+    def sparse(self) -> Conv2d:
+        """Return the layer itself: kernels are kept whole."""
+        return self
+
+    @property
+    def takes(self) -> Shape:
+        """The shape of the images that it takes, of any size."""
+        return (None, None, self.c_in)
+
+    def gives(self, shape: Shape, index: int) -> Shape:
+        """Return the shape of what it makes of values of ``shape``; ``index`` names it in messages.
+
+        Raises
+        ------
+        InvalidNetworkError
+            If it does not take such values.
+
+        """
+        if len(shape) != len(self.takes):
+            raise InvalidNetworkError(
+                f"layer {index} is a Conv2d after the Dense layer {index - 1}; values have no place in an "
+                "image, so convolutional layers come first"
+            )
+        if shape[-1] != self.c_in:
+            raise InvalidNetworkError(
+                f"layer {index - 1} gives {shape[-1]} channels, but layer {index} takes {self.c_in}"
+            )
+        return (*shape[:2], self.c_out)
+
+    def on(self, shape: Shape) -> AffineConvolution:
+        """Return the layer as an affine map of flattened images of ``shape``, (h, w) or (h, w, c_in).
+
+        Raises
+        ------
+        InvalidNetworkError
+            If the size of the images is not known.
+
+        """
+        h, w = shape[:2]
+        if h is None or w is None:
+            raise needs_input_shape("seeing the layers as matrices")
+        bias = None if self.bias is None else np.tile(self.bias, h * w)
+        return AffineConvolution(ConvolutionMatrix(self.kernel, (h, w)), bias)
 
     def __call__(self, x: FloatArray) -> FloatArray:
         """Evaluate in float64 for ``x`` of shape (batch, h, w, c_in); returns (batch, h, w, c_out)."""

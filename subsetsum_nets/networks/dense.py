@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from subsetsum_nets.networks.arrays import FloatArray, exact_float64, is_sparse
@@ -10,6 +11,8 @@ from subsetsum_nets.networks.errors import InvalidNetworkError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy.sparse import csr_array
+
+    from subsetsum_nets.networks.arrays import Shape
 
     Weight = FloatArray | csr_array[Any, Any]
 
@@ -88,6 +91,55 @@ class Dense:
         """Number of stored weights and biases (stored entries for a sparse weight)."""
         stored = int(self.weight.nnz) if is_sparse(self.weight) else int(self.weight.size)
         return stored + (0 if self.bias is None else int(self.bias.size))
+
+    @property
+    def stored(self) -> Weight:
+        """The array that a mask of this layer has the shape of."""
+        return self.weight
+
+    def with_stored(self, weight: Any, bias: Any) -> Dense:
+        """Return a layer of this kind with other weights and biases."""
+        return Dense(weight, bias)
+
+    def sparse(self) -> Dense:
+        """Return the same layer with its weight as CSR of the nonzero entries."""
+        from scipy.sparse import csr_array
+
+        weight = csr_array(self.weight)
+        if is_sparse(self.weight):
+            weight = weight.copy()
+            weight.eliminate_zeros()
+        return Dense(weight, self.bias)
+
+    @property
+    def takes(self) -> Shape:
+        """The shape of the values that it takes; images flattened."""
+        return (self.d_in,)
+
+    def gives(self, shape: Shape, index: int) -> Shape:
+        """Return the shape of what it makes of values of ``shape``; ``index`` names it in messages.
+
+        Raises
+        ------
+        InvalidNetworkError
+            If it does not take such values.
+
+        """
+        if None in shape:
+            if self.d_in % (channels := shape[-1] or 1):
+                raise InvalidNetworkError(
+                    f"layer {index - 1} gives images of {channels} channels, but layer {index} takes "
+                    f"{self.d_in} values, which is no multiple of {channels}"
+                )
+        elif (given := math.prod(size or 0 for size in shape)) != self.d_in:
+            raise InvalidNetworkError(
+                f"layer {index - 1} gives {given} values, but layer {index} takes {self.d_in}"
+            )
+        return (self.d_out,)
+
+    def on(self, shape: Shape) -> Dense:  # noqa: ARG002 - as every layer is asked
+        """Return the layer as an affine map of flattened values: itself."""
+        return self
 
     def __call__(self, x: FloatArray) -> FloatArray:
         """Evaluate in float64 for ``x`` of shape (batch, d_in); returns shape (batch, d_out)."""

@@ -66,6 +66,11 @@ class Box:
             np.broadcast_to(self.high, (dimension,)).copy(),
         )
 
+    @property
+    def dimension(self) -> int | None:
+        """Number of coordinates; None where the bounds hold for every coordinate."""
+        return max(self.low.size, self.high.size) if self.low.ndim or self.high.ndim else None
+
     def project(self, points: FloatArray) -> FloatArray:
         """Return the nearest points of the box; ``points`` has shape (..., d)."""
         return np.clip(points, self.low, self.high)
@@ -144,6 +149,11 @@ class Ball:
             np.where(_is_sum(low, center, -self.radius), low, np.nextafter(low, -np.inf)),
             np.where(_is_sum(high, center, self.radius), high, np.nextafter(high, np.inf)),
         )
+
+    @property
+    def dimension(self) -> int | None:
+        """Number of coordinates; None where the center is the same in every coordinate."""
+        return self.center.size if self.center.ndim else None
 
     def project(self, points: FloatArray) -> FloatArray:
         """Return the nearest points of the ball; ``points`` has shape (..., d).

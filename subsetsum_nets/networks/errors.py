@@ -5,5 +5,12 @@ class InvalidNetworkError(ValueError):
     """Layers that do not make a network: mismatched shapes, NaN or infinite weights, an empty list."""
 
 
+def needs_input_shape(what: str) -> InvalidNetworkError:
+    """Return the error that says that ``what`` cannot be told for images of any size."""
+    return InvalidNetworkError(
+        f"{what} depends on the size of the images: give the network its input_shape=(h, w, c)"
+    )
+
+
 class NetworkFileError(ValueError):
     """A file that cannot be read as a network: foreign, truncated, or of an unknown format."""

@@ -12,28 +12,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from subsetsum_nets.networks.arrays import FloatArray, exact_float64
-from subsetsum_nets.networks.convolution import Conv2d
 from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.domains import Ball, Box
-from subsetsum_nets.networks.errors import InvalidNetworkError
-from subsetsum_nets.networks.layer_shapes import (
-    check_neighbours,
-    checked_shape,
-    needs_input_shape,
-    size_in,
-    size_out,
-)
+from subsetsum_nets.networks.errors import InvalidNetworkError, needs_input_shape
+from subsetsum_nets.networks.layer_shapes import Layer, checked_shape, layer_shapes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from subsetsum_nets.networks.convolution import AffineConvolution
+    from subsetsum_nets.networks.arrays import Shape
     from subsetsum_nets.networks.domains import Domain
-    from subsetsum_nets.networks.layer_shapes import ImageShape
+    from subsetsum_nets.networks.layer_shapes import AffineLayer, ImageShape
 
 
 class ReluNetwork:
-    """A feed-forward network of :class:`Dense` and :class:`Conv2d` layers with ReLU between them.
+    """A feed-forward network of Dense and Conv2d layers with ReLU between them.
 
     Parameters
     ----------
@@ -75,16 +68,17 @@ class ReluNetwork:
 
     """
 
-    __slots__ = ("domain", "input_shape", "layers", "relu_after")
+    __slots__ = ("domain", "input_shape", "layers", "relu_after", "shapes")
 
-    layers: tuple[Any, ...]  # of Dense | Conv2d: what compiles networks admits dense ones only
+    layers: tuple[Layer, ...]
     relu_after: tuple[bool, ...]
     domain: Domain | None
     input_shape: ImageShape | None
+    shapes: tuple[Shape, ...]  # of the input and of what each layer gives
 
     def __init__(
         self,
-        layers: Sequence[Dense | Conv2d],
+        layers: Sequence[Layer],
         *,
         final_relu: bool = False,
         linear_after: Iterable[int] = (),
@@ -95,13 +89,12 @@ class ReluNetwork:
         if not self.layers:
             raise InvalidNetworkError("a network needs at least one layer")
         for index, layer in enumerate(self.layers):
-            if not isinstance(layer, Dense | Conv2d):
+            if not isinstance(layer, Layer):
                 raise InvalidNetworkError(
                     f"layer {index} is a {type(layer).__name__}, not a Dense or Conv2d layer"
                 )
         self.input_shape = None if input_shape is None else checked_shape(input_shape, self.layers[0])
-        for index in range(1, len(self.layers)):
-            check_neighbours(index, self.layers[index - 1], self.layers[index], self.input_shape)
+        self.shapes = layer_shapes(self.layers, self.input_shape or self.layers[0].takes)
         linear = set(linear_after)
         if not linear <= set(range(len(self.layers) - 1)):
             raise InvalidNetworkError(
@@ -112,8 +105,7 @@ class ReluNetwork:
         if domain is not None:
             if not isinstance(domain, Box | Ball):
                 raise InvalidNetworkError(f"the domain must be a Box or a Ball, got {domain!r}")
-            limits = (domain.low, domain.high) if isinstance(domain, Box) else (domain.center,)
-            if any(limit.ndim for limit in limits):
+            if domain.dimension is not None:
                 domain.bounds(self.widths[0])  # raises when the dimensions differ
         self.domain = domain
 
@@ -130,10 +122,27 @@ class ReluNetwork:
     @property
     def convolutional(self) -> bool:
         """Whether the network starts with Conv2d, and so takes images."""
-        return isinstance(self.layers[0], Conv2d)
+        return len(self.shapes[0]) > 1
 
     @property
-    def affine_layers(self) -> tuple[Dense | AffineConvolution, ...]:
+    def dense_layers(self) -> tuple[Dense, ...]:
+        """The layers of a network of dense layers alone.
+
+        Raises
+        ------
+        InvalidNetworkError
+            If a layer is of another kind.
+
+        """
+        dense = []
+        for index, layer in enumerate(self.layers):
+            if not isinstance(layer, Dense):
+                raise InvalidNetworkError(f"layer {index} is a {layer!r}, not a Dense layer")
+            dense.append(layer)
+        return tuple(dense)
+
+    @property
+    def affine_layers(self) -> tuple[AffineLayer, ...]:
         """The layers as affine maps of flattened values, for images of ``input_shape``.
 
         Each has ``weight`` (d_out, d_in), ``bias`` (d_out,) or None, ``d_in`` and ``d_out``. A dense layer is
@@ -146,10 +155,7 @@ class ReluNetwork:
             If the network starts with Conv2d and has no ``input_shape``.
 
         """
-        if self.convolutional and self.input_shape is None:
-            raise needs_input_shape("seeing the layers as matrices")
-        image = self.input_shape[:2] if self.input_shape else (1, 1)
-        return tuple(layer.on(image) if isinstance(layer, Conv2d) else layer for layer in self.layers)
+        return tuple(layer.on(shape) for layer, shape in zip(self.layers, self.shapes, strict=False))
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -161,17 +167,24 @@ class ReluNetwork:
             If the network starts with Conv2d and has no ``input_shape``.
 
         """
-        if not self.convolutional:
-            return (size_in(self.layers[0], 1), *(size_out(layer, 1) for layer in self.layers))
-        if self.input_shape is None:
+        if self.convolutional and self.input_shape is None:
             raise needs_input_shape("the number of units")
-        pixels = math.prod(self.input_shape[:2])
-        return (math.prod(self.input_shape), *(size_out(layer, pixels) for layer in self.layers))
+        return tuple(math.prod(size or 0 for size in shape) for shape in self.shapes)
 
     @property
     def parameters(self) -> int:
         """Number of stored weights and biases."""
         return sum(layer.parameters for layer in self.layers)
+
+    def with_layers(self, layers: Sequence[Layer]) -> ReluNetwork:
+        """Return a network with other layers between the same ReLUs, for the same inputs."""
+        return ReluNetwork(
+            layers,
+            final_relu=self.final_relu,
+            linear_after=self.linear_after,
+            domain=self.domain,
+            input_shape=self.input_shape,
+        )
 
     def __call__(self, x: Any) -> FloatArray:
         """Evaluate in float64.
@@ -197,12 +210,12 @@ class ReluNetwork:
         points = exact_float64(x, "the input")
         values = self._images(points) if self.convolutional else self._vectors(points)
         for index, (layer, relu) in enumerate(zip(self.layers, self.relu_after, strict=True)):
-            if isinstance(layer, Dense) and values.ndim == 4:
+            if values.ndim == 4 and len(layer.takes) == 1:
                 values = _flat(values)
-                if values.shape[1] != layer.d_in:
+                if values.shape[1:] != layer.takes:
                     raise InvalidNetworkError(
                         f"images of shape {points.shape} give layer {index} {values.shape[1]} values, "
-                        f"but it takes {layer.d_in}"
+                        f"but it takes {layer.takes[0]}"
                     )
             values = layer(values)
             if relu:
@@ -229,25 +242,17 @@ class ReluNetwork:
             if points.shape[-1] == math.prod(shape):
                 return points.reshape(-1 if points.size else 0, *shape)
         elif points.ndim in (3, 4) and 0 not in points.shape[-3:]:
-            channels = size_in(self.layers[0], 1)
-            if points.shape[-3:] == shape or (shape is None and points.shape[-1] == channels):
+            fits = points.shape[-1] == self.shapes[0][-1] if shape is None else points.shape[-3:] == shape
+            if fits:
                 return points if points.ndim == 4 else points[np.newaxis]
-        wanted = f"(h, w, {size_in(self.layers[0], 1)})" if shape is None else str(shape)
+        wanted = f"(h, w, {self.shapes[0][-1]})" if shape is None else str(shape)
         flat = "" if shape is None else f", or {math.prod(shape)} values an image"
         raise InvalidNetworkError(
             f"the network takes images of shape {wanted}, alone or in a batch{flat}; got {points.shape}"
         )
 
     def __repr__(self) -> str:
-        if self.convolutional:
-            h, w = self.input_shape[:2] if self.input_shape else ("?", "?")
-            names = [
-                f"{h}x{w}x{layer.c_out}" if isinstance(layer, Conv2d) else str(layer.d_out)
-                for layer in self.layers
-            ]
-            shape = "-".join([f"{h}x{w}x{size_in(self.layers[0], 1)}", *names])
-        else:
-            shape = "-".join(map(str, self.widths))
+        shape = "-".join("x".join(str(size or "?") for size in shape) for shape in self.shapes)
         return (
             f"ReluNetwork({shape}{', final ReLU' if self.final_relu else ''}, {self.parameters} parameters)"
         )

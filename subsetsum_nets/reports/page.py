@@ -272,7 +272,7 @@ def _shortfall(pruned: PrunedNetwork) -> str:
 
 def _layer_table(pruned: PrunedNetwork) -> str:
     certificate = pruned.certificate
-    layers, rows = pruned.target.layers, rows_by_layer(pruned)
+    layers, rows = pruned.target.dense_layers, rows_by_layer(pruned)
     bounds = {} if certificate is None else {entry.get("index"): entry for entry in certificate.layers}
     lines = []
     for index, layer in enumerate(layers[:_MOST_LAYERS]):

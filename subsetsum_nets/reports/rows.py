@@ -80,7 +80,7 @@ def rows_by_layer(pruned: PrunedNetwork) -> list[LayerRows] | None:
         domain = pruned.certificate.domain_set
     found, first = [], 0
     for index, (layer, signs) in enumerate(
-        zip(pruned.target.layers, InputSigns.of_layers(pruned.target, domain), strict=True)
+        zip(pruned.target.dense_layers, InputSigns.of_layers(pruned.target, domain), strict=True)
     ):
         start, width = first, len(signs.positive)
         picture = np.zeros((layer.d_out, width))

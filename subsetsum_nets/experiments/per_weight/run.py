@@ -18,7 +18,7 @@ import numpy as np
 
 from solvers import Status, solve_many
 from subsetsum_nets.experiments.records import write_figure, write_provenance, write_table
-from subsetsum_nets.networks.convolution import Conv2d
+from subsetsum_nets.networks.arrays import dense_array
 from subsetsum_nets.networks.digests import network_digest
 from subsetsum_nets.networks.distributions import checked_seed, is_integer
 from subsetsum_nets.networks.files.atomic_files import atomic_write
@@ -209,7 +209,7 @@ def run_per_weight(
     if not epsilon < scale:
         raise ValueError(f"epsilon must be less than the scale {scale!r}, got {epsilon!r}")
     checked_seed(seed)
-    parts = [_weights_of(layer) for layer in target.layers]
+    parts = [dense_array(layer.stored).ravel() for layer in target.layers]
     coefficients = [
         np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index,))).uniform(
             -scale, scale, (part.size, items)
@@ -243,11 +243,3 @@ def run_per_weight(
         layers,
         solutions,
     )
-
-
-def _weights_of(layer: Any) -> Floats:
-    if isinstance(layer, Conv2d):
-        return np.asarray(layer.kernel, dtype=np.float64).ravel()
-    weight = layer.weight
-    dense: Floats = np.asarray(weight if isinstance(weight, np.ndarray) else weight.toarray(), np.float64)
-    return dense.ravel()

@@ -11,7 +11,7 @@ from subsetsum_nets.graphs.dag.nodes import NodeLayer
 from subsetsum_nets.graphs.errors import InvalidGraphError
 from subsetsum_nets.graphs.face import LayeredDag
 from subsetsum_nets.graphs.networks.conversion import affine_layers, network_parts
-from subsetsum_nets.networks.arrays import is_sparse
+from subsetsum_nets.networks.arrays import dense_array
 
 if TYPE_CHECKING:
     from subsetsum_nets.graphs.networks.conversion import Pruned
@@ -67,10 +67,10 @@ def _dense_edges(layer: Any, mask: Any, channels: int) -> tuple[Any, Any]:
         return weight, mask
     if weight.shape[1] % channels:
         raise InvalidGraphError(f"a layer of {weight.shape[1]} inputs does not read {channels} channels")
-    entries = weight.toarray() if is_sparse(weight) else np.asarray(weight)
+    entries = dense_array(weight)
     by_channel = entries.reshape(len(entries), -1, channels)
     kept = None
     if mask is not None:
-        stored = mask.toarray() if is_sparse(mask) else np.asarray(mask)
+        stored = dense_array(mask)
         kept = stored.reshape(len(entries), -1, channels).any(axis=1)
     return np.linalg.norm(by_channel, axis=1), kept

@@ -8,12 +8,13 @@ with exactly its numbers. Nothing in a file is run, and no other file is opened 
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from subsetsum_nets.networks.arrays import is_sparse
+from subsetsum_nets.networks.arrays import dense_array, is_sparse
 from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.domains import domain_from_json
 from subsetsum_nets.networks.errors import InvalidNetworkError, NetworkFileError
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, TensorProto
 
     from subsetsum_nets.networks.arrays import FloatArray
-    from subsetsum_nets.networks.convolution import Conv2d
     from subsetsum_nets.networks.domains import Domain
+    from subsetsum_nets.networks.layer_shapes import Layer
     from subsetsum_nets.networks.relu_network import ReluNetwork
 
     Precision = Literal["float32", "float64"]
@@ -170,10 +171,7 @@ def onnx_bytes(
     image = network.input_shape
     if image is None and network.convolutional:
         raise ValueError("an ONNX file of a network that takes images needs its input_shape=(h, w, c)")
-    size = sum(
-        layer.d_in * layer.d_out if isinstance(layer, Dense) else layer.kernel.size
-        for layer in network.layers
-    )
+    size = sum(math.prod(layer.stored.shape) for layer in network.layers)
     if size * stored.itemsize > _LARGEST:
         raise ValueError(
             f"{size} weights of {stored} do not fit an ONNX file, which ends at 2 GiB; write .safetensors"
@@ -222,8 +220,8 @@ def output_sizes(network: ReluNetwork) -> tuple[int, ...]:
     >>> output_sizes(ReluNetwork([Dense([[0.1, -2.0]])]))
     (1,)
     """
-    last = network.layers[-1]
-    return (last.d_out,) if isinstance(last, Dense) else (last.c_out, *input_sizes(network)[1:])
+    *image, units = (size or 0 for size in network.shapes[-1])
+    return (units, *image)
 
 
 def fits_float32(network: ReluNetwork) -> bool:
@@ -242,11 +240,10 @@ def fits_float32(network: ReluNetwork) -> bool:
         )
 
 
-def _numbers(layer: Dense | Conv2d) -> FloatArray:
+def _numbers(layer: Layer) -> FloatArray:
     """Return the stored weights of a layer, in any shape."""
-    weight: Any = layer.weight if isinstance(layer, Dense) else layer.kernel
-    numbers: FloatArray = weight.data if is_sparse(weight) else weight
-    return numbers
+    weight = layer.stored
+    return weight.data if is_sparse(weight) else weight
 
 
 def _nodes(
@@ -262,7 +259,7 @@ def _nodes(
     for index, layer in enumerate(network.layers):
         name = f"layers.{index}"
         if isinstance(layer, Dense):
-            weight: Any = layer.weight.toarray() if is_sparse(layer.weight) else layer.weight
+            weight = dense_array(layer.weight)
             if channels is not None and image is not None:
                 steps.append((f"{name}.flatten", "Flatten", [], {"axis": 1}))
                 weight = columns_to_channels_first(weight, (*image[:2], channels))
