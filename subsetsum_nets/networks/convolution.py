@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from subsetsum_nets.networks.arrays import FloatArray, exact_float64
+from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.errors import InvalidNetworkError, needs_input_shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from numpy.typing import NDArray
     from scipy.sparse import csr_array
 
     from subsetsum_nets.networks.arrays import Shape
@@ -191,6 +193,15 @@ class AffineConvolution(NamedTuple):
         """Number of outputs, h w c_out."""
         return self.weight.shape[0]
 
+    def unrolled(self) -> Dense:
+        """Return the layer as a sparse matrix."""
+        return Dense(self.weight.tocsr(), self.bias)
+
+    @property
+    def convolution(self) -> ConvolutionMatrix:
+        """The weight as a convolution."""
+        return self.weight
+
 
 class ConvolutionMatrix:
     """The matrix of a convolution of images of one size, kept as its kernel.
@@ -264,6 +275,23 @@ class ConvolutionMatrix:
         centre = rows - 1 - self.centre[0], columns - 1 - self.centre[1]
         return ConvolutionMatrix(flipped, self.image, centre)
 
+    @property
+    def rows(self) -> FloatArray:
+        """The weights of the output channels on all (row, column, c_in) of the kernel, shape (c_out, n)."""
+        return self.kernel.reshape(-1, self.kernel.shape[3]).T
+
+    def at_one_place(self) -> ConvolutionMatrix | None:
+        """Return the same matrix with a 1x1 kernel, or None if one pixel's value depends on other pixels."""
+        s, t = self.centre
+        rows, columns = self.kernel.shape[:2]
+        if not (0 <= s < rows and 0 <= t < columns):
+            return None
+        elsewhere: NDArray[np.bool_] = np.any(self.kernel != 0.0, axis=(2, 3))
+        elsewhere[s, t] = False
+        if elsewhere.any():
+            return None
+        return ConvolutionMatrix(self.kernel[s : s + 1, t : t + 1], self.image)
+
     def with_kernel(self, kernel: FloatArray) -> ConvolutionMatrix:
         """Return the matrix with another kernel of as many rows and columns, about the same centre."""
         return ConvolutionMatrix(kernel, self.image, self.centre)
@@ -335,3 +363,18 @@ class ConvolutionMatrix:
 
     def __repr__(self) -> str:
         return f"ConvolutionMatrix(kernel {self.kernel.shape}, image {self.image})"
+
+
+def composable(
+    first: ConvolutionMatrix, second: ConvolutionMatrix
+) -> tuple[ConvolutionMatrix, ConvolutionMatrix] | None:
+    """Return the two, one of them with a 1x1 kernel, if their product is a convolution; None if it is not.
+
+    A product of two larger convolutions is none: a hidden pixel outside the image is 0 although it would
+    look at pixels inside.
+    """
+    if (small := first.at_one_place()) is not None:
+        return small, second
+    if (small := second.at_one_place()) is not None:
+        return first, small
+    return None

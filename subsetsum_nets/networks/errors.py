@@ -12,5 +12,12 @@ def needs_input_shape(what: str) -> InvalidNetworkError:
     )
 
 
+class UnsupportedStructureError(NotImplementedError):
+    """A pruned network whose layers do not stand for those of its target, group by group.
+
+    Methods that compare layer by layer raise it; "interval" works for any two networks.
+    """
+
+
 class NetworkFileError(ValueError):
     """A file that cannot be read as a network: foreign, truncated, or of an unknown format."""

@@ -1,11 +1,8 @@
 """Errors of the verification room."""
 
+from subsetsum_nets.networks.errors import UnsupportedStructureError
 
-class UnsupportedStructureError(NotImplementedError):
-    """A pruned network that is not built from pairs of layers as the constructions build them.
-
-    Methods that compare layer by layer ("norms", "differential") raise it; "interval" works for any pair.
-    """
+__all__ = ["BoundOverflowError", "SoundnessError", "UnsupportedStructureError"]
 
 
 class BoundOverflowError(OverflowError):

@@ -168,7 +168,7 @@ def value_enclosure(network: ReluNetwork, point: FloatArray) -> MidRad:
     values = MidRad.point(point)
     for layer, relu in zip(network.affine_layers, network.relu_after, strict=True):
         values = affine(layer.weight, values, layer.bias)
-        values = _relu(values) if relu else values
+        values = values.relu() if relu else values
     return values
 
 
@@ -176,13 +176,8 @@ def _effective_value(target: ReluNetwork, effective: Sequence[TwoSlope], point: 
     values = MidRad.point(point)
     for two_slope, relu in zip(effective, target.relu_after, strict=True):
         values = two_slope.image(values)
-        values = _relu(values) if relu else values
+        values = values.relu() if relu else values
     return values
-
-
-def _relu(values: MidRad) -> MidRad:
-    low, high = values.bounds()
-    return MidRad.from_bounds(np.maximum(low, 0.0), np.maximum(high, 0.0))
 
 
 @np.errstate(over="ignore")

@@ -209,13 +209,16 @@ MUTANTS = [
     ),
     (
         trapped,
-        effective._relu_pair,
-        "affine(second.weight, MidRad.point(np.tile(slopes[:, [-1]].toarray().ravel(), pixels)))",
-        "MidRad.point(np.tile(pair[1].kernel.sum((0, 1)).T @ slopes[:, [-1]].toarray().ravel(), pixels))",
+        effective._convolutions,
+        "affine(second.weight, MidRad.point(np.maximum(_bias(first), 0.0)))",
+        (
+            "MidRad.point(np.tile(np.maximum(_bias(first), 0.0)[: len(before.rows)] @ "
+            "after.kernel.sum((0, 1)), first.d_out // len(before.rows)))"
+        ),
     ),
-    (trapped, effective._relu_pair, "constants.plus(_bias(second))", "MidRad.point(_bias(second))"),
-    (pairs, effective._relu_pair, "constants.plus(_bias(second))", "constants"),
-    (trapped, convolutions.at_one_place, "elsewhere.any()", "False"),
+    (trapped, effective._convolutions, "constants.plus(_bias(second))", "MidRad.point(_bias(second))"),
+    (pairs, effective._convolutions, "constants.plus(_bias(second))", "constants"),
+    (trapped, ConvolutionMatrix.at_one_place, "elsewhere.any()", "False"),
 ]
 
 

@@ -68,10 +68,11 @@ MUTANTS = [
     ("replay.ranges", "int(sign < 0) for sign in x.low", "int(sign > 0) for sign in x.low"),
     ("replay.ranges", "image(layer.negative, below)", "image(layer.positive, below)"),
     # effective layers
-    ("replay.layers", "(positive if slope > 0 else negative)", "(negative if slope > 0 else positive)"),
-    ("replay.layers", "weight * max(bias_ints[unit], 0)", "weight * bias_ints[unit]"),
-    ("replay.layers", "weight_scale + bias_scale) + _bias(second)", "weight_scale + bias_scale)"),
-    ("replay.layers", "outer.positive @ inner.bias + outer.bias", "outer.bias"),
+    ("replay.layers", "-value if column in minus else value", "value"),
+    ("replay.layers", "if r > 0}", "if r > 0 or c == 2 * d}"),
+    ("replay.layers", "{one: bias << finer - bias_scale} if bias else {}", "{}"),
+    ("replay.layers", "number << shift", "number"),
+    ("replay.layers", "layer.positive @ effective.bias + layer.bias", "layer.bias"),
     ("replay.layers", "self.negative - layer.positive", "self.negative"),
     ("replay.layers", "self.bias - layer.bias", "self.bias"),
     # spectral norms

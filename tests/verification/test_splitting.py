@@ -120,4 +120,4 @@ def test_refusals():
         with pytest.raises(ValueError, match=f"{name} must be > 0, got -1"):
             splitting_bound(f, g, Box(-1, 1), "l2", **({"node_limit": 1} | {name: -1}))
     with pytest.raises(UnsupportedStructureError):
-        splitting_bound(f, ReluNetwork([Dense(np.eye(2)), *g.layers]), Box(-1, 1), "l2", node_limit=1)
+        splitting_bound(f, ReluNetwork([Dense(np.ones((2, 2))), *g.layers]), Box(-1, 1), "l2", node_limit=1)

@@ -156,47 +156,14 @@ def larger_products_up(
     return inflate(total.ravel(), a.row_terms)
 
 
-def at_one_place(matrix: ConvolutionMatrix) -> ConvolutionMatrix | None:
-    """Return the same matrix with a 1x1 kernel, or None if one pixel's value depends on other pixels."""
-    s, t = matrix.centre
-    rows, columns = matrix.kernel.shape[:2]
-    if not (0 <= s < rows and 0 <= t < columns):
-        return None
-    elsewhere: BoolArray = np.any(matrix.kernel != 0.0, axis=(2, 3))
-    elsewhere[s, t] = False
-    if elsewhere.any():
-        return None
-    return ConvolutionMatrix(matrix.kernel[s : s + 1, t : t + 1], matrix.image)
-
-
-def composable(
-    first: ConvolutionMatrix, second: ConvolutionMatrix
-) -> tuple[ConvolutionMatrix, ConvolutionMatrix] | None:
-    """Return the two, one of them with a 1x1 kernel, if their product is a convolution; None if it is not.
-
-    A product of two larger convolutions is none: a hidden pixel outside the image is 0 although it would
-    look at pixels inside.
-    """
-    if (small := at_one_place(first)) is not None:
-        return small, second
-    if (small := at_one_place(second)) is not None:
-        return first, small
-    return None
-
-
-def hidden_rows(first: ConvolutionMatrix) -> FloatArray:
-    """Return the weights of the hidden channels on all (row, column, c_in) of the kernel, shape (h, n)."""
-    return first.kernel.reshape(-1, first.kernel.shape[3]).T
-
-
 def composed(first: ConvolutionMatrix, second: ConvolutionMatrix, rows: Matrix) -> list[ConvolutionMidRad]:
-    """Enclose ``second`` after a hidden layer of other weights, for a pair from :func:`composable`.
+    """Enclose ``second`` after a hidden layer of other weights, where one of the two has a 1x1 kernel.
 
     Parameters
     ----------
     first, second : ConvolutionMatrix
     rows : array or scipy.sparse array, shape (h, k n)
-        k matrices side by side, each like ``hidden_rows(first)``, shape (h, n).
+        k matrices side by side, each like ``first.rows``, shape (h, n).
 
     Returns
     -------

@@ -218,6 +218,15 @@ class MidRad:
         gap = np.abs(self.mid) - self.rad
         return np.where(self.rad == 0.0, gap, np.maximum(np.nextafter(gap, -np.inf), 0.0))
 
+    def __neg__(self) -> MidRad:
+        return MidRad(-self.mid, self.rad)
+
+    def relu(self) -> MidRad:
+        """Return an enclosure of max(x, 0): entries that are >= 0 stay as they are."""
+        low, high = self.bounds()
+        mixed = MidRad.from_bounds(np.zeros_like(high), np.maximum(high, 0.0))
+        return MidRad(np.where(low >= 0.0, self.mid, mixed.mid), np.where(low >= 0.0, self.rad, mixed.rad))
+
     @np.errstate(over="ignore", invalid="ignore")
     def plus(self, values: FloatArray) -> MidRad:
         """Return an enclosure of x + ``values``, where ``values`` is exact."""

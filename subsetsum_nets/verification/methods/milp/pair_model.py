@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from subsetsum_nets.verification.enclosures.effective import dense_weight
+from subsetsum_nets.networks.arrays import dense_array
 from subsetsum_nets.verification.enclosures.midrad import TINY, MidRad, affine, finite, inflate, product_up
 from subsetsum_nets.verification.enclosures.ranges import Range, domain_range
 from subsetsum_nets.verification.errors import UnsupportedStructureError
@@ -283,7 +283,7 @@ class _Builder:
     def network(self, network: ReluNetwork, inputs: Indices) -> Indices:
         """Return the outputs of a network on its own."""
         for layer, relu in zip(network.affine_layers, network.relu_after, strict=True):
-            inputs = self.affine([(MidRad.point(dense_weight(layer)), inputs)], _bias(layer))
+            inputs = self.affine([(MidRad.point(dense_array(layer.weight)), inputs)], _bias(layer))
             inputs = self.relu(inputs) if relu else inputs
         return inputs
 
@@ -295,7 +295,7 @@ class _Builder:
         difference = np.zeros(0, dtype=np.int64)  # of the inputs: none
         scale = 1.0
         for index, (layer, two_slope) in enumerate(zip(target.affine_layers, effective, strict=True)):
-            weight = dense_weight(layer)
+            weight = dense_array(layer.weight)
             error = two_slope.minus(layer)
             z = self.affine([(MidRad.point(weight), of_f)], _bias(layer))
             blocks: list[tuple[MidRad, Indices, float]] = []
