@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from subsetsum_nets.networks.arrays import is_sparse
 from subsetsum_nets.networks.convolution import composable
 from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.errors import UnsupportedStructureError
@@ -101,6 +102,8 @@ class LayerGroup:
             layers = [Dense(rows, None if bias is None else bias[: len(rows)])]
         else:
             layers = list(self.matrices[:-1])
+        if len(layers) == 1 and _looks_at_one(layers[0]):
+            return
         above, below = _input_signs(layers[0].d_in, nonnegative=self.nonnegative)
         for index, (layer, relu) in enumerate(zip(layers, self.relu_after, strict=True), self.start):
             above, below = _signs_after(layer, above, below)
@@ -231,6 +234,13 @@ def _wrong_sizes(target: ReluNetwork, pruned: ReluNetwork) -> UnsupportedStructu
 
 
 # ---------------------------------------------------------------- signs
+
+
+def _looks_at_one(layer: Dense) -> bool:
+    """Tell, at a glance, that every unit has one input weight at most, or a bias alone."""
+    weight = layer.weight
+    entries = np.diff(weight.indptr) if is_sparse(weight) else np.count_nonzero(weight, axis=1)
+    return bool((entries + (0 if layer.bias is None else layer.bias != 0.0) <= 1).all())
 
 
 def _input_signs(d_in: int, *, nonnegative: bool) -> Signs:

@@ -276,9 +276,9 @@ REPLAY_MUTANTS = [
     ("-value if column in minus else value", "value"),
     ("if r > 0}", "if r}"),
     ("if r and not (nonnegative and c in minus)", "if r and c not in minus"),
-    ("{one: bias << finer - bias_scale} if bias else {}", "{}"),
-    ("number << shift", "number"),
-    ("total.get(column, 0) + weight * value", "weight * value"),
+    ("total[one] = bias << finer - bias_scale", "total[one] = 0"),
+    ("(number << shift for", "(number for"),
+    ("total[column] += weight", "total[column] = weight"),
 ]
 
 

@@ -70,8 +70,8 @@ MUTANTS = [
     # effective layers
     ("replay.layers", "-value if column in minus else value", "value"),
     ("replay.layers", "if r > 0}", "if r > 0 or c == 2 * d}"),
-    ("replay.layers", "{one: bias << finer - bias_scale} if bias else {}", "{}"),
-    ("replay.layers", "number << shift", "number"),
+    ("replay.layers", "total[one] = bias << finer - bias_scale", "total[one] = 0"),
+    ("replay.layers", "(number << shift for", "(number for"),
     ("replay.layers", "layer.positive @ effective.bias + layer.bias", "layer.bias"),
     ("replay.layers", "self.negative - layer.positive", "self.negative"),
     ("replay.layers", "self.bias - layer.bias", "self.bias"),

@@ -8,11 +8,12 @@ Pensia et al. 2020, Lemmas 1-3. Nothing of how the group was found is trusted or
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from subsetsum_nets.networks.arrays import dense_array
+from subsetsum_nets.networks.arrays import dense_array, is_sparse
 from subsetsum_nets.networks.convolution import ConvolutionMatrix
 from subsetsum_nets.networks.layer_groups import layer_groups
 from subsetsum_nets.verification.enclosures.convolutions import (
@@ -191,8 +192,7 @@ def _convolutions(group: LayerGroup, before: ConvolutionMatrix, after: Convoluti
         return TwoSlope(weight, weight, affine(second.weight, MidRad.point(_bias(first)), _bias(second)))
     from scipy.sparse import hstack
 
-    slopes = hstack([_above(before.rows), _below(before.rows)]).tocsr()
-    positive, negative = composed(before, after, slopes)
+    positive, negative = composed(before, after, hstack(_halves(before.rows)).tocsr())
     constants = affine(second.weight, MidRad.point(np.maximum(_bias(first), 0.0)))
     return TwoSlope(positive, negative, constants.plus(_bias(second)))
 
@@ -204,34 +204,45 @@ def _matrices(group: LayerGroup) -> TwoSlope:
     what is of max(x, 0) or 1 and the negative part of what is of min(x, 0).
     """
     first, *others = group.matrices
-    parts: list[Matrix | MidRad] = [first.weight, _bias(first)[:, np.newaxis]]
+    parts: list[Any] = [first.weight, _bias(first)[:, np.newaxis]]
     for layer, relu in zip(others, group.relu_after, strict=True):
         if relu:
-            parts = [_above(parts[0]), _below(parts[-2]), _above(parts[-1])]
-        *slopes, constant = (_times(layer.weight, part) for part in parts)
+            parts = _relu(parts)
+        *slopes, constant = _times(layer.weight, parts)
         parts = [*slopes, constant.plus(_bias(layer)[:, np.newaxis])]
     return TwoSlope(parts[0], parts[-2], MidRad(parts[-1].mid[:, 0], parts[-1].rad[:, 0]))
 
 
-def _times(weight: Matrix, values: Matrix | MidRad) -> MidRad:
-    """Enclose the product of an exact weight and values that are exact or enclosed."""
-    return affine(weight, values) if isinstance(values, MidRad) else matmul(weight, values)
+def _relu(parts: list[Any]) -> list[Any]:
+    """Return what units are of max(x, 0), min(x, 0) and 1 behind a ReLU; exact parts become CSR."""
+    positive, negative, constant = parts[0], parts[-2], parts[-1]
+    if isinstance(constant, MidRad):
+        return [positive.relu(), -(-negative).relu(), constant.relu()]
+    return [*_halves(positive), _halves(constant)[0]]
 
 
-def _above(values: Any) -> Any:
-    """Return the positive parts, of exact values as CSR."""
-    if isinstance(values, MidRad):
-        return values.relu()
+def _halves(values: Any) -> tuple[Any, Any]:
+    """Return the positive and the negative parts of exact values, as CSR of their nonzeros."""
     from scipy.sparse import csr_array
 
-    parts = csr_array(values).maximum(0.0)
-    parts.eliminate_zeros()
-    return parts
+    exact = csr_array(values)
+    halves = exact.maximum(0.0), exact.minimum(0.0)
+    for half in halves:
+        half.eliminate_zeros()
+    return halves
 
 
-def _below(values: Any) -> Any:
-    """Return the negative parts, of exact values as CSR."""
-    return -_above(-values)
+def _times(weight: Matrix, parts: list[Any]) -> list[MidRad]:
+    """Enclose the products of an exact weight and parts that are all exact or all enclosed."""
+    if isinstance(parts[-1], MidRad):
+        return [affine(weight, part) for part in parts]
+    from scipy.sparse import hstack
+
+    joined = hstack(parts).tocsr() if any(map(is_sparse, parts)) else np.concatenate(parts, axis=1)
+    product, ends = matmul(weight, joined), np.cumsum([part.shape[1] for part in parts])
+    return [
+        MidRad(product.mid[:, start:end], product.rad[:, start:end]) for start, end in pairwise([0, *ends])
+    ]
 
 
 def _columns(errors: Matrix, inputs: BoolArray) -> FloatArray:

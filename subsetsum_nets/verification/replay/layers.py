@@ -7,6 +7,7 @@ every ReLU inside it meets only such units is checked here on the exact numbers.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -145,11 +146,14 @@ def _through(layer: AffineLayer, rows: list[_Row], scale: int, one: int) -> tupl
     biases, bias_scale = integers(np.zeros(layer.d_out) if layer.bias is None else layer.bias)
     finer = max(scale + weight_scale, bias_scale)
     shift = finer - scale - weight_scale
-    sums: list[_Row] = [{one: bias << finer - bias_scale} if bias else {} for bias in biases]
-    for unit, source, number in zip(units, sources, numbers, strict=True):
-        total, weight = sums[unit], number << shift
-        for column, value in rows[source].items():
-            total[column] = total.get(column, 0) + weight * value
+    sums: list[_Row] = [defaultdict(int) for _ in biases]
+    for total, bias in zip(sums, biases, strict=True):
+        total[one] = bias << finer - bias_scale
+    terms = [list(row.items()) for row in rows]
+    for unit, source, weight in zip(units, sources, (number << shift for number in numbers), strict=True):
+        total = sums[unit]
+        for column, value in terms[source]:
+            total[column] += weight * value
     return sums, finer
 
 
