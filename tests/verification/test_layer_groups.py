@@ -237,20 +237,16 @@ def inexact_pair():
 
 
 MUTANTS = [
-    (effective._below, "-_above(-values)", "_above(-values)"),
-    (effective._above, "values.relu()", "values"),
-    (effective._matrices, "_above(parts[0]), _below(parts[-2])", "_below(parts[0]), _above(parts[-2])"),
-    (effective._matrices, "_above(parts[0]), _below(parts[-2])", "_above(parts[0]), parts[-2]"),
-    (effective._matrices, "_above(parts[-1])]", "parts[-1]]"),
+    (effective._relu, "-(-negative).relu()", "-negative.relu()"),
+    (effective._relu, "-(-negative).relu()", "(-negative).relu()"),
+    (effective._relu, "positive.relu()", "positive"),
+    (effective._relu, "constant.relu()]", "constant]"),
+    (effective._relu, "_halves(constant)[0]", "constant"),
     (effective._matrices, "constant.plus(_bias(layer)[:, np.newaxis])", "constant"),
     (effective._matrices, "_bias(first)[:, np.newaxis]", "0.0 * _bias(first)[:, np.newaxis]"),
     (effective._matrices, "TwoSlope(parts[0], parts[-2]", "TwoSlope(parts[0], parts[0]"),
-    (effective._times, "affine(weight, values)", "MidRad.point(weight @ values.mid)"),
-    (
-        effective._times,
-        "affine(weight, values)",
-        "MidRad(weight @ values.mid, abs(weight) @ values.rad * 0.1)",
-    ),
+    (effective._times, "affine(weight, part)", "MidRad.point(weight @ part.mid)"),
+    (effective._times, "affine(weight, part)", "MidRad(weight @ part.mid, 0.1 * abs(weight) @ part.rad)"),
     (MidRad.relu, "self.rad, mixed.rad", "0.0 * self.rad, mixed.rad"),
     (MidRad.relu, "np.maximum(high, 0.0)", "np.maximum(low, 0.0)"),
     (MidRad.relu, "np.where(low >= 0.0, self.mid, mixed.mid)", "self.mid"),
