@@ -66,6 +66,11 @@ class LayerGroup:
     nonnegative: bool
 
     @property
+    def range(self) -> range:
+        """The layers' indices in the pruned network."""
+        return range(self.start, self.start + len(self.layers))
+
+    @property
     def convolutions(self) -> tuple[ConvolutionMatrix, ConvolutionMatrix] | None:
         """The weights of two layers whose product is a convolution again; None for other groups."""
         first, *others = (layer.convolution for layer in self.layers)

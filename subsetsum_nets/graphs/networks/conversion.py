@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
@@ -13,6 +15,8 @@ from subsetsum_nets.graphs.face import LayeredDag
 from subsetsum_nets.graphs.networks.origins import derived_origins
 from subsetsum_nets.masks import NetworkMasks
 from subsetsum_nets.networks.dense import Dense
+from subsetsum_nets.networks.errors import UnsupportedStructureError
+from subsetsum_nets.networks.layer_groups import groupings, layer_groups, size_fits
 from subsetsum_nets.networks.relu_network import ReluNetwork
 
 if TYPE_CHECKING:
@@ -109,7 +113,8 @@ def network_graph(network: ReluNetwork | Pruned) -> LayeredDag:
     ((2, 1), 2, 3)
 
     """
-    network, masks, bias_masks, target = network_parts(network)
+    parts = network_parts(network)
+    network, masks, bias_masks, target = parts
     matrices = affine_layers(network)
     layers = [NodeLayer.of(np.zeros(matrices[0].d_in, dtype=bool))]
     blocks = []
@@ -121,12 +126,30 @@ def network_graph(network: ReluNetwork | Pruned) -> LayeredDag:
             weight = weight.tocsr()
         blocks.append(EdgeBlock.of(weight, mask))
         layers.append(NodeLayer.of(np.full(matrix.d_out, relu), matrix.bias, bias_mask))
-    origins, shapes = derived_origins(None if target is None else affine_layers(target), layers, blocks)
+    origins, shapes = derived_origins(
+        () if target is None else affine_layers(target), _groups(parts), layers, blocks
+    )
     found = {
         (a, a + 1): EdgeBlock(block.shape, block.weight, block.pattern, block.kept, origin)
         for a, (block, origin) in enumerate(zip(blocks, origins, strict=True))
     }
     return LayeredDag(layers, found, domain=network.domain, target_shapes=shapes)
+
+
+def _groups(parts: NetworkParts) -> tuple[range, ...]:
+    """Return which layers stand for which layer of the target; none where the sizes do not say so.
+
+    Where sizes leave a choice, it is that of the verification, by the structure of the pruned network.
+    """
+    if parts.target is None:
+        return ()
+    counts = len(parts.target.layers), len(parts.network.layers)
+    found = list(islice(groupings(*counts, size_fits(parts.target, parts.network)), 2))
+    if len(found) > 1:
+        pruned = NetworkMasks(list(parts.masks), list(parts.bias_masks)).apply(parts.network)
+        with suppress(UnsupportedStructureError):
+            return tuple(group.range for group in layer_groups(parts.target, pruned))
+    return found[0] if found else ()
 
 
 def _unrolled(convolution: Any, mask: Any) -> Any:
