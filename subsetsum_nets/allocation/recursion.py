@@ -78,7 +78,7 @@ def largest_scale(recursion: DifferentialRecursion, errors: Sequence[LayerErrors
     def bound(scale: float) -> float:
         if not scale * worst < 1e300:
             return math.inf
-        scaled = [LayerErrors(scale * e.positive, scale * e.negative, scale * e.bias) for e in errors]
+        scaled = [e.scaled(scale) for e in errors]
         try:
             return recursion.bound(scaled, NORM).upper
         except OverflowError:

@@ -4,15 +4,20 @@ ReLU networks without biases are positive-homogeneous, so an error bound exists 
 (Pensia et al. 2020, section 2).
 """
 
-from collections.abc import Mapping
+from __future__ import annotations
+
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from subsetsum_nets.networks.arrays import FloatArray, exact_float64
 from subsetsum_nets.networks.errors import InvalidNetworkError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -65,6 +70,16 @@ class Box:
             np.broadcast_to(self.low, (dimension,)).copy(),
             np.broadcast_to(self.high, (dimension,)).copy(),
         )
+
+    @property
+    def ball(self) -> None:
+        """The domain as a ball: it is none."""
+        return
+
+    def centre(self, dimension: int) -> FloatArray:
+        """Return a point in the middle, shape (dimension,), that lies in the box exactly."""
+        low, high = self.bounds(dimension)
+        return np.clip(0.5 * low + 0.5 * high, low, high)
 
     @property
     def dimension(self) -> int | None:
@@ -149,6 +164,15 @@ class Ball:
             np.where(_is_sum(low, center, -self.radius), low, np.nextafter(low, -np.inf)),
             np.where(_is_sum(high, center, self.radius), high, np.nextafter(high, np.inf)),
         )
+
+    @property
+    def ball(self) -> Ball:
+        """The domain as a ball, which bounds by Cauchy-Schwarz are for."""
+        return self
+
+    def centre(self, dimension: int) -> FloatArray:
+        """Return the center, shape (dimension,)."""
+        return np.array(np.broadcast_to(self.center, (dimension,)))
 
     @property
     def dimension(self) -> int | None:

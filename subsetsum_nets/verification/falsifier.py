@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.networks.domains import Box
 from subsetsum_nets.verification.attack import Search, float_layers, float_two_slopes
 from subsetsum_nets.verification.enclosures.midrad import MidRad, affine, norm_down
 from subsetsum_nets.verification.errors import BoundOverflowError, SoundnessError
@@ -78,7 +77,7 @@ def falsify(
     """
     deadline = math.inf if time_limit is None else time.perf_counter() + time_limit
     stand_in = float_layers(pruned) if effective is None else float_two_slopes(target, effective)
-    center = domain_center(domain, target.widths[0])
+    center = domain.centre(target.widths[0])
     search = Search((float_layers(target), stand_in), domain, center, norm, deadline)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         candidate = search.run(np.random.default_rng(seed))
@@ -106,7 +105,7 @@ def lower_bound_near(
     array([1.])
 
     """
-    witness = _inside(point, domain, domain_center(domain, target.widths[0]))
+    witness = _inside(point, domain, domain.centre(target.widths[0]))
     lower = difference_down(target, pruned, witness, norm, effective)
     witness.flags.writeable = False
     return LowerBound(lower, witness)
@@ -178,15 +177,6 @@ def _effective_value(target: ReluNetwork, effective: Sequence[TwoSlope], point: 
         values = two_slope.image(values)
         values = values.relu() if relu else values
     return values
-
-
-@np.errstate(over="ignore")
-def domain_center(domain: Domain, dimension: int) -> FloatArray:
-    """Return the centre of a domain, which lies in it exactly."""
-    if isinstance(domain, Box):
-        low, high = domain.bounds(dimension)
-        return np.clip(0.5 * low + 0.5 * high, low, high)
-    return np.array(np.broadcast_to(domain.center, (dimension,)))
 
 
 def _inside(point: FloatArray, domain: Domain, center: FloatArray) -> FloatArray:

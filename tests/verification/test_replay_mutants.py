@@ -64,7 +64,7 @@ MUTANTS = [
         "positive.scaled_columns(below))\n        size",
     ),
     ("replay.ranges", "return size + abs(error.bias)", "return size"),
-    ("replay.ranges", "counted @ center + ball_reach(counted, domain)", "ball_reach(counted, domain)"),
+    ("replay.ranges", "counted @ center + ball_reach(counted, ball)", "ball_reach(counted, ball)"),
     ("replay.ranges", "int(sign < 0) for sign in x.low", "int(sign > 0) for sign in x.low"),
     ("replay.ranges", "image(layer.negative, below)", "image(layer.positive, below)"),
     # effective layers

@@ -15,7 +15,7 @@ from verification.tiny_networks import (
 )
 
 from subsetsum_nets.verification import SoundnessError, falsifier
-from subsetsum_nets.verification.enclosures import effective, midrad, ranges, spectral
+from subsetsum_nets.verification.enclosures import convolutions, effective, midrad, ranges, spectral
 from subsetsum_nets.verification.methods import differential, interval, norms
 
 
@@ -71,15 +71,15 @@ MUTANTS = [
         "if index:",
     ),
     (differential.DifferentialRecursion.bound, "inputs = before.relu()", "pass"),
-    (differential.DifferentialRecursion.__init__, "abs(layer.weight)", "layer.weight"),
+    (differential.DifferentialRecursion.__init__, "abs(weight)", "weight"),
     (differential.box_error, "product_up(error.positive, above)", "product_up(error.negative, above)"),
     (differential.box_error, "product_up(error.negative, below)", "product_up(error.positive, below)"),
-    (differential.box_error, "times_up(error.positive, above)", "times_up(error.positive, below)"),
-    (differential.box_error, "times_up(error.negative, below)", "times_up(error.positive, below)"),
+    (convolutions.larger_products_up, "times_up(a, x)", "times_up(a, y)"),
+    (convolutions.larger_products_up, "times_up(b, y)", "times_up(a, y)"),
     (differential.box_error, "error.positive, above)\n", "error.positive[:, :1], above[:1])\n"),
     (differential.ball_error, "row_norms_up(counted)", "counted.max(axis=1)"),
     (differential.ball_error, "product_up(counted, center)", "0.0 * product_up(counted, center)"),
-    (differential._counted, "positive * may_be_positive, negative", "0.0 * positive, negative"),
+    (differential._counted, "np.maximum(positive, negative)", "np.maximum(0.0 * positive, negative)"),
     (
         differential.relu_deviation,
         "np.minimum(deviation, before.widened(deviation).relu().high)",
@@ -108,9 +108,9 @@ MUTANTS = [
     (norms.norms_bound, "(size,), bias_norm", "(size,), 0.0"),
     (norms.norms_bound, "outputs = np.array(float(target.widths[-1]))", "outputs = np.array(1.0)"),
     (norms._largest_norm, 'np.abs(inputs.high)), "l2"', 'np.abs(inputs.high)), "linf"'),
-    (norms._largest_norm, "center + domain.radius", "domain.radius / 2"),
+    (norms._largest_norm, "center + ball.radius", "ball.radius / 2"),
     (norms._visible, "if error.negative is error.positive:", "if True:"),
-    (norms._visible, "(error.negative, may_be_negative)", "(error.negative, may_be_negative & False)"),
+    (norms._visible, "columns(may_be_negative)", "columns(may_be_negative & False)"),
     (ranges.first_layer_range, "middle.rad + reach", "middle.rad"),
     (ranges.first_layer_range, "row_norms_up(layer.weight)", "row_norms_up(layer.weight) / 2"),
     (ranges.network_ranges, "before.relu() if network.relu_after[index] else before", "before.relu()"),
@@ -118,7 +118,11 @@ MUTANTS = [
     (midrad.affine, "rad = product_up(abs(weight), spread)", "rad = product_up(abs(weight), x.rad)"),
     (midrad.affine, "rad = product_up(abs(weight), spread)", "rad = product_up(abs(weight), spread - x.rad)"),
     (midrad.affine, "rounding_error(bias, roundings)", "0.0"),
-    (midrad.matmul, "rads.append(rounding_error(magnitude, count))", "rads.append(0.0 * magnitude)"),
+    (
+        midrad._unrolled_matmul,
+        "rads.append(rounding_error(magnitude, count))",
+        "rads.append(0.0 * magnitude)",
+    ),
     (midrad.rounding_error, "roundings * UNIT * (1.0 + 2.0**-10)", "0.25 * UNIT"),
     (midrad.rounding_error, "(2 * roundings * TINY)", "0.0"),
     (midrad.inflate, "(1.0 + (roundings + 2) * 2 * UNIT)", "1.0"),

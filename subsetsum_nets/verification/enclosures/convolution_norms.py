@@ -31,7 +31,7 @@ from subsetsum_nets.verification.enclosures.spectral import spectral_norm_up
 if TYPE_CHECKING:
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.convolution import ConvolutionMatrix
-    from subsetsum_nets.verification.enclosures.convolutions import ConvolutionMidRad
+    from subsetsum_nets.verification.enclosures.convolutions import ConvolutionMidRad, MatrixSet
 
 _MOST_UNROLLED = 2**20  # entries of a matrix whose norm is bounded unrolled, and how many rows or columns
 _MOST_UNROLLED_SIDE = 512
@@ -39,6 +39,13 @@ _MOST_UNROLLED_SIDE = 512
 _MOST_WORK = 2**30
 _CALL = 2**12
 _MOST_SLICES = 512
+
+
+def operator_norm_up(matrix: MatrixSet) -> float:
+    """Return an upper bound of the spectral norm of every matrix in a set of any kind."""
+    if isinstance(matrix, MidRad):
+        return spectral_norm_up(matrix)
+    return convolution_norm_up(matrix)
 
 
 def convolution_norm_up(matrix: ConvolutionMidRad) -> float:

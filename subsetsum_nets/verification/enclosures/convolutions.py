@@ -11,8 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from subsetsum_nets.networks.arrays import dense_array
 from subsetsum_nets.networks.convolution import ConvolutionMatrix
-from subsetsum_nets.verification.enclosures.midrad import MidRad, inflate, matmul, times_up
+from subsetsum_nets.verification.enclosures.midrad import (
+    MidRad,
+    entries,
+    has_kernel,
+    inflate,
+    matmul,
+    sum_up,
+    times_up,
+    with_entries,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,9 +31,6 @@ if TYPE_CHECKING:
     from subsetsum_nets.verification.enclosures.midrad import Matrix
 
     BoolArray = NDArray[np.bool_]
-
-# MidRad or ConvolutionMidRad: what Matrix is for single matrices.
-MatrixSet = Any
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,9 +94,39 @@ class ConvolutionMidRad:
         """Return an upper bound of ``|M|`` over the set, entry by entry."""
         return self.mid.with_kernel(self.kernel.magnitude())
 
+    def columns(self, chosen: BoolArray) -> ConvolutionMidRad:
+        """Return the set of matrices of the channels that hold some chosen input."""
+        channels = channels_where(self.mid, chosen)
+        kernel = MidRad(self.mid.kernel[:, :, channels], self.rad.kernel[:, :, channels])
+        return ConvolutionMidRad.of_kernel(kernel, self.mid.image, self.mid.centre)
+
+    def beside(self, other: MatrixSet) -> ConvolutionMidRad:
+        """Return the set of matrices whose pixels have the channels of both."""
+        mid, rad = (side_by_side(list(parts)) for parts in ((self.mid, other.mid), (self.rad, other.rad)))
+        return ConvolutionMidRad(mid, rad)
+
     def toarray(self) -> MidRad:
         """Return the set unrolled, as a MidRad of dense matrices (d_out, d_in)."""
         return MidRad(self.mid.toarray(), self.rad.toarray())
+
+
+MatrixSet = MidRad | ConvolutionMidRad
+
+
+def point_set(matrix: Matrix) -> Any:
+    """Return the set that holds ``matrix`` alone, arrays dense."""
+    return ConvolutionMidRad.point(matrix) if has_kernel(matrix) else MidRad.point(dense_array(matrix))
+
+
+def geometry(matrix: Matrix) -> tuple[object, ...] | None:
+    """Return what makes the entries of two kernels stand for the same entries of a matrix; else None."""
+    return (matrix.image, matrix.centre, matrix.kernel.shape) if has_kernel(matrix) else None
+
+
+def seen_entries(matrix: Matrix, inputs: BoolArray) -> FloatArray:
+    """Return the stored entries of an array or a kernel, 0 in columns (channels) where no input counts."""
+    seen: BoolArray = channels_where(matrix, inputs)[:, np.newaxis] if has_kernel(matrix) else inputs
+    return entries(matrix) * seen
 
 
 def _aligned(a: ConvolutionMidRad, b: ConvolutionMidRad) -> tuple[ConvolutionMidRad, ConvolutionMidRad]:
@@ -114,12 +151,10 @@ def _aligned(a: ConvolutionMidRad, b: ConvolutionMidRad) -> tuple[ConvolutionMid
     return first, second
 
 
-def side_by_side(parts: list[Matrix]) -> Matrix:
+def side_by_side(parts: list[Any]) -> Any:
     """Return the matrix [A B ...] whose columns act on the inputs put together by :func:`interleaved`."""
-    first = parts[0]
-    if not isinstance(first, ConvolutionMatrix):
-        return np.concatenate(parts, axis=1)
-    return first.with_kernel(np.concatenate([part.kernel for part in parts], axis=2))
+    joined = np.concatenate([entries(part) for part in parts], axis=2 if has_kernel(parts[0]) else 1)
+    return with_entries(parts[0], joined)
 
 
 def interleaved(matrix: Matrix, inputs: list[FloatArray]) -> FloatArray:
@@ -127,7 +162,7 @@ def interleaved(matrix: Matrix, inputs: list[FloatArray]) -> FloatArray:
 
     Vectors follow one another, the channels of images do so pixel by pixel.
     """
-    if not isinstance(matrix, ConvolutionMatrix):
+    if not has_kernel(matrix):
         return np.concatenate(inputs)
     return np.concatenate([_by_channel(matrix, values) for values in inputs], axis=1).ravel()
 
@@ -138,13 +173,13 @@ def channels_where(matrix: ConvolutionMatrix, inputs: BoolArray) -> BoolArray:
     return found
 
 
-def larger_products_up(
-    a: ConvolutionMatrix, b: ConvolutionMatrix, x: FloatArray, y: FloatArray
-) -> FloatArray:
+def larger_products_up(a: Any, b: Any, x: FloatArray, y: FloatArray) -> FloatArray:
     """Return upper bounds of ``sum_j max(a_ij x_j, b_ij y_j)``, shape (d_out,), all of it nonnegative.
 
-    ``a`` and ``b`` have kernels of one shape about one centre.
+    ``a`` and ``b`` are arrays, or have kernels of one shape about one centre.
     """
+    if not has_kernel(a):
+        return sum_up(np.maximum(times_up(a, x), times_up(b, y)))
     left, right = (values.reshape(*a.image, -1) for values in (x, y))
     total = np.zeros((*a.image, a.kernel.shape[3]))
     for place, target, source in a.offsets():

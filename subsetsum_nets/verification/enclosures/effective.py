@@ -13,22 +13,31 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from subsetsum_nets.networks.arrays import dense_array, is_sparse
-from subsetsum_nets.networks.convolution import ConvolutionMatrix
+from subsetsum_nets.networks.arrays import is_sparse
 from subsetsum_nets.networks.layer_groups import layer_groups
 from subsetsum_nets.verification.enclosures.convolutions import (
-    ConvolutionMidRad,
-    channels_where,
     composed,
     interleaved,
+    point_set,
+    seen_entries,
     side_by_side,
 )
-from subsetsum_nets.verification.enclosures.midrad import MidRad, affine, entries, inflate, matmul, product_up
+from subsetsum_nets.verification.enclosures.midrad import (
+    MidRad,
+    affine,
+    entries,
+    has_kernel,
+    inflate,
+    matmul,
+    product_up,
+    with_entries,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from subsetsum_nets.networks.arrays import FloatArray
+    from subsetsum_nets.networks.convolution import ConvolutionMatrix
     from subsetsum_nets.networks.layer_groups import LayerGroup
     from subsetsum_nets.networks.layer_shapes import AffineLayer
     from subsetsum_nets.networks.relu_network import ReluNetwork
@@ -61,6 +70,11 @@ class LayerErrors:
     negative: Matrix
     bias: FloatArray
 
+    def scaled(self, factor: float) -> LayerErrors:
+        """Return the bounds times a factor, in floats."""
+        positive, negative = (with_entries(m, factor * entries(m)) for m in (self.positive, self.negative))
+        return LayerErrors(positive, negative, factor * self.bias)
+
     @property
     def worst(self) -> float:
         """The largest of all these bounds."""
@@ -75,8 +89,8 @@ class LayerErrors:
             Which inputs can be > 0, < 0. A weight of a convolution counts if it does at some pixel.
 
         """
-        positive = _columns(self.positive, may_be_positive).max(initial=0.0)
-        negative = _columns(self.negative, may_be_negative).max(initial=0.0)
+        positive = seen_entries(self.positive, may_be_positive).max(initial=0.0)
+        negative = seen_entries(self.negative, may_be_negative).max(initial=0.0)
         return float(max(positive, negative, self.bias.max()))
 
 
@@ -153,31 +167,18 @@ def effective_layers(target: ReluNetwork, pruned: ReluNetwork) -> tuple[TwoSlope
 def _effective(group: LayerGroup) -> TwoSlope:
     first, *others = group.layers
     if not others:
-        weight = weight_point(first)
+        weight = point_set(first.weight)
         return TwoSlope(weight, weight, MidRad.point(_bias(first)))
     if (pair := group.convolutions) is not None:
         return _convolutions(group, *pair)
     return _matrices(group)
 
 
-def weight_point(layer: AffineLayer) -> MatrixSet:
-    """Return the set that holds the weight of a layer alone."""
-    weight = layer.weight
-    if isinstance(weight, ConvolutionMatrix):
-        return ConvolutionMidRad.point(weight)
-    return MidRad.point(dense_array(weight))
-
-
 def _difference(weight: MatrixSet, layer: AffineLayer) -> MatrixSet:
     """Enclose the weight less that of a layer: unrolled unless both are for images of one size."""
-    other = weight_point(layer)
-    both = isinstance(weight, ConvolutionMidRad) and isinstance(other, ConvolutionMidRad)
-    if both and weight.mid.image == other.mid.image:
-        return weight.minus(other)
-    ours, theirs = (
-        part.toarray() if isinstance(part, ConvolutionMidRad) else part for part in (weight, other)
-    )
-    return ours.minus(theirs)
+    other = point_set(layer.weight)
+    images = [part.mid.image if has_kernel(part.mid) else None for part in (weight, other)]
+    return weight.minus(other) if images[0] == images[1] else weight.toarray().minus(other.toarray())
 
 
 def _convolutions(group: LayerGroup, before: ConvolutionMatrix, after: ConvolutionMatrix) -> TwoSlope:
@@ -243,16 +244,6 @@ def _times(weight: Matrix, parts: list[Any]) -> list[MidRad]:
     return [
         MidRad(product.mid[:, start:end], product.rad[:, start:end]) for start, end in pairwise([0, *ends])
     ]
-
-
-def _columns(errors: Matrix, inputs: BoolArray) -> FloatArray:
-    """Return the errors that belong to these inputs."""
-    chosen: FloatArray
-    if isinstance(errors, ConvolutionMatrix):
-        chosen = errors.kernel[:, :, channels_where(errors, inputs)]
-    else:
-        chosen = errors[:, inputs]
-    return chosen
 
 
 def _bias(layer: AffineLayer) -> FloatArray:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.networks.domains import Ball
 from subsetsum_nets.verification.enclosures.midrad import (
     MidRad,
     affine,
@@ -74,11 +73,10 @@ def first_layer_range(layer: Dense | AffineConvolution, domain: Domain) -> Range
     Over a ball also by Cauchy-Schwarz, ``|w x - w center| <= radius ||w||_2``, row by row.
     """
     box = layer_range(layer, domain_range(domain, layer.d_in))
-    if not isinstance(domain, Ball):
+    if (ball := domain.ball) is None:
         return box
-    center = np.broadcast_to(domain.center, (layer.d_in,))
-    middle = affine(layer.weight, MidRad.point(center), layer.bias)
-    reach = times_up(row_norms_up(layer.weight), np.array(domain.radius))
+    middle = affine(layer.weight, MidRad.point(ball.centre(layer.d_in)), layer.bias)
+    reach = times_up(row_norms_up(layer.weight), np.array(ball.radius))
     low, high = MidRad(middle.mid, inflate(middle.rad + reach, 1)).bounds()
     return Range(np.maximum(low, box.low), np.minimum(high, box.high))
 

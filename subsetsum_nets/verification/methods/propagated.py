@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from subsetsum_nets.networks.arrays import is_sparse
-from subsetsum_nets.networks.domains import Ball
 from subsetsum_nets.verification.enclosures.midrad import (
     MidRad,
     affine,
@@ -49,6 +48,7 @@ if TYPE_CHECKING:
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.networks.relu_network import ReluNetwork
+    from subsetsum_nets.verification.enclosures.convolutions import MatrixSet
     from subsetsum_nets.verification.enclosures.effective import TwoSlope
     from subsetsum_nets.verification.enclosures.midrad import Matrix
 
@@ -132,9 +132,10 @@ class _Propagation:
         of_f, inputs = self._ranges_of_f[index], self._inputs[index]
         magnitudes = self._errors[index].magnitudes()
         fresh = box_error(magnitudes, inputs)
-        if index == 0 and isinstance(self._domain, Ball):
-            fresh = np.minimum(fresh, ball_error(magnitudes, inputs, self._domain))
-        carried = product_up(abs(self._target.affine_layers[index].weight), self.deviation)
+        if index == 0 and self._domain.ball is not None:
+            fresh = np.minimum(fresh, ball_error(magnitudes, inputs, self._domain.ball))
+        weight: Matrix = self._target.affine_layers[index].weight
+        carried = product_up(abs(weight), self.deviation)
         radius = inflate(carried + fresh + magnitudes.bias, 2)
         change = Range(-radius, radius)
         if followed_back(of_f.low.size, last=index == len(self._effective) - 1):
@@ -191,9 +192,9 @@ class _Propagation:
         constant = _times_enclosed(matrix, bias)
         one = Range(np.ones(1), np.ones(1))
         effect = box_slope_range(positive, negative, inputs)
-        if layer == 0 and isinstance(self._domain, Ball):
-            center = np.broadcast_to(self._domain.center, inputs.low.shape)
-            in_ball = ball_slope_range(positive, negative, inputs, center, self._domain.radius)
+        if layer == 0 and (ball := self._domain.ball) is not None:
+            center = ball.centre(inputs.low.size)
+            in_ball = ball_slope_range(positive, negative, inputs, center, ball.radius)
             effect = intersection(effect, in_ball)
         return range_sum(effect, box_slope_range(constant, constant, one))
 
@@ -248,7 +249,7 @@ def _times(matrix: MidRad, weight: Matrix) -> MidRad:
     return MidRad(product.mid.T, product.rad.T)
 
 
-def _times_enclosed(matrix: MidRad, weight: MidRad) -> MidRad:
+def _times_enclosed(matrix: MidRad, weight: MatrixSet) -> MidRad:
     """Enclose ``M E`` for M and E in two sets."""
     product = _times(matrix, weight.mid)
     spread = product_up(weight.rad.T, matrix.magnitude().T).T

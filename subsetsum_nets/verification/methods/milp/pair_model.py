@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.networks.relu_network import ReluNetwork
-    from subsetsum_nets.verification.enclosures.convolutions import MatrixSet
     from subsetsum_nets.verification.enclosures.effective import TwoSlope
 
     Indices = NDArray[np.int64]
@@ -304,12 +303,12 @@ class _Builder:
             nonnegative = bool((self.low[of_g] >= 0.0).all())
             self.halved.append(not nonnegative and error.negative is not error.positive)
             if not self.halved[-1]:
-                blocks.append((_unrolled(error.positive), of_g, 1.0))
+                blocks.append((error.positive.toarray(), of_g, 1.0))
             else:
                 positive, negative = self.halves(of_g)
                 blocks += [
-                    (_unrolled(error.positive), positive, 1.0),
-                    (_unrolled(error.negative), negative, 1.0),
+                    (error.positive.toarray(), positive, 1.0),
+                    (error.negative.toarray(), negative, 1.0),
                 ]
             new_scale = self._scale(blocks, error.bias)
             d = self.affine(
@@ -431,13 +430,6 @@ def _equalities(definitions: Sequence[Definition], width: int) -> Equalities:
         np.concatenate([d.offset.rad for d in definitions]),
     )
     return Equalities(matrix, rhs)
-
-
-def _unrolled(matrix: MatrixSet) -> MidRad:
-    """Return a set of matrices as dense ones."""
-    if isinstance(matrix, MidRad):
-        return matrix
-    return MidRad(matrix.mid.toarray(), matrix.rad.toarray())
 
 
 def _scaled(matrix: MidRad, factor: float) -> MidRad:
