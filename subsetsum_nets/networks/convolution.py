@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from subsetsum_nets.networks.arrays import FloatArray, exact_float64
-from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.errors import InvalidNetworkError, needs_input_shape
 
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
     from scipy.sparse import csr_array
+    from typing_extensions import TypeIs
 
     from subsetsum_nets.networks.arrays import Shape
 
@@ -193,15 +193,6 @@ class AffineConvolution(NamedTuple):
         """Number of outputs, h w c_out."""
         return self.weight.shape[0]
 
-    def unrolled(self) -> Dense:
-        """Return the layer as a sparse matrix."""
-        return Dense(self.weight.tocsr(), self.bias)
-
-    @property
-    def convolution(self) -> ConvolutionMatrix:
-        """The weight as a convolution."""
-        return self.weight
-
 
 class ConvolutionMatrix:
     """The matrix of a convolution of images of one size, kept as its kernel.
@@ -363,6 +354,11 @@ class ConvolutionMatrix:
 
     def __repr__(self) -> str:
         return f"ConvolutionMatrix(kernel {self.kernel.shape}, image {self.image})"
+
+
+def has_kernel(matrix: object) -> TypeIs[ConvolutionMatrix]:
+    """Tell whether a matrix is kept as a kernel: a ConvolutionMatrix, or what is used like one."""
+    return hasattr(matrix, "kernel")
 
 
 def composable(

@@ -141,15 +141,6 @@ class Dense:
         """Return the layer as an affine map of flattened values: itself."""
         return self
 
-    def unrolled(self) -> Dense:
-        """Return the layer as a matrix: itself."""
-        return self
-
-    @property
-    def convolution(self) -> None:
-        """The weight as a convolution: it is none."""
-        return
-
     def __call__(self, x: FloatArray) -> FloatArray:
         """Evaluate in float64 for ``x`` of shape (batch, d_in); returns shape (batch, d_out)."""
         y: FloatArray = (self.weight @ x.T).T if is_sparse(self.weight) else x @ self.weight.T

@@ -20,28 +20,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from subsetsum_nets.networks.arrays import is_sparse
-from subsetsum_nets.networks.convolution import composable
+from subsetsum_nets.networks.convolution import composable, has_kernel
 from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.errors import UnsupportedStructureError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from scipy.sparse import csr_array
 
     from subsetsum_nets.networks.convolution import ConvolutionMatrix
     from subsetsum_nets.networks.layer_shapes import AffineLayer
     from subsetsum_nets.networks.relu_network import ReluNetwork
 
-    Signs = tuple[csr_array[Any, Any], csr_array[Any, Any]]
+    Floats = NDArray[np.float32]
 
 Fits = Callable[[int, int, int], bool]
 _MOST_UNROLLED = 2**24  # entries of a matrix that convolutions are unrolled to
-_ELSE = "(method 'interval' needs no such structure)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,55 +65,38 @@ class LayerGroup:
     nonnegative: bool
 
     @property
-    def range(self) -> range:
-        """The layers' indices in the pruned network."""
-        return range(self.start, self.start + len(self.layers))
-
-    @property
     def convolutions(self) -> tuple[ConvolutionMatrix, ConvolutionMatrix] | None:
         """The weights of two layers whose product is a convolution again; None for other groups."""
-        first, *others = (layer.convolution for layer in self.layers)
-        if first is None or len(others) != 1 or others[0] is None:
-            return None
-        return composable(first, others[0])
+        first, last = self.layers[0].weight, self.layers[-1].weight
+        if len(self.layers) == 2 and has_kernel(first) and has_kernel(last):
+            return composable(first, last)
+        return None
 
     @property
-    def matrices(self) -> tuple[Dense, ...]:
-        """The layers as matrices, convolutions as sparse ones.
+    def matrices(self) -> list[Dense]:
+        """The layers as matrices, convolutions as sparse ones."""
+        weights = [
+            layer.weight.tocsr() if has_kernel(layer.weight) else layer.weight for layer in self.layers
+        ]
+        return [Dense(weight, layer.bias) for weight, layer in zip(weights, self.layers, strict=True)]
 
-        Raises
-        ------
-        UnsupportedStructureError
-            If there are convolutions, and they are large.
-
-        """
-        inputs, units = self.layers[0].d_in, max(layer.d_out for layer in self.layers[1:])
-        unrolled = any(layer.convolution is not None for layer in self.layers)
-        if unrolled and inputs * units > _MOST_UNROLLED:
-            raise UnsupportedStructureError(
+    @cached_property
+    def refusal(self) -> str | None:
+        """Why the signs of its weights do not make the group a two-slope layer; None where they do."""
+        pair, units = self.convolutions, max((layer.d_out for layer in self.layers[1:]), default=0)
+        unrolled = pair is None and any(has_kernel(layer.weight) for layer in self.layers)
+        if unrolled and self.layers[0].d_in * units > _MOST_UNROLLED:
+            return (
                 f"the layers around hidden layer {self.start} do not combine to a convolution, as one of two "
-                f"would have to look at single pixels, and unrolled they have {units} x {inputs} weights, "
-                f"more than {_MOST_UNROLLED} {_ELSE}"
+                f"would have to look at single pixels, and unrolled they have {units} x "
+                f"{self.layers[0].d_in} weights, more than {_MOST_UNROLLED}"
             )
-        return tuple(layer.unrolled() for layer in self.layers)
-
-    def check(self) -> None:
-        """Raise UnsupportedStructureError unless the signs of its weights make it a two-slope layer."""
         if not any(self.relu_after):
-            return
-        if (pair := self.convolutions) is not None:  # channel by channel
-            rows, bias = pair[0].rows, self.layers[0].bias
-            layers = [Dense(rows, None if bias is None else bias[: len(rows)])]
-        else:
-            layers = list(self.matrices[:-1])
-        if len(layers) == 1 and _looks_at_one(layers[0]):
-            return
-        above, below = _input_signs(layers[0].d_in, nonnegative=self.nonnegative)
-        for index, (layer, relu) in enumerate(zip(layers, self.relu_after, strict=True), self.start):
-            above, below = _signs_after(layer, above, below)
-            if relu:
-                _check_units(above, below, layers[0].d_in, index)
-                below = type(below)(below.shape, dtype=bool)  # max(r, 0) has none
+            return None
+        if pair is None:
+            return _first_bend(self.matrices[:-1], self)
+        bias, channels = self.layers[0].bias, pair[0].kernel.shape[3]
+        return _first_bend([Dense(pair[0].rows, None if bias is None else bias[:channels])], self)
 
 
 def layer_groups(target: ReluNetwork, pruned: ReluNetwork) -> tuple[LayerGroup, ...]:
@@ -149,27 +131,26 @@ def layer_groups(target: ReluNetwork, pruned: ReluNetwork) -> tuple[LayerGroup, 
     [1, 2]
 
     """
-    layers, relu_after, same_size = pruned.affine_layers, pruned.relu_after, size_fits(target, pruned)
-    valid: dict[tuple[int, int], LayerGroup] = {}
-    refused: dict[tuple[int, int], UnsupportedStructureError] = {}
+    layers, relu_after = pruned.affine_layers, pruned.relu_after
+    groups: dict[tuple[int, int], LayerGroup] = {}
 
     def fits(layer: int, start: int, stop: int) -> bool:
-        if not same_size(layer, start, stop):
+        if _misfit(target, pruned, layer, start, stop):
             return False
-        if (start, stop) not in valid and (start, stop) not in refused:
+        if (start, stop) not in groups:
             behind_relu = start > 0 and relu_after[start - 1]
-            group = LayerGroup(start, layers[start:stop], relu_after[start : stop - 1], behind_relu)
-            try:
-                group.check()
-                valid[start, stop] = group
-            except UnsupportedStructureError as error:
-                refused[start, stop] = error
-        return (start, stop) in valid
+            groups[start, stop] = LayerGroup(
+                start, layers[start:stop], relu_after[start : stop - 1], behind_relu
+            )
+        return groups[start, stop].refusal is None
 
     chosen = next(groupings(len(target.layers), len(layers), fits), None)
     if chosen is None:
-        raise next(iter(refused.values()), _wrong_sizes(target, pruned))
-    return tuple(valid[part.start, part.stop] for part in chosen)
+        reasons = [group.refusal for group in groups.values() if group.refusal]
+        raise UnsupportedStructureError(
+            f"{(reasons or [_misfits(target, pruned)])[0]} (method 'interval' needs no such structure)"
+        )
+    return tuple(groups[part.start, part.stop] for part in chosen)
 
 
 def groupings(count: int, length: int, fits: Fits) -> Iterator[tuple[range, ...]]:
@@ -183,62 +164,79 @@ def groupings(count: int, length: int, fits: Fits) -> Iterator[tuple[range, ...]
     [(2, 2), (1, 3), (3, 1)]
 
     """
-    size, rest = divmod(length, count)
-    equal = tuple(range(size * layer, size * (layer + 1)) for layer in range(count))
-    if not rest and size and all(fits(i, part.start, part.stop) for i, part in enumerate(equal)):
-        yield equal
     hopeless: set[tuple[int, int]] = set()
 
     def cut(layer: int, start: int) -> Iterator[tuple[range, ...]]:
         if layer == count:
-            yield from [()] if start == length else []
-        elif (layer, start) not in hopeless:
-            none = True
-            for stop in range(start + 1, length - (count - layer - 1) + 1):
-                if fits(layer, start, stop):
-                    for others in cut(layer + 1, stop):
-                        none = False
-                        yield (range(start, stop), *others)
-            if none:
-                hopeless.add((layer, start))
+            yield ()
+            return
+        found = False
+        for stop in (length,) if layer == count - 1 else range(start + 1, length):
+            if (layer + 1, stop) not in hopeless and fits(layer, start, stop):
+                for others in cut(layer + 1, stop):
+                    found = True
+                    yield (range(start, stop), *others)
+        if not found:
+            hopeless.add((layer, start))
 
+    equal = _equal_parts(count, length)
+    if equal and all(fits(layer, part.start, part.stop) for layer, part in enumerate(equal)):
+        yield equal
     yield from (ranges for ranges in cut(0, 0) if ranges != equal)
 
 
-def size_fits(target: ReluNetwork, pruned: ReluNetwork) -> Fits:
-    """Return the test whether layers of g have the sizes, and the ReLU behind them, of a layer of f."""
-    f, g = target.widths, pruned.widths
-
-    def fits(layer: int, start: int, stop: int) -> bool:
-        sizes = (g[start], g[stop]) == (f[layer], f[layer + 1])
-        return sizes and pruned.relu_after[stop - 1] == target.relu_after[layer]
-
-    return fits
-
-
-def _wrong_sizes(target: ReluNetwork, pruned: ReluNetwork) -> UnsupportedStructureError:
-    """Return the error that says where networks of these sizes part."""
-    count, length = len(target.layers), len(pruned.layers)
+def _equal_parts(count: int, length: int) -> tuple[range, ...]:
+    """Return ``count`` groups of one size, none where they do not come out even."""
     size, rest = divmod(length, count)
-    for layer in range(0 if rest or not size else count):
-        (a, b), (c, d) = target.widths[layer : layer + 2], pruned.widths[size * layer :: size][:2]
-        last = size * (layer + 1) - 1
-        if (a, b) != (c, d):
-            return UnsupportedStructureError(
-                f"layer {layer} of the target maps {a} to {b} values, its replacement {c} to {d}"
-            )
-        if target.relu_after[layer] != pruned.relu_after[last]:
-            return UnsupportedStructureError(
-                f"a ReLU follows layer {layer} of the target or layer {last} of the pruned network, "
-                "but not both"
-            )
-    return UnsupportedStructureError(
-        f"the pruned network has {length} layers of the widths {pruned.widths}; no groups of them have the "
-        f"widths {target.widths} of the target's {count} layers and its ReLUs {_ELSE}"
+    return () if rest or not size else tuple(range(k, k + size) for k in range(0, length, size))
+
+
+def _misfit(f: ReluNetwork, g: ReluNetwork, layer: int, start: int, stop: int) -> str | None:
+    """Return why these layers of g do not have the sizes and the ReLU of a layer of f; None if they have."""
+    (a, b), (c, d) = f.widths[layer : layer + 2], (g.widths[start], g.widths[stop])
+    if (a, b) != (c, d):
+        return f"layer {layer} of the target maps {a} to {b} values, its replacement {c} to {d}"
+    if f.relu_after[layer] != g.relu_after[stop - 1]:
+        return f"a ReLU follows layer {layer} of the target or {stop - 1} of the pruned network, but not both"
+    return None
+
+
+def _misfits(f: ReluNetwork, g: ReluNetwork) -> str:
+    """Return where groups of one size do not fit, or that no groups do."""
+    parts = enumerate(_equal_parts(len(f.layers), len(g.layers)))
+    reasons = [_misfit(f, g, layer, part.start, part.stop) for layer, part in parts]
+    return next(filter(None, reasons), None) or (
+        f"the pruned network has {len(g.layers)} layers of the widths {g.widths}; no groups of them have the "
+        f"widths {f.widths} and the ReLUs of the target's {len(f.layers)} layers"
     )
 
 
-# ---------------------------------------------------------------- signs
+def _first_bend(hidden: list[Dense], group: LayerGroup) -> str | None:
+    """Return which unit a ReLU bends elsewhere than at an input's zero; None if it bends none.
+
+    What is followed through the layers is where units can be > 0 and < 0 as rows over (max(x, 0), max(-x, 0),
+    1).
+    """
+    if len(hidden) == 1 and _looks_at_one(hidden[0]):
+        return None
+    d_in = hidden[0].d_in
+    above, below = (np.eye(d_in, 2 * d_in + 1, shift, dtype=np.float32) for shift in (0, d_in))
+    below *= not group.nonnegative
+    for index, (layer, relu) in enumerate(zip(hidden, group.relu_after, strict=True), group.start):
+        above, below = _signs(layer, above, below)
+        if relu:
+            used = (above + below) > 0.0
+            inputs = (used[:, :d_in] | used[:, d_in:-1]).sum(axis=1)
+            bent = above.any(axis=1) & below.any(axis=1) & (inputs + used[:, -1] > 1)
+            if bent.any():
+                unit = int(bent.argmax())
+                both = "both an input weight and a bias"
+                has = f"{inputs[unit]} nonzero input weights" if inputs[unit] > 1 else both
+                return (
+                    f"unit {unit} of hidden layer {index} has {has}; only one can be compared layer by layer"
+                )
+            below *= 0.0
+    return None
 
 
 def _looks_at_one(layer: Dense) -> bool:
@@ -248,50 +246,12 @@ def _looks_at_one(layer: Dense) -> bool:
     return bool((entries + (0 if layer.bias is None else layer.bias != 0.0) <= 1).all())
 
 
-def _input_signs(d_in: int, *, nonnegative: bool) -> Signs:
-    """Return which entries of the inputs, as rows over (max(x, 0), max(-x, 0), 1), are > 0 and < 0."""
-    from scipy.sparse import csr_array
-
-    each, shape = np.arange(d_in), (d_in, 2 * d_in + 1)
-    above = csr_array((np.ones(d_in, dtype=bool), (each, each)), shape=shape)
-    if nonnegative:
-        return above, csr_array(shape, dtype=bool)
-    return above, csr_array((np.ones(d_in, dtype=bool), (each, d_in + each)), shape=shape)
-
-
-def _signs_after(layer: Dense, above: csr_array[Any, Any], below: csr_array[Any, Any]) -> Signs:
-    """Return which entries of the layer's units can be > 0 and < 0, from those of what it takes."""
-    from scipy.sparse import csr_array
-
-    def constant(where: NDArray[np.bool_]) -> csr_array[Any, Any]:
-        units, last = np.flatnonzero(where), above.shape[1] - 1
-        return csr_array((where[units], (units, np.full(units.size, last))), shape=(layer.d_out, last + 1))
-
-    positive, negative = csr_array(layer.weight > 0.0), csr_array(layer.weight < 0.0)
-    bias = np.zeros(layer.d_out) if layer.bias is None else layer.bias
-    return (
-        positive @ above + negative @ below + constant(bias > 0.0),
-        positive @ below + negative @ above + constant(bias < 0.0),
-    )
-
-
-def _check_units(above: csr_array[Any, Any], below: csr_array[Any, Any], d_in: int, index: int) -> None:
-    """Refuse a unit of hidden layer ``index`` that a ReLU bends elsewhere than at an input's zero."""
-    mixed = np.flatnonzero((np.diff(above.indptr) > 0) & (np.diff(below.indptr) > 0))
-    used = (above + below)[mixed]
-    inputs = np.diff((used[:, :d_in] + used[:, d_in : 2 * d_in]).tocsr().indptr)
-    constant = np.diff(used[:, 2 * d_in :].tocsr().indptr)
-    bent = np.flatnonzero(inputs + constant > 1)
-    if not bent.size:
-        return
-    unit, count = int(mixed[bent[0]]), int(inputs[bent[0]])
-    if count > 1:
-        raise UnsupportedStructureError(
-            f"unit {unit} of hidden layer {index} has {count} nonzero input weights; "
-            "comparing layer by layer needs at most one where signs are mixed (method 'interval' does not)"
-        )
-    raise UnsupportedStructureError(
-        f"unit {unit} of hidden layer {index} has both an input weight and a bias; "
-        "comparing layer by layer needs at most one of them where signs are mixed "
-        "(method 'interval' does not)"
-    )
+def _signs(layer: Dense, above: Floats, below: Floats) -> tuple[Floats, Floats]:
+    """Return 1.0 where the layer's units can be > 0 and < 0, from the same of the units before it."""
+    weight, bias = layer.weight, np.zeros(layer.d_out) if layer.bias is None else layer.bias
+    up, down = (weight > 0.0).astype(np.float32), (weight < 0.0).astype(np.float32)
+    signs = up @ above + down @ below, up @ below + down @ above
+    for side, constant in zip(signs, (bias > 0.0, bias < 0.0), strict=True):
+        side[:, -1] += constant
+        np.minimum(side, 1.0, out=side)
+    return signs

@@ -203,7 +203,7 @@ def check_refusals(exact_layers):
     """Check that a grouping that lets a bent unit through does not deceive the replay."""
     f = ReluNetwork([Dense([[1.0, 1.0]])])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(LayerGroup, "check", lambda self: None)
+        patch.setattr(LayerGroup, "refusal", None)
         for hidden in (Dense([[1.0, 1.0]]), Dense([[1.0, 0.0]], [0.5])):
             with pytest.raises(UnsupportedStructureError, match="unit 0 of hidden layer 0 depends on"):
                 exact_layers(f, ReluNetwork([hidden, Dense([[1.0]])]))
@@ -250,11 +250,11 @@ MUTANTS = [
     (MidRad.relu, "self.rad, mixed.rad", "0.0 * self.rad, mixed.rad"),
     (MidRad.relu, "np.maximum(high, 0.0)", "np.maximum(low, 0.0)"),
     (MidRad.relu, "np.where(low >= 0.0, self.mid, mixed.mid)", "self.mid"),
-    (groups_module._check_units, "inputs + constant > 1", "inputs > 1"),
-    (groups_module._check_units, "inputs + constant > 1", "constant > 1"),
-    (groups_module._signs_after, "positive @ below + negative @ above", "positive @ below"),
-    (groups_module._signs_after, "+ constant(bias < 0.0)", ""),
-    (LayerGroup.check, "nonnegative=self.nonnegative", "nonnegative=True"),
+    (groups_module._first_bend, "inputs + used[:, -1] > 1", "inputs > 1"),
+    (groups_module._first_bend, "inputs + used[:, -1] > 1", "used[:, -1] > 1"),
+    (groups_module._signs, "up @ below + down @ above", "up @ below"),
+    (groups_module._signs, "(bias > 0.0, bias < 0.0)", "(bias > 0.0, bias > 0.0)"),
+    (groups_module._first_bend, "not group.nonnegative", "False"),
     (layer_groups, "start > 0 and relu_after[start - 1]", "start > 0"),
 ]
 

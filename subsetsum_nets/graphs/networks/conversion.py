@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
@@ -16,7 +14,7 @@ from subsetsum_nets.graphs.networks.origins import derived_origins
 from subsetsum_nets.masks import NetworkMasks
 from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.errors import UnsupportedStructureError
-from subsetsum_nets.networks.layer_groups import groupings, layer_groups, size_fits
+from subsetsum_nets.networks.layer_groups import layer_groups
 from subsetsum_nets.networks.relu_network import ReluNetwork
 
 if TYPE_CHECKING:
@@ -137,19 +135,15 @@ def network_graph(network: ReluNetwork | Pruned) -> LayeredDag:
 
 
 def _groups(parts: NetworkParts) -> tuple[range, ...]:
-    """Return which layers stand for which layer of the target; none where the sizes do not say so.
-
-    Where sizes leave a choice, it is that of the verification, by the structure of the pruned network.
-    """
+    """Return which layers stand for which layer of the target; none where they do not."""
     if parts.target is None:
         return ()
-    counts = len(parts.target.layers), len(parts.network.layers)
-    found = list(islice(groupings(*counts, size_fits(parts.target, parts.network)), 2))
-    if len(found) > 1:
-        pruned = NetworkMasks(list(parts.masks), list(parts.bias_masks)).apply(parts.network)
-        with suppress(UnsupportedStructureError):
-            return tuple(group.range for group in layer_groups(parts.target, pruned))
-    return found[0] if found else ()
+    pruned = NetworkMasks(list(parts.masks), list(parts.bias_masks)).apply(parts.network)
+    try:
+        groups = layer_groups(parts.target, pruned)
+    except UnsupportedStructureError:
+        return ()
+    return tuple(range(group.start, group.start + len(group.layers)) for group in groups)
 
 
 def _unrolled(convolution: Any, mask: Any) -> Any:

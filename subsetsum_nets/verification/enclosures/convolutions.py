@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from subsetsum_nets.networks.arrays import dense_array
-from subsetsum_nets.networks.convolution import ConvolutionMatrix
+from subsetsum_nets.networks.convolution import ConvolutionMatrix, has_kernel
 from subsetsum_nets.verification.enclosures.midrad import (
     MidRad,
     entries,
-    has_kernel,
     inflate,
     matmul,
     sum_up,

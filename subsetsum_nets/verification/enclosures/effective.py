@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from subsetsum_nets.networks.arrays import is_sparse
+from subsetsum_nets.networks.convolution import has_kernel
 from subsetsum_nets.networks.layer_groups import layer_groups
 from subsetsum_nets.verification.enclosures.convolutions import (
     composed,
@@ -26,7 +27,6 @@ from subsetsum_nets.verification.enclosures.midrad import (
     MidRad,
     affine,
     entries,
-    has_kernel,
     inflate,
     matmul,
     product_up,

@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from subsetsum_nets.networks.arrays import is_sparse
+from subsetsum_nets.networks.convolution import has_kernel
 from subsetsum_nets.verification.errors import BoundOverflowError, SoundnessError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from typing_extensions import TypeIs
 
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.convolution import ConvolutionMatrix
@@ -53,11 +53,6 @@ class Matrix(Protocol):
 
     def __abs__(self) -> Any:
         """Return the absolute matrix."""
-
-
-def has_kernel(matrix: object) -> TypeIs[ConvolutionMatrix]:
-    """Tell whether a matrix is kept as a kernel: a ConvolutionMatrix, or what is used like one."""
-    return hasattr(matrix, "kernel")
 
 
 def check_arithmetic() -> None:
