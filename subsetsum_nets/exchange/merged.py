@@ -87,7 +87,7 @@ def without_dead_units(network: ReluNetwork) -> ReluNetwork:
     ReluNetwork(1-1-1, 2 parameters)
 
     """
-    stages = [_Stage(_csr(layer.weight), _bias(layer)) for layer in network.affine_layers]
+    stages = [_Stage(_csr(layer.weight), layer.offset) for layer in network.affine_layers]
     hidden = range(len(stages) - 1)
     for index in hidden:
         weight, bias = stages[index]
@@ -127,7 +127,7 @@ def _relu_stages(network: ReluNetwork) -> list[_Stage]:
     signed = False
     last = len(network.layers) - 1
     for index, layer in enumerate(network.affine_layers):
-        weight, bias = _csr(layer.weight), _bias(layer)
+        weight, bias = _csr(layer.weight), layer.offset
         weight = _csr(hstack([weight, -weight])) if signed else weight
         signed = index != last and not network.relu_after[index]
         stages.append(
@@ -219,7 +219,3 @@ def _csr(weight: Any) -> csr_array[Any, Any]:
         matrix = matrix.copy()
         matrix.eliminate_zeros()
     return matrix
-
-
-def _bias(layer: Any) -> FloatArray:
-    return np.zeros(layer.d_out) if layer.bias is None else layer.bias

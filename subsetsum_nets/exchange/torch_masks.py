@@ -16,12 +16,11 @@ from subsetsum_nets.exchange.torch_tensors import (
     dense_images,
     layers_from_torch,
     module_names,
-    narrowed,
     natural_order,
     to_torch,
 )
 from subsetsum_nets.masks import NetworkMasks
-from subsetsum_nets.networks.arrays import dense_array
+from subsetsum_nets.networks.arrays import dense_array, narrowed
 from subsetsum_nets.networks.convolution import Conv2d
 from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.errors import InvalidNetworkError, NetworkFileError

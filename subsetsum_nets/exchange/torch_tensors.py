@@ -135,10 +135,3 @@ def to_torch(weight: Array, image: Image | None) -> Array:
     if weight.ndim == 4:
         return np.ascontiguousarray(kernel_to_channels_first(weight))
     return weight if image is None else columns_to_channels_first(weight, image)
-
-
-def narrowed(numbers: Array) -> Array:
-    """Return ``numbers`` as float32 where that changes none of them."""
-    with np.errstate(over="ignore", under="ignore"):
-        single = numbers.astype(np.float32)
-    return single if np.array_equal(single, numbers) else numbers

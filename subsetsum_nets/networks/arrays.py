@@ -32,6 +32,13 @@ def dense_array(weight: Any) -> FloatArray:
     return dense
 
 
+def narrowed(numbers: NDArray[Any]) -> NDArray[Any]:
+    """Return ``numbers`` as float32 where that changes none of them; random weights are drawn to allow it."""
+    with np.errstate(over="ignore", under="ignore"):
+        single = numbers.astype(np.float32)
+    return single if np.array_equal(single, numbers) else numbers
+
+
 def exact_float64(values: Any, what: str) -> FloatArray:
     """Return ``values`` as a read-only float64 array holding exactly the given numbers.
 

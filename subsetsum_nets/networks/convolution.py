@@ -193,6 +193,11 @@ class AffineConvolution(NamedTuple):
         """Number of outputs, h w c_out."""
         return self.weight.shape[0]
 
+    @property
+    def offset(self) -> FloatArray:
+        """The bias, zeros where there is none."""
+        return np.zeros(self.d_out) if self.bias is None else self.bias
+
 
 class ConvolutionMatrix:
     """The matrix of a convolution of images of one size, kept as its kernel.

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from subsetsum_nets.networks.arrays import FloatArray, exact_float64, is_sparse
 from subsetsum_nets.networks.errors import InvalidNetworkError
 
@@ -91,6 +93,11 @@ class Dense:
         """Number of stored weights and biases (stored entries for a sparse weight)."""
         stored = int(self.weight.nnz) if is_sparse(self.weight) else int(self.weight.size)
         return stored + (0 if self.bias is None else int(self.bias.size))
+
+    @property
+    def offset(self) -> FloatArray:
+        """The bias, zeros where there is none."""
+        return np.zeros(self.d_out) if self.bias is None else self.bias
 
     @property
     def stored(self) -> Weight:

@@ -1,5 +1,8 @@
 """Errors about networks and their files."""
 
+from os import PathLike
+from pathlib import Path
+
 
 class InvalidNetworkError(ValueError):
     """Layers that do not make a network: mismatched shapes, NaN or infinite weights, an empty list."""
@@ -21,3 +24,8 @@ class UnsupportedStructureError(NotImplementedError):
 
 class NetworkFileError(ValueError):
     """A file that cannot be read as a network: foreign, truncated, or of an unknown format."""
+
+
+def unreadable(path: str | PathLike[str], reason: str) -> NetworkFileError:
+    """Return the error that says why a file is no network."""
+    return NetworkFileError(f"{Path(path)} cannot be read as a network: {reason}")

@@ -95,8 +95,8 @@ class LayerGroup:
             return None
         if pair is None:
             return _first_bend(self.matrices[:-1], self)
-        bias, channels = self.layers[0].bias, pair[0].kernel.shape[3]
-        return _first_bend([Dense(pair[0].rows, None if bias is None else bias[:channels])], self)
+        rows = pair[0].rows  # channel by channel
+        return _first_bend([Dense(rows, self.layers[0].offset[: len(rows)])], self)
 
 
 def layer_groups(target: ReluNetwork, pruned: ReluNetwork) -> tuple[LayerGroup, ...]:
@@ -243,12 +243,12 @@ def _looks_at_one(layer: Dense) -> bool:
     """Tell, at a glance, that every unit has one input weight at most, or a bias alone."""
     weight = layer.weight
     entries = np.diff(weight.indptr) if is_sparse(weight) else np.count_nonzero(weight, axis=1)
-    return bool((entries + (0 if layer.bias is None else layer.bias != 0.0) <= 1).all())
+    return bool((entries + (layer.offset != 0.0) <= 1).all())
 
 
 def _signs(layer: Dense, above: Floats, below: Floats) -> tuple[Floats, Floats]:
     """Return 1.0 where the layer's units can be > 0 and < 0, from the same of the units before it."""
-    weight, bias = layer.weight, np.zeros(layer.d_out) if layer.bias is None else layer.bias
+    weight, bias = layer.weight, layer.offset
     up, down = (weight > 0.0).astype(np.float32), (weight < 0.0).astype(np.float32)
     signs = up @ above + down @ below, up @ below + down @ above
     for side, constant in zip(signs, (bias > 0.0, bias < 0.0), strict=True):

@@ -85,7 +85,7 @@ def _apply(weight: Matrix, x: FloatArray) -> FloatArray:
 def float_layers(network: ReluNetwork) -> list[FloatLayer]:
     """Return the layers of a network as they are."""
     return [
-        FloatLayer(layer.weight, None, np.zeros(layer.d_out) if layer.bias is None else layer.bias, relu)
+        FloatLayer(layer.weight, None, layer.offset, relu)
         for layer, relu in zip(network.affine_layers, network.relu_after, strict=True)
     ]
 

@@ -16,7 +16,13 @@ from verification.tiny_images import (
 from verification.tiny_networks import NORMS, check_encloses, exact_norm, exact_product, fraction_rows
 
 from subsetsum_nets.networks import Ball, Box, Conv2d, ConvolutionMatrix, ReluNetwork
-from subsetsum_nets.verification.enclosures import convolution_norms, convolutions, effective, midrad
+from subsetsum_nets.verification.enclosures import (
+    convolution_norms,
+    convolutions,
+    effective,
+    midrad,
+    spectral,
+)
 from subsetsum_nets.verification.enclosures.convolution_norms import convolution_norm_up
 from subsetsum_nets.verification.enclosures.convolutions import ConvolutionMidRad
 from subsetsum_nets.verification.enclosures.midrad import MidRad, affine, matmul, product_up, row_norms_up
@@ -180,9 +186,9 @@ MUTANTS = [
         "ours.kernel.minus(theirs.kernel)",
         "MidRad.point(ours.kernel.minus(theirs.kernel).mid)",
     ),
-    (operator_norms, convolution_norm_up, "centre + _simple_bound(matrix.rad)", "centre"),
-    (operator_norms, convolution_norms._simple_bound, "min(frobenius, float(hoelder))", "frobenius / 2"),
-    (operator_norms, convolution_norms._simple_bound, "np.sqrt(columns)", "0.0 * columns"),
+    (operator_norms, convolution_norm_up, "centre + simple_bound(matrix.rad)", "centre"),
+    (operator_norms, spectral.simple_bound, "min(frobenius, float(hoelder))", "frobenius / 2"),
+    (operator_norms, spectral.simple_bound, "np.sqrt(columns)", "0.0 * columns"),
     (operator_norms, convolution_norms._grid_bound, "np.sqrt(square)", "np.sqrt(square / 2)"),
     (operator_norms, convolution_norms._grid_bound, "unscaled_up(np.array(bound), exponent)", "bound"),
     (operator_norms, convolution_norms._offsets_bound, "sum_up(norms)", "norms.max()"),
@@ -216,14 +222,14 @@ MUTANTS = [
     (
         trapped,
         effective._convolutions,
-        "affine(second.weight, MidRad.point(np.maximum(_bias(first), 0.0)))",
+        "affine(second.weight, MidRad.point(np.maximum(first.offset, 0.0)))",
         (
-            "MidRad.point(np.tile(np.maximum(_bias(first), 0.0)[: len(before.rows)] @ "
+            "MidRad.point(np.tile(np.maximum(first.offset, 0.0)[: len(before.rows)] @ "
             "after.kernel.sum((0, 1)), first.d_out // len(before.rows)))"
         ),
     ),
-    (trapped, effective._convolutions, "constants.plus(_bias(second))", "MidRad.point(_bias(second))"),
-    (pairs, effective._convolutions, "constants.plus(_bias(second))", "constants"),
+    (trapped, effective._convolutions, "constants.plus(second.offset)", "MidRad.point(second.offset)"),
+    (pairs, effective._convolutions, "constants.plus(second.offset)", "constants"),
     (trapped, ConvolutionMatrix.at_one_place, "elsewhere.any()", "False"),
 ]
 

@@ -52,7 +52,7 @@ MUTANTS = [
     # stale
     (
         "methods.propagated",
-        "        of_g = intersection(range_sum(of_f, change), Range(*image.bounds()))\n",
+        "        of_g = range_sum(of_f, change).meet(Range(*image.bounds()))\n",
         "        of_g = of_f\n",
     ),
     # stale

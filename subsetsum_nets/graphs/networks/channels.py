@@ -10,7 +10,7 @@ from subsetsum_nets.graphs.dag.edges import EdgeBlock
 from subsetsum_nets.graphs.dag.nodes import NodeLayer
 from subsetsum_nets.graphs.errors import InvalidGraphError
 from subsetsum_nets.graphs.face import LayeredDag
-from subsetsum_nets.graphs.networks.conversion import affine_layers, network_parts
+from subsetsum_nets.graphs.networks.conversion import network_parts
 from subsetsum_nets.networks.arrays import dense_array
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def channel_graph(network: ReluNetwork | Pruned) -> LayeredDag:
 
     """
     parts = network_parts(network)
-    channels = _input_channels(parts.network)
+    channels = parts.network.shapes[0][-1] or 0
     layers, blocks = [NodeLayer.of(np.zeros(channels, dtype=bool))], {}
     for number, layer in enumerate(parts.network.layers):
         mask, bias_mask = parts.masks[number], parts.bias_masks[number]
@@ -53,11 +53,6 @@ def channel_graph(network: ReluNetwork | Pruned) -> LayeredDag:
             NodeLayer.of(np.full(channels, parts.network.relu_after[number]), layer.bias, bias_mask)
         )
     return LayeredDag(layers, blocks, summary=True)
-
-
-def _input_channels(network: ReluNetwork) -> int:
-    shape = getattr(network, "input_shape", None)
-    return int(shape[-1]) if shape is not None else int(affine_layers(network)[0].d_in)
 
 
 def _dense_edges(layer: Any, mask: Any, channels: int) -> tuple[Any, Any]:

@@ -43,12 +43,6 @@ class Pruned(Protocol):
         """The network that was approximated."""
 
 
-def affine_layers(network: ReluNetwork) -> Sequence[Any]:
-    """Return views of the layers as matrices on flattened values; convolutions are written out."""
-    layers: Sequence[Any] = getattr(network, "affine_layers", network.layers)
-    return layers
-
-
 class NetworkParts(NamedTuple):
     """A network and its masks: None in place of every mask for a network that is not pruned."""
 
@@ -113,7 +107,7 @@ def network_graph(network: ReluNetwork | Pruned) -> LayeredDag:
     """
     parts = network_parts(network)
     network, masks, bias_masks, target = parts
-    matrices = affine_layers(network)
+    matrices: Sequence[Any] = network.affine_layers
     layers = [NodeLayer.of(np.zeros(matrices[0].d_in, dtype=bool))]
     blocks = []
     for matrix, mask, bias_mask, relu in zip(matrices, masks, bias_masks, network.relu_after, strict=True):
@@ -125,7 +119,7 @@ def network_graph(network: ReluNetwork | Pruned) -> LayeredDag:
         blocks.append(EdgeBlock.of(weight, mask))
         layers.append(NodeLayer.of(np.full(matrix.d_out, relu), matrix.bias, bias_mask))
     origins, shapes = derived_origins(
-        () if target is None else affine_layers(target), _groups(parts), layers, blocks
+        () if target is None else target.affine_layers, _groups(parts), layers, blocks
     )
     found = {
         (a, a + 1): EdgeBlock(block.shape, block.weight, block.pattern, block.kept, origin)

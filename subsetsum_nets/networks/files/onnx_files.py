@@ -17,7 +17,7 @@ import numpy as np
 from subsetsum_nets.networks.arrays import dense_array, is_sparse
 from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.domains import domain_from_json
-from subsetsum_nets.networks.errors import InvalidNetworkError, NetworkFileError
+from subsetsum_nets.networks.errors import InvalidNetworkError, NetworkFileError, unreadable
 from subsetsum_nets.networks.files.atomic_files import atomic_write
 from subsetsum_nets.networks.files.onnx_layouts import (
     columns_to_channels_first,
@@ -97,7 +97,7 @@ def read_onnx(path: str | os.PathLike[str], *, output: str | None = None) -> Rel
             model, file_size=Path(path).stat().st_size, output=output, domain=_domain(path, model)
         )
     except NetworkFileError as error:
-        raise _unreadable(path, str(error)) from error
+        raise unreadable(path, str(error)) from error
     except InvalidNetworkError as error:
         raise InvalidNetworkError(f"{Path(path)}: {error}") from error
 
@@ -308,14 +308,14 @@ def _model(path: str | os.PathLike[str]) -> ModelProto:
     from onnx import ModelProto
 
     if place.stat().st_size > _LARGEST:
-        raise _unreadable(path, "it is larger than 2 GiB, where ONNX files end")
+        raise unreadable(path, "it is larger than 2 GiB, where ONNX files end")
     contents = place.read_bytes()
     try:
         model: ModelProto = ModelProto.FromString(contents)
     except Exception as error:  # whatever a parser makes of foreign bytes means the same here
-        raise _unreadable(path, f"it is not a complete ONNX file ({error})") from error
+        raise unreadable(path, f"it is not a complete ONNX file ({error})") from error
     if not model.HasField("graph"):
-        raise _unreadable(path, "it is not an ONNX file: it holds no graph")
+        raise unreadable(path, "it is not an ONNX file: it holds no graph")
     return model
 
 
@@ -327,12 +327,12 @@ def _domain(path: str | os.PathLike[str], model: ModelProto) -> Domain | None:
     try:
         header = json.loads(headers[0])
         if len(headers) > 1 or header["format"] != _FORMAT or header["version"] != _VERSION:
-            raise _unreadable(path, f"its metadata {_HEADER!r} is not of version {_VERSION}")
+            raise unreadable(path, f"its metadata {_HEADER!r} is not of version {_VERSION}")
         return None if header["domain"] is None else domain_from_json(header["domain"])
     except NetworkFileError:
         raise
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise _unreadable(path, f"its metadata {_HEADER!r} has no proper domain ({error})") from error
+        raise unreadable(path, f"its metadata {_HEADER!r} has no proper domain ({error})") from error
 
 
 def _import_onnx() -> None:
@@ -340,7 +340,3 @@ def _import_onnx() -> None:
         import onnx  # noqa: F401
     except ImportError as error:
         raise ImportError("ONNX files need the extra 'onnx': pip install 'subsetsum-nets[onnx]'") from error
-
-
-def _unreadable(path: str | os.PathLike[str], reason: str) -> NetworkFileError:
-    return NetworkFileError(f"{Path(path)} cannot be read as a network: {reason}")

@@ -110,7 +110,7 @@ class TwoSlope:
         """Return an enclosure of the error ``self - layer``, again a two-slope layer."""
         positive = _difference(self.positive, layer)
         negative = positive if self.negative is self.positive else _difference(self.negative, layer)
-        return TwoSlope(positive, negative, self.bias.minus(MidRad.point(_bias(layer))))
+        return TwoSlope(positive, negative, self.bias.minus(MidRad.point(layer.offset)))
 
     def image(self, x: MidRad) -> MidRad:
         """Enclose the values of the layer for all x in a set, shape (d_in,)."""
@@ -168,7 +168,7 @@ def _effective(group: LayerGroup) -> TwoSlope:
     first, *others = group.layers
     if not others:
         weight = point_set(first.weight)
-        return TwoSlope(weight, weight, MidRad.point(_bias(first)))
+        return TwoSlope(weight, weight, MidRad.point(first.offset))
     if (pair := group.convolutions) is not None:
         return _convolutions(group, *pair)
     return _matrices(group)
@@ -190,12 +190,12 @@ def _convolutions(group: LayerGroup, before: ConvolutionMatrix, after: Convoluti
     first, second = group.layers
     if not any(group.relu_after):
         (weight,) = composed(before, after, before.rows)
-        return TwoSlope(weight, weight, affine(second.weight, MidRad.point(_bias(first)), _bias(second)))
+        return TwoSlope(weight, weight, affine(second.weight, MidRad.point(first.offset), second.offset))
     from scipy.sparse import hstack
 
     positive, negative = composed(before, after, hstack(_halves(before.rows)).tocsr())
-    constants = affine(second.weight, MidRad.point(np.maximum(_bias(first), 0.0)))
-    return TwoSlope(positive, negative, constants.plus(_bias(second)))
+    constants = affine(second.weight, MidRad.point(np.maximum(first.offset, 0.0)))
+    return TwoSlope(positive, negative, constants.plus(second.offset))
 
 
 def _matrices(group: LayerGroup) -> TwoSlope:
@@ -205,12 +205,12 @@ def _matrices(group: LayerGroup) -> TwoSlope:
     what is of max(x, 0) or 1 and the negative part of what is of min(x, 0).
     """
     first, *others = group.matrices
-    parts: list[Any] = [first.weight, _bias(first)[:, np.newaxis]]
+    parts: list[Any] = [first.weight, first.offset[:, np.newaxis]]
     for layer, relu in zip(others, group.relu_after, strict=True):
         if relu:
             parts = _relu(parts)
         *slopes, constant = _times(layer.weight, parts)
-        parts = [*slopes, constant.plus(_bias(layer)[:, np.newaxis])]
+        parts = [*slopes, constant.plus(layer.offset[:, np.newaxis])]
     return TwoSlope(parts[0], parts[-2], MidRad(parts[-1].mid[:, 0], parts[-1].rad[:, 0]))
 
 
@@ -244,7 +244,3 @@ def _times(weight: Matrix, parts: list[Any]) -> list[MidRad]:
     return [
         MidRad(product.mid[:, start:end], product.rad[:, start:end]) for start, end in pairwise([0, *ends])
     ]
-
-
-def _bias(layer: AffineLayer) -> FloatArray:
-    return np.zeros(layer.d_out) if layer.bias is None else layer.bias

@@ -35,6 +35,10 @@ class Range:
         """Return the range of max(x, 0)."""
         return Range(np.maximum(self.low, 0.0), np.maximum(self.high, 0.0))
 
+    def meet(self, other: Range) -> Range:
+        """Return the range of what lies in both."""
+        return Range(np.maximum(self.low, other.low), np.minimum(self.high, other.high))
+
     @np.errstate(over="ignore")
     def widened(self, deviation: FloatArray) -> Range:
         """Return the range of all y with ``|y - x| <= deviation``, rounded outward."""

@@ -37,7 +37,6 @@ from subsetsum_nets.verification.methods.interval import difference_up
 from subsetsum_nets.verification.methods.slope_ranges import (
     ball_slope_range,
     box_slope_range,
-    intersection,
     range_sum,
 )
 from subsetsum_nets.verification.results import LayerBound, MethodBound
@@ -139,9 +138,9 @@ class _Propagation:
         radius = inflate(carried + fresh + magnitudes.bias, 2)
         change = Range(-radius, radius)
         if followed_back(of_f.low.size, last=index == len(self._effective) - 1):
-            change = intersection(change, self._propagated(index))
+            change = change.meet(self._propagated(index))
         image = self._effective[index].image(MidRad.from_bounds(inputs.low, inputs.high))
-        of_g = intersection(range_sum(of_f, change), Range(*image.bounds()))
+        of_g = range_sum(of_f, change).meet(Range(*image.bounds()))
         before = np.maximum(np.abs(change.low), np.abs(change.high))
         before = np.minimum(before, difference_up(of_f, of_g))
         self.deviation = before
@@ -195,7 +194,7 @@ class _Propagation:
         if layer == 0 and (ball := self._domain.ball) is not None:
             center = ball.centre(inputs.low.size)
             in_ball = ball_slope_range(positive, negative, inputs, center, ball.radius)
-            effect = intersection(effect, in_ball)
+            effect = effect.meet(in_ball)
         return range_sum(effect, box_slope_range(constant, constant, one))
 
 

@@ -252,11 +252,6 @@ def diagonal(values: ExactMatrix) -> ExactMatrix:
     return ExactMatrix.from_ints(numbers, (n, n), values.scale)
 
 
-def half(values: ExactMatrix) -> ExactMatrix:
-    """Return the values divided by two."""
-    return ExactMatrix(values.ints, values.scale + 1)
-
-
 def error_of_relu(before: ExactRange, slope: ExactMatrix) -> ExactMatrix:
     """Return the largest ``max(z, 0) - slope z`` over each range, for slopes in [0, 1]; the least is >= 0."""
     below = scaled_rows(positive_part(-before.low), slope)

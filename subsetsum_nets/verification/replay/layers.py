@@ -16,7 +16,7 @@ import numpy as np
 from subsetsum_nets.networks.arrays import dense_array
 from subsetsum_nets.networks.layer_groups import layer_groups
 from subsetsum_nets.verification.errors import UnsupportedStructureError
-from subsetsum_nets.verification.replay.arithmetic import ExactMatrix, integers, zeros
+from subsetsum_nets.verification.replay.arithmetic import ExactMatrix, integers
 
 if TYPE_CHECKING:
     from subsetsum_nets.networks.layer_groups import LayerGroup
@@ -104,11 +104,7 @@ def _effective(group: LayerGroup) -> ExactLayer:
 
 def _exact_layer(layer: AffineLayer) -> ExactLayer:
     matrix = ExactMatrix.from_floats(dense_array(layer.weight))
-    return ExactLayer(matrix, matrix, _bias(layer))
-
-
-def _bias(layer: AffineLayer) -> ExactMatrix:
-    return zeros(layer.d_out) if layer.bias is None else ExactMatrix.from_floats(layer.bias)
+    return ExactLayer(matrix, matrix, ExactMatrix.from_floats(layer.offset))
 
 
 def _folded(group: LayerGroup) -> ExactLayer:
@@ -143,7 +139,7 @@ def _through(layer: AffineLayer, rows: list[_Row], scale: int, one: int) -> tupl
     """
     units, sources, weights = _entries(layer.weight)
     numbers, weight_scale = integers(weights)
-    biases, bias_scale = integers(np.zeros(layer.d_out) if layer.bias is None else layer.bias)
+    biases, bias_scale = integers(layer.offset)
     finer = max(scale + weight_scale, bias_scale)
     shift = finer - scale - weight_scale
     sums: list[_Row] = [defaultdict(int) for _ in biases]

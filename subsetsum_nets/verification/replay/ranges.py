@@ -11,6 +11,7 @@ import numpy as np
 from subsetsum_nets.verification.replay.arithmetic import (
     ExactMatrix,
     entrywise,
+    half,
     maximum,
     minimum,
     positive_part,
@@ -60,7 +61,7 @@ def symmetric(radius: ExactMatrix) -> ExactRange:
 def image(weight: ExactMatrix, x: ExactRange) -> ExactRange:
     """Return the range of ``W x``, from twice the midpoint and twice the radius of x."""
     middle, reach = weight @ (x.low + x.high), abs(weight) @ (x.high - x.low)
-    return ExactRange(_half(middle - reach), _half(middle + reach))
+    return ExactRange(half(middle - reach), half(middle + reach))
 
 
 def two_slope_image(layer: ExactLayer, x: ExactRange) -> ExactRange:
@@ -139,7 +140,3 @@ def counted_slopes(positive: ExactMatrix, negative: ExactMatrix, x: ExactRange) 
     above = ExactMatrix.from_ints([int(sign > 0) for sign in x.high.signs()], x.high.shape, 0)
     below = ExactMatrix.from_ints([int(sign < 0) for sign in x.low.signs()], x.low.shape, 0)
     return maximum(positive.scaled_columns(above), negative.scaled_columns(below))
-
-
-def _half(values: ExactMatrix) -> ExactMatrix:
-    return ExactMatrix(values.ints, values.scale + 1)

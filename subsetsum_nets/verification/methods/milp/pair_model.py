@@ -282,7 +282,8 @@ class _Builder:
     def network(self, network: ReluNetwork, inputs: Indices) -> Indices:
         """Return the outputs of a network on its own."""
         for layer, relu in zip(network.affine_layers, network.relu_after, strict=True):
-            inputs = self.affine([(MidRad.point(dense_array(layer.weight)), inputs)], _bias(layer))
+            weight = MidRad.point(dense_array(layer.weight))
+            inputs = self.affine([(weight, inputs)], MidRad.point(layer.offset))
             inputs = self.relu(inputs) if relu else inputs
         return inputs
 
@@ -296,7 +297,7 @@ class _Builder:
         for index, (layer, two_slope) in enumerate(zip(target.affine_layers, effective, strict=True)):
             weight = dense_array(layer.weight)
             error = two_slope.minus(layer)
-            z = self.affine([(MidRad.point(weight), of_f)], _bias(layer))
+            z = self.affine([(MidRad.point(weight), of_f)], MidRad.point(layer.offset))
             blocks: list[tuple[MidRad, Indices, float]] = []
             if difference.size:
                 blocks.append((MidRad.point(weight), difference, scale))
@@ -442,10 +443,6 @@ def _scaled(matrix: MidRad, factor: float) -> MidRad:
 def _power_of_two(size: float) -> float:
     """Return a power of two near ``size``, kept away from where float64 ends."""
     return 1.0 if size == 0.0 else float(2.0 ** np.clip(np.frexp(size)[1], -500, 500))
-
-
-def _bias(layer: Any) -> MidRad:
-    return MidRad.point(np.zeros(layer.d_out) if layer.bias is None else layer.bias)
 
 
 def _zeros(count: int) -> MidRad:
