@@ -50,6 +50,7 @@ class NetworkParts(NamedTuple):
     masks: Sequence[Any]
     bias_masks: Sequence[Any]
     target: ReluNetwork | None
+    pruned: ReluNetwork | None = None
 
 
 def network_parts(network: ReluNetwork | Pruned) -> NetworkParts:
@@ -68,7 +69,8 @@ def network_parts(network: ReluNetwork | Pruned) -> NetworkParts:
         return NetworkParts(network, none, none, None)
     if not isinstance(getattr(network, "random", None), ReluNetwork):
         raise TypeError(f"a graph is made of a ReluNetwork or PrunedNetwork, got {type(network).__name__}")
-    parts = NetworkParts(network.random, network.masks, network.bias_masks, network.target)
+    pruned = getattr(network, "network", None)
+    parts = NetworkParts(network.random, network.masks, network.bias_masks, network.target, pruned)
     if not len(parts.network.layers) == len(parts.masks) == len(parts.bias_masks):
         raise InvalidGraphError(f"there are {len(parts.masks)} masks for {len(parts.network.layers)} layers")
     return parts
@@ -106,7 +108,7 @@ def network_graph(network: ReluNetwork | Pruned) -> LayeredDag:
 
     """
     parts = network_parts(network)
-    network, masks, bias_masks, target = parts
+    network, masks, bias_masks, target, _ = parts
     matrices: Sequence[Any] = network.affine_layers
     layers = [NodeLayer.of(np.zeros(matrices[0].d_in, dtype=bool))]
     blocks = []
@@ -132,9 +134,9 @@ def _groups(parts: NetworkParts) -> tuple[range, ...]:
     """Return which layers stand for which layer of the target; none where they do not."""
     if parts.target is None:
         return ()
-    pruned = NetworkMasks(list(parts.masks), list(parts.bias_masks)).apply(parts.network)
+    masks = NetworkMasks(list(parts.masks), list(parts.bias_masks))
     try:
-        groups = layer_groups(parts.target, pruned)
+        groups = layer_groups(parts.target, parts.pruned or masks.apply(parts.network))
     except UnsupportedStructureError:
         return ()
     return tuple(range(group.start, group.start + len(group.layers)) for group in groups)

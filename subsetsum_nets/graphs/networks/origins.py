@@ -87,16 +87,16 @@ def _inputs_of_units(block: EdgeBlock, hidden: NodeLayer, before: Ints, d_in: in
     unit is for, kept or not; in a dense one the mask.
     """
     if block.pattern is not None:
-        count, sources = np.diff(block.pattern[0]), block.pattern[1]
+        units, sources = np.repeat(np.arange(block.shape[0]), np.diff(block.pattern[0])), block.pattern[1]
     else:
         kept = np.ones(block.shape, dtype=bool) if block.kept is None else block.kept
-        count, sources = np.count_nonzero(kept, axis=1), np.nonzero(kept)[1]
-    units, seen = np.repeat(np.arange(len(count)), count), before[sources]
-    inputs = np.full(len(count), -1, dtype=np.int64)
+        units, sources = np.divmod(np.flatnonzero(kept), block.shape[1])  # faster than np.nonzero
+    seen = before[sources]
+    inputs = np.full(block.shape[0], -1, dtype=np.int64)
     inputs[units] = seen
     inputs[units[seen != inputs[units]]] = -1  # two of its edges come from different inputs
     if hidden.bias is not None:
-        constant = count == 0
+        constant = np.bincount(units, minlength=inputs.size) == 0
         if block.pattern is None and hidden.bias_kept is not None:
             constant &= hidden.bias_kept
         inputs[constant] = d_in
