@@ -61,11 +61,7 @@ class Box:
 
     def bounds(self, dimension: int) -> tuple[FloatArray, FloatArray]:
         """Return (low, high), each of shape (dimension,); exactly the box."""
-        for bound in (self.low, self.high):
-            if bound.ndim and bound.size != dimension:
-                raise InvalidNetworkError(
-                    f"the domain has {bound.size} coordinates, the network {dimension} inputs"
-                )
+        _check_dimension(self, dimension)
         return (
             np.broadcast_to(self.low, (dimension,)).copy(),
             np.broadcast_to(self.high, (dimension,)).copy(),
@@ -154,10 +150,7 @@ class Ball:
 
     def bounds(self, dimension: int) -> tuple[FloatArray, FloatArray]:
         """Return (low, high), each of shape (dimension,): the box around the ball, rounded outward."""
-        if self.center.ndim and self.center.size != dimension:
-            raise InvalidNetworkError(
-                f"the domain has {self.center.size} coordinates, the network {dimension} inputs"
-            )
+        _check_dimension(self, dimension)
         center = np.broadcast_to(self.center, (dimension,))
         low, high = center - self.radius, center + self.radius
         return (
@@ -232,6 +225,13 @@ def _is_sum(total: FloatArray, a: FloatArray, b: float) -> NDArray[np.bool_]:
 
 
 Domain = Box | Ball
+
+
+def _check_dimension(domain: Domain, dimension: int) -> None:
+    if domain.dimension not in (None, dimension):
+        raise InvalidNetworkError(
+            f"the domain has {domain.dimension} coordinates, the network {dimension} inputs"
+        )
 
 
 def domain_from_json(description: Mapping[str, Any]) -> Domain:
