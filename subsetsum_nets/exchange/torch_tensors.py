@@ -96,6 +96,7 @@ def module_names(network: ReluNetwork, names: Sequence[str] | None) -> list[str]
 
     Examples
     --------
+    >>> from subsetsum_nets.networks import Dense, ReluNetwork
     >>> module_names(ReluNetwork([Dense([[1.0]]), Dense([[1.0]])]), None)
     ['0', '2']
 

@@ -59,6 +59,7 @@ class ReluNetwork:
     >>> net([[-3.0], [2.0]])
     array([[3.],
            [2.]])
+    >>> from subsetsum_nets.networks import Conv2d
     >>> mean = Dense(np.full((1, 4), 0.25))
     >>> images = ReluNetwork([Conv2d(np.full((1, 1, 1, 1), 2.0)), mean], input_shape=(2, 2, 1))
     >>> images

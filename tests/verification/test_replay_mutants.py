@@ -50,8 +50,8 @@ MUTANTS = [
     # ranges
     (
         "replay.ranges",
-        "(_half(middle - reach), _half(middle + reach))",
-        "(_half(middle), _half(middle + reach))",
+        "(half(middle - reach), half(middle + reach))",
+        "(half(middle), half(middle + reach))",
     ),
     ("replay.ranges", "abs(weight) @ (x.high - x.low)", "abs(weight) @ x.high"),
     ("replay.ranges", ".plus(point(layer.bias))\n        if", "\n        if"),

@@ -115,6 +115,7 @@ MUTANTS = [
     (ranges.first_layer_range, "row_norms_up(layer.weight)", "row_norms_up(layer.weight) / 2"),
     (ranges.network_ranges, "before.relu() if network.relu_after[index] else before", "before.relu()"),
     (ranges.layer_range, ", layer.bias)", ")"),
+    (ranges.Range.meet, "np.minimum(self.high, other.high)", "np.maximum(self.low, other.low)"),
     (midrad.affine, "rad = product_up(abs(weight), spread)", "rad = product_up(abs(weight), x.rad)"),
     (midrad.affine, "rad = product_up(abs(weight), spread)", "rad = product_up(abs(weight), spread - x.rad)"),
     (midrad.affine, "rounding_error(bias, roundings)", "0.0"),
