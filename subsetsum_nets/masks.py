@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from subsetsum_nets.networks.convolution import Conv2d
+from subsetsum_nets.networks.arrays import is_sparse
 from subsetsum_nets.networks.digests import array_digest
 from subsetsum_nets.networks.errors import InvalidNetworkError, NetworkFileError
 from subsetsum_nets.networks.files.atomic_files import atomic_write
 from subsetsum_nets.networks.files.npz_files import read_npz
-from subsetsum_nets.networks.relu_network import Dense, ReluNetwork, is_sparse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from subsetsum_nets.networks.random_networks import RandomRecipe
+    from subsetsum_nets.networks.relu_network import ReluNetwork
 
     Bools = NDArray[np.bool_]
 
@@ -60,30 +60,24 @@ class NetworkMasks:
 
         """
         self.check(network)
-        layers: list[Dense | Conv2d] = []
+        layers = []
         for layer, mask, bias_mask in zip(network.layers, self.weights, self.biases, strict=True):
             bias = None if layer.bias is None else np.where(bias_mask, layer.bias, 0.0)  # type: ignore[arg-type]
-            weight = _masked(layer)
+            weight = layer.stored
             kept = (
                 weight.multiply(mask).tocsr()
                 if is_sparse(weight)
                 else np.where(mask, np.asarray(weight), 0.0)
             )
-            layers.append(Conv2d(kept, bias) if isinstance(layer, Conv2d) else Dense(kept, bias))
-        return ReluNetwork(
-            layers,
-            final_relu=network.final_relu,
-            linear_after=network.linear_after,
-            domain=network.domain,
-            input_shape=network.input_shape,
-        )
+            layers.append(layer.with_stored(kept, bias))
+        return network.with_layers(layers)
 
     def check(self, network: ReluNetwork) -> None:
         """Raise InvalidNetworkError unless every mask has the shape of its weight or bias."""
         if not len(network.layers) == len(self.weights) == len(self.biases):
             raise InvalidNetworkError(f"{len(self.weights)} masks for {len(network.layers)} layers")
         for index, layer in enumerate(network.layers):
-            mask, bias_mask, weight = self.weights[index], self.biases[index], _masked(layer)
+            mask, bias_mask, weight = self.weights[index], self.biases[index], layer.stored
             if mask.shape != weight.shape or mask.dtype != bool:
                 raise InvalidNetworkError(
                     f"the mask of layer {index} is {mask.dtype} {mask.shape}, its weight {weight.shape}"
@@ -181,11 +175,6 @@ def random_counts(random: ReluNetwork, masks: NetworkMasks, recipe: RandomRecipe
     if recipe is None:
         return random.parameters, masks.kept
     return recipe.random_parameters, masks.kept_in(recipe.random_layers)
-
-
-def _masked(layer: Dense | Conv2d) -> Any:
-    """Return the array of a layer that its mask has the shape of."""
-    return layer.kernel if isinstance(layer, Conv2d) else layer.weight
 
 
 def _unpacked(packed: NDArray[Any], count: int) -> Bools:

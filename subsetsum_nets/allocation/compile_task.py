@@ -68,7 +68,7 @@ class CompileTask:
         The error of a vector is that of each of its coordinates. Where no row is needed no error counts: 0.
         """
         layers = []
-        for index, layer in enumerate(self.target.layers):
+        for index, layer in enumerate(self.target.dense_layers):
             columns = layer.d_in + (layer.bias is not None)
             sides = {side: np.zeros((layer.d_out, columns)) for side in ("positive", "negative")}
             for place, error in zip(self.places, errors, strict=True):

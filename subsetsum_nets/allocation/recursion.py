@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from subsetsum_nets.allocation.compile_task import CompileTask
     from subsetsum_nets.allocation.sizing import Sizing
     from subsetsum_nets.networks.arrays import FloatArray
-    from subsetsum_nets.networks.relu_network import Dense, ReluNetwork
+    from subsetsum_nets.networks.dense import Dense
+    from subsetsum_nets.networks.relu_network import ReluNetwork
 
 
 class RecursionAllocation(Allocation):
@@ -40,7 +41,7 @@ class RecursionAllocation(Allocation):
     def sizing(self) -> Sizing:
         """Return the least network for the uniform weight error that epsilon allows."""
         task = self._task
-        uniform = [_unit_errors(layer) for layer in task.target.layers]
+        uniform = [_unit_errors(layer) for layer in task.target.dense_layers]
         weight_error = largest_scale(self.recursion, uniform, task.epsilon)
         with np.errstate(over="ignore", invalid="ignore"):  # weights near the ends of float64
             return size_network(task.construction, task.target, weight_error, task.rows, task.delta)
@@ -65,7 +66,7 @@ def largest_scale(recursion: DifferentialRecursion, errors: Sequence[LayerErrors
     def bound(scale: float) -> float:
         if not scale * worst < 1e300:
             return math.inf
-        scaled = [LayerErrors(scale * e.positive, scale * e.negative, scale * e.bias) for e in errors]
+        scaled = [e.scaled(scale) for e in errors]
         try:
             return recursion.bound(scaled, NORM).upper
         except OverflowError:

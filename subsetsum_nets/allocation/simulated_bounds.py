@@ -138,7 +138,7 @@ class SimulatedBounds:
         effective = []
         linear = {place.layer for place in self._places if place.side == "both"}
         for index, (layer, (above, below, bias)) in enumerate(
-            zip(self._target.layers, self._task.arranged(drawn), strict=True)
+            zip(self._target.dense_layers, self._task.arranged(drawn), strict=True)
         ):
             weight = weight_with_bias(layer)[:, : layer.d_in]
             positive = MidRad.point(weight + above)
@@ -175,7 +175,8 @@ class SimulatedBounds:
                     matrix = matrix * _chords(ranges[index].low, ranges[index].high)
                 norms = np.linalg.norm(matrix, axis=0)
                 columns.insert(0, np.maximum(norms, _LEAST_SHARE * norms.max()))
-                matrix = matrix @ weight_with_bias(target.layers[index])[:, : target.layers[index].d_in]
+                layer = target.dense_layers[index]
+                matrix = matrix @ weight_with_bias(layer)[:, : layer.d_in]
         return [
             np.outer(columns[p.layer], _sizes(p.side, inputs[p.layer].low, inputs[p.layer].high)[p.columns])
             for p in self._places

@@ -109,7 +109,7 @@ def size_network(
     needed = int(np.argmax(chosen <= weight_error)) if (chosen <= weight_error).any() else MOST_ITEMS
     items = min(MOST_ITEMS, max(_FREE_ITEMS, needed + SPARE_ITEMS))
     errors = np.append(drawn[:items], chosen[items])
-    blocks = min(weight_with_bias(layer).shape[1] for layer in target.layers)
+    blocks = min(weight_with_bias(layer).shape[1] for layer in target.dense_layers)
     for candidates in range(1, MOST_CANDIDATES + 1):
         chances = binomial(candidates * law.share, law.usable, items)
         mean = float(chances @ errors)
@@ -141,7 +141,7 @@ def _worst_layer(
     ``inverse_density(u, Z - u)`` gives the 1/phi(z) that counts for weights at u deviations.
     """
     worst = 0.0
-    for layer in target.layers:
+    for layer in target.dense_layers:
         weights = np.abs(weight_with_bias(layer)).ravel()
         d = construction.dimension(layer)
         errors = errors_with(

@@ -110,7 +110,7 @@ class TightSizing:
         task = self._task
         count = 0.0
         for place, sensitivity in zip(self._places, self._bounds.sensitivities, strict=True):
-            scale = task.construction.scale(task.target.layers[place.layer])
+            scale = task.construction.scale(task.target.dense_layers[place.layer])
             effect = (
                 scale
                 * sensitivity
@@ -166,11 +166,11 @@ class TightSizing:
         self, layer: int, weights: FloatArray, m: int, density: Callable[[FloatArray, float], FloatArray]
     ) -> FloatArray:
         task = self._task
-        scale = task.construction.scale(task.target.layers[layer])
+        scale = task.construction.scale(task.target.dense_layers[layer])
         return errors_with(task.construction.law, weights, scale, m, task.rows, task.delta, density)
 
     def _weights(self, layer: int) -> FloatArray:
-        return np.abs(weight_with_bias(self._task.target.layers[layer]))
+        return np.abs(weight_with_bias(self._task.target.dense_layers[layer]))
 
 
 def _least(ratio: Callable[[int], float], low: int, high: int, guess: int, bits: float) -> int | None:

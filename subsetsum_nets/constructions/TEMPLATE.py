@@ -47,19 +47,19 @@ class Template(Construction):
     def recipe(self, target: ReluNetwork, candidates: int) -> RandomRecipe:
         """Return n linear hidden units for every input of every target layer."""
         layers = []
-        for layer in target.layers:
+        for layer in target.dense_layers:
             units = candidates * layer.d_in
             layers.append(DenseDraw(units, layer.d_in))
             layers.append(DenseDraw(layer.d_out, units, distribution=Uniform(self.scale(layer))))
-        linear = [2 * index for index in range(len(target.layers))]
+        linear = [2 * index for index in range(len(target.dense_layers))]
         linear += [2 * index + 1 for index in target.linear_after]
         return RandomRecipe(tuple(layers), linear_after=tuple(sorted(linear)), final_relu=target.final_relu)
 
     def candidates_in(self, target: ReluNetwork, random: ReluNetwork) -> int:
         """Return n of a network like those of the recipe; InvalidNetworkError for another."""
-        n = max(1, int(random.layers[0].d_out // target.layers[0].d_in))
+        n = max(1, int(random.dense_layers[0].d_out // target.dense_layers[0].d_in))
         wanted = self.recipe(target, n).draw(0)
-        shapes = [[np.shape(layer.weight) for layer in network.layers] for network in (wanted, random)]
+        shapes = [[np.shape(layer.weight) for layer in network.dense_layers] for network in (wanted, random)]
         if shapes[0] != shapes[1] or wanted.relu_after != random.relu_after:
             raise InvalidNetworkError(f"construction {self.name!r} draws {wanted!r}, and not {random!r}")
         return n
@@ -70,8 +70,8 @@ class Template(Construction):
 
     def rows(self, target: ReluNetwork, random: ReluNetwork, place: RowPlace) -> RowGroup:
         """Return one row for each target weight."""
-        layer = target.layers[place.layer]
-        first, second = (np.asarray(random.layers[2 * place.layer + k].weight) for k in (0, 1))
+        layer = target.dense_layers[place.layer]
+        first, second = (np.asarray(random.dense_layers[2 * place.layer + k].weight) for k in (0, 1))
         units = np.arange(len(first)).reshape(layer.d_in, -1)[place.columns]  # (J, n)
         items = second[:, units] * first[units, place.columns[:, np.newaxis]]  # (d_out, J, n)
         every = np.ones(items.shape, dtype=bool)
@@ -81,11 +81,11 @@ class Template(Construction):
         self, target: ReluNetwork, random: ReluNetwork, groups: Sequence[RowGroup], kept: Sequence[Bools]
     ) -> NetworkMasks:
         """Keep the subsets in every second layer; in every first one the units that some subset uses."""
-        masks = [np.zeros(layer.weight.shape, dtype=bool) for layer in random.layers]
+        masks = [np.zeros(layer.weight.shape, dtype=bool) for layer in random.dense_layers]
         for group, chosen in zip(groups, kept, strict=True):
             index = group.place.layer
             incoming, outgoing = masks[2 * index : 2 * index + 2]
             outgoing[np.nonzero(chosen)[0], group.units[chosen]] = True
             used = np.flatnonzero(outgoing.any(axis=0))
-            incoming[used, used // (len(incoming) // target.layers[index].d_in)] = True
+            incoming[used, used // (len(incoming) // target.dense_layers[index].d_in)] = True
         return NetworkMasks(masks, [None] * len(masks))

@@ -18,11 +18,11 @@ from subsetsum_nets.constructions.protocol import (
     row_targets,
 )
 from subsetsum_nets.masks import NetworkMasks, sparse_mask
+from subsetsum_nets.networks.arrays import is_sparse
 from subsetsum_nets.networks.distributions import Uniform
 from subsetsum_nets.networks.errors import InvalidNetworkError
 from subsetsum_nets.networks.layer_draws import LinkDraw, OnesDraw
 from subsetsum_nets.networks.random_networks import RandomRecipe
-from subsetsum_nets.networks.relu_network import is_sparse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
     from subsetsum_nets.constructions.protocol import InputSigns, RowPlace, Side
     from subsetsum_nets.networks.arrays import FloatArray
-    from subsetsum_nets.networks.relu_network import Dense, ReluNetwork
+    from subsetsum_nets.networks.dense import Dense
+    from subsetsum_nets.networks.relu_network import ReluNetwork
 
     Bools = NDArray[np.bool_]
 
@@ -46,25 +47,25 @@ class LinearLink(Construction):
     def recipe(self, target: ReluNetwork, candidates: int) -> RandomRecipe:
         """Return ``candidates`` linear hidden units for every target weight and bias."""
         layers: list[LinkDraw | OnesDraw] = []
-        for layer in target.layers:
+        for layer in target.dense_layers:
             bias = layer.bias is not None
             layers.append(LinkDraw(layer.d_out, layer.d_in, candidates, bias, Uniform(self.scale(layer))))
             layers.append(OnesDraw(layer.d_out, layer.d_in, candidates, bias))
-        linear = [2 * index for index in range(len(target.layers))]
+        linear = [2 * index for index in range(len(target.dense_layers))]
         linear += [2 * index + 1 for index in target.linear_after]
         return RandomRecipe(tuple(layers), linear_after=tuple(sorted(linear)), final_relu=target.final_relu)
 
     def candidates_in(self, target: ReluNetwork, random: ReluNetwork) -> int:
         """Return n of a network of linear links."""
-        pairs = zip(target.layers, random.layers[::2], strict=False)
+        pairs = zip(target.dense_layers, random.dense_layers[::2], strict=False)
         found = {max(1, first.d_out // self._weights(layer)) for layer, first in pairs}
-        if len(found) != 1 or len(random.layers) != 2 * len(target.layers):
+        if len(found) != 1 or len(random.dense_layers) != 2 * len(target.dense_layers):
             raise InvalidNetworkError(
                 f"the random network does not have n units a weight: {random!r} for {target!r}"
             )
         n = int(found.pop())
         wanted = self.recipe(target, n).draw(0)
-        for index, (mine, given) in enumerate(zip(wanted.layers, random.layers, strict=True)):
+        for index, (mine, given) in enumerate(zip(wanted.dense_layers, random.dense_layers, strict=True)):
             same = is_sparse(given.weight) and given.weight.shape == mine.weight.shape
             same = same and (given.bias is None) == (mine.bias is None)
             for part in ("indices", "indptr"):
@@ -84,8 +85,8 @@ class LinearLink(Construction):
 
     def rows(self, target: ReluNetwork, random: ReluNetwork, place: RowPlace) -> RowGroup:
         """Return one row for each target weight and bias; items are its own coefficients."""
-        layer = target.layers[place.layer]
-        coefficients = self._coefficients(layer, random.layers[2 * place.layer])
+        layer = target.dense_layers[place.layer]
+        coefficients = self._coefficients(layer, random.dense_layers[2 * place.layer])
         units = np.arange(coefficients.size).reshape(coefficients.shape)
         items = coefficients[:, place.columns]
         every = np.ones(items.shape, dtype=bool)
@@ -96,8 +97,8 @@ class LinearLink(Construction):
     ) -> NetworkMasks:
         """Keep a coefficient and its one where the coefficient is in its subset; drop the unit otherwise."""
         weights, biases = [], []
-        for index, layer in enumerate(target.layers):
-            first, second = random.layers[2 * index], random.layers[2 * index + 1]
+        for index, layer in enumerate(target.dense_layers):
+            first, second = random.dense_layers[2 * index], random.dense_layers[2 * index + 1]
             alive = np.zeros(first.d_out, dtype=bool)
             for group, chosen in zip(groups, kept, strict=True):
                 if group.place.layer == index:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
+from subsetsum_nets.networks.arrays import dense_array
+from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.errors import InvalidNetworkError
-from subsetsum_nets.networks.relu_network import Dense, is_sparse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +52,7 @@ class InputSigns:
         """Return the signs for each layer: from the domain for the first, non-negative behind every ReLU."""
         low, high = domain.bounds(target.widths[0])
         signs = []
-        for index, layer in enumerate(target.layers):
+        for index, layer in enumerate(target.dense_layers):
             if index:
                 low = np.zeros(layer.d_in) if target.relu_after[index - 1] else np.full(layer.d_in, -1.0)
                 high = np.ones(layer.d_in)
@@ -225,7 +226,7 @@ class Construction(ABC):
         signs = InputSigns.of_layers(target, domain)
         places = [
             RowPlace(index, side, columns, layer.d_out, self.dimension(layer))
-            for index, (layer, sign) in enumerate(zip(target.layers, signs, strict=True))
+            for index, (layer, sign) in enumerate(zip(target.dense_layers, signs, strict=True))
             for side, columns in self.sides(sign).items()
             if columns.size
         ]
@@ -256,7 +257,7 @@ class Construction(ABC):
 
 def weight_with_bias(layer: Dense) -> FloatArray:
     """Return the dense weight (d_out, d_in), with the bias as one more column where there is one."""
-    weight: Any = layer.weight.toarray() if is_sparse(layer.weight) else layer.weight
+    weight = dense_array(layer.weight)
     return weight if layer.bias is None else np.column_stack([weight, layer.bias])
 
 

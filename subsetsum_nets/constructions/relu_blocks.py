@@ -18,11 +18,11 @@ import numpy as np
 
 from subsetsum_nets.constructions.protocol import Construction, RowGroup, row_targets
 from subsetsum_nets.masks import NetworkMasks
+from subsetsum_nets.networks.arrays import is_sparse
 from subsetsum_nets.networks.distributions import Uniform
 from subsetsum_nets.networks.errors import InvalidNetworkError
 from subsetsum_nets.networks.layer_draws import DenseDraw
 from subsetsum_nets.networks.random_networks import RandomRecipe
-from subsetsum_nets.networks.relu_network import is_sparse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
     from subsetsum_nets.constructions.protocol import RowPlace, Side
     from subsetsum_nets.networks.arrays import FloatArray
-    from subsetsum_nets.networks.relu_network import Dense, ReluNetwork
+    from subsetsum_nets.networks.dense import Dense
+    from subsetsum_nets.networks.relu_network import ReluNetwork
 
     Bools = NDArray[np.bool_]
 
@@ -56,7 +57,7 @@ class BlockConstruction(Construction):
         drawn from U[-s, s] with s the next power of two.
         """
         layers: list[DenseDraw] = []
-        for layer in target.layers:
+        for layer in target.dense_layers:
             units = 2 * candidates * _blocks(layer)
             layers.append(DenseDraw(units, layer.d_in, bias=layer.bias is not None))
             layers.append(DenseDraw(layer.d_out, units, distribution=Uniform(self.scale(layer))))
@@ -73,7 +74,7 @@ class BlockConstruction(Construction):
             ReLUs that the target needs.
 
         """
-        count = len(target.layers)
+        count = len(target.dense_layers)
         if len(random.layers) != 2 * count:
             raise InvalidNetworkError(
                 f"the random network has {len(random.layers)} layers; a target of {count} needs {2 * count}"
@@ -85,8 +86,8 @@ class BlockConstruction(Construction):
 
         A row of dimension d needs a unit's weights to its d outputs.
         """
-        layer, d = target.layers[place.layer], place.dimension
-        first, second = random.layers[2 * place.layer : 2 * place.layer + 2]
+        layer, d = target.dense_layers[place.layer], place.dimension
+        first, second = random.dense_layers[2 * place.layer : 2 * place.layer + 2]
         slopes = block_slopes(layer, first)
         size = slopes.shape[1]
         serving = self.serving(slopes)[place.side][place.columns]
@@ -110,8 +111,8 @@ class BlockConstruction(Construction):
     ) -> NetworkMasks:
         """Write subsets into the second layer of each pair, and cut the first to blocks."""
         weights, biases = [], []
-        for index, layer in enumerate(target.layers):
-            first, second = random.layers[2 * index], random.layers[2 * index + 1]
+        for index, layer in enumerate(target.dense_layers):
+            first, second = random.dense_layers[2 * index], random.dense_layers[2 * index + 1]
             outgoing = np.zeros(second.weight.shape, dtype=bool)
             for group, chosen in zip(groups, kept, strict=True):
                 if group.place.layer == index:
@@ -141,7 +142,11 @@ def _blocks(layer: Dense) -> int:
 
 def _candidates(target: ReluNetwork, random: ReluNetwork, index: int) -> int:
     """Return n of the pair of layers for target layer ``index``, or raise InvalidNetworkError."""
-    layer, first, second = target.layers[index], random.layers[2 * index], random.layers[2 * index + 1]
+    layer, first, second = (
+        target.dense_layers[index],
+        random.dense_layers[2 * index],
+        random.dense_layers[2 * index + 1],
+    )
     blocks = _blocks(layer)
     if is_sparse(first.weight) or is_sparse(second.weight):
         raise InvalidNetworkError(f"layers {2 * index} and {2 * index + 1} must be dense")

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.errors import InvalidNetworkError
-from subsetsum_nets.networks.relu_network import Dense, ReluNetwork
+from subsetsum_nets.networks.relu_network import ReluNetwork
 from subsetsum_nets.networks.sparse_form import csr_of_nonzeros
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def without_dead_units(network: ReluNetwork) -> ReluNetwork:
     ReluNetwork(1-1-1, 2 parameters)
 
     """
-    stages = [_Stage(csr_of_nonzeros(layer.weight), _bias(layer)) for layer in network.affine_layers]
+    stages = [_Stage(csr_of_nonzeros(layer.weight), layer.offset) for layer in network.affine_layers]
     hidden = range(len(stages) - 1)
     for index in hidden:
         weight, bias = stages[index]
@@ -126,8 +127,8 @@ def _relu_stages(network: ReluNetwork) -> list[_Stage]:
     stages: list[_Stage] = []
     signed = False
     last = len(network.layers) - 1
-    for index, layer in enumerate(network.layers):
-        weight, bias = csr_of_nonzeros(layer.weight), _bias(layer)
+    for index, layer in enumerate(network.affine_layers):
+        weight, bias = csr_of_nonzeros(layer.weight), layer.offset
         weight = csr_of_nonzeros(hstack([weight, -weight])) if signed else weight
         signed = index != last and not network.relu_after[index]
         stages.append(
@@ -210,7 +211,3 @@ def _identity(size: int) -> _Stage:
     from scipy.sparse import eye_array
 
     return _Stage(csr_of_nonzeros(eye_array(size, format="csr")), np.zeros(size))
-
-
-def _bias(layer: Any) -> FloatArray:
-    return np.zeros(layer.d_out) if layer.bias is None else layer.bias

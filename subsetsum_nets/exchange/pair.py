@@ -11,18 +11,17 @@ import numpy as np
 from subsetsum_nets.exchange.merged import difference_network, without_dead_units
 from subsetsum_nets.exchange.vnnlib import Tensor, difference_property, pair_property
 from subsetsum_nets.networks.arguments import checked_positive
-from subsetsum_nets.networks.convolution import Conv2d
 from subsetsum_nets.networks.domains import Ball, Box
 from subsetsum_nets.networks.files.atomic_files import atomic_write
 from subsetsum_nets.networks.files.onnx_files import fits_float32, input_sizes, onnx_bytes, output_sizes
 from subsetsum_nets.networks.files.onnx_layouts import flat_to_channels_first
-from subsetsum_nets.networks.relu_network import Dense, ReluNetwork
 
 if TYPE_CHECKING:
     from os import PathLike
 
     from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.networks.files.onnx_files import Precision
+    from subsetsum_nets.networks.relu_network import ReluNetwork
 
 TARGET, PRUNED, DIFFERENCE = "target.onnx", "pruned.onnx", "difference.onnx"
 DIFFERENCE_PROPERTY, PAIR_PROPERTY = "difference.vnnlib", "pair.vnnlib"
@@ -136,17 +135,8 @@ def _rounded(network: ReluNetwork) -> ReluNetwork:
         with np.errstate(over="ignore", under="ignore"):  # infinity is refused by the layers
             return None if numbers is None else numbers.astype(np.float32)
 
-    return ReluNetwork(
-        [
-            Conv2d(single(layer.kernel), single(layer.bias))
-            if isinstance(layer, Conv2d)
-            else Dense(single(layer.weight), single(layer.bias))
-            for layer in network.layers
-        ],
-        final_relu=network.final_relu,
-        linear_after=network.linear_after,
-        domain=network.domain,
-        input_shape=network.input_shape,
+    return network.with_layers(
+        [layer.with_stored(single(layer.stored), single(layer.bias)) for layer in network.layers]
     )
 
 

@@ -14,19 +14,19 @@ import numpy as np
 
 from subsetsum_nets.exchange.torch_tensors import (
     dense_images,
-    dense_weight,
     layers_from_torch,
     module_names,
     natural_order,
     to_torch,
 )
 from subsetsum_nets.masks import NetworkMasks
-from subsetsum_nets.networks.arrays import narrowed
+from subsetsum_nets.networks.arrays import dense_array, narrowed
 from subsetsum_nets.networks.convolution import Conv2d
+from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.errors import InvalidNetworkError, NetworkFileError
 from subsetsum_nets.networks.files.atomic_files import atomic_write
 from subsetsum_nets.networks.files.network_files import TensorFile, read_safetensors, write_safetensors
-from subsetsum_nets.networks.relu_network import Dense, ReluNetwork, is_sparse
+from subsetsum_nets.networks.relu_network import ReluNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -289,7 +289,7 @@ def _parameter(
 
 def _parameters(network: ReluNetwork, names: Sequence[str] | None) -> dict[str, Array]:
     """Return the weights and biases of a network as PyTorch names and orders them, each in its own type."""
-    weights, biases = zip(*((dense_weight(layer), layer.bias) for layer in network.layers), strict=True)
+    weights, biases = zip(*((dense_array(layer.stored), layer.bias) for layer in network.layers), strict=True)
     return {name: narrowed(array) for name, array in _named(network, names, weights, biases).items()}
 
 
@@ -300,7 +300,7 @@ def _named(
     named: dict[str, Array] = {}
     layers = zip(module_names(network, names), dense_images(network), weights, biases, strict=True)
     for name, image, weight, bias in layers:
-        named[f"{name}.weight"] = to_torch(weight.toarray() if is_sparse(weight) else weight, image)
+        named[f"{name}.weight"] = to_torch(dense_array(weight), image)
         if bias is not None:
             named[f"{name}.bias"] = bias
     return named

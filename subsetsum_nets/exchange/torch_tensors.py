@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from subsetsum_nets.networks.convolution import Conv2d
 from subsetsum_nets.networks.errors import InvalidNetworkError
 from subsetsum_nets.networks.files.onnx_layouts import (
     columns_from_channels_first,
@@ -16,12 +15,13 @@ from subsetsum_nets.networks.files.onnx_layouts import (
     kernel_from_channels_first,
     kernel_to_channels_first,
 )
-from subsetsum_nets.networks.relu_network import Dense, ReluNetwork, is_sparse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
+
+    from subsetsum_nets.networks.relu_network import ReluNetwork
 
     Array = NDArray[Any]
     Image = tuple[int, int, int]
@@ -96,6 +96,7 @@ def module_names(network: ReluNetwork, names: Sequence[str] | None) -> list[str]
 
     Examples
     --------
+    >>> from subsetsum_nets.networks import Dense, ReluNetwork
     >>> module_names(ReluNetwork([Dense([[1.0]]), Dense([[1.0]])]), None)
     ['0', '2']
 
@@ -105,8 +106,8 @@ def module_names(network: ReluNetwork, names: Sequence[str] | None) -> list[str]
             raise ValueError(f"{len(network.layers)} layers need as many different names, got {list(names)}")
         return list(names)
     places, place = [], 0
-    for index, (layer, relu) in enumerate(zip(network.layers, network.relu_after, strict=True)):
-        if isinstance(layer, Dense) and index and isinstance(network.layers[index - 1], Conv2d):
+    for layer, shape, relu in zip(network.layers, network.shapes, network.relu_after, strict=False):
+        if len(layer.takes) < len(shape):
             place += 1  # the Flatten
         places.append(str(place))
         place += 2 if relu else 1
@@ -115,25 +116,19 @@ def module_names(network: ReluNetwork, names: Sequence[str] | None) -> list[str]
 
 def dense_images(network: ReluNetwork) -> list[Image | None]:
     """Return for each layer the image that it gets when it is the first dense one behind images."""
-    images: list[Image | None] = [None]
-    for before, after in zip(network.layers, network.layers[1:], strict=False):
-        if not (isinstance(before, Conv2d) and isinstance(after, Dense)):
+    images: list[Image | None] = []
+    for layer, shape in zip(network.layers, network.shapes, strict=False):
+        if len(layer.takes) == len(shape):
             images.append(None)
-        elif network.input_shape is None:
+            continue
+        h, w, c = shape
+        if h is None or w is None or c is None:
             raise InvalidNetworkError(
                 "the order of a dense layer's inputs behind images depends on their size: give the network "
                 "its input_shape=(h, w, c)"
             )
-        else:
-            images.append((network.input_shape[0], network.input_shape[1], before.c_out))
+        images.append((h, w, c))
     return images
-
-
-def dense_weight(layer: Dense | Conv2d) -> Array:
-    """Return the weight or kernel of a layer as a dense array."""
-    weight: Any = layer.kernel if isinstance(layer, Conv2d) else layer.weight
-    dense: Array = weight.toarray() if is_sparse(weight) else weight
-    return dense
 
 
 def to_torch(weight: Array, image: Image | None) -> Array:

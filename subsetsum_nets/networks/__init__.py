@@ -4,6 +4,7 @@ First room of the flow. It knows nothing of subset sums, graphs or proofs.
 """
 
 from subsetsum_nets.networks.convolution import Conv2d, ConvolutionMatrix
+from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.digests import array_digest, network_digest
 from subsetsum_nets.networks.distributions import Normal, Uniform, keyed_words
 from subsetsum_nets.networks.domains import Ball, Box, Domain, domain_from_json
@@ -12,7 +13,7 @@ from subsetsum_nets.networks.files.network_files import load_network, read_extra
 from subsetsum_nets.networks.files.shipped import load_test_split, shipped_network, shipped_networks
 from subsetsum_nets.networks.layer_draws import DenseDraw, LayerDraw, LinkDraw, OnesDraw
 from subsetsum_nets.networks.random_networks import RandomRecipe, random_network, random_recipe_from_json
-from subsetsum_nets.networks.relu_network import Dense, ReluNetwork
+from subsetsum_nets.networks.relu_network import ReluNetwork
 
 __all__ = [
     "Ball",

@@ -1,13 +1,35 @@
-"""Reading numbers that users give as finite float64 arrays, without changing their values."""
+"""Arrays of float64: reading what users give without changing its values, telling sparse ones apart."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from subsetsum_nets.networks.errors import InvalidNetworkError
 
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+    from typing_extensions import TypeIs
+
 FloatArray = NDArray[np.float64]
+# Of the values between two layers: (d,), or (h, w, c) of images, h and w None where they may be any.
+Shape = tuple[int | None, ...]
+
+
+def is_sparse(weight: object) -> TypeIs[csr_array[Any, Any]]:
+    """Tell whether ``weight`` is a scipy.sparse array or matrix, without importing scipy to find out.
+
+    A :class:`~subsetsum_nets.networks.convolution.ConvolutionMatrix` is none.
+    """
+    return hasattr(weight, "tocoo")
+
+
+def dense_array(weight: Any) -> FloatArray:
+    """Return a weight as a dense array: one that is sparse, or the matrix of a convolution, unrolled."""
+    dense: FloatArray = weight if isinstance(weight, np.ndarray) else weight.toarray()
+    return dense
 
 
 def exact_float64(values: Any, what: str) -> FloatArray:

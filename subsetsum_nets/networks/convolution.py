@@ -13,12 +13,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from subsetsum_nets.networks.arrays import FloatArray, exact_float64
-from subsetsum_nets.networks.errors import InvalidNetworkError
+from subsetsum_nets.networks.errors import InvalidNetworkError, needs_input_shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from numpy.typing import NDArray
     from scipy.sparse import csr_array
+    from typing_extensions import TypeIs
+
+    from subsetsum_nets.networks.arrays import Shape
 
 
 class Offset(NamedTuple):
@@ -101,10 +105,58 @@ class Conv2d:
         """Number of stored weights and biases."""
         return int(self.kernel.size) + (0 if self.bias is None else int(self.bias.size))
 
-    def on(self, image: tuple[int, int]) -> AffineConvolution:
-        """Return the layer as an affine map of flattened images of (rows, columns) pixels."""
-        bias = None if self.bias is None else np.tile(self.bias, math.prod(image))
-        return AffineConvolution(ConvolutionMatrix(self.kernel, image), bias)
+    @property
+    def stored(self) -> FloatArray:
+        """The array that a mask of this layer has the shape of."""
+        return self.kernel
+
+    def with_stored(self, kernel: Any, bias: Any) -> Conv2d:
+        """Return a layer of this kind with other weights and biases."""
+        return Conv2d(kernel, bias)
+
+    def sparse(self) -> Conv2d:
+        """Return the layer itself: kernels are kept whole."""
+        return self
+
+    @property
+    def takes(self) -> Shape:
+        """The shape of the images that it takes, of any size."""
+        return (None, None, self.c_in)
+
+    def gives(self, shape: Shape, index: int) -> Shape:
+        """Return the shape of what it makes of values of ``shape``; ``index`` names it in messages.
+
+        Raises
+        ------
+        InvalidNetworkError
+            If it does not take such values.
+
+        """
+        if len(shape) != len(self.takes):
+            raise InvalidNetworkError(
+                f"layer {index} is a Conv2d after the Dense layer {index - 1}; values have no place in an "
+                "image, so convolutional layers come first"
+            )
+        if shape[-1] != self.c_in:
+            raise InvalidNetworkError(
+                f"layer {index - 1} gives {shape[-1]} channels, but layer {index} takes {self.c_in}"
+            )
+        return (*shape[:2], self.c_out)
+
+    def on(self, shape: Shape) -> AffineConvolution:
+        """Return the layer as an affine map of flattened images of ``shape``, (h, w) or (h, w, c_in).
+
+        Raises
+        ------
+        InvalidNetworkError
+            If the size of the images is not known.
+
+        """
+        h, w = shape[:2]
+        if h is None or w is None:
+            raise needs_input_shape("seeing the layers as matrices")
+        bias = None if self.bias is None else np.tile(self.bias, h * w)
+        return AffineConvolution(ConvolutionMatrix(self.kernel, (h, w)), bias)
 
     def __call__(self, x: FloatArray) -> FloatArray:
         """Evaluate in float64 for ``x`` of shape (batch, h, w, c_in); returns (batch, h, w, c_out)."""
@@ -140,6 +192,11 @@ class AffineConvolution(NamedTuple):
     def d_out(self) -> int:
         """Number of outputs, h w c_out."""
         return self.weight.shape[0]
+
+    @property
+    def offset(self) -> FloatArray:
+        """The bias, zeros where there is none."""
+        return np.zeros(self.d_out) if self.bias is None else self.bias
 
 
 class ConvolutionMatrix:
@@ -214,6 +271,23 @@ class ConvolutionMatrix:
         centre = rows - 1 - self.centre[0], columns - 1 - self.centre[1]
         return ConvolutionMatrix(flipped, self.image, centre)
 
+    @property
+    def rows(self) -> FloatArray:
+        """The weights of the output channels on all (row, column, c_in) of the kernel, shape (c_out, n)."""
+        return self.kernel.reshape(-1, self.kernel.shape[3]).T
+
+    def at_one_place(self) -> ConvolutionMatrix | None:
+        """Return the same matrix with a 1x1 kernel, or None if one pixel's value depends on other pixels."""
+        s, t = self.centre
+        rows, columns = self.kernel.shape[:2]
+        if not (0 <= s < rows and 0 <= t < columns):
+            return None
+        elsewhere: NDArray[np.bool_] = np.any(self.kernel != 0.0, axis=(2, 3))
+        elsewhere[s, t] = False
+        if elsewhere.any():
+            return None
+        return ConvolutionMatrix(self.kernel[s : s + 1, t : t + 1], self.image)
+
     def with_kernel(self, kernel: FloatArray) -> ConvolutionMatrix:
         """Return the matrix with another kernel of as many rows and columns, about the same centre."""
         return ConvolutionMatrix(kernel, self.image, self.centre)
@@ -285,3 +359,23 @@ class ConvolutionMatrix:
 
     def __repr__(self) -> str:
         return f"ConvolutionMatrix(kernel {self.kernel.shape}, image {self.image})"
+
+
+def has_kernel(matrix: object) -> TypeIs[ConvolutionMatrix]:
+    """Tell whether a matrix is kept as a kernel: a ConvolutionMatrix, or what is used like one."""
+    return hasattr(matrix, "kernel")
+
+
+def composable(
+    first: ConvolutionMatrix, second: ConvolutionMatrix
+) -> tuple[ConvolutionMatrix, ConvolutionMatrix] | None:
+    """Return the two, one of them with a 1x1 kernel, if their product is a convolution; None if it is not.
+
+    A product of two larger convolutions is none: a hidden pixel outside the image is 0 although it would
+    look at pixels inside.
+    """
+    if (small := first.at_one_place()) is not None:
+        return small, second
+    if (small := second.at_one_place()) is not None:
+        return first, small
+    return None

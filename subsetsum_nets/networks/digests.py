@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from subsetsum_nets.networks.convolution import Conv2d
-from subsetsum_nets.networks.relu_network import is_sparse
+from subsetsum_nets.networks.arrays import is_sparse
 
 if TYPE_CHECKING:
     from subsetsum_nets.networks.relu_network import ReluNetwork
@@ -46,7 +45,7 @@ def network_digest(network: ReluNetwork) -> str:
     digest = hashlib.sha256(_NETWORK_TAG)
     _add_numbers(digest, len(network.layers), *network.relu_after)
     for layer in network.layers:
-        _add_array(digest, layer.kernel if isinstance(layer, Conv2d) else layer.weight, "<f8")
+        _add_array(digest, layer.stored, "<f8")
         _add_numbers(digest, layer.bias is not None)
         if layer.bias is not None:
             _add_array(digest, layer.bias, "<f8")

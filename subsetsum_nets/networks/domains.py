@@ -4,15 +4,20 @@ ReLU networks without biases are positive-homogeneous, so an error bound exists 
 (Pensia et al. 2020, section 2).
 """
 
-from collections.abc import Mapping
+from __future__ import annotations
+
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from subsetsum_nets.networks.arrays import FloatArray, exact_float64
 from subsetsum_nets.networks.errors import InvalidNetworkError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -56,15 +61,26 @@ class Box:
 
     def bounds(self, dimension: int) -> tuple[FloatArray, FloatArray]:
         """Return (low, high), each of shape (dimension,); exactly the box."""
-        for bound in (self.low, self.high):
-            if bound.ndim and bound.size != dimension:
-                raise InvalidNetworkError(
-                    f"the domain has {bound.size} coordinates, the network {dimension} inputs"
-                )
+        _check_dimension(self, dimension)
         return (
             np.broadcast_to(self.low, (dimension,)).copy(),
             np.broadcast_to(self.high, (dimension,)).copy(),
         )
+
+    @property
+    def ball(self) -> None:
+        """The domain as a ball: it is none."""
+        return
+
+    def centre(self, dimension: int) -> FloatArray:
+        """Return a point in the middle, shape (dimension,), that lies in the box exactly."""
+        low, high = self.bounds(dimension)
+        return np.clip(0.5 * low + 0.5 * high, low, high)
+
+    @property
+    def dimension(self) -> int | None:
+        """Number of coordinates; None where the bounds hold for every coordinate."""
+        return max(self.low.size, self.high.size) if self.low.ndim or self.high.ndim else None
 
     def project(self, points: FloatArray) -> FloatArray:
         """Return the nearest points of the box; ``points`` has shape (..., d)."""
@@ -134,16 +150,27 @@ class Ball:
 
     def bounds(self, dimension: int) -> tuple[FloatArray, FloatArray]:
         """Return (low, high), each of shape (dimension,): the box around the ball, rounded outward."""
-        if self.center.ndim and self.center.size != dimension:
-            raise InvalidNetworkError(
-                f"the domain has {self.center.size} coordinates, the network {dimension} inputs"
-            )
+        _check_dimension(self, dimension)
         center = np.broadcast_to(self.center, (dimension,))
         low, high = center - self.radius, center + self.radius
         return (
             np.where(_is_sum(low, center, -self.radius), low, np.nextafter(low, -np.inf)),
             np.where(_is_sum(high, center, self.radius), high, np.nextafter(high, np.inf)),
         )
+
+    @property
+    def ball(self) -> Ball:
+        """The domain as a ball, which bounds by Cauchy-Schwarz are for."""
+        return self
+
+    def centre(self, dimension: int) -> FloatArray:
+        """Return the center, shape (dimension,)."""
+        return np.array(np.broadcast_to(self.center, (dimension,)))
+
+    @property
+    def dimension(self) -> int | None:
+        """Number of coordinates; None where the center is the same in every coordinate."""
+        return self.center.size if self.center.ndim else None
 
     def project(self, points: FloatArray) -> FloatArray:
         """Return the nearest points of the ball; ``points`` has shape (..., d).
@@ -198,6 +225,13 @@ def _is_sum(total: FloatArray, a: FloatArray, b: float) -> NDArray[np.bool_]:
 
 
 Domain = Box | Ball
+
+
+def _check_dimension(domain: Domain, dimension: int) -> None:
+    if domain.dimension not in (None, dimension):
+        raise InvalidNetworkError(
+            f"the domain has {domain.dimension} coordinates, the network {dimension} inputs"
+        )
 
 
 def domain_from_json(description: Mapping[str, Any]) -> Domain:

@@ -13,6 +13,7 @@ import numpy as np
 
 from subsetsum_nets.networks.arguments import is_integer
 from subsetsum_nets.networks.arrays import locked
+from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.distributions import (
     UNIT_UNIFORM,
     Distribution,
@@ -24,7 +25,6 @@ from subsetsum_nets.networks.distributions import (
     json_kind,
 )
 from subsetsum_nets.networks.errors import InvalidNetworkError
-from subsetsum_nets.networks.relu_network import Dense
 
 if TYPE_CHECKING:
     from collections.abc import Callable

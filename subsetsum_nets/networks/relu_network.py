@@ -7,137 +7,26 @@ function with exactly these weights, and evaluation in floating point is only fo
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from subsetsum_nets.networks.arrays import FloatArray, exact_float64
-from subsetsum_nets.networks.convolution import Conv2d
+from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.domains import Ball, Box
-from subsetsum_nets.networks.errors import InvalidNetworkError
-from subsetsum_nets.networks.layer_shapes import (
-    check_neighbours,
-    checked_shape,
-    needs_input_shape,
-    size_in,
-    size_out,
-)
+from subsetsum_nets.networks.errors import InvalidNetworkError, needs_input_shape
+from subsetsum_nets.networks.layer_shapes import Layer, checked_shape, layer_shapes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from numpy.typing import NDArray
-    from scipy.sparse import csr_array
-
-    from subsetsum_nets.networks.convolution import AffineConvolution
+    from subsetsum_nets.networks.arrays import Shape
     from subsetsum_nets.networks.domains import Domain
-    from subsetsum_nets.networks.layer_shapes import ImageShape
-
-    Weight = FloatArray | csr_array[Any, Any]
-
-
-def is_sparse(weight: object) -> TypeGuard[csr_array[Any, Any]]:
-    """Tell whether ``weight`` is a scipy.sparse array or matrix, without importing scipy to find out.
-
-    A :class:`~subsetsum_nets.networks.convolution.ConvolutionMatrix` is none.
-    """
-    return hasattr(weight, "tocoo")
-
-
-def _frozen(indices: NDArray[Any]) -> NDArray[Any]:
-    """Return ``indices`` as a read-only array that nobody else can write to."""
-    frozen = indices.copy() if indices.flags.writeable else indices
-    frozen.flags.writeable = False
-    return frozen
-
-
-class Dense:
-    """An affine layer ``x -> weight @ x + bias``.
-
-    Parameters
-    ----------
-    weight : array_like or scipy.sparse array, shape (d_out, d_in)
-        Sparse weights are kept as float64 CSR with sorted indices; an entry that is stored as zero stays
-        stored, entries given twice are added up in floating point. The arrays kept are read-only, and
-        copies where the caller could still write to what was given.
-    bias : array_like, shape (d_out,), optional
-        The weights on a constant-one input.
-
-    Raises
-    ------
-    InvalidNetworkError
-        For an empty or non-2-D weight, a bias of another length, sparse indices out of range, or entries
-        that are not finite or that float64 would round.
-
-    Examples
-    --------
-    >>> Dense([[1.0, -2.0]], bias=[0.5])
-    Dense(2 -> 1, bias)
-
-    """
-
-    __slots__ = ("bias", "weight")
-
-    weight: Weight
-    bias: FloatArray | None
-
-    def __init__(self, weight: Any, bias: Any = None) -> None:
-        if is_sparse(weight):
-            from scipy.sparse import csr_array
-
-            matrix = csr_array(weight)
-            try:
-                matrix.check_format(full_check=True)  # an index out of range would read foreign memory
-            except ValueError as error:
-                raise InvalidNetworkError(f"the sparse weight is broken: {error}") from error
-            if not matrix.has_canonical_format:
-                matrix = matrix.copy()  # a CSR weight still shares its arrays with the caller's
-                matrix.sum_duplicates()
-            data = exact_float64(matrix.data, "a sparse weight")
-            self.weight = csr_array(
-                (data, _frozen(matrix.indices), _frozen(matrix.indptr)), shape=matrix.shape
-            )
-        else:
-            self.weight = exact_float64(weight, "the weight")
-        if self.weight.ndim != 2 or 0 in self.weight.shape:
-            raise InvalidNetworkError(
-                f"a dense weight must have shape (d_out, d_in), got {self.weight.shape}"
-            )
-        self.bias = None if bias is None else exact_float64(bias, "the bias")
-        if self.bias is not None and self.bias.shape != (self.weight.shape[0],):
-            raise InvalidNetworkError(
-                f"the bias has shape {self.bias.shape}, but the weight {self.weight.shape} "
-                f"needs ({self.weight.shape[0]},)"
-            )
-
-    @property
-    def d_in(self) -> int:
-        """Number of inputs."""
-        return int(self.weight.shape[1])
-
-    @property
-    def d_out(self) -> int:
-        """Number of outputs."""
-        return int(self.weight.shape[0])
-
-    @property
-    def parameters(self) -> int:
-        """Number of stored weights and biases (stored entries for a sparse weight)."""
-        stored = int(self.weight.nnz) if is_sparse(self.weight) else int(self.weight.size)
-        return stored + (0 if self.bias is None else int(self.bias.size))
-
-    def __call__(self, x: FloatArray) -> FloatArray:
-        """Evaluate in float64 for ``x`` of shape (batch, d_in); returns shape (batch, d_out)."""
-        y: FloatArray = (self.weight @ x.T).T if is_sparse(self.weight) else x @ self.weight.T
-        return y if self.bias is None else y + self.bias
-
-    def __repr__(self) -> str:
-        notes = (", sparse" if is_sparse(self.weight) else "") + (", bias" if self.bias is not None else "")
-        return f"Dense({self.d_in} -> {self.d_out}{notes})"
+    from subsetsum_nets.networks.layer_shapes import AffineLayer, ImageShape
 
 
 class ReluNetwork:
-    """A feed-forward network of :class:`Dense` and :class:`Conv2d` layers with ReLU between them.
+    """A feed-forward network of Dense and Conv2d layers with ReLU between them.
 
     Parameters
     ----------
@@ -170,6 +59,7 @@ class ReluNetwork:
     >>> net([[-3.0], [2.0]])
     array([[3.],
            [2.]])
+    >>> from subsetsum_nets.networks import Conv2d
     >>> mean = Dense(np.full((1, 4), 0.25))
     >>> images = ReluNetwork([Conv2d(np.full((1, 1, 1, 1), 2.0)), mean], input_shape=(2, 2, 1))
     >>> images
@@ -179,16 +69,17 @@ class ReluNetwork:
 
     """
 
-    __slots__ = ("domain", "input_shape", "layers", "relu_after")
+    __slots__ = ("domain", "input_shape", "layers", "relu_after", "shapes")
 
-    layers: tuple[Any, ...]  # of Dense | Conv2d: what compiles networks admits dense ones only
+    layers: tuple[Layer, ...]
     relu_after: tuple[bool, ...]
     domain: Domain | None
     input_shape: ImageShape | None
+    shapes: tuple[Shape, ...]  # of the input and of what each layer gives
 
     def __init__(
         self,
-        layers: Sequence[Dense | Conv2d],
+        layers: Sequence[Layer],
         *,
         final_relu: bool = False,
         linear_after: Iterable[int] = (),
@@ -199,13 +90,12 @@ class ReluNetwork:
         if not self.layers:
             raise InvalidNetworkError("a network needs at least one layer")
         for index, layer in enumerate(self.layers):
-            if not isinstance(layer, Dense | Conv2d):
+            if not isinstance(layer, Layer):
                 raise InvalidNetworkError(
                     f"layer {index} is a {type(layer).__name__}, not a Dense or Conv2d layer"
                 )
         self.input_shape = None if input_shape is None else checked_shape(input_shape, self.layers[0])
-        for index in range(1, len(self.layers)):
-            check_neighbours(index, self.layers[index - 1], self.layers[index], self.input_shape)
+        self.shapes = layer_shapes(self.layers, self.input_shape or self.layers[0].takes)
         linear = set(linear_after)
         if not linear <= set(range(len(self.layers) - 1)):
             raise InvalidNetworkError(
@@ -216,8 +106,7 @@ class ReluNetwork:
         if domain is not None:
             if not isinstance(domain, Box | Ball):
                 raise InvalidNetworkError(f"the domain must be a Box or a Ball, got {domain!r}")
-            limits = (domain.low, domain.high) if isinstance(domain, Box) else (domain.center,)
-            if any(limit.ndim for limit in limits):
+            if domain.dimension is not None:
                 domain.bounds(self.widths[0])  # raises when the dimensions differ
         self.domain = domain
 
@@ -234,10 +123,27 @@ class ReluNetwork:
     @property
     def convolutional(self) -> bool:
         """Whether the network starts with Conv2d, and so takes images."""
-        return isinstance(self.layers[0], Conv2d)
+        return len(self.shapes[0]) > 1
 
     @property
-    def affine_layers(self) -> tuple[Dense | AffineConvolution, ...]:
+    def dense_layers(self) -> tuple[Dense, ...]:
+        """The layers of a network of dense layers alone.
+
+        Raises
+        ------
+        InvalidNetworkError
+            If a layer is of another kind.
+
+        """
+        dense = []
+        for index, layer in enumerate(self.layers):
+            if not isinstance(layer, Dense):
+                raise InvalidNetworkError(f"layer {index} is a {layer!r}, not a Dense layer")
+            dense.append(layer)
+        return tuple(dense)
+
+    @property
+    def affine_layers(self) -> tuple[AffineLayer, ...]:
         """The layers as affine maps of flattened values, for images of ``input_shape``.
 
         Each has ``weight`` (d_out, d_in), ``bias`` (d_out,) or None, ``d_in`` and ``d_out``. A dense layer is
@@ -250,10 +156,7 @@ class ReluNetwork:
             If the network starts with Conv2d and has no ``input_shape``.
 
         """
-        if self.convolutional and self.input_shape is None:
-            raise needs_input_shape("seeing the layers as matrices")
-        image = self.input_shape[:2] if self.input_shape else (1, 1)
-        return tuple(layer.on(image) if isinstance(layer, Conv2d) else layer for layer in self.layers)
+        return tuple(layer.on(shape) for layer, shape in zip(self.layers, self.shapes, strict=False))
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -265,17 +168,24 @@ class ReluNetwork:
             If the network starts with Conv2d and has no ``input_shape``.
 
         """
-        if not self.convolutional:
-            return (size_in(self.layers[0], 1), *(size_out(layer, 1) for layer in self.layers))
-        if self.input_shape is None:
+        if self.convolutional and self.input_shape is None:
             raise needs_input_shape("the number of units")
-        pixels = math.prod(self.input_shape[:2])
-        return (math.prod(self.input_shape), *(size_out(layer, pixels) for layer in self.layers))
+        return tuple(math.prod(size or 0 for size in shape) for shape in self.shapes)
 
     @property
     def parameters(self) -> int:
         """Number of stored weights and biases."""
         return sum(layer.parameters for layer in self.layers)
+
+    def with_layers(self, layers: Sequence[Layer]) -> ReluNetwork:
+        """Return a network with other layers between the same ReLUs, for the same inputs."""
+        return ReluNetwork(
+            layers,
+            final_relu=self.final_relu,
+            linear_after=self.linear_after,
+            domain=self.domain,
+            input_shape=self.input_shape,
+        )
 
     def __call__(self, x: Any) -> FloatArray:
         """Evaluate in float64.
@@ -301,12 +211,12 @@ class ReluNetwork:
         points = exact_float64(x, "the input")
         values = self._images(points) if self.convolutional else self._vectors(points)
         for index, (layer, relu) in enumerate(zip(self.layers, self.relu_after, strict=True)):
-            if isinstance(layer, Dense) and values.ndim == 4:
+            if values.ndim == 4 and len(layer.takes) == 1:
                 values = _flat(values)
-                if values.shape[1] != layer.d_in:
+                if values.shape[1:] != layer.takes:
                     raise InvalidNetworkError(
                         f"images of shape {points.shape} give layer {index} {values.shape[1]} values, "
-                        f"but it takes {layer.d_in}"
+                        f"but it takes {layer.takes[0]}"
                     )
             values = layer(values)
             if relu:
@@ -333,25 +243,17 @@ class ReluNetwork:
             if points.shape[-1] == math.prod(shape):
                 return points.reshape(-1 if points.size else 0, *shape)
         elif points.ndim in (3, 4) and 0 not in points.shape[-3:]:
-            channels = size_in(self.layers[0], 1)
-            if points.shape[-3:] == shape or (shape is None and points.shape[-1] == channels):
+            fits = points.shape[-1] == self.shapes[0][-1] if shape is None else points.shape[-3:] == shape
+            if fits:
                 return points if points.ndim == 4 else points[np.newaxis]
-        wanted = f"(h, w, {size_in(self.layers[0], 1)})" if shape is None else str(shape)
+        wanted = f"(h, w, {self.shapes[0][-1]})" if shape is None else str(shape)
         flat = "" if shape is None else f", or {math.prod(shape)} values an image"
         raise InvalidNetworkError(
             f"the network takes images of shape {wanted}, alone or in a batch{flat}; got {points.shape}"
         )
 
     def __repr__(self) -> str:
-        if self.convolutional:
-            h, w = self.input_shape[:2] if self.input_shape else ("?", "?")
-            names = [
-                f"{h}x{w}x{layer.c_out}" if isinstance(layer, Conv2d) else str(layer.d_out)
-                for layer in self.layers
-            ]
-            shape = "-".join([f"{h}x{w}x{size_in(self.layers[0], 1)}", *names])
-        else:
-            shape = "-".join(map(str, self.widths))
+        shape = "-".join("x".join(str(size or "?") for size in shape) for shape in self.shapes)
         return (
             f"ReluNetwork({shape}{', final ReLU' if self.final_relu else ''}, {self.parameters} parameters)"
         )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from subsetsum_nets.networks.relu_network import Dense, ReluNetwork
-
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
+
+    from subsetsum_nets.networks.relu_network import ReluNetwork
 
 
 def sparse_form(network: ReluNetwork) -> ReluNetwork:
@@ -19,16 +19,7 @@ def sparse_form(network: ReluNetwork) -> ReluNetwork:
     >>> sparse_form(ReluNetwork([Dense([[0.0, 2.0]])])).parameters
     1
     """
-    return ReluNetwork(
-        [
-            Dense(csr_of_nonzeros(layer.weight), layer.bias) if isinstance(layer, Dense) else layer
-            for layer in network.layers
-        ],
-        final_relu=network.final_relu,
-        linear_after=network.linear_after,
-        domain=network.domain,
-        input_shape=network.input_shape,
-    )
+    return network.with_layers([layer.sparse() for layer in network.layers])
 
 
 def csr_of_nonzeros(weight: Any) -> csr_array[Any, Any]:

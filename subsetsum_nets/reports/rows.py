@@ -81,7 +81,7 @@ def rows_by_layer(pruned: PrunedNetwork) -> list[LayerRows] | None:
     if len(numbers) != len(whole.errors):
         return None
     found = []
-    for index, layer in enumerate(pruned.target.layers):
+    for index, layer in enumerate(pruned.target.dense_layers):
         picture = np.zeros((layer.d_out, layer.d_in + (layer.bias is not None)))
         part = np.zeros(len(numbers), dtype=bool)
         for number, place in enumerate(places):

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.networks.domains import Box
 from subsetsum_nets.verification.enclosures.midrad import terms
 
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ def _apply(weight: Matrix, x: FloatArray) -> FloatArray:
 def float_layers(network: ReluNetwork) -> list[FloatLayer]:
     """Return the layers of a network as they are."""
     return [
-        FloatLayer(layer.weight, None, np.zeros(layer.d_out) if layer.bias is None else layer.bias, relu)
+        FloatLayer(layer.weight, None, layer.offset, relu)
         for layer, relu in zip(network.affine_layers, network.relu_after, strict=True)
     ]
 
@@ -156,7 +155,7 @@ class Search:
             int(np.clip(_WORK / (16 * work), *_TRIES)),
             rng,
         )
-        if isinstance(self._domain, Box) and 2.0 * self._center.size * work <= _MOST_SWEEP_WORK:
+        if self._domain.ball is None and 2.0 * self._center.size * work <= _MOST_SWEEP_WORK:
             self._flip_coordinates()
         return self._best
 
@@ -181,7 +180,7 @@ class Search:
 
     def _starts(self, restarts: int, rng: np.random.Generator) -> FloatArray:
         shape = (restarts, self._center.size)
-        if isinstance(self._domain, Box):
+        if (ball := self._domain.ball) is None:
             corners = np.where(rng.random(shape) < 0.5, self._low, self._high)
             mix = rng.random(shape)
             inner = self._low * (1.0 - mix) + self._high * mix
@@ -190,7 +189,7 @@ class Search:
             directions = rng.standard_normal(shape)
             lengths = np.sqrt(np.sum(directions * directions, axis=1, keepdims=True))
             depth = np.where(np.arange(restarts)[:, np.newaxis] % 2 == 0, 1.0, rng.random((restarts, 1)))
-            points = self._center + directions / lengths * depth * self._domain.radius
+            points = self._center + directions / lengths * depth * ball.radius
         points = self._domain.project(points)
         points[0] = self._center
         return points
@@ -212,14 +211,14 @@ class Search:
     def _step(self, points: FloatArray, gradient: FloatArray, step: float) -> FloatArray:
         """Move uphill by ``step`` domain widths: every coordinate of a box, the direction alone in a ball."""
         gradient = np.nan_to_num(gradient)
-        if isinstance(self._domain, Box):
+        if (ball := self._domain.ball) is None:
             move = np.sign(gradient) * (self._high - self._low)
         else:
             largest = np.abs(gradient).max(axis=1, keepdims=True)
             gradient = np.divide(gradient, largest, out=np.zeros_like(gradient), where=largest > 0.0)
             length = np.sqrt(np.sum(gradient * gradient, axis=1, keepdims=True))
             move = np.divide(gradient, length, out=np.zeros_like(gradient), where=length > 0.0)
-            move = move * (2.0 * self._domain.radius)
+            move = move * (2.0 * ball.radius)
         return self._domain.project(points + step * np.nan_to_num(move))
 
     def _wander(self, points: FloatArray, sizes: FloatArray, tries: int, rng: np.random.Generator) -> None:

@@ -1,13 +1,8 @@
 """Errors of the verification room."""
 
+from subsetsum_nets.networks.errors import UnsupportedStructureError
 
-class UnsupportedStructureError(NotImplementedError):
-    """Networks that a method cannot compare, or a method whose bound cannot be replayed.
-
-    Every method but "interval" and "milp" compares layer by layer: the layers of the pruned network must fall
-    into groups, each in place of one layer of the target, as the constructions build them. "interval" takes
-    any pair, "milp" any small one.
-    """
+__all__ = ["BoundOverflowError", "SoundnessError", "UnsupportedStructureError"]
 
 
 class BoundOverflowError(OverflowError):

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.networks.domains import Box
 from subsetsum_nets.verification.attack import Search, float_layers, float_two_slopes
 from subsetsum_nets.verification.enclosures.midrad import MidRad, affine, norm_down
 from subsetsum_nets.verification.errors import BoundOverflowError, SoundnessError
@@ -60,7 +59,7 @@ def falsify(comparison: Comparison, *, seed: int = 0, time_limit: float | None =
     deadline = math.inf if time_limit is None else time.perf_counter() + time_limit
     target, domain, effective = comparison.target, comparison.domain, comparison.effective_or_none
     stand_in = float_layers(comparison.pruned) if effective is None else float_two_slopes(target, effective)
-    center = domain_center(domain, target.widths[0])
+    center = domain.centre(target.widths[0])
     search = Search((float_layers(target), stand_in), domain, center, comparison.norm, deadline)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         candidate = search.run(np.random.default_rng(seed))
@@ -83,7 +82,7 @@ def lower_bound_near(comparison: Comparison, point: FloatArray) -> LowerBound:
 
     """
     domain = comparison.domain
-    witness = _inside(point, domain, domain_center(domain, comparison.target.widths[0]))
+    witness = _inside(point, domain, domain.centre(comparison.target.widths[0]))
     lower = difference_down(comparison, witness)
     witness.flags.writeable = False
     return LowerBound(lower, witness)
@@ -141,7 +140,7 @@ def value_enclosure(network: ReluNetwork, point: FloatArray) -> MidRad:
     values = MidRad.point(point)
     for layer, relu in zip(network.affine_layers, network.relu_after, strict=True):
         values = affine(layer.weight, values, layer.bias)
-        values = _relu(values) if relu else values
+        values = values.relu() if relu else values
     return values
 
 
@@ -149,22 +148,8 @@ def _effective_value(target: ReluNetwork, effective: Sequence[TwoSlope], point: 
     values = MidRad.point(point)
     for two_slope, relu in zip(effective, target.relu_after, strict=True):
         values = two_slope.image(values)
-        values = _relu(values) if relu else values
+        values = values.relu() if relu else values
     return values
-
-
-def _relu(values: MidRad) -> MidRad:
-    low, high = values.bounds()
-    return MidRad.from_bounds(np.maximum(low, 0.0), np.maximum(high, 0.0))
-
-
-@np.errstate(over="ignore")
-def domain_center(domain: Domain, dimension: int) -> FloatArray:
-    """Return the centre of a domain, which lies in it exactly."""
-    if isinstance(domain, Box):
-        low, high = domain.bounds(dimension)
-        return np.clip(0.5 * low + 0.5 * high, low, high)
-    return np.array(np.broadcast_to(domain.center, (dimension,)))
 
 
 def _inside(point: FloatArray, domain: Domain, center: FloatArray) -> FloatArray:

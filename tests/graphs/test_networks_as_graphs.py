@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from graphs.graph_cases import assert_same
 from scipy.sparse import csr_array, random_array
+from verification.tiny_groups import passing
 
 from subsetsum_nets import Box, Dense, ReluNetwork, prune, random_network
 from subsetsum_nets.graphs import EdgeBlock, InvalidGraphError, LayeredDag, NodeLayer
@@ -167,6 +168,45 @@ def test_serving_with_candidates_has_the_whole_block(pruned):
     assert sum(len(edges.rows) for edges in served) == lines * offered.widths[1]
     back = LayeredDag.from_networkx(dag.to_networkx()).serving(0, 1, 2)
     assert_same(back, chosen)
+
+
+def deeper(pruned, *places):
+    """Return the ticket with a layer behind each of these layers' ReLUs that passes its values on."""
+    random = passing(pruned.random, *places)
+    weights, biases = [], []
+    for index, (mask, bias_mask) in enumerate(zip(pruned.masks, pruned.bias_masks, strict=True)):
+        weights.append(mask)
+        biases.append(bias_mask)
+        if index in places:
+            weights.append(np.eye(pruned.random.layers[index].d_out, dtype=bool))
+            biases.append(None)
+    return SimpleNamespace(random=random, masks=weights, bias_masks=biases, target=pruned.target)
+
+
+@pytest.mark.parametrize("places", [(0,), (2,), (0, 2), (1,), (0, 1)])
+def test_groups_of_any_size_serve_the_same_weights(pruned, places):
+    if pruned.construction == "linear":
+        pytest.skip("values without a ReLU behind them are not passed on")
+    plain, dag = LayeredDag.from_network(pruned), LayeredDag.from_network(deeper(pruned, *places))
+    assert dag.target_shapes == plain.target_shapes
+    for layer, (rows, columns) in enumerate(dag.target_shapes):
+        for row, column in np.ndindex(rows, columns):
+            try:
+                part = plain.serving(layer, row, column)
+            except InvalidGraphError:
+                with pytest.raises(InvalidGraphError):
+                    dag.serving(layer, row, column)
+                continue
+            more = dag.serving(layer, row, column)
+            assert (more.widths[0], more.widths[-1]) == (part.widths[0], 1)
+            assert more.widths[-2] == part.widths[1]
+            if part.widths[0] and layer in {(place + 1) // 2 for place in places}:
+                assert more.depth > part.depth
+            for x in ([0.5], [2.0 if layer else -1.0]):  # behind the target's ReLU nothing is negative
+                x = x[: part.widths[0]]  # noqa: PLW2901 - a bias has no input
+                assert more.exact_values(x)[-1] == part.exact_values(x)[-1]
+    back = LayeredDag.from_networkx(dag.to_networkx())
+    assert_same(back.serving(0, 1, 2), dag.serving(0, 1, 2))
 
 
 def test_serving_says_what_is_missing():

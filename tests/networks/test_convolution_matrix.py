@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from subsetsum_nets.networks import ConvolutionMatrix, InvalidNetworkError
-from subsetsum_nets.networks.relu_network import is_sparse
+from subsetsum_nets.networks.arrays import is_sparse
 
 
 @st.composite

@@ -16,7 +16,13 @@ from verification.tiny_images import (
 from verification.tiny_networks import NORMS, check_encloses, exact_norm, exact_product, fraction_rows
 
 from subsetsum_nets.networks import Ball, Box, Conv2d, ConvolutionMatrix, ReluNetwork
-from subsetsum_nets.verification.enclosures import convolution_norms, convolutions, effective, midrad
+from subsetsum_nets.verification.enclosures import (
+    convolution_norms,
+    convolutions,
+    effective,
+    midrad,
+    spectral,
+)
 from subsetsum_nets.verification.enclosures.convolution_norms import convolution_norm_up
 from subsetsum_nets.verification.enclosures.convolutions import ConvolutionMidRad
 from subsetsum_nets.verification.enclosures.midrad import MidRad, affine, matmul, product_up, row_norms_up
@@ -180,9 +186,9 @@ MUTANTS = [
         "ours.kernel.minus(theirs.kernel)",
         "MidRad.point(ours.kernel.minus(theirs.kernel).mid)",
     ),
-    (operator_norms, convolution_norm_up, "centre + _simple_bound(matrix.rad)", "centre"),
-    (operator_norms, convolution_norms._simple_bound, "min(frobenius, float(hoelder))", "frobenius / 2"),
-    (operator_norms, convolution_norms._simple_bound, "np.sqrt(columns)", "0.0 * columns"),
+    (operator_norms, convolution_norm_up, "centre + simple_bound(matrix.rad)", "centre"),
+    (operator_norms, spectral.simple_bound, "min(frobenius, float(hoelder))", "frobenius / 2"),
+    (operator_norms, spectral.simple_bound, "np.sqrt(columns)", "0.0 * columns"),
     (operator_norms, convolution_norms._grid_bound, "np.sqrt(square)", "np.sqrt(square / 2)"),
     (operator_norms, convolution_norms._grid_bound, "unscaled_up(np.array(bound), exponent)", "bound"),
     (operator_norms, convolution_norms._offsets_bound, "sum_up(norms)", "norms.max()"),
@@ -198,24 +204,33 @@ MUTANTS = [
     (tight, convolutions.larger_products_up, "a.offsets()", "list(a.offsets())[1:]"),
     (trapped, convolutions.larger_products_up, "times_up(right[source]", "times_up(left[source]"),
     (trapped, convolutions.channels_where, "np.any(", "np.all("),
-    (trapped, differential._counted, "positive.kernel * up", "0.0 * positive.kernel * up"),
-    (trapped, differential._counted, "negative.kernel * down", "0.0 * negative.kernel * down"),
-    (trapped, norms._visible, "kernel.mid[:, :, seen]", "kernel.mid[:, :, seen] * 0.5"),
     (
         trapped,
-        norms._visible,
-        "channels_where(first, seen)) for part, seen in parts]",
-        "channels_where(first, seen)) for part, seen in parts[:1]]",
+        differential._counted,
+        "np.maximum(positive, negative)",
+        "np.maximum(0.0 * positive, negative)",
     ),
     (
         trapped,
-        effective._relu_pair,
-        "affine(second.weight, MidRad.point(np.tile(slopes[:, [-1]].toarray().ravel(), pixels)))",
-        "MidRad.point(np.tile(pair[1].kernel.sum((0, 1)).T @ slopes[:, [-1]].toarray().ravel(), pixels))",
+        differential._counted,
+        "np.maximum(positive, negative)",
+        "np.maximum(positive, 0.0 * negative)",
     ),
-    (trapped, effective._relu_pair, "constants.plus(_bias(second))", "MidRad.point(_bias(second))"),
-    (pairs, effective._relu_pair, "constants.plus(_bias(second))", "constants"),
-    (trapped, convolutions.at_one_place, "elsewhere.any()", "False"),
+    (trapped, convolutions.seen_entries, "entries(matrix) * seen", "entries(matrix) * ~seen"),
+    (trapped, ConvolutionMidRad.columns, "self.mid.kernel[", "0.5 * self.mid.kernel["),
+    (trapped, norms._visible, ".beside(error.negative.columns(may_be_negative))", ""),
+    (
+        trapped,
+        effective._convolutions,
+        "affine(second.weight, MidRad.point(np.maximum(first.offset, 0.0)))",
+        (
+            "MidRad.point(np.tile(np.maximum(first.offset, 0.0)[: len(before.rows)] @ "
+            "after.kernel.sum((0, 1)), first.d_out // len(before.rows)))"
+        ),
+    ),
+    (trapped, effective._convolutions, "constants.plus(second.offset)", "MidRad.point(second.offset)"),
+    (pairs, effective._convolutions, "constants.plus(second.offset)", "constants"),
+    (trapped, ConvolutionMatrix.at_one_place, "elsewhere.any()", "False"),
 ]
 
 

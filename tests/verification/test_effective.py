@@ -115,7 +115,10 @@ F = ReluNetwork([Dense([[1.0, 2.0]])])
             ReluNetwork([Dense([[1.0, 0.0], [0.0, 1.0]], [0.0, 0.1]), Dense([[1.0, 1.0]])]),
             "unit 1 of hidden layer 0 has both an input weight and a bias",
         ),
-        (ReluNetwork([Dense(np.eye(2)), Dense(np.eye(2)), Dense([[1.0, 1.0]])]), "has 3 layers"),
+        (
+            ReluNetwork([Dense(np.eye(2)), Dense([[1.0, 1.0], [1.0, -1.0]]), Dense([[1.0, 1.0]])]),
+            "unit 1 of hidden layer 1 has 2 nonzero input weights",
+        ),
         (ReluNetwork([Dense([[1.0, 1.0]])], final_relu=True), "but not both"),
     ],
 )
@@ -126,6 +129,10 @@ def test_unsupported_structures(g, message):
 
 
 def test_layers_of_another_size_are_unsupported():
+    f = ReluNetwork([Dense([[1.0], [1.0]]), Dense([[1.0, 1.0]])])
+    g = ReluNetwork([Dense([[1.0]] * 3), Dense(np.eye(3)), Dense([[1.0] * 3])])
+    with pytest.raises(UnsupportedStructureError, match="has 3 layers of the widths"):
+        effective_layers(f, g)
     f = ReluNetwork([Dense([[1.0], [1.0]]), Dense([[1.0, 1.0]])])
     g = ReluNetwork([Dense([[1.0], [1.0], [1.0]]), Dense([[1.0, 1.0, 1.0]])])
     with pytest.raises(UnsupportedStructureError, match="maps 1 to 2 values, its replacement 1 to 3"):

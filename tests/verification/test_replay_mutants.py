@@ -50,8 +50,8 @@ MUTANTS = [
     # ranges
     (
         "replay.ranges",
-        "(_half(middle - reach), _half(middle + reach))",
-        "(_half(middle), _half(middle + reach))",
+        "(half(middle - reach), half(middle + reach))",
+        "(half(middle), half(middle + reach))",
     ),
     ("replay.ranges", "abs(weight) @ (x.high - x.low)", "abs(weight) @ x.high"),
     ("replay.ranges", ".plus(point(layer.bias))\n        if", "\n        if"),
@@ -64,14 +64,15 @@ MUTANTS = [
         "positive.scaled_columns(below))\n        size",
     ),
     ("replay.ranges", "return size + abs(error.bias)", "return size"),
-    ("replay.ranges", "counted @ center + ball_reach(counted, domain)", "ball_reach(counted, domain)"),
+    ("replay.ranges", "counted @ center + ball_reach(counted, ball)", "ball_reach(counted, ball)"),
     ("replay.ranges", "int(sign < 0) for sign in x.low", "int(sign > 0) for sign in x.low"),
     ("replay.ranges", "image(layer.negative, below)", "image(layer.positive, below)"),
     # effective layers
-    ("replay.layers", "(positive if slope > 0 else negative)", "(negative if slope > 0 else positive)"),
-    ("replay.layers", "weight * max(bias_ints[unit], 0)", "weight * bias_ints[unit]"),
-    ("replay.layers", "weight_scale + bias_scale) + _bias(second)", "weight_scale + bias_scale)"),
-    ("replay.layers", "outer.positive @ inner.bias + outer.bias", "outer.bias"),
+    ("replay.layers", "-value if column in minus else value", "value"),
+    ("replay.layers", "if r > 0}", "if r > 0 or c == 2 * d}"),
+    ("replay.layers", "total[one] = bias << finer - bias_scale", "total[one] = 0"),
+    ("replay.layers", "(number << shift for", "(number for"),
+    ("replay.layers", "layer.positive @ effective.bias + layer.bias", "layer.bias"),
     ("replay.layers", "self.negative - layer.positive", "self.negative"),
     ("replay.layers", "self.bias - layer.bias", "self.bias"),
     # spectral norms

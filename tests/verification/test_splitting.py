@@ -131,6 +131,6 @@ def test_refusals():
     for name in ("time_limit", "node_limit", "epsilon", "threads"):
         with pytest.raises(ValueError, match=f"{name} must be .*, got -1"):
             SearchOptions(**({"node_limit": 1} | {name: -1}))
-    deep = ReluNetwork([Dense(np.eye(2)), *g.layers])
+    deep = ReluNetwork([Dense(np.ones((2, 2))), *g.layers])
     with pytest.raises(UnsupportedStructureError):
         splitting_bound(Comparison(f, deep, Box(-1, 1)), SearchOptions(node_limit=1))

@@ -178,7 +178,7 @@ def test_refusals():
         zonotope_bound(Comparison(f, g, Box(-1, 1), "l7"))
     with pytest.raises(InvalidNetworkError):
         zonotope_bound(Comparison(f, g, Box([-1, -1, -1], [1, 1, 1]), "l2"))
-    deep = ReluNetwork([Dense(np.eye(2)), *g.layers])
+    deep = ReluNetwork([Dense(np.ones((2, 2))), *g.layers])
     with pytest.raises(UnsupportedStructureError):
         zonotope_bound(Comparison(f, deep, Box(-1, 1), "l2"))
 

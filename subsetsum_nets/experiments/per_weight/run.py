@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from solvers import Status, solve_many
-from subsetsum_nets.exchange.torch_tensors import dense_weight
 from subsetsum_nets.networks.arguments import checked_integer, checked_positive
+from subsetsum_nets.networks.arrays import dense_array
 from subsetsum_nets.networks.digests import network_digest
 from subsetsum_nets.theory.subset_sizes import (
     empty_chance,
@@ -181,7 +181,7 @@ def run_per_weight(
     if not epsilon < scale:
         raise ValueError(f"epsilon must be less than the scale {scale!r}, got {epsilon!r}")
     checked_integer(seed, "seed", 0)
-    parts = [np.asarray(dense_weight(layer), np.float64).ravel() for layer in target.layers]
+    parts = [dense_array(layer.stored).ravel() for layer in target.layers]
     coefficients = [
         np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index,))).uniform(
             -scale, scale, (part.size, items)

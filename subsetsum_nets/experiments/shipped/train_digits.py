@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.domains import Box
 from subsetsum_nets.networks.files.atomic_files import atomic_write
 from subsetsum_nets.networks.files.network_files import TensorFile, save_network, write_safetensors
-from subsetsum_nets.networks.relu_network import Dense, ReluNetwork
+from subsetsum_nets.networks.relu_network import ReluNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,7 +100,7 @@ def accuracy(network: ReluNetwork, images: NDArray[np.uint8], labels: NDArray[np
 def amplification(network: ReluNetwork) -> float:
     """Return the l2 norm of ``|W_l| ... |W_1| 1``, which bounds how far the network spreads the unit box."""
     values = np.ones(network.widths[0])
-    for layer in network.layers:
+    for layer in network.dense_layers:
         values = np.abs(np.asarray(layer.weight)) @ values
     return float(np.linalg.norm(values))
 
@@ -145,7 +146,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for alpha in options.alphas:
             scores[alpha] = cross_validated(hidden, alpha, digits, options.seed)
             networks[alpha] = network = train(hidden, alpha, digits, options.seed)
-            largest = [f"{np.abs(np.asarray(layer.weight)).max():.3f}" for layer in network.layers]
+            largest = [f"{np.abs(np.asarray(layer.weight)).max():.3f}" for layer in network.dense_layers]
             biases = [f"{abs(layer.bias).max():.3f}" for layer in network.layers if layer.bias is not None]
             print(
                 f"{name} alpha {alpha:g}: cross-validated {scores[alpha]:.4f}, "

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from subsetsum_nets.networks.relu_network import is_sparse
+from subsetsum_nets.networks.arrays import is_sparse
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

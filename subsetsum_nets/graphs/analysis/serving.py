@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 
 def serving(graph: AnyDag, layer: int, row: int, column: int, *, candidates: bool = False) -> AnyDag:
-    """Return the graph of what stands for one target weight: one input, its hidden units, one output.
+    """Return the graph of what stands for one target weight: one input, hidden units, one output.
 
     Parameters
     ----------
     graph : Dag
-        With origins: made from a PrunedNetwork whose pairs of layers stand for the target's layers.
+        With origins: made from a PrunedNetwork whose groups of layers stand for the target's layers.
     layer, row, column : int
         The target weight; column d_in is the bias, whose part has no inputs.
     candidates : bool
-        Also the units and edges that were offered but not kept.
+        Also the last hidden units, and the edges from and to them, that were offered but not kept.
 
     Returns
     -------
@@ -59,24 +59,52 @@ def serving(graph: AnyDag, layer: int, row: int, column: int, *, candidates: boo
     found = [entry for entry in found if entry[2].size and entry[3].size]
     if not found:
         raise _nothing(layer, row, column)
-    (middle, behind), second, outputs, units = found[-1]  # blocks are in the order of the layers they lead to
-    edges = second.select(outputs, units).all_edges()
+    (at, behind), last, outputs, units = found[-1]  # blocks are in the order of the layers they lead to
+    edges = last.select(outputs, units).all_edges()
     units = units[np.unique(edges.columns[edges.kept | candidates])]
     if not units.size:
         raise _nothing(layer, row, column)
-    spans = [a for a, b in graph.blocks if b == middle]
-    inputs = np.zeros(0, dtype=np.int64)
-    blocks = {(1, 2): second.select(outputs, units)}
-    if column < graph.target_shapes[layer][1] - 1 and spans:
-        inputs = np.flatnonzero(graph.layers[spans[0]].index == column)
-        first = graph.blocks[spans[0], middle].select(units, inputs)
-        blocks[0, 1] = first if candidates else first.kept_only()
-    layers = [
-        NodeLayer.of(np.zeros(inputs.size, dtype=bool), index=np.full(inputs.size, column)),
-        graph.layers[middle].select(units),
-        NodeLayer.of(np.zeros(outputs.size, dtype=bool), index=graph.layers[behind].index[outputs]),
-    ]
-    return type(graph)(layers, blocks, target_shapes=graph.target_shapes)
+    nodes, pieces = [_linear(graph.layers[behind].index[outputs])], [last.select(outputs, units)]
+    start, reads = _start(graph, layer, at - 1), column < graph.target_shapes[layer][1] - 1
+    while at > start:  # back through the hidden layers, the first of which reads the input
+        nodes.insert(0, graph.layers[at].select(units))
+        below = next((a for a, b in graph.blocks if b == at), start)
+        sources = np.flatnonzero(reads & (graph.layers[below].index == column))
+        if below > start:
+            sources = _kept_sources(graph.blocks[below, at], units)
+        if not (sources.size and (below, at) in graph.blocks):  # only biases come from here
+            units = sources[:0]
+            break
+        piece = graph.blocks[below, at].select(units, sources)
+        pieces.insert(0, piece if candidates else piece.kept_only())
+        at, units = below, sources
+    nodes.insert(0, _linear(np.full(units.size, column)))
+    first = len(nodes) - 1 - len(pieces)
+    blocks = {(first + k, first + k + 1): piece for k, piece in enumerate(pieces)}
+    return type(graph)(nodes, blocks, target_shapes=graph.target_shapes)
+
+
+def _kept_sources(block: EdgeBlock, units: Ints) -> Ints:
+    """Return the nodes with a kept edge to one of these units."""
+    edges = block.select(units, np.arange(block.shape[1])).all_edges()
+    return np.unique(edges.columns[edges.kept])
+
+
+def _linear(index: Ints) -> NodeLayer:
+    return NodeLayer.of(np.zeros(index.size, dtype=bool), index=index)
+
+
+def _start(graph: AnyDag, layer: int, otherwise: int) -> int:
+    """Return the layer of nodes that the edges of the target layer before this one lead to."""
+    if not layer:
+        return 0
+    (rows, columns), first = graph.target_shapes[layer - 1], graph.origin_number(layer - 1, 0, 0)
+    ends = []
+    for (_, end), block in graph.blocks.items():
+        numbers = block.origin.by_row if isinstance(block.origin, FactoredOrigin) else block.origin
+        if numbers is not None and ((numbers >= first) & (numbers < first + rows * columns)).any():
+            ends.append(end)
+    return max(ends, default=otherwise)
 
 
 def _ends(block: EdgeBlock, origin: int) -> tuple[Ints, Ints]:

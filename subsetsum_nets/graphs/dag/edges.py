@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from subsetsum_nets.graphs.errors import InvalidGraphError
-from subsetsum_nets.networks.arrays import FloatArray, exact_float64, locked, narrowed
-from subsetsum_nets.networks.relu_network import is_sparse
+from subsetsum_nets.networks.arrays import FloatArray, exact_float64, is_sparse, locked, narrowed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

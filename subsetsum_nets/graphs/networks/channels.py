@@ -10,8 +10,8 @@ from subsetsum_nets.graphs.dag.edges import EdgeBlock
 from subsetsum_nets.graphs.dag.graph import Dag
 from subsetsum_nets.graphs.dag.nodes import NodeLayer
 from subsetsum_nets.graphs.errors import InvalidGraphError
-from subsetsum_nets.graphs.networks.conversion import affine_layers, network_parts
-from subsetsum_nets.networks.relu_network import is_sparse
+from subsetsum_nets.graphs.networks.conversion import network_parts
+from subsetsum_nets.networks.arrays import dense_array
 
 if TYPE_CHECKING:
     from subsetsum_nets.graphs.networks.conversion import Pruned
@@ -37,7 +37,7 @@ def channel_graph(network: ReluNetwork | Pruned) -> Dag:
 
     """
     parts = network_parts(network)
-    channels = _input_channels(parts.network)
+    channels = parts.network.shapes[0][-1] or 0
     layers, blocks = [NodeLayer.of(np.zeros(channels, dtype=bool))], {}
     for number, layer in enumerate(parts.network.layers):
         mask, bias_mask = parts.masks[number], parts.bias_masks[number]
@@ -55,11 +55,6 @@ def channel_graph(network: ReluNetwork | Pruned) -> Dag:
     return Dag(layers, blocks, summary=True)
 
 
-def _input_channels(network: ReluNetwork) -> int:
-    shape = getattr(network, "input_shape", None)
-    return int(shape[-1]) if shape is not None else int(affine_layers(network)[0].d_in)
-
-
 def _dense_edges(layer: Any, mask: Any, channels: int) -> tuple[Any, Any]:
     """Return weights and mask of a dense layer by the channel of its input, the last axis of an image."""
     weight = layer.weight
@@ -67,10 +62,10 @@ def _dense_edges(layer: Any, mask: Any, channels: int) -> tuple[Any, Any]:
         return weight, mask
     if weight.shape[1] % channels:
         raise InvalidGraphError(f"a layer of {weight.shape[1]} inputs does not read {channels} channels")
-    entries = weight.toarray() if is_sparse(weight) else np.asarray(weight)
+    entries = dense_array(weight)
     by_channel = entries.reshape(len(entries), -1, channels)
     kept = None
     if mask is not None:
-        stored = mask.toarray() if is_sparse(mask) else np.asarray(mask)
+        stored = dense_array(mask)
         kept = stored.reshape(len(entries), -1, channels).any(axis=1)
     return np.linalg.norm(by_channel, axis=1), kept

@@ -13,7 +13,10 @@ from subsetsum_nets.graphs.errors import InvalidGraphError
 from subsetsum_nets.graphs.networks.origins import derived_origins
 from subsetsum_nets.graphs.networks.pass_through import mixed, uniform_layers
 from subsetsum_nets.masks import NetworkMasks
-from subsetsum_nets.networks.relu_network import Dense, ReluNetwork
+from subsetsum_nets.networks.dense import Dense
+from subsetsum_nets.networks.errors import UnsupportedStructureError
+from subsetsum_nets.networks.layer_groups import layer_groups
+from subsetsum_nets.networks.relu_network import ReluNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,12 +44,6 @@ class Pruned(Protocol):
         """The network that was approximated."""
 
 
-def affine_layers(network: ReluNetwork) -> Sequence[Any]:
-    """Return views of the layers as matrices on flattened values; convolutions are written out."""
-    layers: Sequence[Any] = getattr(network, "affine_layers", network.layers)
-    return layers
-
-
 class NetworkParts(NamedTuple):
     """A network and its masks: None in place of every mask for a network that is not pruned."""
 
@@ -54,6 +51,7 @@ class NetworkParts(NamedTuple):
     masks: Sequence[Any]
     bias_masks: Sequence[Any]
     target: ReluNetwork | None
+    pruned: ReluNetwork | None = None
 
 
 def network_parts(network: ReluNetwork | Pruned) -> NetworkParts:
@@ -72,7 +70,8 @@ def network_parts(network: ReluNetwork | Pruned) -> NetworkParts:
         return NetworkParts(network, none, none, None)
     if not isinstance(getattr(network, "random", None), ReluNetwork):
         raise TypeError(f"a graph is made of a ReluNetwork or PrunedNetwork, got {type(network).__name__}")
-    parts = NetworkParts(network.random, network.masks, network.bias_masks, network.target)
+    pruned = getattr(network, "network", None)
+    parts = NetworkParts(network.random, network.masks, network.bias_masks, network.target, pruned)
     if not len(parts.network.layers) == len(parts.masks) == len(parts.bias_masks):
         raise InvalidGraphError(f"there are {len(parts.masks)} masks for {len(parts.network.layers)} layers")
     return parts
@@ -109,8 +108,9 @@ def network_graph(network: ReluNetwork | Pruned) -> Dag:
     ((2, 1), 2, 3)
 
     """
-    network, masks, bias_masks, target = network_parts(network)
-    matrices = affine_layers(network)
+    parts = network_parts(network)
+    network, masks, bias_masks, target, _ = parts
+    matrices: Sequence[Any] = network.affine_layers
     layers = [NodeLayer.of(np.zeros(matrices[0].d_in, dtype=bool))]
     blocks = []
     for matrix, mask, bias_mask, relu in zip(matrices, masks, bias_masks, network.relu_after, strict=True):
@@ -121,12 +121,26 @@ def network_graph(network: ReluNetwork | Pruned) -> Dag:
             weight = weight.tocsr()
         blocks.append(EdgeBlock.of(weight, mask))
         layers.append(NodeLayer.of(np.full(matrix.d_out, relu), matrix.bias, bias_mask))
-    origins, shapes = derived_origins(None if target is None else affine_layers(target), layers, blocks)
+    origins, shapes = derived_origins(
+        () if target is None else target.affine_layers, _groups(parts), layers, blocks
+    )
     found = {
         (a, a + 1): EdgeBlock(block.shape, block.weight, block.pattern, block.kept, origin)
         for a, (block, origin) in enumerate(zip(blocks, origins, strict=True))
     }
     return Dag(layers, found, domain=network.domain, target_shapes=shapes)
+
+
+def _groups(parts: NetworkParts) -> tuple[range, ...]:
+    """Return which layers stand for which layer of the target; none where they do not."""
+    if parts.target is None:
+        return ()
+    masks = NetworkMasks(list(parts.masks), list(parts.bias_masks))
+    try:
+        groups = layer_groups(parts.target, parts.pruned or masks.apply(parts.network))
+    except UnsupportedStructureError:
+        return ()
+    return tuple(range(group.start, group.start + len(group.layers)) for group in groups)
 
 
 def _unrolled(convolution: Any, mask: Any) -> Any:

@@ -8,13 +8,14 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from subsetsum_nets.networks.arrays import narrowed
+from subsetsum_nets.networks.arrays import is_sparse, narrowed
 from subsetsum_nets.networks.convolution import Conv2d
+from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.domains import domain_from_json
-from subsetsum_nets.networks.errors import InvalidNetworkError, NetworkFileError
+from subsetsum_nets.networks.errors import InvalidNetworkError, unreadable
 from subsetsum_nets.networks.files.atomic_files import atomic_write
 from subsetsum_nets.networks.files.npz_files import read_npz
-from subsetsum_nets.networks.relu_network import Dense, ReluNetwork, is_sparse
+from subsetsum_nets.networks.relu_network import ReluNetwork
 
 if TYPE_CHECKING:
     import os
@@ -156,14 +157,14 @@ def load_network(path: str | os.PathLike[str]) -> ReluNetwork:
     try:
         domain = None if header["domain"] is None else domain_from_json(header["domain"])
     except InvalidNetworkError as error:
-        raise _unreadable(path, f"its header has no proper domain ({error})") from error
+        raise unreadable(path, f"its header has no proper domain ({error})") from error
     try:
         layers = [
             _layer(path, f"layers.{index}", description, tensors)
             for index, description in enumerate(header["layers"])
         ]
         if tensors:
-            raise _unreadable(path, f"its header does not mention the array {min(tensors)!r}")
+            raise unreadable(path, f"its header does not mention the array {min(tensors)!r}")
         *hidden, final_relu = header["relu_after"]
         return ReluNetwork(
             layers,
@@ -222,7 +223,7 @@ def read_safetensors(path: str | os.PathLike[str]) -> TensorFile:
     except OSError:
         raise
     except Exception as error:  # whatever a parser makes of foreign bytes means the same here
-        raise _unreadable(path, f"it is not a complete .safetensors file ({error})") from error
+        raise unreadable(path, f"it is not a complete .safetensors file ({error})") from error
 
 
 def write_safetensors(file: IO[bytes], contents: TensorFile) -> None:
@@ -257,13 +258,13 @@ def _read_npz(path: str | os.PathLike[str]) -> TensorFile:
     except OSError:
         raise
     except Exception as error:  # zip and array headers fail in a dozen ways, all of which mean the same here
-        raise _unreadable(path, f"it is not a complete .npz file ({error})") from error
+        raise unreadable(path, f"it is not a complete .npz file ({error})") from error
     header = tensors.pop(_HEADER, np.empty(0))
     if header.dtype != np.uint8 or header.ndim != 1:
-        raise _unreadable(path, "it has no header of a network")
+        raise unreadable(path, "it has no header of a network")
     metadata = _json(path, header.tobytes())
     if not isinstance(metadata, dict) or not all(isinstance(note, str) for note in metadata.values()):
-        raise _unreadable(path, "its header is not a table of texts")
+        raise unreadable(path, "its header is not a table of texts")
     return TensorFile(metadata, tensors)
 
 
@@ -277,32 +278,32 @@ def _read(path: str | os.PathLike[str]) -> TensorFile:
 def _header(path: str | os.PathLike[str], contents: TensorFile) -> dict[str, Any]:
     """Return the header, checked but for what only the arrays can tell."""
     if _HEADER not in contents.metadata:
-        raise _unreadable(path, "it has no header of a network; was it written by save_network?")
+        raise unreadable(path, "it has no header of a network; was it written by save_network?")
     header = _json(path, contents.metadata[_HEADER].encode(errors="surrogatepass"))
     if not isinstance(header, dict) or header.get("format") != _FORMAT:
-        raise _unreadable(path, f"its header does not say {_FORMAT!r}")
+        raise unreadable(path, f"its header does not say {_FORMAT!r}")
     version = header.get("version")
     if type(version) is not int or version < 1:
-        raise _unreadable(path, f"its version {version!r} is not a version number")
+        raise unreadable(path, f"its version {version!r} is not a version number")
     if version > _VERSION:
-        raise _unreadable(
+        raise unreadable(
             path,
             f"its version is {version}, and this release reads up to {_VERSION}; use a newer subsetsum-nets",
         )
     layers, relu_after = header.get("layers"), header.get("relu_after")
     if not isinstance(layers, list) or not all(_is_layer(layer, version) for layer in layers):
-        raise _unreadable(path, "its header has no proper list of layers")
+        raise unreadable(path, "its header has no proper list of layers")
     if (
         not isinstance(relu_after, list)
         or not all(isinstance(relu, bool) for relu in relu_after)
         or len(relu_after) != len(layers)
         or not layers
     ):
-        raise _unreadable(path, "its header does not say for every layer whether a ReLU follows")
+        raise unreadable(path, "its header does not say for every layer whether a ReLU follows")
     if "domain" not in header or not isinstance(header["domain"], dict | None):
-        raise _unreadable(path, "its header has no proper domain")
+        raise unreadable(path, "its header has no proper domain")
     if not _is_input_shape(header, version):
-        raise _unreadable(path, "its header does not properly say what size its images have")
+        raise unreadable(path, "its header does not properly say what size its images have")
     return header
 
 
@@ -337,10 +338,10 @@ def _layer(
 
     def take(field: str, dimensions: int, kinds: str) -> NDArray[Any]:
         if f"{name}.{field}" not in tensors:
-            raise _unreadable(path, f"the array {name}.{field} is missing")
+            raise unreadable(path, f"the array {name}.{field} is missing")
         tensor = tensors.pop(f"{name}.{field}")
         if tensor.dtype.str[1:] not in kinds.split():
-            raise _unreadable(path, f"the array {name}.{field} has dtype {tensor.dtype}")
+            raise unreadable(path, f"the array {name}.{field} has dtype {tensor.dtype}")
         if tensor.ndim != dimensions:
             raise InvalidNetworkError(f"the array {name}.{field} has shape {tensor.shape}")
         tensor = tensor.astype(tensor.dtype.newbyteorder("="), copy=False)
@@ -373,7 +374,7 @@ def _json(path: str | os.PathLike[str], text: bytes) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise _unreadable(path, f"its header is not JSON ({error})") from error
+        raise unreadable(path, f"its header is not JSON ({error})") from error
 
 
 def _suffix(path: str | os.PathLike[str]) -> str:
@@ -383,7 +384,3 @@ def _suffix(path: str | os.PathLike[str]) -> str:
             f"networks live in .npz, .safetensors and .onnx files; {str(path)!r} is none of them"
         )
     return suffix
-
-
-def _unreadable(path: str | os.PathLike[str], reason: str) -> NetworkFileError:
-    return NetworkFileError(f"{Path(path)} cannot be read as a network: {reason}")

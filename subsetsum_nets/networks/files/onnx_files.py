@@ -8,20 +8,22 @@ with exactly its numbers. Nothing in a file is run, and no other file is opened 
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from subsetsum_nets.networks.arrays import dense_array, is_sparse
+from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.domains import domain_from_json
-from subsetsum_nets.networks.errors import InvalidNetworkError, NetworkFileError
+from subsetsum_nets.networks.errors import InvalidNetworkError, NetworkFileError, unreadable
 from subsetsum_nets.networks.files.atomic_files import atomic_write
 from subsetsum_nets.networks.files.onnx_layouts import (
     columns_to_channels_first,
     kernel_to_channels_first,
     same_padding,
 )
-from subsetsum_nets.networks.relu_network import Dense, is_sparse
 
 if TYPE_CHECKING:
     import os
@@ -30,8 +32,8 @@ if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, TensorProto
 
     from subsetsum_nets.networks.arrays import FloatArray
-    from subsetsum_nets.networks.convolution import Conv2d
     from subsetsum_nets.networks.domains import Domain
+    from subsetsum_nets.networks.layer_shapes import Layer
     from subsetsum_nets.networks.relu_network import ReluNetwork
 
     Precision = Literal["float32", "float64"]
@@ -95,7 +97,7 @@ def read_onnx(path: str | os.PathLike[str], *, output: str | None = None) -> Rel
             model, file_size=Path(path).stat().st_size, output=output, domain=_domain(path, model)
         )
     except NetworkFileError as error:
-        raise _unreadable(path, str(error)) from error
+        raise unreadable(path, str(error)) from error
     except InvalidNetworkError as error:
         raise InvalidNetworkError(f"{Path(path)}: {error}") from error
 
@@ -169,10 +171,7 @@ def onnx_bytes(
     image = network.input_shape
     if image is None and network.convolutional:
         raise ValueError("an ONNX file of a network that takes images needs its input_shape=(h, w, c)")
-    size = sum(
-        layer.d_in * layer.d_out if isinstance(layer, Dense) else layer.kernel.size
-        for layer in network.layers
-    )
+    size = sum(math.prod(layer.stored.shape) for layer in network.layers)
     if size * stored.itemsize > _LARGEST:
         raise ValueError(
             f"{size} weights of {stored} do not fit an ONNX file, which ends at 2 GiB; write .safetensors"
@@ -221,8 +220,8 @@ def output_sizes(network: ReluNetwork) -> tuple[int, ...]:
     >>> output_sizes(ReluNetwork([Dense([[0.1, -2.0]])]))
     (1,)
     """
-    last = network.layers[-1]
-    return (last.d_out,) if isinstance(last, Dense) else (last.c_out, *input_sizes(network)[1:])
+    *image, units = (size or 0 for size in network.shapes[-1])
+    return (units, *image)
 
 
 def fits_float32(network: ReluNetwork) -> bool:
@@ -241,11 +240,10 @@ def fits_float32(network: ReluNetwork) -> bool:
         )
 
 
-def _numbers(layer: Dense | Conv2d) -> FloatArray:
+def _numbers(layer: Layer) -> FloatArray:
     """Return the stored weights of a layer, in any shape."""
-    weight: Any = layer.weight if isinstance(layer, Dense) else layer.kernel
-    numbers: FloatArray = weight.data if is_sparse(weight) else weight
-    return numbers
+    weight = layer.stored
+    return weight.data if is_sparse(weight) else weight
 
 
 def _nodes(
@@ -261,7 +259,7 @@ def _nodes(
     for index, layer in enumerate(network.layers):
         name = f"layers.{index}"
         if isinstance(layer, Dense):
-            weight: Any = layer.weight.toarray() if is_sparse(layer.weight) else layer.weight
+            weight = dense_array(layer.weight)
             if channels is not None and image is not None:
                 steps.append((f"{name}.flatten", "Flatten", [], {"axis": 1}))
                 weight = columns_to_channels_first(weight, (*image[:2], channels))
@@ -310,14 +308,14 @@ def _model(path: str | os.PathLike[str]) -> ModelProto:
     from onnx import ModelProto
 
     if place.stat().st_size > _LARGEST:
-        raise _unreadable(path, "it is larger than 2 GiB, where ONNX files end")
+        raise unreadable(path, "it is larger than 2 GiB, where ONNX files end")
     contents = place.read_bytes()
     try:
         model: ModelProto = ModelProto.FromString(contents)
     except Exception as error:  # whatever a parser makes of foreign bytes means the same here
-        raise _unreadable(path, f"it is not a complete ONNX file ({error})") from error
+        raise unreadable(path, f"it is not a complete ONNX file ({error})") from error
     if not model.HasField("graph"):
-        raise _unreadable(path, "it is not an ONNX file: it holds no graph")
+        raise unreadable(path, "it is not an ONNX file: it holds no graph")
     return model
 
 
@@ -329,12 +327,12 @@ def _domain(path: str | os.PathLike[str], model: ModelProto) -> Domain | None:
     try:
         header = json.loads(headers[0])
         if len(headers) > 1 or header["format"] != _FORMAT or header["version"] != _VERSION:
-            raise _unreadable(path, f"its metadata {_HEADER!r} is not of version {_VERSION}")
+            raise unreadable(path, f"its metadata {_HEADER!r} is not of version {_VERSION}")
         return None if header["domain"] is None else domain_from_json(header["domain"])
     except NetworkFileError:
         raise
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise _unreadable(path, f"its metadata {_HEADER!r} has no proper domain ({error})") from error
+        raise unreadable(path, f"its metadata {_HEADER!r} has no proper domain ({error})") from error
 
 
 def _import_onnx() -> None:
@@ -342,7 +340,3 @@ def _import_onnx() -> None:
         import onnx  # noqa: F401
     except ImportError as error:
         raise ImportError("ONNX files need the extra 'onnx': pip install 'subsetsum-nets[onnx]'") from error
-
-
-def _unreadable(path: str | os.PathLike[str], reason: str) -> NetworkFileError:
-    return NetworkFileError(f"{Path(path)} cannot be read as a network: {reason}")

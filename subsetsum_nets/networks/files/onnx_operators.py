@@ -14,6 +14,7 @@ import numpy as np
 
 from subsetsum_nets.networks.arrays import exact_float64
 from subsetsum_nets.networks.convolution import Conv2d
+from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.errors import NetworkFileError
 from subsetsum_nets.networks.files.onnx_constants import (
     FLOATS,
@@ -28,7 +29,7 @@ from subsetsum_nets.networks.files.onnx_layouts import (
     kernel_from_channels_first,
     same_padding,
 )
-from subsetsum_nets.networks.relu_network import Dense, ReluNetwork
+from subsetsum_nets.networks.relu_network import ReluNetwork
 
 if TYPE_CHECKING:
     from onnx import NodeProto

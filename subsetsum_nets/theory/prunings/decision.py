@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from subsetsum_nets.networks import Ball, Dense, ReluNetwork
-from subsetsum_nets.networks.arrays import exact_float64
-from subsetsum_nets.networks.relu_network import is_sparse
+from subsetsum_nets.networks.arrays import dense_array, exact_float64
 from subsetsum_nets.theory.prunings.exhaustion import excludes_all
 
 if TYPE_CHECKING:
@@ -109,9 +108,7 @@ def weights_of(network: ReluNetwork) -> tuple[FloatArray, FloatArray]:
     plain = len(layers) == 2 and all(isinstance(layer, Dense) and layer.bias is None for layer in layers)
     if not plain or network.relu_after != (True, False) or layers[0].d_in != layers[1].d_out:
         raise ValueError(f"the network must be V relu(U x) without biases, d -> s -> d; got {network!r}")
-    first, second = (
-        layer.weight.toarray() if is_sparse(layer.weight) else np.asarray(layer.weight) for layer in layers
-    )
+    first, second = (dense_array(layer.weight) for layer in layers)
     return first, second
 
 

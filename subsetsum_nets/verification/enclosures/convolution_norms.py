@@ -17,21 +17,17 @@ from subsetsum_nets.verification.enclosures.midrad import (
     MidRad,
     finite,
     inflate,
-    norm_up,
-    product_up,
     rounding_error,
-    row_norms_up,
     sum_up,
     times_up,
     unit_scaled,
     unscaled_up,
 )
-from subsetsum_nets.verification.enclosures.spectral import spectral_norm_up
+from subsetsum_nets.verification.enclosures.spectral import simple_bound, spectral_norm_up
 
 if TYPE_CHECKING:
     from subsetsum_nets.networks.arrays import FloatArray
-    from subsetsum_nets.networks.convolution import ConvolutionMatrix
-    from subsetsum_nets.verification.enclosures.convolutions import ConvolutionMidRad
+    from subsetsum_nets.verification.enclosures.convolutions import ConvolutionMidRad, MatrixSet
 
 _MOST_UNROLLED = 2**20  # entries of a matrix whose norm is bounded unrolled, and how many rows or columns
 _MOST_UNROLLED_SIDE = 512
@@ -39,6 +35,13 @@ _MOST_UNROLLED_SIDE = 512
 _MOST_WORK = 2**30
 _CALL = 2**12
 _MOST_SLICES = 512
+
+
+def operator_norm_up(matrix: MatrixSet) -> float:
+    """Return an upper bound of the spectral norm of every matrix in a set of any kind."""
+    if isinstance(matrix, MidRad):
+        return spectral_norm_up(matrix)
+    return convolution_norm_up(matrix)
 
 
 def convolution_norm_up(matrix: ConvolutionMidRad) -> float:
@@ -73,18 +76,8 @@ def convolution_norm_up(matrix: ConvolutionMidRad) -> float:
         if rows * columns <= _MOST_UNROLLED and min(rows, columns) <= _MOST_UNROLLED_SIDE:
             centre = spectral_norm_up(MidRad.point(matrix.mid.toarray()))
         else:
-            centre = min(_simple_bound(matrix.mid), _grid_bound(matrix.mid.kernel))
-    return float(inflate(np.array(centre + _simple_bound(matrix.rad)), 1))
-
-
-def _simple_bound(matrix: ConvolutionMatrix) -> float:
-    """Return min(Frobenius, sqrt(||.||_1 ||.||_inf)) of the matrix, rounded up."""
-    magnitude = abs(matrix)
-    frobenius = norm_up(row_norms_up(magnitude), "l2")
-    rows = product_up(magnitude, np.ones(matrix.shape[1])).max(initial=0.0)
-    columns = product_up(magnitude.T, np.ones(matrix.shape[0])).max(initial=0.0)
-    hoelder = times_up(inflate(np.sqrt(rows), 1), inflate(np.sqrt(columns), 1))
-    return min(frobenius, float(hoelder))
+            centre = min(simple_bound(matrix.mid), _grid_bound(matrix.mid.kernel))
+    return float(inflate(np.array(centre + simple_bound(matrix.rad)), 1))
 
 
 def _grid_bound(kernel: FloatArray) -> float:

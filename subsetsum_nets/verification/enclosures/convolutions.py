@@ -11,8 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from subsetsum_nets.networks.convolution import ConvolutionMatrix
-from subsetsum_nets.verification.enclosures.midrad import MidRad, inflate, matmul, times_up
+from subsetsum_nets.networks.arrays import dense_array
+from subsetsum_nets.networks.convolution import ConvolutionMatrix, has_kernel
+from subsetsum_nets.verification.enclosures.midrad import (
+    MidRad,
+    entries,
+    inflate,
+    matmul,
+    sum_up,
+    times_up,
+    with_entries,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,9 +30,6 @@ if TYPE_CHECKING:
     from subsetsum_nets.verification.enclosures.midrad import Matrix
 
     BoolArray = NDArray[np.bool_]
-
-# MidRad or ConvolutionMidRad: what Matrix is for single matrices.
-MatrixSet = Any
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,9 +93,39 @@ class ConvolutionMidRad:
         """Return an upper bound of ``|M|`` over the set, entry by entry."""
         return self.mid.with_kernel(self.kernel.magnitude())
 
+    def columns(self, chosen: BoolArray) -> ConvolutionMidRad:
+        """Return the set of matrices of the channels that hold some chosen input."""
+        channels = channels_where(self.mid, chosen)
+        kernel = MidRad(self.mid.kernel[:, :, channels], self.rad.kernel[:, :, channels])
+        return ConvolutionMidRad.of_kernel(kernel, self.mid.image, self.mid.centre)
+
+    def beside(self, other: MatrixSet) -> ConvolutionMidRad:
+        """Return the set of matrices whose pixels have the channels of both."""
+        mid, rad = (side_by_side(list(parts)) for parts in ((self.mid, other.mid), (self.rad, other.rad)))
+        return ConvolutionMidRad(mid, rad)
+
     def toarray(self) -> MidRad:
         """Return the set unrolled, as a MidRad of dense matrices (d_out, d_in)."""
         return MidRad(self.mid.toarray(), self.rad.toarray())
+
+
+MatrixSet = MidRad | ConvolutionMidRad
+
+
+def point_set(matrix: Matrix) -> Any:
+    """Return the set that holds ``matrix`` alone, arrays dense."""
+    return ConvolutionMidRad.point(matrix) if has_kernel(matrix) else MidRad.point(dense_array(matrix))
+
+
+def geometry(matrix: Matrix) -> tuple[object, ...] | None:
+    """Return what makes the entries of two kernels stand for the same entries of a matrix; else None."""
+    return (matrix.image, matrix.centre, matrix.kernel.shape) if has_kernel(matrix) else None
+
+
+def seen_entries(matrix: Matrix, inputs: BoolArray) -> FloatArray:
+    """Return the stored entries of an array or a kernel, 0 in columns (channels) where no input counts."""
+    seen: BoolArray = channels_where(matrix, inputs)[:, np.newaxis] if has_kernel(matrix) else inputs
+    return entries(matrix) * seen
 
 
 def _aligned(a: ConvolutionMidRad, b: ConvolutionMidRad) -> tuple[ConvolutionMidRad, ConvolutionMidRad]:
@@ -114,12 +150,10 @@ def _aligned(a: ConvolutionMidRad, b: ConvolutionMidRad) -> tuple[ConvolutionMid
     return first, second
 
 
-def side_by_side(parts: list[Matrix]) -> Matrix:
+def side_by_side(parts: list[Any]) -> Any:
     """Return the matrix [A B ...] whose columns act on the inputs put together by :func:`interleaved`."""
-    first = parts[0]
-    if not isinstance(first, ConvolutionMatrix):
-        return np.concatenate(parts, axis=1)
-    return first.with_kernel(np.concatenate([part.kernel for part in parts], axis=2))
+    joined = np.concatenate([entries(part) for part in parts], axis=2 if has_kernel(parts[0]) else 1)
+    return with_entries(parts[0], joined)
 
 
 def interleaved(matrix: Matrix, inputs: list[FloatArray]) -> FloatArray:
@@ -127,7 +161,7 @@ def interleaved(matrix: Matrix, inputs: list[FloatArray]) -> FloatArray:
 
     Vectors follow one another, the channels of images do so pixel by pixel.
     """
-    if not isinstance(matrix, ConvolutionMatrix):
+    if not has_kernel(matrix):
         return np.concatenate(inputs)
     return np.concatenate([_by_channel(matrix, values) for values in inputs], axis=1).ravel()
 
@@ -138,13 +172,13 @@ def channels_where(matrix: ConvolutionMatrix, inputs: BoolArray) -> BoolArray:
     return found
 
 
-def larger_products_up(
-    a: ConvolutionMatrix, b: ConvolutionMatrix, x: FloatArray, y: FloatArray
-) -> FloatArray:
+def larger_products_up(a: Any, b: Any, x: FloatArray, y: FloatArray) -> FloatArray:
     """Return upper bounds of ``sum_j max(a_ij x_j, b_ij y_j)``, shape (d_out,), all of it nonnegative.
 
-    ``a`` and ``b`` have kernels of one shape about one centre.
+    ``a`` and ``b`` are arrays, or have kernels of one shape about one centre.
     """
+    if not has_kernel(a):
+        return sum_up(np.maximum(times_up(a, x), times_up(b, y)))
     left, right = (values.reshape(*a.image, -1) for values in (x, y))
     total = np.zeros((*a.image, a.kernel.shape[3]))
     for place, target, source in a.offsets():
@@ -156,47 +190,14 @@ def larger_products_up(
     return inflate(total.ravel(), a.row_terms)
 
 
-def at_one_place(matrix: ConvolutionMatrix) -> ConvolutionMatrix | None:
-    """Return the same matrix with a 1x1 kernel, or None if one pixel's value depends on other pixels."""
-    s, t = matrix.centre
-    rows, columns = matrix.kernel.shape[:2]
-    if not (0 <= s < rows and 0 <= t < columns):
-        return None
-    elsewhere: BoolArray = np.any(matrix.kernel != 0.0, axis=(2, 3))
-    elsewhere[s, t] = False
-    if elsewhere.any():
-        return None
-    return ConvolutionMatrix(matrix.kernel[s : s + 1, t : t + 1], matrix.image)
-
-
-def composable(
-    first: ConvolutionMatrix, second: ConvolutionMatrix
-) -> tuple[ConvolutionMatrix, ConvolutionMatrix] | None:
-    """Return the two, one of them with a 1x1 kernel, if their product is a convolution; None if it is not.
-
-    A product of two larger convolutions is none: a hidden pixel outside the image is 0 although it would
-    look at pixels inside.
-    """
-    if (small := at_one_place(first)) is not None:
-        return small, second
-    if (small := at_one_place(second)) is not None:
-        return first, small
-    return None
-
-
-def hidden_rows(first: ConvolutionMatrix) -> FloatArray:
-    """Return the weights of the hidden channels on all (row, column, c_in) of the kernel, shape (h, n)."""
-    return first.kernel.reshape(-1, first.kernel.shape[3]).T
-
-
 def composed(first: ConvolutionMatrix, second: ConvolutionMatrix, rows: Matrix) -> list[ConvolutionMidRad]:
-    """Enclose ``second`` after a hidden layer of other weights, for a pair from :func:`composable`.
+    """Enclose ``second`` after a hidden layer of other weights, where one of the two has a 1x1 kernel.
 
     Parameters
     ----------
     first, second : ConvolutionMatrix
     rows : array or scipy.sparse array, shape (h, k n)
-        k matrices side by side, each like ``hidden_rows(first)``, shape (h, n).
+        k matrices side by side, each like ``first.rows``, shape (h, n).
 
     Returns
     -------

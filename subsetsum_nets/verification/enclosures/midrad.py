@@ -16,25 +16,43 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from subsetsum_nets.networks.convolution import ConvolutionMatrix
+from subsetsum_nets.networks.arrays import is_sparse
+from subsetsum_nets.networks.convolution import has_kernel
 from subsetsum_nets.networks.norms import check_norm
-from subsetsum_nets.networks.relu_network import is_sparse
 from subsetsum_nets.verification.errors import BoundOverflowError, SoundnessError
 
 if TYPE_CHECKING:
-    from subsetsum_nets.networks.arrays import FloatArray
+    from numpy.typing import NDArray
 
-# FloatArray, scipy.sparse.csr_array (which is_sparse tells apart, but not to a type checker) or
-# ConvolutionMatrix.
-Matrix = Any
+    from subsetsum_nets.networks.arrays import FloatArray
+    from subsetsum_nets.networks.convolution import ConvolutionMatrix
+
 UNIT = 2.0**-53
 TINY = 2.0**-1022
 MAX_TERMS = 2**33  # k * u < 2**-20, so that (1 + u)**k - 1 <= k * u * (1 + 2**-19)
 _BLOCK = 2**24  # entries of a dense matrix that are copied at a time
+
+
+class Matrix(Protocol):
+    """What numpy arrays, CSR arrays and matrices kept as kernels have in common."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Numbers of rows and columns."""
+
+    @property
+    def T(self) -> Any:  # noqa: N802 - as in numpy
+        """The transposed matrix, of the same kind but that of CSR is CSC."""
+
+    def __matmul__(self, other: FloatArray, /) -> Any:
+        """Return the product with an array of one or two axes."""
+
+    def __abs__(self) -> Any:
+        """Return the absolute matrix."""
 
 
 def check_arithmetic() -> None:
@@ -69,12 +87,19 @@ def finite(values: FloatArray) -> FloatArray:
 
 def entries(matrix: Matrix) -> FloatArray:
     """Return every stored entry of a matrix: those of the kernel of a convolution."""
-    values: FloatArray
-    if isinstance(matrix, ConvolutionMatrix):
-        values = matrix.kernel
-    else:
-        values = matrix.data if is_sparse(matrix) else matrix
-    return values
+    values: Any = matrix.kernel if has_kernel(matrix) else matrix.data if is_sparse(matrix) else matrix
+    return np.asarray(values)
+
+
+def with_entries(matrix: Matrix, values: FloatArray) -> Matrix:
+    """Return the matrix of the same kind with other stored entries."""
+    if has_kernel(matrix):
+        return matrix.with_kernel(values)
+    if not is_sparse(matrix):
+        return values
+    other = matrix.copy()
+    other.data = values
+    return other
 
 
 def terms(weight: Matrix) -> int:
@@ -86,7 +111,7 @@ def terms(weight: Matrix) -> int:
         If there are 2**33 or more: the rounding bounds assume fewer.
 
     """
-    if isinstance(weight, ConvolutionMatrix):
+    if has_kernel(weight):
         count = weight.row_terms
     else:
         count = int(np.diff(weight.indptr).max()) if is_sparse(weight) else int(weight.shape[1])
@@ -156,10 +181,10 @@ def product_up(a: Matrix, b: FloatArray) -> FloatArray:
 
     """
     count = terms(a)
-    if isinstance(a, ConvolutionMatrix):
+    if has_kernel(a):
         touched = _pattern(a) @ (b != 0.0).astype(np.float64) > 0.0
     else:
-        rows = np.diff(a.indptr) > 0 if is_sparse(a) else a.any(axis=1)
+        rows = np.diff(a.indptr) > 0 if is_sparse(a) else np.any(entries(a), axis=1)
         columns = (b != 0.0).any(axis=0)
         touched = np.logical_and.outer(rows, columns)
     return inflate(a @ b + (count * TINY) * touched, count + 1)
@@ -217,6 +242,29 @@ class MidRad:
         """Return a lower bound, at least 0, of ``|x|`` over the set, entry by entry."""
         gap = np.abs(self.mid) - self.rad
         return np.where(self.rad == 0.0, gap, np.maximum(np.nextafter(gap, -np.inf), 0.0))
+
+    def toarray(self) -> MidRad:
+        """Return the set as one of arrays, which it is."""
+        return self
+
+    def columns(self, chosen: NDArray[np.bool_]) -> MidRad:
+        """Return the set of matrices of the chosen columns."""
+        return MidRad(self.mid[:, chosen], self.rad[:, chosen])
+
+    def beside(self, other: Any) -> MidRad:
+        """Return the set of matrices [A B], for A in this set and B in ``other``."""
+        return MidRad(
+            *(np.concatenate(parts, axis=1) for parts in ((self.mid, other.mid), (self.rad, other.rad)))
+        )
+
+    def __neg__(self) -> MidRad:
+        return MidRad(-self.mid, self.rad)
+
+    def relu(self) -> MidRad:
+        """Return an enclosure of max(x, 0): entries that are >= 0 stay as they are."""
+        low, high = self.bounds()
+        mixed = MidRad.from_bounds(np.zeros_like(high), np.maximum(high, 0.0))
+        return MidRad(np.where(low >= 0.0, self.mid, mixed.mid), np.where(low >= 0.0, self.rad, mixed.rad))
 
     @np.errstate(over="ignore", invalid="ignore")
     def plus(self, values: FloatArray) -> MidRad:
@@ -279,12 +327,17 @@ def matmul(a: Matrix, b: Matrix) -> MidRad:
     True
 
     """
-    if isinstance(a, ConvolutionMatrix) and isinstance(b, np.ndarray):
+    if has_kernel(a) and isinstance(b, np.ndarray):
         return affine(a, MidRad.point(b))
-    if isinstance(b, ConvolutionMatrix) and isinstance(a, np.ndarray):
+    if has_kernel(b) and isinstance(a, np.ndarray):
         product = affine(b.T, MidRad.point(a.T))
         return MidRad(product.mid.T, product.rad.T)
-    a, b = (part.tocsr() if isinstance(part, ConvolutionMatrix) else part for part in (a, b))
+    return _unrolled_matmul(*(part.tocsr() if has_kernel(part) else part for part in (a, b)))
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def _unrolled_matmul(a: Any, b: Any) -> MidRad:
+    """Enclose the product of two arrays or CSR arrays."""
     count = min(
         terms(a), terms(b.T.tocsr() if is_sparse(b) else b.T)
     )  # a product with a zero factor is exact
@@ -304,7 +357,7 @@ def matmul(a: Matrix, b: Matrix) -> MidRad:
     return MidRad(np.concatenate(mids), np.concatenate(rads))
 
 
-def _touched(a: Matrix, b: Matrix) -> FloatArray:
+def _touched(a: Any, b: Any) -> FloatArray:
     """Return True where row i of ``a`` and column j of ``b`` are both nonzero, shape (m, n)."""
     rows = np.diff(a.tocsr().indptr) > 0 if is_sparse(a) else a.any(axis=1)
     columns = np.diff(b.T.tocsr().indptr) > 0 if is_sparse(b) else b.any(axis=0)
@@ -313,11 +366,11 @@ def _touched(a: Matrix, b: Matrix) -> FloatArray:
 
 
 def _pattern(matrix: ConvolutionMatrix) -> ConvolutionMatrix:
-    """Return the convolution with a one wherever the kernel is not 0; its products are exact counts."""
+    """Return the matrix with a one wherever the kernel is not 0; its products are exact counts."""
     return matrix.with_kernel((matrix.kernel != 0.0).astype(np.float64))
 
 
-def unit_scaled(magnitude: Matrix) -> tuple[Matrix, int]:
+def unit_scaled(magnitude: Any) -> tuple[Any, int]:
     """Return (scaled, e) with ``scaled * 2**e`` the nonnegative input, scaled to a maximum in [1/2, 1).
 
     Squares of scaled entries don't overflow. Scaled entries that underflow are rounded, by less than
@@ -325,14 +378,7 @@ def unit_scaled(magnitude: Matrix) -> tuple[Matrix, int]:
     """
     values = entries(magnitude)
     exponent = int(np.frexp(values.max())[1])
-    scaled = np.ldexp(values, -exponent)
-    if isinstance(magnitude, ConvolutionMatrix):
-        return magnitude.with_kernel(scaled), exponent
-    if is_sparse(magnitude):
-        matrix = magnitude.copy()
-        matrix.data = scaled
-        return matrix, exponent
-    return scaled, exponent
+    return with_entries(magnitude, np.ldexp(values, -exponent)), exponent
 
 
 @np.errstate(over="ignore", invalid="ignore")
@@ -356,7 +402,7 @@ def row_norms_up(matrix: Matrix) -> FloatArray:
     if not entries(magnitude).any():
         return result
     scaled, exponent = unit_scaled(magnitude)
-    if isinstance(magnitude, ConvolutionMatrix):
+    if has_kernel(magnitude):
         ones = np.ones(matrix.shape[1])
         nonzero = _pattern(magnitude) @ ones > 0.0
         squares = scaled.with_kernel(np.square(scaled.kernel)) @ ones

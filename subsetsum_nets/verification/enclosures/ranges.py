@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.networks.domains import Ball
 from subsetsum_nets.verification.enclosures.midrad import (
     MidRad,
     affine,
@@ -20,8 +19,9 @@ from subsetsum_nets.verification.enclosures.midrad import (
 if TYPE_CHECKING:
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.convolution import AffineConvolution
+    from subsetsum_nets.networks.dense import Dense
     from subsetsum_nets.networks.domains import Domain
-    from subsetsum_nets.networks.relu_network import Dense, ReluNetwork
+    from subsetsum_nets.networks.relu_network import ReluNetwork
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +34,10 @@ class Range:
     def relu(self) -> Range:
         """Return the range of max(x, 0)."""
         return Range(np.maximum(self.low, 0.0), np.maximum(self.high, 0.0))
+
+    def meet(self, other: Range) -> Range:
+        """Return the range of what lies in both."""
+        return Range(np.maximum(self.low, other.low), np.minimum(self.high, other.high))
 
     @np.errstate(over="ignore")
     def widened(self, deviation: FloatArray) -> Range:
@@ -73,11 +77,10 @@ def first_layer_range(layer: Dense | AffineConvolution, domain: Domain) -> Range
     Over a ball also by Cauchy-Schwarz, ``|w x - w center| <= radius ||w||_2``, row by row.
     """
     box = layer_range(layer, domain_range(domain, layer.d_in))
-    if not isinstance(domain, Ball):
+    if (ball := domain.ball) is None:
         return box
-    center = np.broadcast_to(domain.center, (layer.d_in,))
-    middle = affine(layer.weight, MidRad.point(center), layer.bias)
-    reach = times_up(row_norms_up(layer.weight), np.array(domain.radius))
+    middle = affine(layer.weight, MidRad.point(ball.centre(layer.d_in)), layer.bias)
+    reach = times_up(row_norms_up(layer.weight), np.array(ball.radius))
     low, high = MidRad(middle.mid, inflate(middle.rad + reach, 1)).bounds()
     return Range(np.maximum(low, box.low), np.minimum(high, box.high))
 

@@ -13,9 +13,10 @@ from subsetsum_nets.verification.enclosures.midrad import (
     affine,
     inflate,
     matmul,
+    norm_up,
+    product_up,
     rounding_error,
     row_norms_up,
-    sum_up,
     times_up,
     unit_scaled,
     unscaled_up,
@@ -23,6 +24,7 @@ from subsetsum_nets.verification.enclosures.midrad import (
 
 if TYPE_CHECKING:
     from subsetsum_nets.networks.arrays import FloatArray
+    from subsetsum_nets.verification.enclosures.midrad import Matrix
 
 
 def spectral_norm_up(matrix: MidRad) -> float:
@@ -54,20 +56,21 @@ def spectral_norm_up(matrix: MidRad) -> float:
         magnitude, exponent = unit_scaled(np.abs(matrix.mid))
         scaled = np.copysign(magnitude, matrix.mid)
         centre = min(
-            _simple_bound(scaled), _gram_bound(scaled if scaled.shape[0] <= scaled.shape[1] else scaled.T)
+            simple_bound(scaled), _gram_bound(scaled if scaled.shape[0] <= scaled.shape[1] else scaled.T)
         )
         # The entries that the scaling rounds are off by less than TINY each.
         centre = float(unscaled_up(inflate(np.array(centre + scaled.size * TINY), 1), exponent))
     else:
         centre = 0.0
-    return float(inflate(np.array(centre + _simple_bound(matrix.rad)), 1))
+    return float(inflate(np.array(centre + simple_bound(matrix.rad)), 1))
 
 
-def _simple_bound(matrix: FloatArray) -> float:
-    """Return min(Frobenius, sqrt(||.||_1 ||.||_inf)), rounded up."""
-    magnitude = np.abs(matrix)
-    frobenius = float(row_norms_up(magnitude.reshape(1, -1))[0])
-    rows, columns = sum_up(magnitude).max(initial=0.0), sum_up(magnitude.T).max(initial=0.0)
+def simple_bound(matrix: Matrix) -> float:
+    """Return min(Frobenius, sqrt(||.||_1 ||.||_inf)) of a matrix of any kind, rounded up."""
+    magnitude = abs(matrix)
+    frobenius = norm_up(row_norms_up(magnitude), "l2")
+    rows = product_up(magnitude, np.ones(matrix.shape[1])).max(initial=0.0)
+    columns = product_up(magnitude.T, np.ones(matrix.shape[0])).max(initial=0.0)
     # Roots before the product, so that it does not overflow.
     hoelder = times_up(inflate(np.sqrt(rows), 1), inflate(np.sqrt(columns), 1))
     return min(frobenius, float(hoelder))

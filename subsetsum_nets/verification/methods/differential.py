@@ -15,18 +15,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.networks.convolution import ConvolutionMatrix
-from subsetsum_nets.networks.domains import Ball
 from subsetsum_nets.networks.norms import check_norm
-from subsetsum_nets.verification.enclosures.convolutions import channels_where, larger_products_up
+from subsetsum_nets.verification.enclosures.convolutions import geometry, larger_products_up, seen_entries
 from subsetsum_nets.verification.enclosures.midrad import (
     entries,
     inflate,
     norm_up,
     product_up,
     row_norms_up,
-    sum_up,
     times_up,
+    with_entries,
 )
 from subsetsum_nets.verification.enclosures.ranges import domain_range, network_ranges
 from subsetsum_nets.verification.results import LayerBound, MethodBound
@@ -37,7 +35,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from subsetsum_nets.networks.arrays import FloatArray
-    from subsetsum_nets.networks.domains import Domain
+    from subsetsum_nets.networks.domains import Ball, Domain
     from subsetsum_nets.networks.relu_network import ReluNetwork
     from subsetsum_nets.verification.comparison import Comparison
     from subsetsum_nets.verification.enclosures.effective import LayerErrors
@@ -79,7 +77,8 @@ class DifferentialRecursion:
         self._domain = domain
         self._inputs = domain_range(domain, target.widths[0])
         self._ranges = network_ranges(target, domain)
-        self._magnitudes = [abs(layer.weight) for layer in target.affine_layers]
+        weights: list[Matrix] = [layer.weight for layer in target.affine_layers]
+        self._magnitudes: list[Matrix] = [abs(weight) for weight in weights]
 
     def bound(self, errors: Sequence[LayerErrors], norm: str = "l2") -> MethodBound:
         """Bound sup ||f - g|| for every g whose layers have at most these errors.
@@ -110,8 +109,8 @@ class DifferentialRecursion:
             if index and self._target.relu_after[index - 1]:
                 inputs_of_g = inputs_of_g.relu()
             fresh = box_error(error, inputs_of_g)
-            if index == 0 and isinstance(self._domain, Ball):
-                fresh = np.minimum(fresh, ball_error(error, inputs_of_g, self._domain))
+            if index == 0 and self._domain.ball is not None:
+                fresh = np.minimum(fresh, ball_error(error, inputs_of_g, self._domain.ball))
             carried = product_up(magnitude, deviation)
             deviation_before = inflate(carried + fresh + error.bias, 2)
             if self._target.relu_after[index]:
@@ -133,7 +132,7 @@ class DifferentialRecursion:
             given = (error.positive.shape, error.negative.shape, error.bias.shape)
             if given != (shape, shape, shape[:1]):
                 raise ValueError(f"the errors of layer {index} have shapes {given}, its weight has {shape}")
-            if _geometry(error.positive) != _geometry(error.negative):
+            if geometry(error.positive) != geometry(error.negative):
                 raise ValueError(
                     f"the errors of layer {index} are of two kinds; kernels must have one shape, one centre "
                     f"and one size of images, got {error.positive!r} and {error.negative!r}"
@@ -184,9 +183,7 @@ def box_error(error: LayerErrors, inputs: Range) -> FloatArray:
         return product_up(error.positive, above)
     if not above.any():
         return product_up(error.negative, below)
-    if isinstance(error.positive, ConvolutionMatrix):
-        return larger_products_up(error.positive, error.negative, above, below)
-    return sum_up(np.maximum(times_up(error.positive, above), times_up(error.negative, below)))
+    return larger_products_up(error.positive, error.negative, above, below)
 
 
 def ball_error(error: LayerErrors, inputs: Range, ball: Ball) -> FloatArray:
@@ -200,21 +197,11 @@ def ball_error(error: LayerErrors, inputs: Range, ball: Ball) -> FloatArray:
     return inflate(product_up(counted, center) + times_up(row_norms_up(counted), np.array(ball.radius)), 1)
 
 
-def _geometry(matrix: Matrix) -> tuple[object, ...] | None:
-    """Return what makes the entries of two kernels stand for the same entries of a matrix."""
-    if not isinstance(matrix, ConvolutionMatrix):
-        return None
-    return matrix.image, matrix.centre, matrix.kernel.shape
-
-
 def _counted(error: LayerErrors, may_be_positive: BoolArray, may_be_negative: BoolArray) -> Matrix:
     """Return the larger of the two errors that some input makes count; for images, at some pixel."""
-    positive, negative = error.positive, error.negative
-    if isinstance(positive, ConvolutionMatrix):
-        up, down = (channels_where(positive, seen) for seen in (may_be_positive, may_be_negative))
-        larger = np.maximum(positive.kernel * up[:, np.newaxis], negative.kernel * down[:, np.newaxis])
-        return positive.with_kernel(larger)
-    return np.maximum(positive * may_be_positive, negative * may_be_negative)
+    positive = seen_entries(error.positive, may_be_positive)
+    negative = seen_entries(error.negative, may_be_negative)
+    return with_entries(error.positive, np.maximum(positive, negative))
 
 
 def relu_deviation(deviation: FloatArray, before: Range) -> FloatArray:

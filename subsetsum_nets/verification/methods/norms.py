@@ -14,19 +14,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.networks.domains import Ball
-from subsetsum_nets.verification.enclosures.convolution_norms import convolution_norm_up
-from subsetsum_nets.verification.enclosures.convolutions import ConvolutionMidRad, channels_where
-from subsetsum_nets.verification.enclosures.effective import weight_point
+from subsetsum_nets.verification.enclosures.convolution_norms import operator_norm_up
+from subsetsum_nets.verification.enclosures.convolutions import point_set
 from subsetsum_nets.verification.enclosures.midrad import (
-    MidRad,
     inflate,
     norm_up,
     product_up,
     times_up,
 )
 from subsetsum_nets.verification.enclosures.ranges import domain_range
-from subsetsum_nets.verification.enclosures.spectral import spectral_norm_up
 from subsetsum_nets.verification.results import LayerBound, MethodBound
 
 if TYPE_CHECKING:
@@ -68,8 +64,8 @@ def norms_bound(comparison: Comparison) -> MethodBound:
     size, deviation = _largest_norm(domain, inputs), 0.0
     layers = []
     for index, (layer, error) in enumerate(zip(target.affine_layers, comparison.errors, strict=True)):
-        weight_norm = _operator_norm_up(weight_point(layer))
-        error_norm = _operator_norm_up(_visible(error, may_be_positive, may_be_negative))
+        weight_norm = operator_norm_up(point_set(layer.weight))
+        error_norm = operator_norm_up(_visible(error, may_be_positive, may_be_negative))
         size_of_g = float(inflate(np.array(size + deviation), 1))
         deviation = _sum_of_products_up(
             (weight_norm, error_norm), (deviation, size_of_g), norm_up(error.bias.magnitude(), "l2")
@@ -90,33 +86,18 @@ def norms_bound(comparison: Comparison) -> MethodBound:
 def _largest_norm(domain: Domain, inputs: Range) -> float:
     """Return an upper bound of ||x|| over the domain, whose surrounding box is ``inputs``."""
     box = norm_up(np.maximum(np.abs(inputs.low), np.abs(inputs.high)), "l2")
-    if not isinstance(domain, Ball):
+    if (ball := domain.ball) is None:
         return box
-    center = norm_up(np.broadcast_to(domain.center, inputs.low.shape), "l2")
-    return min(box, float(inflate(np.array(center + domain.radius), 1)))
-
-
-def _operator_norm_up(matrix: MatrixSet) -> float:
-    if isinstance(matrix, ConvolutionMidRad):
-        return convolution_norm_up(matrix)
-    return spectral_norm_up(matrix)
+    center = norm_up(ball.centre(inputs.low.size), "l2")
+    return min(box, float(inflate(np.array(center + ball.radius), 1)))
 
 
 def _visible(error: TwoSlope, may_be_positive: BoolArray, may_be_negative: BoolArray) -> MatrixSet:
     """Return the columns of [E+ E-] that some input makes count; just E where E+ = E-."""
     if error.negative is error.positive:
         return error.positive
-    parts = ((error.positive, may_be_positive), (error.negative, may_be_negative))
-    if isinstance(error.positive, ConvolutionMidRad):
-        # The order of columns does not change a norm: the channels of E- come after those of E+ at a pixel.
-        first = error.positive.mid
-        channels = [(part.kernel, channels_where(first, seen)) for part, seen in parts]
-        mid = np.concatenate([kernel.mid[:, :, seen] for kernel, seen in channels], axis=2)
-        rad = np.concatenate([kernel.rad[:, :, seen] for kernel, seen in channels], axis=2)
-        return ConvolutionMidRad.of_kernel(MidRad(mid, rad), first.image, first.centre)
-    mid = np.concatenate([part.mid[:, seen] for part, seen in parts], axis=1)
-    rad = np.concatenate([part.rad[:, seen] for part, seen in parts], axis=1)
-    return MidRad(mid, rad)
+    # The order of columns does not change a norm: at a pixel the channels of E- come after those of E+.
+    return error.positive.columns(may_be_positive).beside(error.negative.columns(may_be_negative))
 
 
 def _sum_of_products_up(factors: tuple[float, ...], values: tuple[float, ...], constant: float) -> float:

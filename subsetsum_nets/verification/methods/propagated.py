@@ -20,8 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.networks.domains import Ball
-from subsetsum_nets.networks.relu_network import is_sparse
+from subsetsum_nets.networks.arrays import is_sparse
 from subsetsum_nets.verification.enclosures.midrad import (
     MidRad,
     affine,
@@ -37,7 +36,6 @@ from subsetsum_nets.verification.methods.interval import difference_up
 from subsetsum_nets.verification.methods.slope_ranges import (
     ball_slope_range,
     box_slope_range,
-    intersection,
     range_sum,
 )
 from subsetsum_nets.verification.records import PropagatedSlopes
@@ -46,6 +44,7 @@ from subsetsum_nets.verification.results import LayerBound, MethodBound
 if TYPE_CHECKING:
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.verification.comparison import Comparison
+    from subsetsum_nets.verification.enclosures.convolutions import MatrixSet
     from subsetsum_nets.verification.enclosures.midrad import Matrix
 
 WIDEST = 4096  # hidden layers with more units are bounded by the recursion of "differential" only
@@ -100,17 +99,18 @@ class _Propagation:
         of_f, inputs = self._ranges_of_f[index], self._inputs[index]
         magnitudes = self._errors[index].magnitudes()
         fresh = box_error(magnitudes, inputs)
-        if index == 0 and isinstance(self._domain, Ball):
-            fresh = np.minimum(fresh, ball_error(magnitudes, inputs, self._domain))
-        carried = product_up(abs(self._target.affine_layers[index].weight), self.deviation)
+        if index == 0 and self._domain.ball is not None:
+            fresh = np.minimum(fresh, ball_error(magnitudes, inputs, self._domain.ball))
+        weight: Matrix = self._target.affine_layers[index].weight
+        carried = product_up(abs(weight), self.deviation)
         radius = inflate(carried + fresh + magnitudes.bias, 2)
         change = Range(-radius, radius)
         widest = WIDEST_OUTPUT if index == len(self._effective) - 1 else WIDEST
         self.followed.append(of_f.low.size <= widest)
         if self.followed[-1]:
-            change = intersection(change, self._propagated(index))
+            change = change.meet(self._propagated(index))
         image = self._effective[index].image(MidRad.from_bounds(inputs.low, inputs.high))
-        of_g = intersection(range_sum(of_f, change), Range(*image.bounds()))
+        of_g = range_sum(of_f, change).meet(Range(*image.bounds()))
         before = np.maximum(np.abs(change.low), np.abs(change.high))
         before = np.minimum(before, difference_up(of_f, of_g))
         self.deviation = before
@@ -161,10 +161,10 @@ class _Propagation:
         constant = _times_enclosed(matrix, bias)
         one = Range(np.ones(1), np.ones(1))
         effect = box_slope_range(positive, negative, inputs)
-        if layer == 0 and isinstance(self._domain, Ball):
-            center = np.broadcast_to(self._domain.center, inputs.low.shape)
-            in_ball = ball_slope_range(positive, negative, inputs, center, self._domain.radius)
-            effect = intersection(effect, in_ball)
+        if layer == 0 and (ball := self._domain.ball) is not None:
+            center = ball.centre(inputs.low.size)
+            in_ball = ball_slope_range(positive, negative, inputs, center, ball.radius)
+            effect = effect.meet(in_ball)
         return range_sum(effect, box_slope_range(constant, constant, one))
 
 
@@ -218,7 +218,7 @@ def _times(matrix: MidRad, weight: Matrix) -> MidRad:
     return MidRad(product.mid.T, product.rad.T)
 
 
-def _times_enclosed(matrix: MidRad, weight: MidRad) -> MidRad:
+def _times_enclosed(matrix: MidRad, weight: MatrixSet) -> MidRad:
     """Enclose ``M E`` for M and E in two sets."""
     product = _times(matrix, weight.mid)
     spread = product_up(weight.rad.T, matrix.magnitude().T).T

@@ -41,16 +41,14 @@ class PairRanges:
         """Return the same set with ``g = f + deviation`` used to narrow each range by the other two."""
         g, f, d = self.g, self.f, self.deviation
         for _ in range(2):
-            g = _meet(g, Range(_down(f.low, d.low), _up(f.high, d.high)))
-            f = _meet(f, Range(_down(g.low, -d.high), _up(g.high, -d.low)))
-            d = _meet(d, Range(_down(g.low, -f.high), _up(g.high, -f.low)))
+            g = g.meet(Range(_down(f.low, d.low), _up(f.high, d.high)))
+            f = f.meet(Range(_down(g.low, -d.high), _up(g.high, -d.low)))
+            d = d.meet(Range(_down(g.low, -f.high), _up(g.high, -f.low)))
         return PairRanges(g, f, d)
 
     def meet(self, other: PairRanges) -> PairRanges:
         """Return the intersection with other ranges of the same units."""
-        return PairRanges(
-            _meet(self.g, other.g), _meet(self.f, other.f), _meet(self.deviation, other.deviation)
-        )
+        return PairRanges(self.g.meet(other.g), self.f.meet(other.f), self.deviation.meet(other.deviation))
 
     def empty(self) -> bool:
         """Tell whether no values are left: no input reaches them."""
@@ -147,10 +145,6 @@ def _on_grid(slope: FloatArray) -> FloatArray:
     """Return slopes in [0, 1] rounded to multiples of 2**-30."""
     rounded: FloatArray = np.clip(np.rint(slope * _GRID) / _GRID, 0.0, 1.0)
     return rounded
-
-
-def _meet(one: Range, other: Range) -> Range:
-    return Range(np.maximum(one.low, other.low), np.minimum(one.high, other.high))
 
 
 @np.errstate(over="ignore")

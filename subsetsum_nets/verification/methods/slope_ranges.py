@@ -82,11 +82,6 @@ def ball_slope_range(
     return middle.widened(times_up(row_norms_up(counted), np.array(radius)))
 
 
-def intersection(a: Range, b: Range) -> Range:
-    """Return the range of what lies in both."""
-    return Range(np.maximum(a.low, b.low), np.minimum(a.high, b.high))
-
-
 @np.errstate(over="ignore")
 def range_sum(a: Range, b: Range) -> Range:
     """Return the range of x + y, rounded outward; a sum with zero is exact."""

@@ -184,6 +184,11 @@ def minimum(a: ExactMatrix, b: ExactMatrix) -> ExactMatrix:
     return entrywise(min, a, b)
 
 
+def half(values: ExactMatrix) -> ExactMatrix:
+    """Return the matrix divided by 2."""
+    return ExactMatrix(values.ints, values.scale + 1)
+
+
 def positive_part(a: ExactMatrix) -> ExactMatrix:
     """Return max(a, 0)."""
     return entrywise(lambda x: max(x, 0), a)

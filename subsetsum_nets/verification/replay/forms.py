@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from subsetsum_nets.networks.domains import Ball
 from subsetsum_nets.verification.replay.arithmetic import (
     BITS,
     ExactMatrix,
@@ -24,7 +23,7 @@ from subsetsum_nets.verification.replay.ranges import ExactRange, ball_center, b
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from subsetsum_nets.networks.domains import Domain
+    from subsetsum_nets.networks.domains import Ball, Domain
     from subsetsum_nets.verification.replay.layers import ExactLayer
 
 
@@ -56,7 +55,7 @@ class ExactFeatures:
         box = domain_range(domain, dimension)
         signs = zip(box.low.signs(), box.high.signs(), strict=True)
         split = [] if linear else [j for j, (low, high) in enumerate(signs) if low < 0 < high]
-        return cls(box, split, domain if isinstance(domain, Ball) else None)
+        return cls(box, split, domain.ball)
 
     @property
     def inputs(self) -> int:
@@ -251,11 +250,6 @@ def diagonal(values: ExactMatrix) -> ExactMatrix:
     numbers = [0] * (n * n)
     numbers[:: n + 1] = values.ints.entries()
     return ExactMatrix.from_ints(numbers, (n, n), values.scale)
-
-
-def half(values: ExactMatrix) -> ExactMatrix:
-    """Return the values divided by two."""
-    return ExactMatrix(values.ints, values.scale + 1)
 
 
 def error_of_relu(before: ExactRange, slope: ExactMatrix) -> ExactMatrix:

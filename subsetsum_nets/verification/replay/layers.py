@@ -1,24 +1,27 @@
 """Effective layers of a pruned network as exact matrices, read off its stored weights.
 
 The same statement as :mod:`~subsetsum_nets.verification.enclosures.effective`, proven again without it: a
-pair of layers whose hidden units look at one input each is ``x -> P max(x, 0) + N min(x, 0) + c``.
+group of layers (:mod:`~subsetsum_nets.networks.layer_groups`) is ``x -> P max(x, 0) + N min(x, 0) + c``. That
+every ReLU inside it meets only such units is checked here on the exact numbers.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from subsetsum_nets.networks.arrays import dense_array
+from subsetsum_nets.networks.layer_groups import layer_groups
 from subsetsum_nets.verification.errors import UnsupportedStructureError
-from subsetsum_nets.verification.replay.arithmetic import ExactMatrix, integers, zeros
+from subsetsum_nets.verification.replay.arithmetic import ExactMatrix, integers
 
 if TYPE_CHECKING:
-    from subsetsum_nets.networks.convolution import AffineConvolution
-    from subsetsum_nets.networks.relu_network import Dense, ReluNetwork
-
-    Affine = Dense | AffineConvolution
+    from subsetsum_nets.networks.layer_groups import LayerGroup
+    from subsetsum_nets.networks.layer_shapes import AffineLayer
+    from subsetsum_nets.networks.relu_network import ReluNetwork
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +46,9 @@ class ExactLayer:
         return ExactLayer(positive, negative, self.bias - layer.bias)
 
 
+_Row = dict[int, int]  # numbers of columns that are not 0
+
+
 def exact_layers(network: ReluNetwork) -> list[ExactLayer]:
     """Return the layers of a network as they are stored.
 
@@ -65,7 +71,7 @@ def exact_effective_layers(target: ReluNetwork, pruned: ReluNetwork) -> list[Exa
     target : ReluNetwork
         f, with l layers.
     pruned : ReluNetwork
-        g, with l layers, or 2 l layers that form pairs.
+        g, with a group of layers for each layer of f.
 
     Raises
     ------
@@ -82,83 +88,82 @@ def exact_effective_layers(target: ReluNetwork, pruned: ReluNetwork) -> list[Exa
     ([Fraction(1, 1)], [Fraction(3, 2)])
 
     """
-    originals, stored = target.affine_layers, pruned.affine_layers
-    count = len(originals)
-    depth, rest = divmod(len(stored), count)
-    if rest or depth not in (1, 2):
-        raise UnsupportedStructureError(
-            f"{len(stored)} layers cannot be compared with {count} layer by layer; {count} or {2 * count} can"
-        )
-    if list(pruned.relu_after[depth - 1 :: depth]) != list(target.relu_after):
-        raise UnsupportedStructureError("ReLUs follow other layers of the pruned network than of the target")
-    effective = []
-    for index, layer in enumerate(originals):
-        first, second = stored[depth * index], stored[depth * index + depth - 1]
-        if (first.d_in, second.d_out) != (layer.d_in, layer.d_out):
-            raise UnsupportedStructureError(
-                f"layer {index} of the target maps {layer.d_in} to {layer.d_out} values, its replacement "
-                f"{first.d_in} to {second.d_out}"
-            )
-        if depth == 1:
-            effective.append(_exact_layer(first))
-        elif pruned.relu_after[2 * index]:
-            effective.append(_relu_pair(first, second, 2 * index))
-        else:
-            inner, outer = _exact_layer(first), _exact_layer(second)
-            product = outer.positive @ inner.positive
-            effective.append(ExactLayer(product, product, outer.positive @ inner.bias + outer.bias))
+    return [_effective(group) for group in layer_groups(target, pruned)]
+
+
+def _effective(group: LayerGroup) -> ExactLayer:
+    first, *others = group.layers
+    if any(group.relu_after):
+        return _folded(group)
+    effective = _exact_layer(first)
+    for layer in map(_exact_layer, others):
+        weight = layer.positive @ effective.positive
+        effective = ExactLayer(weight, weight, layer.positive @ effective.bias + layer.bias)
     return effective
 
 
-def _exact_layer(layer: Affine) -> ExactLayer:
-    weight: Any = layer.weight
-    if hasattr(weight, "tocsr"):
-        weight = weight.tocsr().toarray()
-    matrix = ExactMatrix.from_floats(weight)
-    return ExactLayer(matrix, matrix, _bias(layer))
+def _exact_layer(layer: AffineLayer) -> ExactLayer:
+    matrix = ExactMatrix.from_floats(dense_array(layer.weight))
+    return ExactLayer(matrix, matrix, ExactMatrix.from_floats(layer.offset))
 
 
-def _bias(layer: Affine) -> ExactMatrix:
-    return zeros(layer.d_out) if layer.bias is None else ExactMatrix.from_floats(layer.bias)
+def _folded(group: LayerGroup) -> ExactLayer:
+    """Follow all units through a group with ReLUs inside, as sums over max(x, 0), min(x, 0) and 1.
 
-
-def _relu_pair(first: Affine, second: Affine, index: int) -> ExactLayer:
-    """Collect the units of a pair with a ReLU inside; ``index`` names its hidden layer in messages.
-
-    A unit ``max(u x_j, 0)`` with outgoing weight v adds ``v u`` to column j of P for u > 0, of N for u < 0;
-    a unit ``max(a, 0)`` without input adds ``v max(a, 0)`` to c.
+    Numbers of columns: j for the positive part of input j, d + j for its negative part, 2 d for 1.
     """
-    units, inputs, slopes = _entries(first.weight)
-    slope_ints, slope_scale = integers(slopes)
-    bias_ints, bias_scale = integers(np.zeros(first.d_out) if first.bias is None else first.bias)
-    looks_at: dict[int, tuple[int, int]] = {}
-    for unit, j, slope in zip(units, inputs, slope_ints, strict=True):
-        if unit in looks_at:
-            raise UnsupportedStructureError(
-                f"unit {unit} of hidden layer {index} has two nonzero input weights"
-            )
-        if bias_ints[unit]:
-            raise UnsupportedStructureError(
-                f"unit {unit} of hidden layer {index} has an input weight and a bias"
-            )
-        looks_at[unit] = (j, slope)
-    outputs, sources, weights = _entries(second.weight)
-    weight_ints, weight_scale = integers(weights)
-    shape = (second.d_out, first.d_in)
-    positive, negative = ([0] * (shape[0] * shape[1]) for _ in range(2))
-    constant = [0] * shape[0]
-    for i, unit, weight in zip(outputs, sources, weight_ints, strict=True):
-        if unit in looks_at:
-            j, slope = looks_at[unit]
-            (positive if slope > 0 else negative)[i * shape[1] + j] += weight * slope
-        else:
-            constant[i] += weight * max(bias_ints[unit], 0)
-    scale = slope_scale + weight_scale
-    return ExactLayer(
-        ExactMatrix.from_ints(positive, shape, scale),
-        ExactMatrix.from_ints(negative, shape, scale),
-        ExactMatrix.from_ints(constant, (shape[0], 1), weight_scale + bias_scale) + _bias(second),
-    )
+    d = group.layers[0].d_in
+    rows, scale = [{j: 1, d + j: 1} for j in range(d)], 0  # the inputs
+    for index, (layer, relu) in enumerate(
+        zip(group.layers, (*group.relu_after, False), strict=True), group.start
+    ):
+        rows, scale = _through(layer, rows, scale, 2 * d)
+        if relu:
+            rows = [
+                _relu(row, d, f"unit {unit} of hidden layer {index}", nonnegative=group.nonnegative)
+                for unit, row in enumerate(rows)
+            ]
+    parts = [
+        ExactMatrix.from_ints(
+            [row.get(j, 0) for row in rows for j in columns], (len(rows), len(columns)), scale
+        )
+        for columns in (range(d), range(d, 2 * d), range(2 * d, 2 * d + 1))
+    ]
+    return ExactLayer(*parts)
+
+
+def _through(layer: AffineLayer, rows: list[_Row], scale: int, one: int) -> tuple[list[_Row], int]:
+    """Return a layer's units, sums of numbers / 2**scale, and their scale, from the units before it.
+
+    Biases go to column ``one``.
+    """
+    units, sources, weights = _entries(layer.weight)
+    numbers, weight_scale = integers(weights)
+    biases, bias_scale = integers(layer.offset)
+    finer = max(scale + weight_scale, bias_scale)
+    shift = finer - scale - weight_scale
+    sums: list[_Row] = [defaultdict(int) for _ in biases]
+    for total, bias in zip(sums, biases, strict=True):
+        total[one] = bias << finer - bias_scale
+    terms = [list(row.items()) for row in rows]
+    for unit, source, weight in zip(units, sources, (number << shift for number in numbers), strict=True):
+        total = sums[unit]
+        for column, value in terms[source]:
+            total[column] += weight * value
+    return sums, finer
+
+
+def _relu(row: _Row, d: int, unit: str, *, nonnegative: bool) -> _Row:
+    """Return max(r q, 0) for a unit r q with q = (max(x, 0), -min(x, 0), 1) >= 0: a sum again, or refused."""
+    minus = range(d, 2 * d)
+    entries = {column: -value if column in minus else value for column, value in row.items()}
+    counted = {c: r for c, r in entries.items() if r and not (nonnegative and c in minus)}
+    inputs = {c % d if c < 2 * d else None for c in counted}
+    if len(inputs) > 1 and min(counted.values()) < 0 < max(counted.values()):
+        raise UnsupportedStructureError(
+            f"{unit} depends on {len(inputs)} of its group's inputs and the constant 1, with both signs"
+        )
+    return {c: row[c] for c, r in entries.items() if r > 0}
 
 
 def _entries(weight: Any) -> tuple[list[int], list[int], Any]:

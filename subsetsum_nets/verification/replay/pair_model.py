@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.networks.domains import Ball
 from subsetsum_nets.verification.replay.arithmetic import ExactMatrix, maximum, row_norms_up, zeros
 from subsetsum_nets.verification.replay.combinations import Combination, dot, times
 from subsetsum_nets.verification.replay.ranges import ball_center, domain_range
@@ -54,7 +53,7 @@ class ExactPairModel:
 
     def __init__(self, domain: Domain, dimension: int) -> None:
         start = domain_range(domain, dimension)
-        self._ball = domain if isinstance(domain, Ball) else None
+        self._ball = domain.ball
         self._dimension = dimension
         self._steps: list[Step] = []
         self.box = FloatBox(-floats_up(-start.low), floats_up(start.high))

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.networks.domains import Ball
 from subsetsum_nets.verification.replay.arithmetic import (
     ExactMatrix,
     entrywise,
@@ -109,9 +108,9 @@ def _effect(matrix: ExactMatrix, error: ExactLayer, x: ExactRange, domain: Domai
     matters = error.negative is not error.positive and -1 in x.low.signs()
     negative = matrix @ error.negative if matters else positive
     effect = _slope_range(positive, negative, x)
-    if isinstance(domain, Ball):
-        center = ball_center(domain, x.low.shape[0])
-        reach = ball_reach(counted_slopes(abs(positive), abs(negative), x), domain)
+    if domain is not None and (ball := domain.ball) is not None:
+        center = ball_center(ball, x.low.shape[0])
+        reach = ball_reach(counted_slopes(abs(positive), abs(negative), x), ball)
         effect = effect.intersected(_slope_range(positive, negative, point(center)).plus(symmetric(reach)))
     return effect.plus(point(matrix @ error.bias))
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.networks.domains import Ball
 from subsetsum_nets.verification.replay.arithmetic import (
     ExactMatrix,
     entrywise,
+    half,
     maximum,
     minimum,
     positive_part,
@@ -21,7 +21,7 @@ from subsetsum_nets.verification.replay.arithmetic import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from subsetsum_nets.networks.domains import Domain
+    from subsetsum_nets.networks.domains import Ball, Domain
     from subsetsum_nets.verification.replay.layers import ExactLayer
 
 
@@ -61,7 +61,7 @@ def symmetric(radius: ExactMatrix) -> ExactRange:
 def image(weight: ExactMatrix, x: ExactRange) -> ExactRange:
     """Return the range of ``W x``, from twice the midpoint and twice the radius of x."""
     middle, reach = weight @ (x.low + x.high), abs(weight) @ (x.high - x.low)
-    return ExactRange(_half(middle - reach), _half(middle + reach))
+    return ExactRange(half(middle - reach), half(middle + reach))
 
 
 def two_slope_image(layer: ExactLayer, x: ExactRange) -> ExactRange:
@@ -77,9 +77,9 @@ def point(values: ExactMatrix) -> ExactRange:
 
 def domain_range(domain: Domain, dimension: int) -> ExactRange:
     """Return the smallest box around the domain."""
-    if isinstance(domain, Ball):
-        radius = ExactMatrix.from_floats(np.full(dimension, domain.radius))
-        return point(ball_center(domain, dimension)).plus(symmetric(radius))
+    if (ball := domain.ball) is not None:
+        radius = ExactMatrix.from_floats(np.full(dimension, ball.radius))
+        return point(ball_center(ball, dimension)).plus(symmetric(radius))
     low, high = domain.bounds(dimension)
     return ExactRange(ExactMatrix.from_floats(low), ExactMatrix.from_floats(high))
 
@@ -103,9 +103,9 @@ def network_ranges(
     ranges: list[ExactRange] = []
     for index, (layer, relu) in enumerate(zip(layers, relu_after, strict=True)):
         before = image(layer.positive, x).plus(point(layer.bias))
-        if index == 0 and isinstance(domain, Ball):
-            center = layer.positive @ ball_center(domain, x.low.shape[0]) + layer.bias
-            before = before.intersected(point(center).plus(symmetric(ball_reach(layer.positive, domain))))
+        if index == 0 and (ball := domain.ball) is not None:
+            center = layer.positive @ ball_center(ball, x.low.shape[0]) + layer.bias
+            before = before.intersected(point(center).plus(symmetric(ball_reach(layer.positive, ball))))
         ranges.append(before)
         x = before.relu() if relu else before
     return ranges
@@ -128,10 +128,10 @@ def error_size(error: ExactLayer, x: ExactRange, domain: Domain | None) -> Exact
     else:
         products = maximum(positive.scaled_columns(above), negative.scaled_columns(below))
         size = products.row_sums()
-    if isinstance(domain, Ball):
+    if domain is not None and (ball := domain.ball) is not None:
         counted = counted_slopes(positive, negative, x)
-        center = abs(ball_center(domain, x.low.shape[0]))
-        size = minimum(size, counted @ center + ball_reach(counted, domain))
+        center = abs(ball_center(ball, x.low.shape[0]))
+        size = minimum(size, counted @ center + ball_reach(counted, ball))
     return size + abs(error.bias)
 
 
@@ -140,7 +140,3 @@ def counted_slopes(positive: ExactMatrix, negative: ExactMatrix, x: ExactRange) 
     above = ExactMatrix.from_ints([int(sign > 0) for sign in x.high.signs()], x.high.shape, 0)
     below = ExactMatrix.from_ints([int(sign < 0) for sign in x.low.signs()], x.low.shape, 0)
     return maximum(positive.scaled_columns(above), negative.scaled_columns(below))
-
-
-def _half(values: ExactMatrix) -> ExactMatrix:
-    return ExactMatrix(values.ints, values.scale + 1)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from subsetsum_nets.verification.replay.arithmetic import (
     ExactMatrix,
+    half,
     maximum,
     positive_part,
     zeros,
@@ -25,7 +26,6 @@ from subsetsum_nets.verification.replay.forms import (
     ExactForms,
     complement,
     error_of_relu,
-    half,
     scaled_rows,
     where,
 )

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.verification.replay.arithmetic import ExactMatrix, norm_up, root_up, row_norms_up
-from subsetsum_nets.verification.replay.forms import error_of_relu, half
+from subsetsum_nets.verification.replay.arithmetic import ExactMatrix, half, norm_up, root_up, row_norms_up
+from subsetsum_nets.verification.replay.forms import error_of_relu
 from subsetsum_nets.verification.replay.ranges import ball_center
 from subsetsum_nets.verification.replay.spectral import spectral_norm_up
 

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.networks.domains import Ball
 from subsetsum_nets.verification.comparison import SearchOptions
 from subsetsum_nets.verification.enclosures.ranges import Range
 from subsetsum_nets.verification.errors import SoundnessError
@@ -141,8 +140,8 @@ class _BranchAndBound:
         self._norm = OutputNorm(comparison.norm, model.outputs.size, model.scale)
         self._deadline = deadline
         self._proof = proof
-        domain = comparison.domain
-        self._cuts = BallCuts.none(domain, model.dimension) if isinstance(domain, Ball) else None
+        ball = comparison.domain.ball
+        self._cuts = None if ball is None else BallCuts.none(ball, model.dimension)
         self._settled = 0.0  # the largest bound of a node that is finished
         self._order = itertools.count()
         self.found = found

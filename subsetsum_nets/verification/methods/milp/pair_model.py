@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from subsetsum_nets.verification.enclosures.effective import dense_weight
+from subsetsum_nets.networks.arrays import dense_array
 from subsetsum_nets.verification.enclosures.midrad import TINY, MidRad, affine, finite, inflate, product_up
 from subsetsum_nets.verification.enclosures.ranges import Range, domain_range
 from subsetsum_nets.verification.errors import UnsupportedStructureError
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.relu_network import ReluNetwork
     from subsetsum_nets.verification.comparison import Comparison
-    from subsetsum_nets.verification.enclosures.convolutions import MatrixSet
     from subsetsum_nets.verification.enclosures.effective import TwoSlope
 
     Indices = NDArray[np.int64]
@@ -283,7 +282,8 @@ class _Builder:
     def network(self, network: ReluNetwork, inputs: Indices) -> Indices:
         """Return the outputs of a network on its own."""
         for layer, relu in zip(network.affine_layers, network.relu_after, strict=True):
-            inputs = self.affine([(MidRad.point(dense_weight(layer)), inputs)], _bias(layer))
+            weight = MidRad.point(dense_array(layer.weight))
+            inputs = self.affine([(weight, inputs)], MidRad.point(layer.offset))
             inputs = self.relu(inputs) if relu else inputs
         return inputs
 
@@ -295,21 +295,21 @@ class _Builder:
         difference = np.zeros(0, dtype=np.int64)  # of the inputs: none
         scale = 1.0
         for index, (layer, two_slope) in enumerate(zip(target.affine_layers, effective, strict=True)):
-            weight = dense_weight(layer)
+            weight = dense_array(layer.weight)
             error = two_slope.minus(layer)
-            z = self.affine([(MidRad.point(weight), of_f)], _bias(layer))
+            z = self.affine([(MidRad.point(weight), of_f)], MidRad.point(layer.offset))
             blocks: list[tuple[MidRad, Indices, float]] = []
             if difference.size:
                 blocks.append((MidRad.point(weight), difference, scale))
             nonnegative = bool((self.low[of_g] >= 0.0).all())
             self.halved.append(not nonnegative and error.negative is not error.positive)
             if not self.halved[-1]:
-                blocks.append((_unrolled(error.positive), of_g, 1.0))
+                blocks.append((error.positive.toarray(), of_g, 1.0))
             else:
                 positive, negative = self.halves(of_g)
                 blocks += [
-                    (_unrolled(error.positive), positive, 1.0),
-                    (_unrolled(error.negative), negative, 1.0),
+                    (error.positive.toarray(), positive, 1.0),
+                    (error.negative.toarray(), negative, 1.0),
                 ]
             new_scale = self._scale(blocks, error.bias)
             d = self.affine(
@@ -426,13 +426,6 @@ def _equalities(definitions: Sequence[Definition], width: int) -> Equalities:
     return Equalities(matrix, rhs)
 
 
-def _unrolled(matrix: MatrixSet) -> MidRad:
-    """Return a set of matrices as dense ones."""
-    if isinstance(matrix, MidRad):
-        return matrix
-    return MidRad(matrix.mid.toarray(), matrix.rad.toarray())
-
-
 def _scaled(matrix: MidRad, factor: float) -> MidRad:
     """Return the matrix times a power of two: exact but for entries that become subnormal."""
     mid = finite(matrix.mid * factor)
@@ -443,10 +436,6 @@ def _scaled(matrix: MidRad, factor: float) -> MidRad:
 def _power_of_two(size: float) -> float:
     """Return a power of two near ``size``, kept away from where float64 ends."""
     return 1.0 if size == 0.0 else float(2.0 ** np.clip(np.frexp(size)[1], -500, 500))
-
-
-def _bias(layer: Any) -> MidRad:
-    return MidRad.point(np.zeros(layer.d_out) if layer.bias is None else layer.bias)
 
 
 def _zeros(count: int) -> MidRad:

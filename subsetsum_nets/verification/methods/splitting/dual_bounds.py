@@ -179,10 +179,10 @@ class DualBounds:
             reach = self._reach[index]
             size_p, size_q = np.abs(before_p), np.abs(before_q)
             # What the coefficients of this layer are multiplied with, each product subject to rounding.
-            of_g = inflate(product_up(abs(self._slopes[index].mid), reach) + np.abs(self._bias[index].mid), 1)
-            of_error = inflate(
-                product_up(abs(self._errors[index].mid), reach) + np.abs(self._bias_error[index].mid), 1
-            )
+            slope: Matrix = self._slopes[index].mid
+            error: Matrix = self._errors[index].mid
+            of_g = inflate(product_up(abs(slope), reach) + np.abs(self._bias[index].mid), 1)
+            of_error = inflate(product_up(abs(error), reach) + np.abs(self._bias_error[index].mid), 1)
             wide_g = inflate(product_up(self._slopes[index].rad, reach) + self._bias[index].rad, 1)
             wide_error = inflate(product_up(self._errors[index].rad, reach) + self._bias_error[index].rad, 1)
             reach_of_all += float(reach.sum())

@@ -112,7 +112,7 @@ def first_forms(features: InputFeatures, weights: MidRad, bias: MidRad) -> Affin
 
 
 @np.errstate(over="ignore", invalid="ignore")
-def linear_map(products: Sequence[tuple[Matrix, Matrix, AffineForms]], bias: MidRad) -> AffineForms:
+def linear_map(products: Sequence[tuple[Matrix, Matrix | None, AffineForms]], bias: MidRad) -> AffineForms:
     """Enclose ``sum of M_i @ forms_i + bias`` for all M_i within the given radii of the given matrices.
 
     Parameters

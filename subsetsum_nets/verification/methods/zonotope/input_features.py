@@ -8,11 +8,10 @@ largest at an end or at 0, coordinate by coordinate.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.networks.domains import Ball
 from subsetsum_nets.verification.enclosures.midrad import (
     MidRad,
     finite,
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from subsetsum_nets.networks.arrays import FloatArray
-    from subsetsum_nets.networks.domains import Domain
+    from subsetsum_nets.networks.domains import Ball, Domain
     from subsetsum_nets.verification.enclosures.effective import TwoSlope
 
 
@@ -80,14 +79,14 @@ class InputFeatures:
         first = np.maximum(np.abs(box.low), np.abs(box.high))
         first[split] = box.high[split]
         magnitude = np.concatenate([first, -box.low[split]])
-        return cls(box, split, domain if isinstance(domain, Ball) else None, magnitude)
+        return cls(box, split, domain.ball, magnitude)
 
     def coefficients(self, layer: TwoSlope) -> MidRad:
         """Return an enclosure of the layer's weights on the features, shape (d_out, d + s)."""
-        positive = _dense(layer.positive)
+        positive = layer.positive.toarray()
         if layer.negative is layer.positive:
             return positive
-        negative = _dense(layer.negative)
+        negative = layer.negative.toarray()
         # An input that is never > 0 meets the negative slope only.
         below = self.box.high <= 0.0
         parts = (
@@ -197,12 +196,6 @@ class InputFeatures:
         largest = np.maximum(np.maximum(near, chord), np.where(c != 0.0, -near, 0.0))
         slopes[:, split] = inflate(np.maximum(largest, 0.0) + slack, 1)
         return slopes
-
-
-def _dense(weights: Any) -> MidRad:
-    """Return an enclosure of a matrix as arrays: that of a convolution unrolled."""
-    unrolled: MidRad = weights.toarray() if hasattr(weights, "toarray") else weights
-    return unrolled
 
 
 def _outward(

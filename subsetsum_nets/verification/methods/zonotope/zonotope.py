@@ -213,7 +213,7 @@ class DifferentialZonotope:
                 y, d = self._relu(y, d, before, slope)
                 after = before.relu()
                 if index == self.depth - 1:
-                    after = replace(after, deviation=_meet(after.deviation, d.range()))
+                    after = replace(after, deviation=after.deviation.meet(d.range()))
             layers.append(self._layer_bound(index, inputs, before, after))
             befores.append(before)
             chosen.append(slope)
@@ -262,7 +262,7 @@ class DifferentialZonotope:
         )
         ranges = from_forms.meet(from_inputs)
         if index == 0:
-            ranges = replace(ranges, f=_meet(ranges.f, first_layer_range(layer, domain)))
+            ranges = replace(ranges, f=ranges.f.meet(first_layer_range(layer, domain)))
         return ranges.tightened()
 
     def _relu(
@@ -360,7 +360,3 @@ def _largest(sizes: FloatArray, count: int) -> NDArray[np.intp]:
 
 def _largest_size(deviation: Range) -> float:
     return float(np.maximum(deviation.high, -deviation.low).max())
-
-
-def _meet(one: Range, other: Range) -> Range:
-    return Range(np.maximum(one.low, other.low), np.minimum(one.high, other.high))
