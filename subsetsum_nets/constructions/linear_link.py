@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 class LinearLink(Construction):
-    """Every weight a subset sum of its own random coefficients."""
+    """Every weight a subset sum of its own random coefficients: section 3.1 of Pensia et al. (2020)."""
 
     name = "linear"
     law = ItemLaw(second_moment=1 / 3, share=1, usable=1.0)

@@ -68,7 +68,7 @@ class BlockConstruction(Construction):
 
 
 def block_recipe(target: ReluNetwork, candidates: int, least_scale: float) -> RandomRecipe:
-    """Return the random network of Theorem 1: 2n units an input, U[-1, 1] weights, 2l layers.
+    """Return the random network of Theorem 1 (Pensia et al.): 2n units an input, U[-1, 1], 2l layers.
 
     Theorem 1 assumes weights of at most 1. For a layer with larger ones, the second layer of its pair is
     drawn from U[-s, s] with s the next power of two.
@@ -148,7 +148,7 @@ def block_rows(
     usable: Bools,
     most_items: int,
 ) -> RowGroup:
-    """Return one row for each target weight of layer ``index`` in ``columns``.
+    """Return one row for each target weight of layer ``index`` in ``columns``: Lemma 1 of Pensia et al.
 
     ``usable``, shape (blocks, 2n), says which units serve this side; a row offers at most ``most_items`` of
     them.
@@ -219,6 +219,8 @@ def block_masks(
     first_layers: Sequence[Bools | None],
 ) -> NetworkMasks:
     """Write subsets into the second layer of each pair, and cut the first to blocks.
+
+    Lemma 2 and Lemma 3 of Pensia et al. (2020): all neurons of a layer share the blocks of its inputs.
 
     ``first_layers[l]``, shape (blocks, 2n), says which units of the first layer keep their weight; None keeps
     those that some output uses.

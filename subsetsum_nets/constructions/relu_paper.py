@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class ReluPaper(BlockConstruction):
-    """The construction in the proof of Theorem 1."""
+    """The construction in the proof of Theorem 1 of Pensia et al. (2020)."""
 
     name = "relu-paper"
     law = ItemLaw(second_moment=1 / 9, share=1, usable=0.5)  # E[(UV)^2] = 1/9 for U, V ~ U[-1, 1]

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class ReluSigned(BlockConstruction):
-    """The block construction with units used by their sign."""
+    """Theorem 1 of Pensia et al. (2020), but with units used by their sign."""
 
     name = "relu"
     law = ItemLaw(second_moment=1 / 9, share=2, usable=0.5)

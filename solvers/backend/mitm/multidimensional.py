@@ -59,7 +59,7 @@ _OUT_OF_TIME = "time limit reached"
 
 
 class MultidimensionalMeetInTheMiddle(Enumerator):
-    """Meet in the middle in the max norm, by a k-d tree of the sums of one half."""
+    """Horowitz-Sahni for vectors in the max norm, by a k-d tree of the sums of one half."""
 
     name = "mitm-nd"
     summary = (
