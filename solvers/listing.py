@@ -36,7 +36,7 @@ def count(
 ) -> int:
     """Count the subsets of an allowed cardinality with error <= tolerance, exactly.
 
-    With tolerance epsilon this is the epsilon-subset-sum number T of structured-pruning theory.
+    With tolerance epsilon this is the subset-sum number T of Definition 6 of da Cunha et al. (2023).
 
     Parameters
     ----------

@@ -1,10 +1,20 @@
-"""The command line: prune, verify, solve, graph, export, bounds, packing, rssp, per-weight, info.
+"""The command line: prune, verify, solve, graph, export, bounds, packing, rssp, per-weight, info, selftest.
 
 Every command has a readable view and, with ``--json``, one for machines. Exit codes: 0 done and, where asked,
 verified; 1 not verified or infeasible; 2 bad input. One file a group of commands.
 """
 
-from subsetsum_nets.cli import bounds, export, graph, info, instances, packing, random_subset_sum, tickets
+from subsetsum_nets.cli import (
+    bounds,
+    export,
+    graph,
+    info,
+    instances,
+    packing,
+    random_subset_sum,
+    selftest,
+    tickets,
+)
 from subsetsum_nets.cli.app import app
 
 __all__ = [
@@ -17,6 +27,7 @@ __all__ = [
     "main",
     "packing",
     "random_subset_sum",
+    "selftest",
     "tickets",
 ]
 

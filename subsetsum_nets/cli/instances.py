@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
-from contextlib import contextmanager
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from subsetsum_nets.cli.app import app
-from subsetsum_nets.cli.terminal import Json, at_least, at_most, complain, console, refusing_bad_input
+from subsetsum_nets.cli.terminal import (
+    Json,
+    at_least,
+    at_most,
+    complain,
+    console,
+    refusing_bad_input,
+    solver_chatter_on_stderr,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from fractions import Fraction
 
     from solvers import Solution
@@ -54,7 +58,7 @@ def solve(
         try:
             for instance in read:
                 try:
-                    with _solver_chatter_on_stderr():
+                    with solver_chatter_on_stderr():
                         solution = run(
                             instance.problem,
                             objective=objective,
@@ -77,19 +81,6 @@ def solve(
         found = all(solution.status.name in ("OPTIMAL", "FEASIBLE") for _, solution in solved)
         consistent = _warn_of_contradictions(solved)
     raise typer.Exit(2 if refused else 0 if found and consistent else 1)
-
-
-@contextmanager
-def _solver_chatter_on_stderr() -> Iterator[None]:
-    """Send what compiled solvers print past Python (HiGHS does, even when told not to) to stderr."""
-    sys.stdout.flush()
-    ours = os.dup(1)
-    os.dup2(2, 1)
-    try:
-        yield
-    finally:
-        os.dup2(ours, 1)
-        os.close(ours)
 
 
 def _read_all(places: list[Path], tolerance: str | None) -> list[Instance]:

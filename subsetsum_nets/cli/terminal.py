@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -34,6 +36,19 @@ def complain(message: str, error: Exception, as_json: bool) -> None:
     if as_json:
         print(json.dumps({"error": message, "kind": type(error).__name__}), flush=True)  # noqa: T201
     typer.secho(f"error: {message}", err=True, fg=typer.colors.RED)
+
+
+@contextmanager
+def solver_chatter_on_stderr() -> Iterator[None]:
+    """Send what compiled solvers print past Python (HiGHS does, even when told not to) to stderr."""
+    sys.stdout.flush()
+    ours = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        os.dup2(ours, 1)
+        os.close(ours)
 
 
 def console() -> Any:

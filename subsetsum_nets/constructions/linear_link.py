@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 class LinearLink(Construction):
-    """Every weight a subset sum of its own random coefficients."""
+    """Every weight a subset sum of its own random coefficients: section 3.1 of Pensia et al. (2020)."""
 
     name = "linear"
     source = "section 3.1 of Pensia et al. 2020, linear hidden units of their own for every weight"

@@ -53,8 +53,8 @@ class BlockConstruction(Construction):
     def recipe(self, target: ReluNetwork, candidates: int) -> RandomRecipe:
         """Return 2n hidden units an input, U[-1, 1] weights, two layers for each of the target's.
 
-        Theorem 1 assumes weights of at most 1. For a layer with larger ones, the second layer of its pair is
-        drawn from U[-s, s] with s the next power of two.
+        Theorem 1 (Pensia et al.) assumes weights of at most 1. For a layer with larger ones, the second layer
+        of its pair is drawn from U[-s, s] with s the next power of two.
         """
         layers: list[DenseDraw] = []
         for layer in target.dense_layers:
@@ -84,6 +84,7 @@ class BlockConstruction(Construction):
     def rows(self, target: ReluNetwork, random: ReluNetwork, place: RowPlace) -> RowGroup:
         """Return a row for each target weight (or d of them), of all units that serve; large products first.
 
+        Lemma 1 of Pensia et al.: for each sign of its input, a link is a subset sum of products of weights.
         A row of dimension d needs a unit's weights to its d outputs.
         """
         layer, d = target.dense_layers[place.layer], place.dimension
@@ -109,7 +110,7 @@ class BlockConstruction(Construction):
     def masks(
         self, target: ReluNetwork, random: ReluNetwork, groups: Sequence[RowGroup], kept: Sequence[Bools]
     ) -> NetworkMasks:
-        """Write subsets into the second layer of each pair, and cut the first to blocks."""
+        """Write subsets into the second layer of each pair, and cut the first to blocks (Lemma 2, Lemma 3)."""
         weights, biases = [], []
         for index, layer in enumerate(target.dense_layers):
             first, second = random.dense_layers[2 * index], random.dense_layers[2 * index + 1]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class ReluPaper(BlockConstruction):
-    """The construction in the proof of Theorem 1."""
+    """The construction in the proof of Theorem 1 of Pensia et al. (2020)."""
 
     name = "relu-paper"
     source = "Theorem 1 of Pensia et al. 2020, as in its proof"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class ReluSigned(BlockConstruction):
-    """The block construction with units used by their sign; those that no subset uses are cut off."""
+    """Theorem 1 of Pensia et al. (2020), units used by their sign; those that no subset uses are cut off."""
 
     name = "relu"
     source = "Theorem 1 of Pensia et al. 2020, hidden units used by their sign"

@@ -27,6 +27,8 @@ _LARGEST_POWER = 30
 def diamond(power: int, depth: int | None = None) -> LayeredDag:
     """Return ``2**power * max(x, 0)`` as a gadget of two units a layer, all weights 1.
 
+    Lemma 3 of Sreenivasan et al. (2021).
+
     Parameters
     ----------
     power : int
@@ -52,7 +54,7 @@ def diamond(power: int, depth: int | None = None) -> LayeredDag:
 
 
 def mirrored(power: int, *, sign: int = 1, depth: int | None = None) -> LayeredDag:
-    """Return ``sign * 2**power * x`` for every x: a gadget for x and one for -x (Figure 3).
+    """Return ``sign * 2**power * x``: gadgets for x and -x (Lemma 3, Figure 3 of Sreenivasan et al.).
 
     Raises
     ------
@@ -76,7 +78,8 @@ def integer_layer(weight: Sequence[Sequence[int]], *, largest: int | None = None
     """Return ``max(weight @ x, 0)`` from gadgets whose last edges alone are pruned (Figures 4 and 5).
 
     Every input has, for each power of two up to the largest weight, mirrored gadgets of both signs; every
-    output keeps those of its weight's binary digits, and all outputs share the gadgets.
+    output keeps those of its weight's binary digits, and all outputs share the gadgets: Lemma 5 of
+    Sreenivasan et al. (2021).
 
     Parameters
     ----------

@@ -297,7 +297,7 @@ def packing_log2(dimension: int, epsilon: float) -> float:
 
 
 def pensia_2020_lower_parameters(dimension: int, epsilon: float) -> int:
-    """Return the fewest parameters of any random network of two or more layers by Theorem 2.
+    """Return the fewest parameters of any network of two or more layers by Theorem 2 of Pensia et al.
 
     Weights; see :func:`pensia_2020_lower`. With m weights there are at most 2^m - 1 prunings that differ as
     functions (all that remove the last layer are the zero function), and half a packing must be among them,

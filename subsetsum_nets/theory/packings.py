@@ -122,6 +122,7 @@ def lattice_packing(dimension: int, epsilon: float) -> Packing:
     Two of them differ by a whole step in some entry, and no entry of a matrix exceeds its operator norm. Of
     the lattice through 0 and the one shifted by half a step in every entry, the larger set is returned. For
     d = 1 and 1/(2 epsilon) a power of two it has as many members as any packing can have.
+    Step 1 of Theorem 2 of Pensia et al. (2020) needs such a set.
 
     Parameters
     ----------
@@ -152,7 +153,8 @@ def greedy_packing(dimension: int, epsilon: float) -> Packing:
     """Return a packing that no matrix of a grid two to four times finer can be added to.
 
     Takes the grid's matrices of the ball from the boundary inwards (by the largest sum of squares, ties in
-    lexicographic order), each that is a step away from all taken before.
+    lexicographic order), each that is a step away from all taken before: a packing
+    for Theorem 2 of Pensia et al. (2020) that is nearly maximal.
 
     Parameters
     ----------

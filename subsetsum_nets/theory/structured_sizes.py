@@ -38,8 +38,8 @@ def da_cunha_2023(
 ) -> Requirement:
     """Return the size by Theorem 2 as it is printed: n_i >= C d_i^13 c_i^6 log^3(d_i^2 c_i c_(i-1) l / eps).
 
-    Channels; the probability is at least 1 - epsilon, so there is no delta. Kernels of the target must have
-    l1 norms of at most 1 and inputs entries in [-1, 1]; the error is in the max norm.
+    Channels; da Cunha et al. (2023). The probability is at least 1 - epsilon: there is no delta. Kernels of
+    the target must have l1 norms of at most 1 and inputs entries in [-1, 1]; the error is in the max norm.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def da_cunha_2023_from_corollary(
 ) -> Requirement:
     """Return the size that Corollary 19 gives in the proof of Lemma 12: d^14 c^7 instead of d^13 c^6.
 
-    Channels; all else as for :func:`da_cunha_2023`. See the head of this module.
+    Channels (da Cunha et al. 2023); all else as for :func:`da_cunha_2023`. See the head of this module.
 
     Parameters
     ----------

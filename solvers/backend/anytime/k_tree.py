@@ -44,7 +44,7 @@ _SAMPLE = 1 << 14
 
 
 class KTree(Backend):
-    """Generalised birthday search in many items, scalar or vectors; anytime, proves nothing but luck."""
+    """Wagner's generalised birthday search, scalar or vectors; anytime, proves nothing but luck."""
 
     name = "k-tree"
     summary = (

@@ -60,7 +60,7 @@ _MOST_RANKED = 1 << 18  # pairs ranked one by one in Python's integers: some sec
 
 
 class MultidimensionalMeetInTheMiddle(Enumerator):
-    """Meet in the middle in the max norm, by a k-d tree of the sums of one half."""
+    """Horowitz-Sahni for vectors in the max norm, by a k-d tree of the sums of one half."""
 
     name = "mitm-nd"
     summary = (

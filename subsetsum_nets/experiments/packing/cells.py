@@ -171,7 +171,7 @@ def check_step_one(
     members: FloatArray,
     epsilon: float,
 ) -> int:
-    """Check that no pruned network serves two members; return the number of pairs looked at.
+    """Check Step 1 of Theorem 2 of Pensia et al.: no pruning serves two members; return the pairs looked at.
 
     All prunings shown must differ and be no more than there are different ones, and up to 16 of them are
     compared with the member next to theirs: at the input where the two members differ most, the pruned

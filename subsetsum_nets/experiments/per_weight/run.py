@@ -142,6 +142,8 @@ def run_per_weight(
 ) -> PerWeight:
     """Approximate every weight of a network (biases left out) by subsets of its own random coefficients.
 
+    Experiment 1 of Pensia et al. (2020).
+
     Parameters
     ----------
     target : ReluNetwork

@@ -29,7 +29,7 @@ def decide_prunings(
     time_limit: float = 60.0,
     seed: int = 0,
 ) -> list[PruningDecision]:
-    """Decide for each matrix whether some pruning of the network serves it.
+    """Decide for each matrix whether some pruning serves it: Theorem 2 of Pensia et al., put to a network.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def different_prunings(width: int, dimension: int) -> int:
     """Return an upper bound of the number of different functions among the prunings: (1 + (2^d - 1)^2)^s.
 
     A hidden unit is told by its kept inputs and kept outputs, and adds nothing if either set is empty. That
-    is fewer than the 2^(2 s d) masks that the proof of Theorem 2 counts; distinct for almost all weights.
+    is fewer than the 2^(2 s d) masks that Theorem 2 of Pensia et al. counts; distinct for almost all weights.
 
     Parameters
     ----------
