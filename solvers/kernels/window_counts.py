@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from solvers.kernels.compiling import compiled
 from solvers.kernels.radix_sort import sort
-from solvers.kernels.sum_windows import place
+from solvers.kernels.sum_windows import next_width, place
 
 if TYPE_CHECKING:
     import numpy as np
@@ -74,6 +74,7 @@ def count_up_to(
         w = min(width, last - v)
         place(left, v + w, left_to)
         lefts = _between(left_from, left_to)
+        rights = 0
         touched += _WINDOW_COST
         if lefts > 0:
             place(right, bound - v - w + 2, right_from)  # what lies below goes with every left sum
@@ -99,9 +100,7 @@ def count_up_to(
                         j -= 1
                     low += j
             touched += lefts + rights
-            width = min(max(w * window // max(lefts, rights), w >> 2, 1), 4 * w, 1 << 60)
-        else:
-            width = min(4 * w, 1 << 60)
+        width = next_width(w, window, max(lefts, rights))
         v += w
         left_from, left_to = left_to, left_from
     return v, width, high, low

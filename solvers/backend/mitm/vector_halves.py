@@ -51,9 +51,7 @@ class Halves:
             items = np.column_stack([items, np.ones(n, np.int64)])
             target = np.append(target, 0)
         self.queries = self._sums(target, -items[: self.middle])
-        self.points = self._sums(np.zeros_like(target), items[self.middle :])
-        self.masks = np.arange(len(self.points), dtype=np.uint32)
-        self._grow()
+        self._grow(self._sums(np.zeros_like(target), items[self.middle :]))
 
     def subset(self, query: int, point: int) -> list[int]:
         """Return the items of a pair."""
@@ -72,19 +70,20 @@ class Halves:
             add_item(sums, 1 << bit, item)
         return sums
 
-    def _grow(self) -> None:
-        from solvers.kernels.closest_pairs import LEAF, grow_tree
+    def _grow(self, points: Ints) -> None:
+        from solvers.kernels.closest_pairs import LEAF, Tree, grow_tree
 
-        leaves = max(1, len(self.points) // LEAF)
-        self.low = np.empty((2 * leaves, self.points.shape[1]), np.int64)
-        self.high = np.empty_like(self.low)
+        count, columns = points.shape
+        self.leaves = max(1, count // LEAF)
+        self.masks = np.arange(count, dtype=np.uint32)
+        self.tree = Tree(points, *np.empty((2, 2 * self.leaves, columns), np.int64))
 
         def grow(root: int, levels: int) -> None:
             self._check_time()
-            grow_tree(self.points, self.masks, self.low, self.high, root, levels)
+            grow_tree(self.tree, self.masks, root, levels)
 
-        levels = leaves.bit_length()
-        if len(self.points) < _SMALL:
+        levels = self.leaves.bit_length()
+        if count < _SMALL:
             grow(1, levels)
         else:
             grow(1, 3)
@@ -124,7 +123,7 @@ class Halves:
             if self.limits.expired:
                 return best, *pair, False
             distance, query, point, first = nearest_pair(
-                *self._tree, self.queries, first, last, step, self.dims, sizes, best, stop, _BUDGET
+                self.tree, self.queries, (first, last, step), self.dims, sizes, best, stop, _BUDGET
             )
             if distance < best:
                 best, pair = distance, (query, point)
@@ -140,7 +139,7 @@ class Halves:
             number = 0
             while first < last:
                 self._check_time()
-                more, first = count_pairs(*self._tree, self.queries, first, last, box, _BUDGET)
+                more, first = count_pairs(self.tree, self.queries, first, last, box, _BUDGET)
                 number += more
             return number
 
@@ -155,20 +154,16 @@ class Halves:
 
         pairs = np.empty((_BUFFER, 2), np.int64)
         cursor, total = 0, len(self.queries)
-        while cursor < total * (len(self.low) // 2):
+        while cursor < total * self.leaves:
             self._check_time()
             boxes = self._box(sizes, outer()), self._box(sizes, inner)
-            found, cursor = list_pairs(*self._tree, self.queries, cursor, total, *boxes, pairs, _BUDGET)
+            found, cursor = list_pairs(self.tree, self.queries, cursor, total, *boxes, pairs, _BUDGET)
             for query, point in pairs[:found].tolist():
                 yield self.subset(query, point)
 
-    @property
-    def _tree(self) -> tuple[Ints, Ints, Ints]:
-        return self.points, self.low, self.high
-
     def _box(self, sizes: Sizes, window: Window) -> Ints:
         low, high = (max(-FAR, min(FAR, x)) for x in window)
-        box = np.empty((2, self.points.shape[1]), np.int64)
+        box = np.empty((2, self.queries.shape[1]), np.int64)
         box[0], box[1] = low, high
         if len(box[0]) > self.dims:
             box[:, self.dims] = sizes
@@ -185,7 +180,7 @@ class Halves:
     def _map(self, function: Callable[..., Result], jobs: Sequence[tuple[Any, ...]]) -> list[Result]:
         """Call a function with the arguments of every job, in threads where there is enough to do."""
         threads = self.limits.threads or os.cpu_count() or 1
-        if threads == 1 or len(jobs) == 1 or len(self.points) < _SMALL:
+        if threads == 1 or len(jobs) == 1 or len(self.masks) < _SMALL:
             return [function(*job) for job in jobs]
         with ThreadPoolExecutor(threads) as pool:
             try:
