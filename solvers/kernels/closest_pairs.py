@@ -19,10 +19,7 @@ import numpy as np
 from solvers.kernels.compiling import compiled
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Ints = NDArray[np.int64]
-    Masks = NDArray[np.uint32]
+    from solvers.kernels.array_types import Ints, Masks
 
 LEAF = 16
 FAR = 1 << 62  # farther than any two points

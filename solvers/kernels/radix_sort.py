@@ -14,9 +14,7 @@ import numpy as np
 from solvers.kernels.compiling import compiled
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Ints = NDArray[np.int64]
+    from solvers.kernels.array_types import Ints
 
 _RADIX_BITS = 11
 

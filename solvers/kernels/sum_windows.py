@@ -21,9 +21,8 @@ from solvers.kernels.compiling import compiled
 from solvers.kernels.radix_sort import sort
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from solvers.kernels.array_types import Ints
 
-    Ints = NDArray[np.int64]
     Side = tuple[Ints, Ints, Ints, Ints]
 
 # What a sweep ended with.

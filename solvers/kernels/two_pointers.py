@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Sums = NDArray[np.int64]
+    from solvers.kernels.array_types import Ints
 
 
 @compiled
-def nearest_pair(left: Sums, right: Sums, target: int, stop: int) -> tuple[int, int, int]:
+def nearest_pair(left: Ints, right: Ints, target: int, stop: int) -> tuple[int, int, int]:
     """Return (i, j, distance) with the least ``|left[i] + right[j] - target|``.
 
     Stops at the first pair whose distance is at most ``stop`` (0 stops only at an exact hit). Both lists are
@@ -39,7 +39,7 @@ def nearest_pair(left: Sums, right: Sums, target: int, stop: int) -> tuple[int, 
 
 @compiled
 def pairs_in_window(
-    left: Sums, right: Sums, low: int, high: int, place: tuple[int, int, int], pairs: NDArray[np.int64]
+    left: Ints, right: Ints, low: int, high: int, place: tuple[int, int, int], pairs: NDArray[np.int64]
 ) -> tuple[int, int, int, int]:
     """List the (i, j) with ``low <= left[i] + right[j] <= high`` in ``pairs``, shape (capacity, 2).
 
@@ -64,7 +64,7 @@ def pairs_in_window(
 
 
 @compiled
-def pairs_up_to(left: Sums, right: Sums, bound: int) -> int:
+def pairs_up_to(left: Ints, right: Ints, bound: int) -> int:
     """Count the (i, j) with ``left[i] + right[j] <= bound``."""
     total = 0
     fitting = right.size

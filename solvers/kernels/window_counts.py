@@ -13,11 +13,8 @@ from solvers.kernels.radix_sort import sort
 from solvers.kernels.sum_windows import next_width, place
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Ints = NDArray[np.int64]
-    Side = tuple[Ints, Ints, Ints, Ints]
+    from solvers.kernels.array_types import Ints
+    from solvers.kernels.sum_windows import Side
 
 _WINDOW_COST = 1 << 10  # keeps the number of windows of one call, and so its totals, within 62 bits
 

@@ -11,12 +11,10 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from numpy.typing import NDArray
-
     from solvers.backend.grid import Grid
     from solvers.backend.protocol import Limits
+    from solvers.kernels.array_types import Ints
 
-    Ints = NDArray[np.int64]
     Sizes = tuple[int, int]
     Window = tuple[int, int]  # least and largest grid difference, in every coordinate
 

@@ -22,14 +22,11 @@ from solvers.exact import IntegerImage
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from numpy.typing import NDArray
-
-    from solvers.backend.mitm.quarter_lists import Side, Sizes
+    from solvers.backend.mitm.quarter_lists import Sizes
     from solvers.backend.protocol import Limits
-    from solvers.kernels.sum_windows import Buffers
+    from solvers.kernels.sum_windows import Buffers, Side
     from solvers.problem import SubsetSum
 
-    Ints = NDArray[np.int64]
     Part = tuple[Sizes, Sizes]
     Box = tuple[int, int, int]  # a left sum, and the least and largest right sum it is paired with
 
