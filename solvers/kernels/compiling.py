@@ -34,6 +34,11 @@ def compiled(function: Function) -> Function:
     return kernel  # type: ignore[no-any-return]
 
 
+def uncompiled(kernel: Function) -> Function:
+    """Return the function that a kernel was compiled from: it takes lists, and integers of any size."""
+    return getattr(kernel, "py_func", kernel)
+
+
 @cache
 def _digest_of_sources() -> str:
     """Return a digest of the sources of all kernels."""

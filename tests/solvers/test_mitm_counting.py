@@ -132,14 +132,10 @@ def test_a_search_ends_at_a_bound_that_needs_no_search():
 KERNEL, METHOD = "solvers.kernels.two_pointers", "solvers.backend.mitm.meet_in_the_middle"
 MISTAKES = {
     "the bound is not included": (KERNEL, "right[fitting - 1] > bound", "right[fitting - 1] >= bound"),
-    "the first left sum is not counted": (
-        KERNEL,
-        "in range(left.size):\n        while fitting",
-        "in range(1, left.size):\n        while fitting",
-    ),
+    "the first left sum is not counted": (KERNEL, "for x in left:", "for x in left[1:]:"),
     "resumed one pair late": (KERNEL, "return found, i, top, j", "return found, i, top, j - 1"),
     "resumed one row late": (KERNEL, "return found, i, top, j", "return found, i + 1, top, j"),
-    "every row is entered in the middle": (KERNEL, "resumed = right.size  # only", "pass  # only"),
+    "every row is entered in the middle": (KERNEL, "resumed = len(right)  # only", "pass  # only"),
     "what is open counts": (
         METHOD,
         "total += self._error(self._subset(left, i, right, j)) <= radius",

@@ -8,9 +8,8 @@ mixed, the same search runs in Python's own integers. Counting is the same two p
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -20,10 +19,12 @@ from solvers.backend.protocol import Enumerator, Finding, Limits
 from solvers.errors import UnsupportedProblemError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from solvers.problem import SubsetSum
     from solvers.solution import Objective
+
+Result = TypeVar("Result")
 
 _MOST_ITEMS = 50
 _MOST_ITEMS_IN_PYTHON = 36
@@ -234,15 +235,20 @@ class _Search:
         return *best, True
 
     def _nearest_on_grid(self, left: tuple[Any, Any], right: tuple[Any, Any], stop: int) -> tuple[int, int]:
-        target = int(self.grid.target[0])
-        if self.in_python:
-            return _nearest_pair_of_integers(left[0], right[0], target, stop)
         from solvers.kernels.two_pointers import nearest_pair
 
         # On a coarse grid a small distance proves nothing yet, so nothing but the nearest pair will do.
         stop = min(stop, _WORD) if not self.grid.shift else -1
-        i, j, _ = nearest_pair(left[0], right[0], target, stop)
+        i, j, _ = self._run(nearest_pair, left, right, int(self.grid.target[0]), stop)
         return int(i), int(j)
+
+    def _run(
+        self, kernel: Callable[..., Result], left: tuple[Any, Any], right: tuple[Any, Any], *more: Any
+    ) -> Result:
+        """Call a kernel for the sums of two groups; in Python's integers, what it was compiled from."""
+        from solvers.kernels.compiling import uncompiled
+
+        return (uncompiled(kernel) if self.in_python else kernel)(left[0], right[0], *more)
 
     def _may_beat(self, units: int, best: int) -> bool:
         """Whether some pair of a group whose grid-nearest pair has this exact error might beat ``best``."""
@@ -321,37 +327,34 @@ class _Search:
         """Count the pairs of sums with grid differences to the target from ``low`` to ``high``."""
         if low > high:
             return 0
-        target = int(self.grid.target[0])
-        if self.in_python:
-            up_to = _pairs_of_integers_up_to
-            return up_to(left[0], right[0], target + high) - up_to(left[0], right[0], target + low - 1)
         from solvers.kernels.two_pointers import pairs_up_to
 
         counts = []
-        for bound in (target + high, target + low - 1):
+        for bound in (high, low - 1):
             if self.limits.expired:
                 raise _OutOfTimeError("time limit reached while counting")
-            counts.append(int(pairs_up_to(left[0], right[0], _clamped(bound))))
+            counts.append(int(self._run(pairs_up_to, left, right, self._bound(bound))))
         return counts[0] - counts[1]
 
     def _listed_between(
         self, left: tuple[Any, Any], right: tuple[Any, Any], low: int, high: int
     ) -> Iterator[tuple[int, int]]:
         """Yield the pairs that ``_pairs_between`` counts."""
-        target = int(self.grid.target[0])
-        if self.in_python:
-            yield from _pairs_of_integers(left[0], right[0], target + low, target + high)
-            return
         from solvers.kernels.two_pointers import pairs_in_window
 
-        low, high = _clamped(target + low), _clamped(target + high)
+        bounds = self._bound(low), self._bound(high)
         pairs = np.empty((_PAIRS_AT_A_TIME, 2), np.int64)
-        i, top, j = 0, right[0].size - 1, right[0].size - 1
-        while i < left[0].size:
+        i, top, j = 0, len(right[0]) - 1, len(right[0]) - 1
+        while i < len(left[0]):
             if self.limits.expired:
                 raise _OutOfTimeError("time limit reached while listing")
-            found, i, top, j = pairs_in_window(left[0], right[0], low, high, (i, top, j), pairs)
+            found, i, top, j = self._run(pairs_in_window, left, right, *bounds, (i, top, j), pairs)
             yield from pairs[:found].tolist()
+
+    def _bound(self, difference: int) -> int:
+        """Return the sum at this difference to the target, or one in a word that divides all sums alike."""
+        bound = int(self.grid.target[0]) + difference
+        return bound if self.in_python else max(-_WORD, min(bound, _WORD))  # all sums are smaller
 
     def _subset(self, left: tuple[Any, Any], i: int, right: tuple[Any, Any], j: int) -> list[int]:
         return [
@@ -363,45 +366,3 @@ class _Search:
 
     def _error(self, subset: Sequence[int]) -> int:
         return abs(sum(self.items[i] for i in subset) - self.target)
-
-
-def _clamped(bound: int) -> int:
-    """Return a bound that fits a word and divides the sums alike: all of them are smaller than ``_WORD``."""
-    return max(-_WORD, min(bound, _WORD))
-
-
-def _nearest_pair_of_integers(
-    left: Sequence[int], right: Sequence[int], target: int, stop: int
-) -> tuple[int, int]:
-    """Do what the compiled ``nearest_pair`` does, in integers of any size."""
-    i, j = 0, len(right) - 1
-    best_i, best_j = i, j
-    best = abs(left[i] + right[j] - target)
-    while i < len(left) and j >= 0 and best > stop:
-        difference = left[i] + right[j] - target
-        if abs(difference) < best:
-            best, best_i, best_j = abs(difference), i, j
-        if difference > 0:
-            j -= 1
-        else:
-            i += 1
-    return best_i, best_j
-
-
-def _pairs_of_integers_up_to(left: Sequence[int], right: Sequence[int], bound: int) -> int:
-    """Do what the compiled ``pairs_up_to`` does, in integers of any size."""
-    total, fitting = 0, len(right)
-    for x in left:
-        while fitting and x + right[fitting - 1] > bound:
-            fitting -= 1
-        total += fitting
-    return total
-
-
-def _pairs_of_integers(
-    left: Sequence[int], right: Sequence[int], low: int, high: int
-) -> Iterator[tuple[int, int]]:
-    """Do what the compiled ``pairs_in_window`` does, in integers of any size."""
-    for i, x in enumerate(left):
-        for j in range(bisect_left(right, low - x), bisect_right(right, high - x)):
-            yield i, j
