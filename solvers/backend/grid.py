@@ -43,6 +43,16 @@ class Grid:
         reach = (units >> self.shift) + 1
         return -reach - self.slack, reach + 1
 
+    def sure(self, units: int) -> tuple[int, int]:
+        """Return (low, high): every subset with grid differences in there has an error of at most ``units``.
+
+        Empty (low > high) when there are none.
+        """
+        if not self.shift:
+            return -units, units
+        steps = units >> self.shift
+        return 1 - steps, steps - self.slack
+
 
 def grid_of(image: IntegerImage, bits: int = WORD_BITS) -> Grid:
     """Round an image so that its magnitude (absolute items and target, added up) takes ``bits`` bits."""

@@ -10,6 +10,7 @@ from planting import plain_python
 from strategies import cases
 
 from solvers import SubsetSum, solve
+from solvers.backend import grid
 from solvers.backend.mitm import meet_in_the_middle as method
 from solvers.backend.protocol import Enumerator, Limits
 from solvers.kernels import two_pointers
@@ -130,6 +131,7 @@ def test_a_search_ends_at_a_bound_that_needs_no_search():
 # -- planted mistakes --------------------------------------------------------------------------------
 
 KERNEL, METHOD = "solvers.kernels.two_pointers", "solvers.backend.mitm.meet_in_the_middle"
+GRID = "solvers.backend.grid"
 MISTAKES = {
     "the bound is not included": (KERNEL, "right[fitting - 1] > bound", "right[fitting - 1] >= bound"),
     "the first left sum is not counted": (KERNEL, "for x in left:", "for x in left[1:]:"),
@@ -143,10 +145,10 @@ MISTAKES = {
     ),
     "what is open does not count": (
         METHOD,
-        "return [(low, sure_low - 1), (sure_high + 1, high)] if sure_low",
-        "return [] if sure_low",
+        "return [(interval[0], part[0] - 1), (part[1] + 1, interval[1])] if part",
+        "return [] if part",
     ),
-    "rounding is forgotten": (METHOD, "return 1 - steps, steps - self.grid.slack", "return -steps, steps"),
+    "rounding is forgotten": (GRID, "return 1 - steps, steps - self.slack", "return -steps, steps"),
     "the inner radius counts": (METHOD, "((reach, 1), (above, -1))", "((reach, 1), (above - 1, -1))"),
     "the inner radius is listed": (
         METHOD,
@@ -163,6 +165,8 @@ def test_mistakes_are_noticed(monkeypatch, mistake):
     if name == KERNEL:
         monkeypatch.setattr(two_pointers, "pairs_in_window", copy.pairs_in_window)
         monkeypatch.setattr(two_pointers, "pairs_up_to", copy.pairs_up_to)
+    if name == GRID:
+        monkeypatch.setattr(grid.Grid, "sure", copy.Grid.sure)
     module = copy if name == METHOD else method
     monkeypatch.setattr(module, "_PAIRS_AT_A_TIME", 3)
     assert first_disagreement(module) is not None

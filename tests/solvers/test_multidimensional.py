@@ -25,6 +25,7 @@ from strategies import (
 )
 
 from solvers import Status, SubsetSum, UnsupportedProblemError, solve
+from solvers.backend import grid
 from solvers.backend.mitm import multidimensional, vector_halves
 from solvers.backend.mitm.multidimensional import MultidimensionalMeetInTheMiddle
 from solvers.backend.protocol import Limits
@@ -430,9 +431,9 @@ POLICY_MISTAKES = {
         "lambda: (0, 0)",
     ),
     "rounding is forgotten where an error is said to be small": (
-        multidimensional,
-        "return 1 - whole, whole - self.grid.slack",
-        "return -whole, whole + 2",
+        grid,
+        "return 1 - steps, steps - self.slack",
+        "return -steps, steps + 2",
     ),
     "nothing is ranked exactly": (multidimensional, "if not self.grid.shift or not complete:", "if True:"),
     "equal to the tolerance is not within": (
@@ -491,7 +492,7 @@ def plant(monkeypatch, module, old, new):
     copy = types.ModuleType(module.__name__)
     exec(compile(source.replace(old, new), module.__name__, "exec"), copy.__dict__)  # noqa: S102
     copy.__dict__.update(SMALL_STEPS)
-    for name in ("_Search",) if module is multidimensional else ("Halves",):
-        for attribute, value in vars(getattr(copy, name)).items():
-            if callable(value):
-                monkeypatch.setattr(getattr(module, name), attribute, value)
+    name = {multidimensional: "_Search", vector_halves: "Halves", grid: "Grid"}[module]
+    for attribute, value in vars(getattr(copy, name)).items():
+        if callable(value):
+            monkeypatch.setattr(getattr(module, name), attribute, value)

@@ -276,9 +276,7 @@ class _Search:
     def listed(self, above: int, reach: int) -> Iterator[list[int]]:
         """Yield the subsets with ``above < error <= reach``."""
         self._prefer_exactness((above, reach))
-        low, high = self.grid.window(reach)
-        sure_low, sure_high = self._surely_within(above)
-        parts = [(low, sure_low - 1), (sure_high + 1, high)] if sure_low <= sure_high else [(low, high)]
+        parts = _without(self.grid.window(reach), self.grid.sure(above))
         for a, b in self._allowed_groups():
             left, right = self.left.groups[a], self.right.groups[b]
             for part in parts:
@@ -298,26 +296,14 @@ class _Search:
         if borderline > _MOST_CANDIDATES:
             self._restart_in_python()
 
-    def _surely_within(self, radius: int) -> tuple[int, int]:
-        """Return (low, high): every subset with grid differences in there has an error of at most ``radius``.
-
-        Empty (low > high) when there are none.
-        """
-        if not self.grid.shift:
-            return -radius, radius
-        steps = radius >> self.grid.shift
-        return 1 - steps, steps - self.grid.slack
-
     def _borderline(self, radius: int) -> list[tuple[int, int]]:
         """Return the intervals of grid differences that leave open whether the error exceeds ``radius``."""
         if not self.grid.shift or radius < 0:
             return []
-        low, high = self.grid.window(radius)
-        sure_low, sure_high = self._surely_within(radius)
-        return [(low, sure_low - 1), (sure_high + 1, high)] if sure_low <= sure_high else [(low, high)]
+        return _without(self.grid.window(radius), self.grid.sure(radius))
 
     def _count_within(self, left: tuple[Any, Any], right: tuple[Any, Any], radius: int) -> int:
-        total = self._pairs_between(left, right, *self._surely_within(radius))
+        total = self._pairs_between(left, right, *self.grid.sure(radius))
         for part in self._borderline(radius):
             for i, j in self._listed_between(left, right, *part):
                 total += self._error(self._subset(left, i, right, j)) <= radius
@@ -366,3 +352,8 @@ class _Search:
 
     def _error(self, subset: Sequence[int]) -> int:
         return abs(sum(self.items[i] for i in subset) - self.target)
+
+
+def _without(interval: tuple[int, int], part: tuple[int, int]) -> list[tuple[int, int]]:
+    """Return what is left of an interval without a part of it, which may be empty (low > high)."""
+    return [(interval[0], part[0] - 1), (part[1] + 1, interval[1])] if part[0] <= part[1] else [interval]

@@ -49,7 +49,7 @@ from solvers.errors import UnsupportedProblemError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from solvers.backend.mitm.vector_halves import Sizes, Window
+    from solvers.backend.mitm.vector_halves import Sizes
     from solvers.problem import SubsetSum
     from solvers.solution import Objective
 
@@ -221,7 +221,7 @@ class _Search:
     def _count(self, reach: int) -> int:
         if reach < 0:
             return 0
-        sizes, sure = self.problem.sizes, self._sure(reach)
+        sizes, sure = self.problem.sizes, self.grid.sure(reach)
         number = self.halves.count(sizes, sure)
         if self.grid.shift:
             outer = self.grid.window(reach)
@@ -232,16 +232,7 @@ class _Search:
 
     def listed(self, above: int, reach: int) -> Iterator[list[int]]:
         """Yield the subsets with ``above < error <= reach``."""
-        outer, inner = self.grid.window(reach), self._sure(above)
+        outer, inner = self.grid.window(reach), self.grid.sure(above)
         for subset in self.halves.listed(self.problem.sizes, lambda: outer, inner):
             if not self.grid.shift or above < self.problem.image.error(subset) <= reach:
                 yield subset
-
-    def _sure(self, reach: int) -> Window:
-        """Return a window of grid differences all of which mean an error of at most ``reach`` units."""
-        if reach < 0:
-            return NOTHING
-        if not self.grid.shift:
-            return -reach, reach
-        whole = reach >> self.grid.shift
-        return 1 - whole, whole - self.grid.slack
