@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from solvers.batch.checkpoint import Checkpoint
     from solvers.batch.row_inputs import Piece
-    from solvers.batch.rows import Question
+    from solvers.batch.rows import BatchQuestion
 
 
 class Collected:
@@ -28,12 +28,14 @@ class Collected:
     total : int or None
         The number of rows, where it is known.
     shards : Checkpoint or None
-    timed : Question or None
+    timed : BatchQuestion or None
         What is asked, if there is a time limit: a chunk that more time might answer better is not kept.
 
     """
 
-    def __init__(self, n: int, total: int | None, shards: Checkpoint | None, timed: Question | None) -> None:
+    def __init__(
+        self, n: int, total: int | None, shards: Checkpoint | None, timed: BatchQuestion | None
+    ) -> None:
         self.answers = Answers.unknown(total or 0, n)
         self.n, self.total, self.shards, self.timed = n, total, shards, timed
         self.done, self.kept, self.last = 0, 0, total or 0

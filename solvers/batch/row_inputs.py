@@ -17,7 +17,7 @@ import numpy as np
 
 from solvers.backend.registry import backend_named
 from solvers.batch.mapped_rows import MappedRows
-from solvers.batch.rows import Question, Rows
+from solvers.batch.rows import BatchQuestion, Rows
 from solvers.errors import InvalidProblemError
 from solvers.exact import as_fraction, exact_array
 from solvers.problem import SubsetSum
@@ -46,7 +46,7 @@ class Piece:
 class Table:
     """Rows in arrays, in memory or mapped from files."""
 
-    def __init__(self, items: Any, targets: Any, valid: Any, tolerance: Any, question: Question) -> None:
+    def __init__(self, items: Any, targets: Any, valid: Any, tolerance: Any, question: BatchQuestion) -> None:
         self.given = (items, targets, valid)
         goals, offered = _numbers(targets, "targets"), _numbers(items, "items")
         _check_shapes(offered, goals, np.shape(items))
@@ -74,7 +74,7 @@ class Table:
 
         """
         rows, sizes = self.rows, self.rows.question.cardinality
-        checksum = hashlib.sha256(repr((rows.question, rows.items.shape, rows.targets.shape)).encode())
+        checksum = hashlib.sha256(f"({rows.question}, {rows.items.shape}, {rows.targets.shape})".encode())
         parts = (
             ("items", rows.items),
             ("targets", rows.targets),
@@ -141,7 +141,7 @@ class Table:
 class Stream:
     """Rows from an iterator of (items, targets) or (items, targets, valid), cut anew into pieces."""
 
-    def __init__(self, chunks: Iterable[Any], valid: Any, tolerance: Any, question: Question) -> None:
+    def __init__(self, chunks: Iterable[Any], valid: Any, tolerance: Any, question: BatchQuestion) -> None:
         self.valid, self.question = valid, question
         self.tolerances = tolerances_of(tolerance, None)
         self.total: int | None = None
@@ -160,8 +160,9 @@ class Stream:
 
     def survey(self, *, digest: bool) -> None:
         """Compute a digest of what is known beforehand; numbers are checked as they come."""
-        known = (self.first.question, self.first.n, self.first.targets.shape[1:], self.tolerances.tolist())
-        self.digest = hashlib.sha256(repr(known).encode()).hexdigest() if digest else ""
+        first = self.first
+        known = f"({first.question}, {first.n}, {first.targets.shape[1:]}, {self.tolerances.tolist()})"
+        self.digest = hashlib.sha256(known.encode()).hexdigest() if digest else ""
 
     def _read(self, chunks: Iterator[Any]) -> Iterator[Rows]:
         example: Rows | None = None
@@ -207,7 +208,9 @@ class Stream:
                 held = [more]
 
 
-def checked_question(objective: str, tolerance: Any, cardinality: Any, backend: str, seed: int) -> Question:
+def checked_question(
+    objective: str, tolerance: Any, cardinality: Any, backend: str, seed: int
+) -> BatchQuestion:
     """Return the question if it makes sense.
 
     Raises
@@ -216,12 +219,12 @@ def checked_question(objective: str, tolerance: Any, cardinality: Any, backend: 
         Otherwise.
 
     """
-    goal = checked_objective(objective)
+    question = BatchQuestion(checked_objective(objective), cardinality, backend, seed)
     if backend != "auto":
         backend_named(backend)
-    if goal != "nearest" and tolerance is None:
+    if objective != "nearest" and tolerance is None:
         raise InvalidProblemError(f"objective {objective!r} needs a tolerance")
-    return Question(goal, cardinality, backend, seed)
+    return question
 
 
 def checked_cardinality(cardinality: Any, n: int) -> tuple[int, int] | None:

@@ -16,13 +16,18 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Question:
+class BatchQuestion:
     """What is asked of every row."""
 
     objective: Objective
     cardinality: tuple[int, int] | None
     backend: str
     seed: int
+
+    def __str__(self) -> str:
+        """Return what the digests of checkpoints hold, of this version's and of older ones."""
+        asked = f"objective={self.objective!r}, cardinality={self.cardinality!r}, backend={self.backend!r}"
+        return f"Question({asked}, seed={self.seed!r})"
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,7 @@ class Rows:
     targets : float64 or object, shape (N,) or (N, d)
     valid : bool, shape (N, n) or (n,)
     tolerances : float64, shape (N,) or (), inf for none
-    question : Question
+    question : BatchQuestion
     seconds : float or None
         The time they may take, counted from when they are begun, wherever that is.
 
@@ -45,7 +50,7 @@ class Rows:
     targets: NDArray[Any]
     valid: NDArray[np.bool_]
     tolerances: NDArray[np.float64]
-    question: Question
+    question: BatchQuestion
     seconds: float | None = None
 
     def __len__(self) -> int:

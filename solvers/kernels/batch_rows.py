@@ -31,12 +31,8 @@ from solvers.kernels.row_sizes import sparsest_rows
 from solvers.kernels.row_sorting import sort_rows
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from solvers.kernels.array_types import Bools, Bytes, Floats, Images
 
-    Floats = NDArray[np.float64]
-    Images = NDArray[np.int32]
-    Bools = NDArray[np.bool_]
-    Bytes = NDArray[np.uint8]
 
 __all__ = ["MOST_ITEMS", "UNSOLVED", "solve_rows"]
 

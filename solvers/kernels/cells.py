@@ -18,7 +18,8 @@ from solvers.kernels.compiling import compiled
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Images = NDArray[np.int32]
+    from solvers.kernels.array_types import Images
+
     Places = NDArray[np.int32]
     Table = NDArray[np.uint8]  # signed bytes take a third longer to look up
 

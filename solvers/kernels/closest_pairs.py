@@ -12,28 +12,26 @@ to it that no difference overflows.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from solvers.kernels.compiling import compiled
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Ints = NDArray[np.int64]
-    Masks = NDArray[np.uint32]
+    from solvers.kernels.array_types import Ints, Masks
 
 LEAF = 16
 FAR = 1 << 62  # farther than any two points
 _STACK = 64  # a depth-first search holds one node a level
 
 
-@compiled
-def _swap(points: Ints, masks: Masks, a: int, b: int) -> None:
-    for k in range(points.shape[1]):
-        points[a, k], points[b, k] = points[b, k], points[a, k]
-    masks[a], masks[b] = masks[b], masks[a]
+class Tree(NamedTuple):
+    """The points, shape (2^m, columns), and the corners of each node's box, shape (2 * leaves, columns)."""
+
+    points: Ints
+    low: Ints
+    high: Ints
 
 
 @compiled
@@ -64,7 +62,9 @@ def _halve(points: Ints, masks: Masks, first: int, last: int, k: int) -> None:
             while points[j, k] > pivot:
                 j -= 1
             if i <= j:
-                _swap(points, masks, i, j)
+                for column in range(points.shape[1]):
+                    points[i, column], points[j, column] = points[j, column], points[i, column]
+                masks[i], masks[j] = masks[j], masks[i]
                 i += 1
                 j -= 1
         if middle <= j:
@@ -76,143 +76,170 @@ def _halve(points: Ints, masks: Masks, first: int, last: int, k: int) -> None:
 
 
 @compiled
-def _run(points: Ints, node: int) -> int:
-    """Return the number of points in a node."""
+def _points_in(points: Ints, node: int) -> tuple[int, int]:
+    """Return the range of rows of a node's points."""
     run: int = points.shape[0]
-    while node > 1:
-        node >>= 1
+    ancestor = node
+    while ancestor > 1:
+        ancestor >>= 1
         run >>= 1
-    return run
+    first = run * node - points.shape[0]
+    return first, first + run
 
 
 @compiled
-def grow_tree(
-    points: Ints,
-    masks: Masks,
-    low: Ints,
-    high: Ints,
-    root: int,
-    levels: int,
-) -> None:
+def _box(points: Ints, first: int, last: int, low: Ints, high: Ints, node: int) -> None:
+    """Set a node's box to the least one around rows [first, last)."""
+    for k in range(points.shape[1]):
+        low[node, k] = high[node, k] = points[first, k]
+    for row in range(first + 1, last):
+        for k in range(points.shape[1]):
+            low[node, k] = min(low[node, k], points[row, k])
+            high[node, k] = max(high[node, k], points[row, k])
+
+
+@compiled
+def _widest(low: Ints, high: Ints, node: int) -> int:
+    """Return the column in which a node's box is widest."""
+    widest = 0
+    for k in range(1, low.shape[1]):
+        if high[node, k] - low[node, k] > high[node, widest] - low[node, widest]:
+            widest = k
+    return widest
+
+
+@compiled
+def grow_tree(tree: Tree, masks: Masks, root: int, levels: int) -> None:
     """Box the nodes of ``levels`` levels from node ``root`` down, and halve all that have children.
 
-    Parameters
-    ----------
-    points : int64, shape (2^m, columns)
-    masks : uint32, shape (2^m,)
-        Permuted along with the points.
-    low, high : int64, shape (2 * leaves, columns)
-        Receive the corners of each node's box.
-
+    ``masks``, uint32 of shape (2^m,), are permuted along with the points.
     """
-    columns = points.shape[1]
+    points, low, high = tree
     leaves = low.shape[0] >> 1
     start, width = root, 1
     for _ in range(levels):
-        run = _run(points, start)
         for node in range(start, start + width):
-            first = run * node - points.shape[0]
-            last = first + run
-            low[node] = points[first]
-            high[node] = points[first]
-            for row in range(first + 1, last):
-                for k in range(columns):
-                    low[node, k] = min(low[node, k], points[row, k])
-                    high[node, k] = max(high[node, k], points[row, k])
-            if node >= leaves:
-                continue
-            split = 0
-            for k in range(1, columns):
-                if high[node, k] - low[node, k] > high[node, split] - low[node, split]:
-                    split = k
-            if low[node, split] < high[node, split]:
+            first, last = _points_in(points, node)
+            _box(points, first, last, low, high, node)
+            split = _widest(low, high, node)
+            if node < leaves and low[node, split] < high[node, split]:
                 _halve(points, masks, first, last, split)
         start, width = 2 * start, 2 * width
 
 
 @compiled
-def nearest_pair(
+def _gaps(
+    low: Ints, high: Ints, near: int, queries: Ints, query: int, dims: int, best: int
+) -> tuple[int, int]:
+    """Return a query's distances to the boxes of two siblings, or less where both are ``best`` or more."""
+    far = near + 1
+    gap = other_gap = k = 0
+    while (k < dims) & (min(gap, other_gap) < best):
+        q = queries[query, k]
+        gap = max(gap, low[near, k] - q, q - high[near, k])
+        other_gap = max(other_gap, low[far, k] - q, q - high[far, k])
+        k += 1
+    return gap, other_gap
+
+
+@compiled
+def _misfits(
+    low: Ints, high: Ints, node: int, queries: Ints, query: int, dims: int, sizes: tuple[int, int]
+) -> bool:
+    """Tell whether all points of a node have too many items, or too few."""
+    q = queries[query, dims]
+    return bool((low[node, dims] - q > sizes[1]) | (high[node, dims] - q < sizes[0]))
+
+
+@compiled
+def _nearest_point(
     points: Ints,
-    low: Ints,
-    high: Ints,
-    queries: Ints,
     first: int,
     last: int,
-    step: int,
+    queries: Ints,
+    query: int,
+    dims: int,
+    sizes: tuple[int, int],
+    best: int,
+) -> tuple[int, int]:
+    """Return (distance, row) of the nearest of some points that is nearer than ``best``, or (best, -1)."""
+    nearest = -1
+    for row in range(first, last):
+        distance = 0
+        for k in range(dims):
+            distance = max(distance, abs(points[row, k] - queries[query, k]))
+            if distance >= best:
+                break
+        if distance < best and (
+            queries.shape[1] == dims or sizes[0] <= points[row, dims] - queries[query, dims] <= sizes[1]
+        ):
+            best, nearest = distance, row
+    return best, nearest
+
+
+@compiled
+def nearest_pair(
+    tree: Tree,
+    queries: Ints,
+    asking: tuple[int, int, int],
     dims: int,
     sizes: tuple[int, int],
     best: int,
     stop: int,
     budget: int,
 ) -> tuple[int, int, int, int]:
-    """Find the pair of least max-norm distance below ``best`` among queries first, first + step, ..
+    """Find the pair of least max-norm distance below ``best`` among every ``step``-th query.
 
     Where there is a last column that counts, ``sizes`` are the least and largest difference allowed in it.
     Stops at a distance of at most ``stop``, and after about ``budget`` node visits.
+
+    Parameters
+    ----------
+    asking : (first query, the one to stop before, step)
 
     Returns
     -------
     best, query, point : int
         The first pair at the least distance; -1 and -1 if none is below ``best``.
     next : int
-        The query to go on with, ``>= last`` when done.
+        The query to go on with, at least the one to stop before when done.
 
     """
+    points, low, high = tree
     columns = points.shape[1]
+    query, last, step = asking
     leaves = low.shape[0] >> 1
     run = points.shape[0] // leaves
-    nodes = np.empty(_STACK, np.int64)
-    gaps = np.empty(_STACK, np.int64)
+    nodes, gaps = np.empty((2, _STACK), np.int64)
     found_query = found_point = -1
-    query = first
     while query < last and budget > 0 and best > stop:
         nodes[0], gaps[0] = 1, 0
-        top = 1
-        while top > 0:
-            top -= 1
-            if gaps[top] >= best:
-                continue
-            node = nodes[top]
+        waiting = 1
+        while waiting > 0:
+            waiting -= 1
+            node, gap = nodes[waiting], gaps[waiting]
             # Down to the nearer child each time; the other one waits, if it is near enough at all.
-            while 0 < node < leaves:
+            while node < leaves and gap < best:
                 budget -= 1
-                near = 2 * node
-                gap = other_gap = 0
-                for k in range(dims):
-                    q = queries[query, k]
-                    gap = max(gap, low[near, k] - q, q - high[near, k])
-                    other_gap = max(other_gap, low[near + 1, k] - q, q - high[near + 1, k])
-                    if gap >= best and other_gap >= best:
-                        break
+                near, far = 2 * node, 2 * node + 1
+                gap, other_gap = _gaps(low, high, near, queries, query, dims, best)
                 if columns > dims:
-                    q = queries[query, dims]
-                    if low[near, dims] - q > sizes[1] or high[near, dims] - q < sizes[0]:
+                    if _misfits(low, high, near, queries, query, dims, sizes):
                         gap = FAR
-                    if low[near + 1, dims] - q > sizes[1] or high[near + 1, dims] - q < sizes[0]:
+                    if _misfits(low, high, far, queries, query, dims, sizes):
                         other_gap = FAR
                 if gap > other_gap:
-                    node, gap, other_gap, far = near + 1, other_gap, gap, near
-                else:
-                    node, far = near, near + 1
+                    near, gap, far, other_gap = far, other_gap, near, gap
                 if other_gap < best:
-                    nodes[top], gaps[top] = far, other_gap
-                    top += 1
-                if gap >= best:
-                    node = 0
-            if node == 0:
-                continue
-            budget -= 1
-            start = (node - leaves) * run
-            for row in range(start, start + run):
-                distance = 0
-                for k in range(dims):
-                    distance = max(distance, abs(points[row, k] - queries[query, k]))
-                    if distance >= best:
-                        break
-                if distance < best and (
-                    columns == dims or sizes[0] <= points[row, dims] - queries[query, dims] <= sizes[1]
-                ):
-                    best, found_query, found_point = distance, query, row
+                    nodes[waiting], gaps[waiting] = far, other_gap
+                    waiting += 1
+                node = near
+            if gap < best:
+                budget -= 1
+                start = (node - leaves) * run
+                best, point = _nearest_point(points, start, start + run, queries, query, dims, sizes, best)
+                if point >= 0:
+                    found_query, found_point = query, point
         query += step
     return best, found_query, found_point, query
 
@@ -236,26 +263,24 @@ def _inside(low: Ints, high: Ints, node: int, query: Ints, box: Ints) -> bool:
 
 
 @compiled
-def count_pairs(
-    points: Ints, low: Ints, high: Ints, queries: Ints, first: int, last: int, box: Ints, budget: int
-) -> tuple[int, int]:
-    """Count the pairs whose difference lies in ``box``, of shape (2, columns): low and high corner.
+def count_pairs(tree: Tree, queries: Ints, query: int, end: int, box: Ints, budget: int) -> tuple[int, int]:
+    """Count the pairs of queries from ``query`` to ``end`` - 1 whose difference lies in a box.
 
-    Nodes that lie in the box as a whole are counted, not visited.
+    ``box``, of shape (2, columns), holds its low and its high corner. Nodes that lie in it as a whole are
+    counted, not visited.
 
     Returns
     -------
     count : int
     next : int
-        The query to go on with, ``>= last`` when done; earlier than that once ``budget`` nodes were visited.
+        The query to go on with, ``end`` when done; earlier than that once ``budget`` nodes were visited.
 
     """
+    points, low, high = tree
     leaves = low.shape[0] >> 1
-    run = points.shape[0] // leaves
     nodes = np.empty(_STACK, np.int64)
     count = 0
-    query = first
-    while query < last and budget > 0:
+    while query < end and budget > 0:
         asked = queries[query]
         nodes[0] = 1
         top = 1
@@ -266,30 +291,35 @@ def count_pairs(
             if _outside(low, high, node, asked, box):
                 continue
             if _inside(low, high, node, asked, box):
-                count += _run(points, node)
+                first, last = _points_in(points, node)
+                count += last - first
             elif node < leaves:
                 nodes[top], nodes[top + 1] = 2 * node + 1, 2 * node
                 top += 2
             else:
-                start = (node - leaves) * run
-                for row in range(start, start + run):
+                for row in range(*_points_in(points, node)):
                     count += _inside(points, points, row, asked, box)
         query += 1
     return count, query
 
 
 @compiled
+def _list_points(
+    points: Ints, node: int, asked: Ints, query: int, outer: Ints, inner: Ints, pairs: Ints, found: int
+) -> int:
+    """List the pairs of a query and a leaf's points; returns the new number of pairs."""
+    start, end = _points_in(points, node)
+    for row in range(start, end):
+        if _inside(points, points, row, asked, outer) and not _inside(points, points, row, asked, inner):
+            pairs[found, 0] = query
+            pairs[found, 1] = row
+            found += 1
+    return found
+
+
+@compiled
 def list_pairs(
-    points: Ints,
-    low: Ints,
-    high: Ints,
-    queries: Ints,
-    cursor: int,
-    last: int,
-    outer: Ints,
-    inner: Ints,
-    pairs: Ints,
-    budget: int,
+    tree: Tree, queries: Ints, cursor: int, last: int, outer: Ints, inner: Ints, pairs: Ints, budget: int
 ) -> tuple[int, int]:
     """List pairs whose difference lies in the box ``outer`` but not in the box ``inner``.
 
@@ -304,6 +334,7 @@ def list_pairs(
         up; ``leaves * last`` when done.
 
     """
+    points, low, high = tree
     leaves = low.shape[0] >> 1
     run = points.shape[0] // leaves
     nodes = np.empty(_STACK, np.int64)
@@ -316,9 +347,7 @@ def list_pairs(
             top -= 1
             budget -= 1
             node = nodes[top]
-            if _outside(low, high, node, asked, outer):
-                continue
-            if _inside(low, high, node, asked, inner):
+            if _outside(low, high, node, asked, outer) or _inside(low, high, node, asked, inner):
                 continue
             if node < leaves:
                 nodes[top], nodes[top + 1] = 2 * node + 1, 2 * node
@@ -329,14 +358,7 @@ def list_pairs(
                 continue
             if (budget <= 0 and leaf > cursor) or found + run > pairs.shape[0]:
                 return found, leaf
-            start = (node - leaves) * run
-            for row in range(start, start + run):
-                if _inside(points, points, row, asked, outer) and not _inside(
-                    points, points, row, asked, inner
-                ):
-                    pairs[found, 0] = query
-                    pairs[found, 1] = row
-                    found += 1
+            found = _list_points(points, node, asked, query, outer, inner, pairs, found)
         if budget <= 0:
             return found, (query + 1) * leaves
     return found, last * leaves

@@ -13,21 +13,18 @@ import numpy as np
 from solvers.kernels.compiling import compiled
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Sums = NDArray[np.int64]
-    Masks = NDArray[np.uint32]
+    from solvers.kernels.array_types import Ints, Masks
 
 
 @compiled
 def merge_with_item(
-    without_sums: Sums,
+    without_sums: Ints,
     without_masks: Masks,
-    with_sums: Sums,
+    with_sums: Ints,
     with_masks: Masks,
     item: int,
     bit: int,
-) -> tuple[Sums, Masks]:
+) -> tuple[Ints, Masks]:
     """Merge the sums that leave out an item with those (shifted by it) that take it.
 
     Both inputs are sorted; ``with_sums`` are the sums *before* the item is added. Among equal sums those

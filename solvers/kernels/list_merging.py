@@ -7,12 +7,7 @@ from typing import TYPE_CHECKING
 from solvers.kernels.compiling import compiled
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Ints = NDArray[np.int64]
-    Floats = NDArray[np.float64]
-    Bools = NDArray[np.bool_]
+    from solvers.kernels.array_types import Bools, Floats, Ints
 
 
 @compiled

@@ -17,9 +17,7 @@ from solvers.kernels.compiling import compiled
 from solvers.kernels.radix_sort import sort_with
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Ints = NDArray[np.int64]
+    from solvers.kernels.array_types import Ints
 
 CELL_BITS = 20  # a bitmap of 2^20 cells takes 128 KiB
 _PAIR_BITS = 32

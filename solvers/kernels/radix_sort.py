@@ -14,9 +14,7 @@ import numpy as np
 from solvers.kernels.compiling import compiled
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Ints = NDArray[np.int64]
+    from solvers.kernels.array_types import Ints
 
 _RADIX_BITS = 11
 
@@ -37,7 +35,7 @@ def sort(values: Ints, largest: int) -> None:
         shift += _RADIX_BITS
         passes += 1
     if passes % 2 == 1:
-        values[:] = source
+        _copy(source, values)
 
 
 @compiled
@@ -58,8 +56,15 @@ def sort_with(values: Ints, companions: Ints, largest: int) -> None:
         shift += _RADIX_BITS
         passes += 1
     if passes % 2 == 1:
-        values[:] = source
-        companions[:] = beside
+        _copy(source, values)
+        _copy(beside, companions)
+
+
+@compiled
+def _copy(source: Ints, target: Ints) -> None:
+    """Do ``target[:] = source``, of which numba compiles an error message, too, for two seconds."""
+    for k in range(source.size):
+        target[k] = source[k]
 
 
 @compiled

@@ -20,8 +20,7 @@ from solvers.kernels.compiling import compiled
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Words = NDArray[np.uint64]
-    Ints = NDArray[np.int64]
+    from solvers.kernels.array_types import Ints, Words
 
 _BLOCK = 1024  # words or entries that a step copies aside; they stay in the first-level cache
 

@@ -18,14 +18,9 @@ import numpy as np
 from solvers.kernels.compiling import compiled
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from solvers.kernels.array_types import Bools, Bytes, Floats, Images, Ints
 
-    Floats = NDArray[np.float64]
-    Ints = NDArray[np.int64]
-    Images = NDArray[np.int32]
-    Limbs = tuple[Ints, Ints, int, int, int]
-    Bools = NDArray[np.bool_]
-    Bytes = NDArray[np.uint8]
+    Limbs = tuple[Ints, Ints, int, int, int]  # high, low, how many; the target's high and low
 
 MOST_ITEMS = 32
 UNSOLVED = 255  # a status that solvers.Status does not have: the row needs another method

@@ -14,10 +14,10 @@ from solvers.kernels.row_numbers import ENDLESS, error_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Ints = NDArray[np.int64]
-    Images = NDArray[np.int32]
+    from solvers.kernels.array_types import Images
+    from solvers.kernels.row_numbers import Limbs
+
     Side = tuple[Images, int, Images]
-    Limbs = tuple[Ints, Ints, int, int, int]  # high, low, how many; the target's high and low
     Work = tuple[NDArray[np.uint8], Images, Images, Images, Images, Images]
 
 FOUND, NONE, STUCK = 0, 1, 2

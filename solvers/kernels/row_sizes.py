@@ -30,15 +30,10 @@ from solvers.kernels.row_numbers import (
 from solvers.kernels.row_pairs import ANY_DISTANCE, FOUND, STUCK, nearest_pair, promising_reach, workspace
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from solvers.kernels.array_types import Bools, Bytes, Floats, Images, Ints
+    from solvers.kernels.row_numbers import Limbs
+    from solvers.kernels.row_pairs import Work
 
-    from solvers.kernels.row_pairs import Limbs, Work
-
-    Floats = NDArray[np.float64]
-    Ints = NDArray[np.int64]
-    Images = NDArray[np.int32]
-    Bools = NDArray[np.bool_]
-    Bytes = NDArray[np.uint8]
     Groups = tuple[Images, Images, Ints]  # sums and masks, by number of items; where each number starts
 
 

@@ -26,14 +26,8 @@ from solvers.kernels.row_numbers import (
 )
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-    Ints = NDArray[np.int64]
-    Masks = NDArray[np.uint32]
-    Bools = NDArray[np.bool_]
-    Bytes = NDArray[np.uint8]
-    Limbs = tuple[Ints, Ints, int, int, int]
+    from solvers.kernels.array_types import Bools, Bytes, Floats, Ints, Masks
+    from solvers.kernels.row_numbers import Limbs
 
 MOST_RIVALS = 1 << 14
 

@@ -15,11 +15,7 @@ import numpy as np
 from solvers.kernels.compiling import compiled
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-    Ints = NDArray[np.int64]
-    Masks = NDArray[np.uint32]
+    from solvers.kernels.array_types import Floats, Ints, Masks
 
 _ENDLESS = 1 << 62
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Ints = NDArray[np.int64]
-    Bytes = NDArray[np.uint8]
+    from solvers.kernels.array_types import Bytes, Ints
+
     Probes = NDArray[np.uint8] | NDArray[np.uint64]
 
 WATCHED = 2

@@ -13,16 +13,16 @@ reach is lost. The filter needs a reach that is small compared with the window; 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
 
 from solvers.kernels.compiling import compiled
 from solvers.kernels.radix_sort import sort
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from solvers.kernels.array_types import Ints
 
-    Ints = NDArray[np.int64]
     Side = tuple[Ints, Ints, Ints, Ints]
 
 # What a sweep ended with.
@@ -31,9 +31,49 @@ STOPPED = 1  # a pair at a distance of at most ``stop`` was found
 FULL = 2  # there is no room for more pairs: take them away and go on
 STUCK = 3  # the right sums that face the single left sum ``first`` are too many to hold
 
+# What the search of one window ends with, besides FULL and STUCK.
+_SEARCHED = 4  # every pair within reach was seen
+_NARROWER = 5  # search half the window first: there are too many sums, or pairs, to hold
+_NEARER = 6  # search it once more: the reach has shrunk, so that fewer right sums face it
+
 TABLE_BITS = 19
 SECOND_BITS = 17
 _FINER = 8  # each further table looks at this many lower bits of the sums
+_WIDEST = 1 << 60
+
+
+class Aim(NamedTuple):
+    """Which pairs are sought: those with ``|left + right - target| <= reach``.
+
+    When a pair at distance d is found the reach shrinks to d + margin: with margin -1 every pair listed is
+    nearer than the one before, with a larger one all pairs are listed that are at most ``margin`` farther
+    than the nearest (some others too), with an endless one all within the first reach. A pair at most
+    ``stop`` away ends the search; needed (>= 0) for margin -1, otherwise -1 stands for never.
+    """
+
+    target: int
+    reach: int
+    margin: int
+    stop: int
+
+
+class Hits(NamedTuple):
+    """How many pairs are listed, and the distance within which further ones are sought."""
+
+    found: int
+    reach: int
+
+
+class Buffers(NamedTuple):
+    """The room of one sweep at a time; for sums it is as much as a side has streams, or more."""
+
+    left_at: Ints  # a pointer for every stream
+    right_at: Ints
+    lefts: Ints  # left sums less the start of the window
+    rights: Ints  # right sums as :func:`_gather_right` lists them
+    table: Ints  # 2^TABLE_BITS bits
+    second: Ints  # 2^SECOND_BITS bits
+    pairs: Ints  # shape (capacity, 2): the left and right sums of the pairs found
 
 
 @compiled
@@ -54,11 +94,24 @@ def place(side: Side, value: int, at: Ints) -> None:
 
 @compiled
 def _bit_length(value: int) -> int:
+    """Return the number of bits of a value."""
     bits = 0
     while value > 0:
         value >>= 1
         bits += 1
     return bits
+
+
+@compiled
+def _mark(table: Ints, cell: int) -> None:
+    """Mark a cell."""
+    table[np.uint32(cell >> 6)] |= 1 << (cell & 63)
+
+
+@compiled
+def _marked(table: Ints, cell: int) -> int:
+    """Return 1 for a cell that is marked, 0 for others."""
+    return int((table[np.uint32(cell >> 6)] >> (cell & 63)) & 1)
 
 
 @compiled
@@ -88,10 +141,10 @@ def _gather_left(
                 out[count] = d
                 count += 1
                 cell = (d >> shift) & mask
-                table[cell >> 6] |= 1 << (cell & 63)
+                _mark(table, cell)
                 other = ((d + 2 * reach) >> shift) & mask
                 if other != cell:
-                    table[other >> 6] |= 1 << (other & 63)
+                    _mark(table, other)
                 j += 1
         at[i] = j
         if j == room and j < ends[i] and sums[j] < limit:
@@ -128,9 +181,8 @@ def _gather_right(
         else:
             while j >= room and sums[j] >= limit:
                 x = base - sums[j]
-                cell = (x >> shift) & mask
                 out[count] = x
-                count += (table[cell >> 6] >> (cell & 63)) & 1
+                count += _marked(table, (x >> shift) & mask)
                 j -= 1
         seen += top - 1 - j
         at[i] = j + 1
@@ -147,16 +199,13 @@ def _keep_candidates(
     mask = table.size * 64 - 1
     table[:] = 0
     for k in range(marks):
-        cell = ((marking[k] - below) >> shift) & mask
-        table[cell >> 6] |= 1 << (cell & 63)
-        cell = ((marking[k] + above) >> shift) & mask
-        table[cell >> 6] |= 1 << (cell & 63)
+        _mark(table, ((marking[k] - below) >> shift) & mask)
+        _mark(table, ((marking[k] + above) >> shift) & mask)
     kept = 0
     for k in range(tests):
         value = tested[k]
-        cell = (value >> shift) & mask
         tested[kept] = value
-        kept += (table[cell >> 6] >> (cell & 63)) & 1
+        kept += _marked(table, (value >> shift) & mask)
     return kept
 
 
@@ -201,133 +250,176 @@ def _list_sorted(
 
 
 @compiled
+def next_width(w: int, window: int, sums: int) -> int:
+    """Return the width of a window for ``window`` sums a side, after one of width w that held ``sums``."""
+    ratio = window / sums if sums > 0 else 4.0
+    # In floats: the product of a width and a window may have more than 63 bits.
+    return min(max(1, int(w * min(max(ratio, 0.25), 4.0))), _WIDEST)
+
+
+@compiled
+def _cell_shift(w: int, reach: int, facing: int) -> int:
+    """Return the bits of a cell of the first table, or -1 where cells would not tell so many sums apart."""
+    shift = max(_bit_length(w + 2 * reach) - TABLE_BITS, _bit_length(2 * reach + 1))
+    return shift if (w >> shift) >= 4 * facing else -1
+
+
+@compiled
+def _keep_near(lefts: int, rights: int, reach: int, shift: int, buffers: Buffers) -> tuple[int, int]:
+    """Thin out both lists by two finer tables; returns how many are kept of each."""
+    finest = _bit_length(2 * reach + 1)
+    shift = max(finest, shift - _FINER)
+    lefts = _keep_candidates(
+        buffers.rights, rights, buffers.lefts, lefts, 2 * reach, 0, shift, buffers.second
+    )
+    shift = max(finest, shift - _FINER)
+    rights = _keep_candidates(
+        buffers.lefts, lefts, buffers.rights, rights, 0, 2 * reach, shift, buffers.second
+    )
+    return lefts, rights
+
+
+@compiled
+def _compare_all(v: int, lefts: int, rights: int, aim: Aim, hits: Hits, buffers: Buffers) -> Hits:
+    """Compare each with each; there is room for all."""
+    left_out, right_out, pairs = buffers.lefts, buffers.rights, buffers.pairs
+    found, reach = hits
+    total = aim.target + reach - v
+    for k in range(rights):
+        x = right_out[k] - hits.reach
+        for m in range(lefts):
+            distance = abs(left_out[m] - x)
+            if distance <= reach:
+                pairs[found, 0] = left_out[m] + v
+                pairs[found, 1] = total - right_out[k]
+                found += 1
+                reach = min(reach, distance + aim.margin)
+    return Hits(found, reach)
+
+
+@compiled
+def _merge(
+    v: int, w: int, lefts: Ints, rights: Ints, fits: bool, aim: Aim, hits: Hits, pairs: Ints
+) -> tuple[int, Hits]:
+    """Sort both lists and go through them side by side; returns (how it ended, hits)."""
+    found, reach = hits
+    pace, total = reach, aim.target + reach - v
+    sort(lefts, w)
+    sort(rights, w + 2 * pace)
+    i, j, distance = _nearest_sorted(lefts, rights, pace)
+    if distance <= reach:
+        if aim.margin < 0:
+            if found == pairs.shape[0]:
+                return FULL, hits
+            pairs[found, 0] = lefts[i] + v
+            pairs[found, 1] = total - rights[j]
+            found += 1
+        reach = min(reach, distance + aim.margin)
+    if not fits:  # a part of the right sums, but a nearer pair among them leaves fewer to hold
+        if reach < pace:
+            return _NEARER, Hits(found, reach)
+    elif aim.margin < 0:
+        return _SEARCHED, Hits(found, reach)
+    else:
+        count = _list_sorted(lefts, rights, pace, reach, v, total, pairs, found)
+        if count >= 0:
+            return _SEARCHED, Hits(count, reach)
+        if found > 0:
+            return FULL, Hits(found, reach)
+    if w > 1:
+        return _NARROWER, Hits(found, reach)
+    return (FULL if found else STUCK), Hits(found, reach)
+
+
+@compiled
+def _search_window(
+    left: Side, right: Side, v: int, w: int, facing: int, aim: Aim, hits: Hits, buffers: Buffers
+) -> tuple[int, int, int, Hits]:
+    """Pair the left sums in [v, v + w); returns (how it ended, left sums, right sums, hits)."""
+    reach = hits.reach
+    shift = _cell_shift(w, reach, facing)
+    if shift >= 0:
+        buffers.table[: ((((w + 2 * reach) >> shift) + 64) >> 6)] = 0
+    lefts, fits = _gather_left(left, buffers.left_at, v, w, buffers.lefts, buffers.table, shift, reach)
+    if not fits:
+        return _NARROWER, 0, 0, hits
+    if lefts == 0:
+        return _SEARCHED, 0, 0, hits
+    # A right sum r becomes x = target - v - r + reach; it is near a left sum d = l - v iff
+    # |d - x + reach| <= reach.
+    listed, seen, fits = _gather_right(
+        right,
+        buffers.right_at,
+        aim.target - v + reach,
+        w - 1 + 2 * reach,
+        buffers.rights,
+        buffers.table,
+        shift,
+    )
+    kept = lefts
+    if shift >= 0 and fits:
+        kept, listed = _keep_near(lefts, listed, reach, shift, buffers)
+    ended = _SEARCHED
+    if listed == 0 and not fits:  # there may be hits among those that were not seen
+        ended = _NARROWER
+    elif fits and kept * listed <= buffers.pairs.shape[0] - hits.found:
+        hits = _compare_all(v, kept, listed, aim, hits, buffers)
+    elif kept > 0 and listed > 0:
+        ended, hits = _merge(
+            v, w, buffers.lefts[:kept], buffers.rights[:listed], fits, aim, hits, buffers.pairs
+        )
+    return ended, lefts, seen, hits
+
+
+@compiled
 def sweep(
     left: Side,
     right: Side,
-    target: int,
-    first: int,
-    last: int,
+    aim: Aim,
+    interval: tuple[int, int],
     width: int,
-    reach: int,
-    margin: int,
-    stop: int,
     window: int,
     budget: int,
-    scratch: tuple[Ints, Ints, Ints, Ints, Ints, Ints],
-    pairs: Ints,
+    buffers: Buffers,
 ) -> tuple[int, int, int, int, int]:
-    """Find pairs of a left sum in [first, last) and a right sum with ``|left + right - target| <= reach``.
+    """Find the pairs of a left sum in [interval[0], interval[1]) and a right sum that are sought.
 
-    When a pair at distance d is found the reach shrinks to d + margin: with margin -1 every pair listed is
-    nearer than the one before, with a larger one all pairs are listed that are at most ``margin`` farther
-    than the nearest (some others too), with an endless one all within the first reach. A pair may be listed
-    more than once, but only between two returns.
+    A pair may be listed more than once, but only between two returns.
 
     Parameters
     ----------
     width : int
         Width of the first window; later ones adapt so that they hold about ``window`` sums a side.
-    stop : int
-        Return at a pair at most this far away; needed (>= 0) for margin -1, otherwise -1 stands for never.
     budget : int
         Return after about as many sums.
-    scratch : (left pointers, right pointers, left sums, right sums, table, second table)
-        The buffers for sums hold as many as a side has streams, or more.
-    pairs : int64, shape (capacity, 2)
 
     Returns
     -------
-    status, next_first, width, reach, found
+    status, next_first, width, found, reach
 
     """
-    left_at, right_at, left_out, right_out, table, second = scratch
-    found = 0
-    touched = 0
-    v = first
+    v, last = interval
+    hits = Hits(0, aim.reach)
+    facing, touched = window, 0
     placed = False
-    facing = window
     while v < last and touched < budget:
         if not placed:
-            place(left, v, left_at)
-            place(right, target - v + reach + 1, right_at)
-            placed = True
+            place(left, v, buffers.left_at)
+            place(right, aim.target - v + hits.reach + 1, buffers.right_at)
         w = min(width, last - v)
-        finest = _bit_length(2 * reach + 1)
-        shift = max(_bit_length(w + 2 * reach) - TABLE_BITS, finest)
-        if (w >> shift) < 4 * facing:  # cells too wide, or too few, to tell sums apart
-            shift = -1
-        else:
-            table[: ((((w + 2 * reach) >> shift) + 64) >> 6)] = 0
-        lefts, fits = _gather_left(left, left_at, v, w, left_out, table, shift, reach)
-        if not fits:
-            width, placed = w >> 1, False
-            continue
-        if lefts == 0:
-            touched += left_at.size
+        known = hits.found
+        ended, lefts, rights, hits = _search_window(left, right, v, w, facing, aim, hits, buffers)
+        if ended in (FULL, STUCK):
+            return ended, v, w, hits.found, hits.reach
+        placed = ended == _SEARCHED
+        if placed:
             v += w
-            width = min(4 * w, 1 << 60)
-            continue
-        # A right sum r becomes x = target - v - r + reach; it is near a left sum d = l - v iff
-        # |d - x + reach| <= reach.
-        origin = target - v + reach
-        rights, seen, fits = _gather_right(
-            right, right_at, origin, w - 1 + 2 * reach, right_out, table, shift
-        )
-        start, pace = found, reach
-        if shift >= 0 and fits:
-            shift = max(finest, shift - _FINER)
-            lefts_kept = _keep_candidates(right_out, rights, left_out, lefts, 2 * reach, 0, shift, second)
-            shift = max(finest, shift - _FINER)
-            rights = _keep_candidates(left_out, lefts_kept, right_out, rights, 0, 2 * reach, shift, second)
-        else:
-            lefts_kept = lefts
-        if lefts_kept > 0 and rights > 0:
-            if fits and lefts_kept * rights <= pairs.shape[0] - found:
-                for k in range(rights):
-                    x = right_out[k] - pace
-                    for m in range(lefts_kept):
-                        distance = abs(left_out[m] - x)
-                        if distance <= reach:
-                            pairs[found, 0] = left_out[m] + v
-                            pairs[found, 1] = origin - right_out[k]
-                            found += 1
-                            reach = min(reach, distance + margin)
-            else:
-                left_sorted, right_sorted = left_out[:lefts_kept], right_out[:rights]
-                sort(left_sorted, w)
-                sort(right_sorted, w + 2 * pace)
-                i, j, distance = _nearest_sorted(left_sorted, right_sorted, pace)
-                if distance <= reach:
-                    if margin < 0:
-                        if found == pairs.shape[0]:
-                            return FULL, v, w, reach, found
-                        pairs[found, 0] = left_sorted[i] + v
-                        pairs[found, 1] = origin - right_sorted[j]
-                        found += 1
-                    reach = min(reach, distance + margin)
-                if not fits:  # a part of the right sums, but a nearer pair among them leaves fewer to hold
-                    if reach == pace:
-                        if w == 1:
-                            return (FULL if found else STUCK), v, 1, reach, found
-                        width = w >> 1
-                    placed = False
-                    if found > start and 0 <= reach - margin <= stop:
-                        return STOPPED, v, width, reach, found
-                    continue
-                if margin >= 0:
-                    count = _list_sorted(left_sorted, right_sorted, pace, reach, v, origin, pairs, found)
-                    if count < 0:
-                        if found > 0:
-                            return FULL, v, w, reach, found
-                        if w == 1:
-                            return STUCK, v, 1, reach, 0
-                        width, placed = w >> 1, False
-                        continue
-                    found = count
-        v += w
-        touched += lefts + seen + left_at.size
-        facing = max(lefts, seen, 1)
-        width = min(max(w * window // facing, w >> 2, 1), 4 * w, 1 << 60)
-        if found > start and 0 <= reach - margin <= stop:
-            return STOPPED, v, width, reach, found
-    return DONE, v, width, reach, found
+            touched += lefts + rights + buffers.left_at.size
+            width = next_width(w, window, max(lefts, rights))
+            if lefts > 0:
+                facing = max(lefts, rights)
+        elif ended == _NARROWER:
+            width = w >> 1
+        if hits.found > known and 0 <= hits.reach - aim.margin <= aim.stop:
+            return STOPPED, v, width, hits.found, hits.reach
+    return DONE, v, width, hits.found, hits.reach

@@ -10,20 +10,20 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Sums = NDArray[np.int64]
+    from solvers.kernels.array_types import Ints
 
 
 @compiled
-def nearest_pair(left: Sums, right: Sums, target: int, stop: int) -> tuple[int, int, int]:
+def nearest_pair(left: Ints, right: Ints, target: int, stop: int) -> tuple[int, int, int]:
     """Return (i, j, distance) with the least ``|left[i] + right[j] - target|``.
 
     Stops at the first pair whose distance is at most ``stop`` (0 stops only at an exact hit). Both lists are
     sorted and not empty; the caller sees to it that no sum overflows.
     """
-    i, j = 0, right.size - 1
+    i, j = 0, len(right) - 1
     best_i, best_j = i, j
     best = abs(left[i] + right[j] - target)
-    while i < left.size and j >= 0:
+    while i < len(left) and j >= 0:
         difference = left[i] + right[j] - target
         distance = abs(difference)
         if distance < best:
@@ -39,20 +39,20 @@ def nearest_pair(left: Sums, right: Sums, target: int, stop: int) -> tuple[int, 
 
 @compiled
 def pairs_in_window(
-    left: Sums, right: Sums, low: int, high: int, place: tuple[int, int, int], pairs: NDArray[np.int64]
+    left: Ints, right: Ints, low: int, high: int, place: tuple[int, int, int], pairs: NDArray[np.int64]
 ) -> tuple[int, int, int, int]:
     """List the (i, j) with ``low <= left[i] + right[j] <= high`` in ``pairs``, shape (capacity, 2).
 
-    Returns their number and the place to go on from when ``pairs`` is full: (i, top, j), with ``left.size``
-    for i when all are listed. The first call's place is (0, right.size - 1, right.size - 1).
+    Returns their number and the place to go on from when ``pairs`` is full: (i, top, j), with ``len(left)``
+    for i when all are listed. The first call's place is (0, len(right) - 1, len(right) - 1).
     """
     found = 0
     first, top, resumed = place
-    for i in range(first, left.size):
+    for i in range(first, len(left)):
         while top >= 0 and left[i] + right[top] > high:
             top -= 1
         j = min(top, resumed)
-        resumed = right.size  # only the first row is entered in its middle
+        resumed = len(right)  # only the first row is entered in its middle
         while j >= 0 and left[i] + right[j] >= low:
             if found == pairs.shape[0]:
                 return found, i, top, j
@@ -60,16 +60,16 @@ def pairs_in_window(
             pairs[found, 1] = j
             found += 1
             j -= 1
-    return found, left.size, top, -1
+    return found, len(left), top, -1
 
 
 @compiled
-def pairs_up_to(left: Sums, right: Sums, bound: int) -> int:
+def pairs_up_to(left: Ints, right: Ints, bound: int) -> int:
     """Count the (i, j) with ``left[i] + right[j] <= bound``."""
     total = 0
-    fitting = right.size
-    for i in range(left.size):
-        while fitting > 0 and left[i] + right[fitting - 1] > bound:
+    fitting = len(right)
+    for x in left:
+        while fitting > 0 and x + right[fitting - 1] > bound:
             fitting -= 1
         total += fitting
     return total

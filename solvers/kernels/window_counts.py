@@ -10,14 +10,11 @@ from typing import TYPE_CHECKING
 
 from solvers.kernels.compiling import compiled
 from solvers.kernels.radix_sort import sort
-from solvers.kernels.sum_windows import place
+from solvers.kernels.sum_windows import next_width, place
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Ints = NDArray[np.int64]
-    Side = tuple[Ints, Ints, Ints, Ints]
+    from solvers.kernels.array_types import Ints
+    from solvers.kernels.sum_windows import Side
 
 _WINDOW_COST = 1 << 10  # keeps the number of windows of one call, and so its totals, within 62 bits
 
@@ -74,6 +71,7 @@ def count_up_to(
         w = min(width, last - v)
         place(left, v + w, left_to)
         lefts = _between(left_from, left_to)
+        rights = 0
         touched += _WINDOW_COST
         if lefts > 0:
             place(right, bound - v - w + 2, right_from)  # what lies below goes with every left sum
@@ -99,9 +97,7 @@ def count_up_to(
                         j -= 1
                     low += j
             touched += lefts + rights
-            width = min(max(w * window // max(lefts, rights), w >> 2, 1), 4 * w, 1 << 60)
-        else:
-            width = min(4 * w, 1 << 60)
+        width = next_width(w, window, max(lefts, rights))
         v += w
         left_from, left_to = left_to, left_from
     return v, width, high, low

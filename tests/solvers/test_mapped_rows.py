@@ -11,7 +11,7 @@ import pytest
 from solvers import solve_many
 from solvers.batch.mapped_rows import FilePart, MappedRows, solve_mapped
 from solvers.batch.row_inputs import Table
-from solvers.batch.rows import Answers, Failure, Question
+from solvers.batch.rows import Answers, BatchQuestion, Failure
 
 NAMES = ("masks", "errors", "lower_bounds", "status")
 
@@ -54,7 +54,7 @@ def on_disk(folder, arrays, mode="r"):
 
 def rows_of(question):
     return Table(
-        question["items"], question["targets"], None, None, Question("nearest", None, "auto", 0)
+        question["items"], question["targets"], None, None, BatchQuestion("nearest", None, "auto", 0)
     ).rows
 
 

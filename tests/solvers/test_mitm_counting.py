@@ -133,14 +133,10 @@ KERNEL, METHOD = "solvers.kernels.two_pointers", "solvers.backend.mitm.meet_in_t
 GRID = "solvers.backend.grid"
 MISTAKES = {
     "the bound is not included": (KERNEL, "right[fitting - 1] > bound", "right[fitting - 1] >= bound"),
-    "the first left sum is not counted": (
-        KERNEL,
-        "in range(left.size):\n        while fitting",
-        "in range(1, left.size):\n        while fitting",
-    ),
+    "the first left sum is not counted": (KERNEL, "for x in left:", "for x in left[1:]:"),
     "resumed one pair late": (KERNEL, "return found, i, top, j", "return found, i, top, j - 1"),
     "resumed one row late": (KERNEL, "return found, i, top, j", "return found, i + 1, top, j"),
-    "every row is entered in the middle": (KERNEL, "resumed = right.size  # only", "pass  # only"),
+    "every row is entered in the middle": (KERNEL, "resumed = len(right)  # only", "pass  # only"),
     "what is open counts": (
         METHOD,
         "total += self._error(self._subset(left, i, right, j)) <= radius",
@@ -148,8 +144,8 @@ MISTAKES = {
     ),
     "what is open does not count": (
         METHOD,
-        "return [(low, sure_low - 1), (sure_high + 1, high)] if sure_low",
-        "return [] if sure_low",
+        "return [(interval[0], part[0] - 1), (part[1] + 1, interval[1])] if part",
+        "return [] if part",
     ),
     "rounding is forgotten": (GRID, "return 1 - steps, steps - self.slack", "return -steps, steps"),
     "the inner radius counts": (METHOD, "((reach, 1), (above, -1))", "((reach, 1), (above - 1, -1))"),

@@ -199,18 +199,18 @@ def test_the_kernels_for_rows_are_right_and_used(monkeypatch):
 KERNEL_MISTAKES = {
     "the right pointer starts one early": (
         two_pointers,
-        "i, j = 0, right.size - 1",
-        "i, j = 0, max(0, right.size - 2)",
+        "i, j = 0, len(right) - 1",
+        "i, j = 0, max(0, len(right) - 2)",
     ),
     "the left half's last sum is dropped": (
         two_pointers,
-        "while i < left.size and j >= 0:",
-        "while i < max(1, left.size - 1) and j >= 0:",
+        "while i < len(left) and j >= 0:",
+        "while i < max(1, len(left) - 1) and j >= 0:",
     ),
     "the right half's first sum is dropped": (
         two_pointers,
-        "while i < left.size and j >= 0:",
-        "while i < left.size and j >= min(1, right.size - 1):",
+        "while i < len(left) and j >= 0:",
+        "while i < len(left) and j >= min(1, len(right) - 1):",
     ),
     "pointers move the wrong way": (two_pointers, "if difference > 0:", "if difference < 0:"),
     "only sums above the target count": (

@@ -219,14 +219,44 @@ def test_exact_hits_of_vectors():
     assert answer(even, "within").status is Status.INFEASIBLE
 
 
+def test_a_hit_beyond_the_right_sums_that_fit():
+    """The buffer fills up with right sums of which none is near; the one that is comes after them."""
+    others = [k << 24 for k in range(1, 13)]
+    left, right = [3 << 30], sorted(-x for x in [*others, 3 << 30])
+    sides = [tuple(np.array(x) for x in ([0], [0], [len(sums)], sums)) for sums in (left, right)]
+    pointers, room = np.zeros((2, 1), np.int64), np.zeros((2, 8), np.int64)
+    tables = (
+        np.zeros(1 << bits, np.int64) for bits in (sum_windows.TABLE_BITS - 6, sum_windows.SECOND_BITS - 6)
+    )
+    buffers = sum_windows.Buffers(*pointers, *room, *tables, np.zeros((1, 2), np.int64))
+    aim = sum_windows.Aim(target=0, reach=0, margin=-1, stop=0)
+    status, *_, found, _ = sum_windows.sweep(*sides, aim, (0, 1 << 40), 1 << 40, 1, 1 << 20, buffers)
+    assert (status, found) == (sum_windows.STOPPED, 1)
+    assert buffers.pairs.tolist() == [[3 << 30, -3 << 30]]
+
+
+def test_windows_adapt_however_wide_they_are():
+    """A width times a window may need more than 63 bits."""
+    for width in (1 << 20, 1 << 55):
+        assert sum_windows.next_width(width, 1 << 15, 1 << 15) == width
+        assert sum_windows.next_width(width, 1 << 15, 1 << 14) == 2 * width
+        assert sum_windows.next_width(width, 1 << 15, 1 << 20) == width // 4
+        assert sum_windows.next_width(width, 1 << 15, 0) == 4 * width
+
+
 # -- planted mistakes ----------------------------------------------------------------------------------
 
 # (module, kernel, a line of it, the line with a mistake)
 MISTAKES = {
     "none": (sum_windows, "sweep", "while v < last", "while v < last"),
-    "last window skipped": (sum_windows, "sweep", "if lefts == 0", "if lefts == 0 or v + w == last"),
+    "last window skipped": (
+        sum_windows,
+        "sweep",
+        "w = min(width, last - v)\n",
+        "w = min(width, last - v)\n        if v + w == last:\n            v = last\n            break\n",
+    ),
     "window one value short": (sum_windows, "_gather_left", "limit = w - base", "limit = w - base - 1"),
-    "no overlap at the borders": (sum_windows, "sweep", "w - 1 + 2 * reach", "w - 1 + reach"),
+    "no overlap at the borders": (sum_windows, "_search_window", "w - 1 + 2 * reach", "w - 1 + reach"),
     "one cell marked, not both": (sum_windows, "_gather_left", "if other != cell", "if False"),
     "one cell marked later": (sum_windows, "_keep_candidates", "marking[k] + above", "marking[k] - below"),
     "sums skipped when placing": (sum_windows, "place", "sums[middle] < wanted", "sums[middle] <= wanted"),

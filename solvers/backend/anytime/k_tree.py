@@ -25,12 +25,9 @@ from solvers.solution import Stop
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from numpy.typing import NDArray
-
+    from solvers.kernels.array_types import Ints
     from solvers.problem import SubsetSum
     from solvers.solution import Objective
-
-    Ints = NDArray[np.int64]
 
 _FEWEST_ITEMS = 24
 _LEAST_BITS, _FIRST_BITS, _MOST_BITS = 8, 12, 18  # binary logarithms of the lengths of lists

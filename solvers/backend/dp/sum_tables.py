@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from solvers.backend.protocol import Limits
-
-    Ints = NDArray[np.int64]
+    from solvers.kernels.array_types import Ints
 
 _CELLS_A_CALL = 1 << 22  # words or counts: some hundredths of a second, when their memory is new
 MOST_SCRATCH = 4 << 20  # bytes for histories: what a second-level cache holds about

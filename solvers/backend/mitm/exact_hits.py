@@ -23,13 +23,11 @@ from solvers.backend.mitm.threads import in_order
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from numpy.typing import NDArray
-
     from solvers.backend.protocol import Limits
+    from solvers.kernels.array_types import Ints
     from solvers.kernels.modular_join import Pairing
     from solvers.problem import SubsetSum
 
-    Ints = NDArray[np.int64]
     Joined = tuple[int, Ints, Ints, Ints, Ints]
     Vector = tuple[int, ...]
 

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    Ints = NDArray[np.int64]
-    Side = tuple[Ints, Ints, Ints, Ints]
+    from solvers.kernels.array_types import Ints
+    from solvers.kernels.sum_windows import Side
+
     Sizes = tuple[int, int] | None
 
 _LONGER = 4  # the second list takes this many items more than half

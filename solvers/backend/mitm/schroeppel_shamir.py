@@ -23,8 +23,8 @@ from solvers.solution import Stop
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from solvers.backend.mitm.quarter_lists import Side
     from solvers.backend.mitm.window_search import Best, Halves, Part
+    from solvers.kernels.sum_windows import Side
     from solvers.problem import SubsetSum
     from solvers.solution import Objective
 

@@ -12,12 +12,10 @@ from solvers.backend.mitm.threads import in_order
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from numpy.typing import NDArray
-
     from solvers.backend.grid import Grid
     from solvers.backend.protocol import Limits
+    from solvers.kernels.array_types import Ints
 
-    Ints = NDArray[np.int64]
     Sizes = tuple[int, int]
     Window = tuple[int, int]  # least and largest grid difference, in every coordinate
 
@@ -49,9 +47,7 @@ class Halves:
             items = np.column_stack([items, np.ones(n, np.int64)])
             target = np.append(target, 0)
         self.queries = self._sums(target, -items[: self.middle])
-        self.points = self._sums(np.zeros_like(target), items[self.middle :])
-        self.masks = np.arange(len(self.points), dtype=np.uint32)
-        self._grow()
+        self._grow(self._sums(np.zeros_like(target), items[self.middle :]))
 
     def subset(self, query: int, point: int) -> list[int]:
         """Return the items of a pair."""
@@ -71,19 +67,20 @@ class Halves:
                 add_item(sums[first:], size, min(size - first, _ROWS_AT_A_TIME), item)
         return sums
 
-    def _grow(self) -> None:
-        from solvers.kernels.closest_pairs import LEAF, grow_tree
+    def _grow(self, points: Ints) -> None:
+        from solvers.kernels.closest_pairs import LEAF, Tree, grow_tree
 
-        leaves = max(1, len(self.points) // LEAF)
-        self.low = np.empty((2 * leaves, self.points.shape[1]), np.int64)
-        self.high = np.empty_like(self.low)
+        count, columns = points.shape
+        self.leaves = max(1, count // LEAF)
+        self.masks = np.arange(count, dtype=np.uint32)
+        self.tree = Tree(points, *np.empty((2, 2 * self.leaves, columns), np.int64))
 
         def grow(root: int, levels: int) -> None:
             self.limits.check()
-            grow_tree(self.points, self.masks, self.low, self.high, root, levels)
+            grow_tree(self.tree, self.masks, root, levels)
 
-        levels = leaves.bit_length()
-        top = 0 if len(self.points) < _SMALL else max(3, (len(self.points) // _GROWN_AT_A_TIME).bit_length())
+        levels = self.leaves.bit_length()
+        top = 0 if count < _SMALL else max(3, (count // _GROWN_AT_A_TIME).bit_length())
         for level in range(top):
             list(self._map(grow, [(root, 1) for root in range(1 << level, 2 << level)]))
         list(self._map(grow, [(root, levels - top) for root in range(1 << top, 2 << top)]))
@@ -122,7 +119,7 @@ class Halves:
             if self.limits.expired:
                 return best, *pair, False
             distance, query, point, first = nearest_pair(
-                *self._tree, self.queries, first, last, step, self.dims, sizes, best, stop, _BUDGET
+                self.tree, self.queries, (first, last, step), self.dims, sizes, best, stop, _BUDGET
             )
             if distance < best:
                 best, pair = distance, (query, point)
@@ -138,7 +135,7 @@ class Halves:
             number = 0
             while first < last:
                 self.limits.check()
-                more, first = count_pairs(*self._tree, self.queries, first, last, box, _BUDGET)
+                more, first = count_pairs(self.tree, self.queries, first, last, box, _BUDGET)
                 number += more
             return number
 
@@ -157,20 +154,16 @@ class Halves:
 
         pairs = np.empty((_BUFFER, 2), np.int64)
         cursor, total = 0, len(self.queries)
-        while cursor < total * (len(self.low) // 2):
+        while cursor < total * self.leaves:
             self.limits.check()
             boxes = self._box(sizes, outer()), self._box(sizes, inner)
-            found, cursor = list_pairs(*self._tree, self.queries, cursor, total, *boxes, pairs, _BUDGET)
+            found, cursor = list_pairs(self.tree, self.queries, cursor, total, *boxes, pairs, _BUDGET)
             for query, point in self.limits.watched(pairs[:found].tolist()):
                 yield self.subset(query, point)
 
-    @property
-    def _tree(self) -> tuple[Ints, Ints, Ints]:
-        return self.points, self.low, self.high
-
     def _box(self, sizes: Sizes, window: Window) -> Ints:
         low, high = (max(-FAR, min(FAR, x)) for x in window)
-        box = np.empty((2, self.points.shape[1]), np.int64)
+        box = np.empty((2, self.queries.shape[1]), np.int64)
         box[0], box[1] = low, high
         if len(box[0]) > self.dims:
             box[:, self.dims] = sizes
@@ -187,4 +180,4 @@ class Halves:
     def _map(self, function: Callable[..., Result], jobs: Sequence[tuple[Any, ...]]) -> Iterator[Result]:
         """Yield what a function returns for every job, in order; in threads where there is enough to do."""
         threads = self.limits.threads or os.cpu_count() or 1
-        return in_order(function, jobs, 1 if len(self.points) < _SMALL else threads)
+        return in_order(function, jobs, 1 if len(self.masks) < _SMALL else threads)

@@ -22,13 +22,11 @@ from solvers.exact import IntegerImage
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from numpy.typing import NDArray
-
-    from solvers.backend.mitm.quarter_lists import Side, Sizes
+    from solvers.backend.mitm.quarter_lists import Sizes
     from solvers.backend.protocol import Limits
+    from solvers.kernels.sum_windows import Buffers, Side
     from solvers.problem import SubsetSum
 
-    Ints = NDArray[np.int64]
     Part = tuple[Sizes, Sizes]
     Box = tuple[int, int, int]  # a left sum, and the least and largest right sum it is paired with
 
@@ -125,10 +123,13 @@ class Scratch:
         self.tables = np.empty(1 << (TABLE_BITS - 6), np.int64), np.empty(1 << (SECOND_BITS - 6), np.int64)
         self.found = np.empty((_PAIRS, 2), np.int64)
 
-    def arrays(self, window: int) -> tuple[Ints, Ints, Ints, Ints, Ints, Ints]:
+    def buffers(self, window: int) -> Buffers:
         """Return what the kernel takes, with room for windows of this many sums."""
+        from solvers.kernels.sum_windows import Buffers
+
         room = max(_ROOM_PER_SUM * window, self.pointers[0].size)
-        return (*self.pointers, self.sums[0][:room], self.sums[1][:room], *self.tables)
+        lefts, rights = self.sums
+        return Buffers(*self.pointers, lefts[:room], rights[:room], *self.tables, self.found)
 
 
 def swept(
@@ -146,21 +147,19 @@ def swept(
 
     With them comes the left sum to go on with.
 
-    ``aim()`` says (centre, reach) before each call; the other arguments are as in ``sum_windows.sweep``.
+    ``aim()`` says (centre, reach) before each call; the other arguments are as in ``sum_windows``.
     """
-    from solvers.kernels.sum_windows import STUCK, sweep
+    from solvers.kernels.sum_windows import STUCK, Aim, sweep
 
     first, last = interval
-    arrays = scratch.arrays(window)
+    buffers = scratch.buffers(window)
     while first < last:
         centre, reach = aim()
         if reach < 0:
             return
-        status, first, width, reach, found = (
-            int(x)
-            for x in sweep(
-                *sides, centre, first, last, width, reach, margin, stop, window, budget, arrays, scratch.found
-            )
+        sought = Aim(centre, reach, margin, stop)
+        status, first, width, found, reach = map(
+            int, sweep(*sides, sought, (first, last), width, window, budget, buffers)
         )
         pairs = scratch.found[:found]
         near = np.abs(pairs[:, 0] + pairs[:, 1] - centre) <= max(reach, reach - margin)
