@@ -110,7 +110,7 @@ class BlockConstruction(Construction):
     def masks(
         self, target: ReluNetwork, random: ReluNetwork, groups: Sequence[RowGroup], kept: Sequence[Bools]
     ) -> NetworkMasks:
-        """Write subsets into second layers, and cut first ones to blocks: Lemma 2, Lemma 3 of Pensia et al."""
+        """Write subsets into second layers, cut first ones to blocks: Lemma 2, Lemma 3 of Pensia et al."""
         weights, biases = [], []
         for index, layer in enumerate(target.dense_layers):
             first, second = random.dense_layers[2 * index], random.dense_layers[2 * index + 1]

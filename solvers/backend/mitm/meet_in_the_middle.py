@@ -291,9 +291,7 @@ class _Search:
         """Yield the subsets with ``above < error <= reach``."""
         self.list_half_sums()
         self._prefer_exactness((above, reach))
-        low, high = self.grid.window(reach)
-        sure_low, sure_high = self.grid.sure_window(above)
-        parts = [(low, sure_low - 1), (sure_high + 1, high)] if sure_low <= sure_high else [(low, high)]
+        parts = _without(self.grid.window(reach), self.grid.sure_window(above))
         for a, b in self._allowed_groups():
             left, right = self.left.groups[a], self.right.groups[b]
             for part in parts:
@@ -317,9 +315,7 @@ class _Search:
         """Return the intervals of grid differences that leave open whether the error exceeds ``radius``."""
         if not self.grid.shift or radius < 0:
             return []
-        low, high = self.grid.window(radius)
-        sure_low, sure_high = self.grid.sure_window(radius)
-        return [(low, sure_low - 1), (sure_high + 1, high)] if sure_low <= sure_high else [(low, high)]
+        return _without(self.grid.window(radius), self.grid.sure_window(radius))
 
     def _count_within(self, left: Sums, right: Sums, radius: int) -> int:
         total = self._pairs_between(left, right, *self.grid.sure_window(radius))
@@ -390,6 +386,11 @@ class _Search:
 def _clamped(bound: int) -> int:
     """Return a bound that fits a word and divides the sums alike: all of them are smaller than ``_WORD``."""
     return max(-_WORD, min(bound, _WORD))
+
+
+def _without(interval: tuple[int, int], part: tuple[int, int]) -> list[tuple[int, int]]:
+    """Return what is left of an interval without a part of it, which may be empty (low > high)."""
+    return [(interval[0], part[0] - 1), (part[1] + 1, interval[1])] if part[0] <= part[1] else [interval]
 
 
 def _nearest_pair_of_integers(left: NDArray[Any], right: NDArray[Any], target: int) -> tuple[int, int]:
