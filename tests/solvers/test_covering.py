@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planting import plain_python
 from strategies import exact, exact_families
+from support.planting import plain_python
 
 from solvers import InvalidProblemError, UnsupportedProblemError, covering
 from solvers.backend.protocol import Limits
@@ -225,13 +225,12 @@ def some_instances():
 INSTANCES = [(instance, truth(*instance)) for instance in some_instances()]
 
 
-def first_difference(monkeypatch, module, old="", new=""):
+def first_difference(monkeypatch, module, *mistake):
     """Return an instance that a copy of the search, with a mistake planted, gets wrong; None if none."""
-    kernels = ("solvers.kernels.sum_gaps", old, new) if module == "kernels" else ("solvers.kernels.sum_gaps",)
-    plain_python(monkeypatch, *kernels)
-    mistake = ("", "") if module == "kernels" else (old, new)
-    places = [("from solvers.kernels.sum_gaps import", "from solvers.kernels.sum_gaps_copy import")]
-    search = plain_python(monkeypatch, "solvers.covering", *mistake, replaced=places)
+    kernels = plain_python(monkeypatch, "solvers.kernels.sum_gaps", *(mistake if module == "kernels" else ()))
+    imports = {"solvers.kernels.sum_gaps": kernels.__name__}
+    planted = mistake if module == "covering" else ()
+    search = plain_python(monkeypatch, "solvers.covering", *planted, imports=imports)
     search._FEW, search._SUMS_PER_CALL = 0, 8
     for search._CELLS in (32, 128):
         for instance, expected in INSTANCES:
@@ -249,35 +248,65 @@ def test_without_a_mistake_the_comparison_is_silent(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("module", "old", "new"),
+    ("module", "where", "old", "new"),
     [
-        ("covering", "while last - start > self.threshold:", "while last - start > 2 * self.threshold + 8:"),
-        ("covering", "return start + (end << shift) if", "return start + ((end + 1) << shift) if"),
-        ("covering", "self._consider(below, above)\n            return above", "return above"),
-        ("covering", "if len(runs):", "if len(runs) > 1:"),
-        ("covering", "max(below + above, 2 * self.instance.low)", "below + above"),
-        ("covering", "low), 2 * self.instance.high)", "low), below + above)"),
-        ("covering", "        self.peak.offer_high()\n", ""),
-        ("covering", "self.peak.offer_low(*self._exactly_next_to(low))", "self.peak.offer(0, 2 * low)"),
-        ("covering", "if error > self.error", "if error >= self.error"),
-        ("covering", "(b - a + self.slack) <<", "(b - a - self.slack) <<"),
-        ("covering", ">> self.shift) - self.slack, self.slack)", ">> self.shift) + self.slack, self.slack)"),
-        ("covering", "if low <= below and", "if"),
-        ("covering", " and above + self.slack <= high:", ":"),
-        ("covering", "least = (self.threshold + 1) >> shift", "least = ((self.threshold + 1) >> shift) + 2"),
-        ("covering", "at_high - 1)", "at_high)"),
-        ("kernels", "lowest[cell] = min(", "lowest[cell] = max("),
-        ("kernels", "highest[cell] = max(", "highest[cell] = min("),
-        ("kernels", "        if after >= cells:\n            break\n", ""),
-        ("kernels", "if total >= value:", "if total > value:"),
-        ("kernels", "above, total)\n            j -= 1", "above, total)\n            j -= 2"),
-        ("kernels", "while place > 0 and sums[place - 1] >= value:", "while False:"),
-        ("kernels", "right.size and right[j] < limit:\n            marks", "0:\n            marks"),
-        ("kernels", "right.size and right[j] < limit:\n            dist", "0:\n            dist"),
+        ("covering", "_Walk.run", "self.threshold", "2 * self.threshold + 8"),
+        ("covering", "_Walk._window", "end << shift", "(end + 1) << shift"),
+        (
+            "covering",
+            "_Walk._window",
+            "below, above = self._next_to(stop)\nself._consider(below, above)",
+            "below, above = self._next_to(stop)",
+        ),
+        ("covering", "_Walk._window", "len(runs)", "len(runs) > 1"),
+        ("covering", "_Peak.offer_gap", "max(below + above, 2 * self.instance.low)", "below + above"),
+        (
+            "covering",
+            "_Peak.offer_gap",
+            "min(max(below + above, 2 * self.instance.low), 2 * self.instance.high)",
+            "min(max(below + above, 2 * self.instance.low), below + above)",
+        ),
+        ("covering", "_Walk.run", "self.peak.offer_high()", "pass"),
+        (
+            "covering",
+            "_Walk.run",
+            "self.peak.offer_low(*self._exactly_next_to(low))",
+            "self.peak.offer(0, 2 * low)",
+        ),
+        ("covering", "_Peak.offer", "error > self.error", "error >= self.error"),
+        ("covering", "_Walk._forget_narrow_gaps", "b - a + self.slack", "b - a - self.slack"),
+        (
+            "covering",
+            "_Walk.threshold",
+            "(self.floor >> self.shift) - self.slack",
+            "(self.floor >> self.shift) + self.slack",
+        ),
+        (
+            "covering",
+            "_Walk._consider",
+            "low <= below and above + self.slack <= high",
+            "above + self.slack <= high",
+        ),
+        ("covering", "_Walk._consider", "low <= below and above + self.slack <= high", "low <= below"),
+        (
+            "covering",
+            "_Walk._empty_runs",
+            "(self.threshold + 1) >> shift",
+            "((self.threshold + 1) >> shift) + 2",
+        ),
+        ("covering", "_Walk.run", "at_high - 1", "at_high"),
+        ("kernels", "watch", "min(lowest[cell], distance)", "max(lowest[cell], distance)"),
+        ("kernels", "watch", "max(highest[cell], distance)", "min(highest[cell], distance)"),
+        ("kernels", "empty_runs", "if after >= cells:\n    break", "pass"),
+        ("kernels", "neighbours", "total >= value", "total > value"),
+        ("kernels", "neighbours", "j -= 1", "j -= 2"),
+        ("kernels", "_first_at_least", "place > 0 and sums[place - 1] >= value", "False"),
+        ("kernels", "mark", "j < right.size and right[j] < limit", "j < 0"),
+        ("kernels", "watch", "j < right.size and right[j] < limit", "j < 0"),
     ],
-)  # fmt: skip
-def test_planted_mistakes_are_noticed(monkeypatch, module, old, new):
-    assert first_difference(monkeypatch, module, old, new) is not None
+)
+def test_planted_mistakes_are_noticed(monkeypatch, module, where, old, new):
+    assert first_difference(monkeypatch, module, where, old, new) is not None
 
 
 # -- larger ones ---------------------------------------------------------------------------------------
