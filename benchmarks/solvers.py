@@ -286,7 +286,7 @@ def timed(problem, backend, limit):
     start = perf_counter()
     answer = solve(problem, backend=backend, time_limit=limit, threads=THREADS)
     seconds = perf_counter() - start
-    return seconds, answer.status is Status.OPTIMAL and answer.proof is Proof.EXACT, answer.message
+    return seconds, answer.status is Status.OPTIMAL and answer.proof is Proof.EXACT, answer.stop
 
 
 # -- integers ------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from solvers.backend.automatic import Attempt, counting_order, plan
-from solvers.backend.protocol import Enumerator, Finding, Limits
+from solvers.backend.protocol import Enumerator, Finding, Limits, OutOfTimeError
 from solvers.backend.registry import BACKENDS, backend_named
 from solvers.errors import (
     BackendUnavailableError,
@@ -111,6 +111,8 @@ def _asked(attempt: Attempt, problem: SubsetSum, objective: Objective, limits: L
     share = limits.share(attempt.seconds)
     try:
         finding = attempt.backend.solve(problem, attempt.objective or objective, share)
+    except OutOfTimeError:
+        finding = Finding(None, stop=Stop.TIME_LIMIT)
     except MemoryError as reason:
         return Finding(None, message=f"{attempt.backend.name}: {reason}", stop=Stop.MEMORY_LIMIT)
     if finding.stop is Stop.TIME_LIMIT and share.seconds == attempt.seconds and not limits.expired:

@@ -252,8 +252,18 @@ def test_solve_prints_one_json_line_an_instance(tmp_path):
     assert lines[1] == {**lines[1], "status": "OPTIMAL", "proof": "EXACT", "gap": 0.0, "subset": [0, 1]}
     assert set(lines[0]) == {
         *("name", "status", "proof", "error", "error_exact", "lower_bound", "gap", "subset"),
-        *("backend", "seconds"),
+        *("backend", "seconds", "stop"),
     }
+    assert {line["stop"] for line in lines} == {"PROVEN"}
+
+
+def test_solve_says_why_it_stopped(tmp_path):
+    hard = instance(
+        tmp_path / "hard.json", items=[2**50 + 3**k for k in range(40)], target=2**54, tolerance=0
+    )
+    limits = ("--time-limit", 1e-6, "--backend", "mitm")
+    assert "(the time limit was reached)" in " ".join(run("solve", hard, *limits).stdout.split())
+    assert last_json(run("solve", hard, *limits, "--json"))["stop"] == "TIME_LIMIT"
 
 
 def test_solve_says_infeasible_with_exit_code_1(tmp_path):

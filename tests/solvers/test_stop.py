@@ -30,7 +30,7 @@ from solvers import (
     solve,
 )
 from solvers.backend.automatic import Attempt
-from solvers.backend.protocol import Finding
+from solvers.backend.protocol import Finding, OutOfTimeError
 from solvers.dispatch import certified
 
 OBJECTIVES = ["nearest", "within", "sparsest"]
@@ -207,6 +207,13 @@ def test_too_little_memory_is_a_reason_not_a_crash(monkeypatch):
     assert solution.message == "backend 0: cannot allocate 9 TiB"
     rescued = joined(monkeypatch, MemoryError(), found(Stop.SEARCH_EXHAUSTED, [2], 1))
     assert (rescued.status, rescued.stop) == (Status.OPTIMAL, Stop.PROVEN)
+
+
+def test_a_backend_may_leave_when_the_time_is_up(monkeypatch):
+    solution = joined(monkeypatch, OutOfTimeError(), time_limit=1e6)
+    assert (solution.status, solution.stop) == (Status.UNKNOWN, Stop.TIME_LIMIT)
+    rescued = joined(monkeypatch, OutOfTimeError(), found(Stop.SEARCH_EXHAUSTED), time_limit=1e6)
+    assert (rescued.status, rescued.stop) == (Status.FEASIBLE, Stop.TIME_LIMIT)
 
 
 def test_searches_that_end_by_themselves_say_so():

@@ -74,8 +74,6 @@ def _claim(model: Model, limits: Limits) -> Claim:
         return Claim("complete", values, bound)
     if result.status == _INFEASIBLE:
         return Claim("infeasible")
-    if result.status == _LIMIT:
-        timed = limits.seconds is not None
-        stop = Stop.TIME_LIMIT if timed else Stop.SEARCH_EXHAUSTED
-        return Claim("stopped", values, bound, "" if timed else f"HiGHS: {result.message}", stop)
+    if result.status == _LIMIT and limits.seconds is not None:
+        return Claim("stopped", values, bound, stop=Stop.TIME_LIMIT)
     return Claim("stopped", values, note=f"HiGHS failed: {result.message}")
