@@ -29,9 +29,11 @@ def simple_bound(problem: SubsetSum) -> int:
 
 def sum_range(items: list[int], sizes: tuple[int, int]) -> tuple[int, int]:
     """Return the smallest and the largest sum of ``sizes[0]`` to ``sizes[1]`` of these integers."""
-    below = extreme_subset(items, sizes)
-    above = extreme_subset([-x for x in items], sizes)
-    return sum(items[i] for i in below), sum(items[i] for i in above)
+    low, high = sizes
+    ascending = sorted(items)
+    smallest = sum(x for i, x in enumerate(ascending[:high]) if i < low or x < 0)
+    largest = sum(x for i, x in enumerate(reversed(ascending)) if i < low or (i < high and x > 0))
+    return smallest, largest
 
 
 def extreme_subset(items: list[int], sizes: tuple[int, int]) -> list[int]:
