@@ -94,9 +94,7 @@ class _Search:
 
     def window_limits(self) -> Limits:
         """Let no single window take all the time there is."""
-        left = self.limits.remaining
-        seconds = _WINDOW_SECONDS if left is None else min(_WINDOW_SECONDS, left)
-        return Limits(seconds, self.limits.memory, self.limits.threads, self.limits.seed)
+        return self.limits.share(_WINDOW_SECONDS)
 
     def improve(self, size: int, tries: int, objective: Objective, goal: int) -> None:
         """Solve windows of one size until as many as ``tries`` in a row have not helped."""
@@ -143,8 +141,7 @@ class _Nearest(_Search):
         problem, limits = self.problem, self.limits
         size, tries = _SCALAR_LARGEST if problem.d == 1 else _VECTOR_LARGEST
         if self.merges:
-            left = Limits(limits.remaining, limits.memory, limits.threads, limits.seed)
-            self.windows.adopt(KTree().solve(problem, self.objective, left).subset or [])
+            self.windows.adopt(KTree().solve(problem, self.objective, limits).subset or [])
         elif problem.n <= size and exact_solver(problem, self.objective, limits) is not None:
             self._solve_all_items()
         else:

@@ -15,6 +15,7 @@ import numpy as np
 
 from solvers.backend.bounds import simple_bound
 from solvers.backend.grid import Grid, grid_of
+from solvers.backend.mitm.quarter_lists import positions
 from solvers.backend.protocol import Enumerator, Finding, Limits
 from solvers.errors import UnsupportedProblemError
 
@@ -346,8 +347,7 @@ class _Search:
         return [
             half.first + bit
             for half, mask in ((self.left, int(left[1][i])), (self.right, int(right[1][j])))
-            for bit in range(mask.bit_length())
-            if mask >> bit & 1
+            for bit in positions(mask)
         ]
 
     def _error(self, subset: Sequence[int]) -> int:

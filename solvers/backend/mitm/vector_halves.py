@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from solvers.backend.mitm.quarter_lists import positions
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
@@ -53,8 +55,7 @@ class Halves:
 
     def subset(self, query: int, point: int) -> list[int]:
         """Return the items of a pair."""
-        mask = int(self.masks[point]) << self.middle | query
-        return [bit for bit in range(mask.bit_length()) if mask >> bit & 1]
+        return positions(int(self.masks[point]) << self.middle | query)
 
     # -- building ------------------------------------------------------------------------------------
 
