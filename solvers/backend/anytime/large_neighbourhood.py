@@ -94,7 +94,9 @@ class _Search:
 
     def window_limits(self) -> Limits:
         """Let no single window take all the time there is."""
-        return self.limits.share(_WINDOW_SECONDS)
+        left = self.limits.remaining
+        seconds = _WINDOW_SECONDS if left is None else min(_WINDOW_SECONDS, left)
+        return Limits(seconds, self.limits.memory, self.limits.threads, self.limits.seed)
 
     def improve(self, size: int, tries: int, objective: Objective, goal: int) -> None:
         """Solve windows of one size until as many as ``tries`` in a row have not helped."""
@@ -141,7 +143,8 @@ class _Nearest(_Search):
         problem, limits = self.problem, self.limits
         size, tries = _SCALAR_LARGEST if problem.d == 1 else _VECTOR_LARGEST
         if self.merges:
-            self.windows.adopt(KTree().solve(problem, self.objective, limits).subset or [])
+            left = Limits(limits.remaining, limits.memory, limits.threads, limits.seed)
+            self.windows.adopt(KTree().solve(problem, self.objective, left).subset or [])
         elif problem.n <= size and exact_solver(problem, self.objective, limits) is not None:
             self._solve_all_items()
         else:

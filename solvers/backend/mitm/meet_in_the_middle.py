@@ -15,7 +15,6 @@ import numpy as np
 
 from solvers.backend.bounds import simple_bound
 from solvers.backend.grid import Grid, grid_of
-from solvers.backend.mitm.quarter_lists import positions
 from solvers.backend.protocol import Enumerator, Finding, Limits
 from solvers.errors import UnsupportedProblemError
 
@@ -347,7 +346,8 @@ class _Search:
         return [
             half.first + bit
             for half, mask in ((self.left, int(left[1][i])), (self.right, int(right[1][j])))
-            for bit in positions(mask)
+            for bit in range(mask.bit_length())
+            if mask >> bit & 1
         ]
 
     def _error(self, subset: Sequence[int]) -> int:

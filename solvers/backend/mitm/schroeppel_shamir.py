@@ -226,7 +226,10 @@ class _Listing:
 
         centre, reach = (low + high) // 2, (high - low + 1) // 2
         for part in self.halves.parts(*self.sizes):
-            sides = self.halves.sides(part, distinct=True)
+            sides = (
+                self.halves.left.side(part[0], distinct=True),
+                self.halves.right.side(part[1], distinct=True),
+            )
             if not sides[0][0].size or not sides[1][0].size:
                 continue
             first, last = extent(sides[0])
@@ -274,7 +277,10 @@ class _Counting(_Listing):
         from solvers.backend.mitm.window_search import WINDOW, width_of_windows
         from solvers.kernels.window_counts import count_up_to
 
-        sides = self.halves.sides(part, distinct=False)
+        sides = (
+            self.halves.left.side(part[0], distinct=False),
+            self.halves.right.side(part[1], distinct=False),
+        )
         counts = [number(side) for side in sides]
         if 0 in counts:
             return 0

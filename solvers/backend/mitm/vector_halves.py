@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from solvers.backend.mitm.quarter_lists import positions
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
@@ -55,7 +53,8 @@ class Halves:
 
     def subset(self, query: int, point: int) -> list[int]:
         """Return the items of a pair."""
-        return positions(int(self.masks[point]) << self.middle | query)
+        mask = int(self.masks[point]) << self.middle | query
+        return [bit for bit in range(mask.bit_length()) if mask >> bit & 1]
 
     # -- building ------------------------------------------------------------------------------------
 

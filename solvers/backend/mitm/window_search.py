@@ -81,10 +81,6 @@ class Halves:
             if size <= high and low - size <= self.right.sizes[-1]:
                 yield (size, size), (max(0, low - size), high - size)
 
-    def sides(self, part: Part, *, distinct: bool) -> tuple[Side, Side]:
-        """Return the sums of a part as sides for the kernels."""
-        return self.left.side(part[0], distinct=distinct), self.right.side(part[1], distinct=distinct)
-
     def subset(self, left: int, right: int) -> list[int]:
         """Return the sorted indices, in the order the items were given, of two masks."""
         middle = len(self.left.items)
@@ -200,7 +196,10 @@ class NearestSearch:
 
     def improve(self, part: Part, best: Best) -> tuple[Best, bool]:
         """Search a part; returns the better of ``best`` and what was found, and whether that is all of it."""
-        sides = self.halves.sides(part, distinct=True)
+        sides = (
+            self.halves.left.side(part[0], distinct=True),
+            self.halves.right.side(part[1], distinct=True),
+        )
         if not sides[0][0].size or not sides[1][0].size:
             return best, True
         pool = [Scratch(*sides)]
