@@ -59,23 +59,20 @@ def solve_chunk(rows: Rows, stopped: Callable[[], bool] | None = None) -> Answer
 
 def _solve_compiled(rows: Rows, places: NDArray[np.int64], answers: Answers) -> NDArray[np.int64]:
     """Answer rows with the kernel for rows; return those that it leaves."""
-    from solvers.kernels.batch_rows import UNSOLVED, solve_rows
+    from solvers.kernels.batch_rows import UNSOLVED, RowAnswers, RowInputs, solve_rows
 
     if not places.size:
         return places
     some = rows if places.size == len(rows) else rows.take(places)
     part = answers if some is rows else Answers.unknown(len(some), rows.n)
-    solve_rows(
-        _plain(np.broadcast_to(some.items, (len(some), rows.n))),
+    shape = len(some), rows.n
+    inputs = RowInputs(
+        _plain(np.broadcast_to(some.items, shape)),
         _plain(some.targets),
-        _plain(np.broadcast_to(some.valid, (len(some), rows.n))),
+        _plain(np.broadcast_to(some.valid, shape)),
         _plain(np.broadcast_to(some.tolerances, len(some))),
-        rows.question.objective,
-        part.masks,
-        part.errors,
-        part.lower,
-        part.status,
     )
+    solve_rows(inputs, rows.question.objective, RowAnswers(part.masks, part.errors, part.lower, part.status))
     left = np.flatnonzero(part.status == UNSOLVED)
     part.put(left, Answers.unknown(left.size, rows.n))
     if part is not answers:

@@ -18,15 +18,13 @@ from typing import TYPE_CHECKING, Any
 from solvers.atomic_files import replacing
 from solvers.errors import InvalidProblemError
 from solvers.exact import as_fraction
-from solvers.instances.instance import MOST_NUMBERS, Instance, bounded_bytes, shown
+from solvers.instances.instance import Instance, contradiction
+from solvers.instances.pages import MOST_NUMBERS, bounded_bytes, shown
 from solvers.instances.text_formats import principal, read_text
 from solvers.problem import SubsetSum
-from solvers.solution import Proof, Status
 
 if TYPE_CHECKING:
     from os import PathLike
-
-    from solvers.solution import Solution
 
 __all__ = [
     "Instance",
@@ -143,30 +141,6 @@ def write_instance(instance: Instance, path: str | PathLike[str]) -> None:
         raise InvalidProblemError(f"{instance.name} cannot be written: {error}") from error
     with replacing(Path(path)) as file:
         file.write(text.encode())
-
-
-def contradiction(instance: Instance, solution: Solution) -> str | None:
-    """Return what about a solution refutes the instance's known answer, or None.
-
-    Compared are the exact error of the subset, the proven lower bound (for "sparsest" that is a bound among
-    subsets of one size only, and says nothing here) and a claim of infeasibility.
-    """
-    known = instance.known
-    if known is None:
-        return None
-    tolerance, best = instance.problem.tolerance, known["error"]
-    found = solution.status in (Status.OPTIMAL, Status.FEASIBLE)
-    if best is None:
-        refuted = solution.status is Status.INFEASIBLE if known["status"] == "OPTIMAL" else found
-        return f"{solution.status.name}, but known to be {known['status']}" if refuted else None
-    if solution.error is not None and solution.error < best:
-        return f"error {shown(solution.error)}, below the known optimum {shown(best)}"
-    slack = Fraction(solution.resolution) if solution.proof is Proof.TOLERANCE else Fraction(0)
-    if solution.objective != "sparsest" and solution.lower_bound - slack > best:
-        return f"lower bound {shown(solution.lower_bound)}, above the known optimum {shown(best)}"
-    if solution.status is Status.INFEASIBLE and (tolerance is None or best + slack <= tolerance):
-        return f"INFEASIBLE, but an error of {shown(best)} is known to be possible"
-    return None
 
 
 def number_from(text: str) -> float | Fraction:

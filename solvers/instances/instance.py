@@ -1,24 +1,17 @@
-"""The words of a text file, line by line, with the place of each for messages; and what a file yields."""
+"""Instance, a problem with a name and a source; and what contradicts the answer that is known for it."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from io import BytesIO, TextIOWrapper
-from typing import TYPE_CHECKING, Any, NamedTuple
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
 
-from solvers.errors import InvalidProblemError
+from solvers.instances.pages import shown
+from solvers.solution import Proof, Status
 
 if TYPE_CHECKING:
-    from pathlib import Path
-    from typing import NoReturn
-
     from solvers.problem import SubsetSum
-
-MOST_BYTES = 32 << 20
-MOST_NUMBERS = 1 << 20
-
-_INTEGER = re.compile(r"[+-]?[0-9]{1,4000}")
+    from solvers.solution import Solution
 
 
 @dataclass(frozen=True)
@@ -41,93 +34,25 @@ class Instance:
     known: dict[str, Any] | None = None
 
 
-class Row(NamedTuple):
-    """The words of one line, and its number."""
+def contradiction(instance: Instance, solution: Solution) -> str | None:
+    """Return what about a solution refutes the instance's known answer, or None.
 
-    line: int
-    words: list[str]
-
-
-@dataclass(frozen=True)
-class Page:
-    """The words of a file line by line, without comments and blank lines."""
-
-    path: Path
-    rows: list[Row]
-    comments: list[str]
-
-    def refuse(self, line: int, reason: str) -> NoReturn:
-        """Raise InvalidProblemError with the file and the line."""
-        raise InvalidProblemError(f"{self.path} line {line}: {reason}")
-
-    def integers(self, row: Row, expected: int, what: str) -> list[int]:
-        """Return the row's integers, of which there must be ``expected``."""
-        if len(row.words) != expected:
-            self.refuse(row.line, f"{what} expected, got {len(row.words)} words")
-        for word in row.words:
-            if not _INTEGER.fullmatch(word):
-                self.refuse(row.line, f"{word[:40]!r} is not an integer")
-        return [int(word) for word in row.words]
-
-    def body(self, start: int, expected: int, what: str) -> list[Row]:
-        """Return the rows from ``start`` on, of which there must be ``expected``."""
-        header, body = self.rows[0], self.rows[start:]
-        if expected < 1:
-            self.refuse(header.line, f"the number of {what} must be at least 1, got {shown(expected)}")
-        if len(body) < expected:
-            self.refuse(
-                self.rows[-1].line, f"the file ends after {len(body)} of {shown(expected)} {what}; truncated?"
-            )
-        if len(body) > expected:
-            self.refuse(body[expected].line, f"more than the announced {expected} {what}")
-        return body
-
-
-def shown(value: object) -> str:
-    """Return the beginning of a value's text, for messages about files that may hold anything."""
-    text = str(value)
-    return text if len(text) <= 60 else f"{text[:50]}... ({len(text)} characters)"
-
-
-def bounded_bytes(path: Path) -> bytes:
-    """Return the content of a file of at most ``MOST_BYTES``.
-
-    Raises
-    ------
-    InvalidProblemError
-        If it is larger.
-
+    Compared are the exact error of the subset, the proven lower bound (for "sparsest" that is a bound among
+    subsets of one size only, and says nothing here) and a claim of infeasibility.
     """
-    with path.open("rb") as file:
-        content = file.read(MOST_BYTES + 1)
-    if len(content) > MOST_BYTES:
-        raise InvalidProblemError(f"{path} is larger than {MOST_BYTES >> 20} MiB, the most that is read")
-    return content
-
-
-def page_of(path: Path, content: bytes) -> Page:
-    """Return the words of a text file whose content is given.
-
-    Raises
-    ------
-    InvalidProblemError
-        If it is not text, empty, or longer than ``MOST_NUMBERS`` words.
-
-    """
-    rows, comments, count = [], [], 0
-    try:
-        for line, text in enumerate(TextIOWrapper(BytesIO(content), encoding="utf-8-sig"), start=1):
-            body, mark, comment = text.replace("//", "#", 1).partition("#")
-            if mark and comment.strip():
-                comments.append(comment.strip())
-            words = body.split(maxsplit=MOST_NUMBERS)
-            count += len(words)
-            if count > MOST_NUMBERS:
-                raise InvalidProblemError(f"{path} line {line}: more than {MOST_NUMBERS} numbers")
-            if words:
-                rows.append(Row(line, words))
-    except UnicodeDecodeError as error:
-        raise InvalidProblemError(f"{path} is neither JSON nor text: {error}") from error
-    if not rows:
-        raise InvalidProblemError(f"{path} is empty")
-    return Page(path, rows, comments)
+    known = instance.known
+    if known is None:
+        return None
+    tolerance, best = instance.problem.tolerance, known["error"]
+    found = solution.status in (Status.OPTIMAL, Status.FEASIBLE)
+    if best is None:
+        refuted = solution.status is Status.INFEASIBLE if known["status"] == "OPTIMAL" else found
+        return f"{solution.status.name}, but known to be {known['status']}" if refuted else None
+    if solution.error is not None and solution.error < best:
+        return f"error {shown(solution.error)}, below the known optimum {shown(best)}"
+    slack = Fraction(solution.resolution) if solution.proof is Proof.TOLERANCE else Fraction(0)
+    if solution.objective != "sparsest" and solution.lower_bound - slack > best:
+        return f"lower bound {shown(solution.lower_bound)}, above the known optimum {shown(best)}"
+    if solution.status is Status.INFEASIBLE and (tolerance is None or best + slack <= tolerance):
+        return f"INFEASIBLE, but an error of {shown(best)} is known to be possible"
+    return None

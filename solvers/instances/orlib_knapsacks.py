@@ -14,11 +14,12 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from solvers.instances.instance import Instance, shown
+from solvers.instances.instance import Instance
+from solvers.instances.pages import shown
 from solvers.problem import SubsetSum
 
 if TYPE_CHECKING:
-    from solvers.instances.instance import Page, Row
+    from solvers.instances.pages import Page, Row
 
 _DECIMAL = re.compile(r"[+-]?[0-9]{1,4000}(\.[0-9]{0,300})?")
 

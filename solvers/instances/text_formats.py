@@ -26,8 +26,9 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from solvers.errors import InvalidProblemError
-from solvers.instances.instance import Instance, Page, Row, bounded_bytes, page_of, shown
+from solvers.instances.instance import Instance
 from solvers.instances.orlib_knapsacks import is_rule, read_mknap1, read_mknap2, read_sac94
+from solvers.instances.pages import Page, Row, bounded_bytes, page_of, shown
 from solvers.problem import SubsetSum
 
 if TYPE_CHECKING:

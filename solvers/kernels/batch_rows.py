@@ -17,6 +17,8 @@ from solvers.kernels.compiling import compiled
 from solvers.kernels.row_numbers import (
     MOST_ITEMS,
     UNSOLVED,
+    RowAnswers,
+    RowInputs,
     error_of,
     image_of_tolerance,
     read_row,
@@ -31,51 +33,23 @@ from solvers.kernels.row_sizes import sparsest_rows
 from solvers.kernels.row_sorting import sort_rows
 
 if TYPE_CHECKING:
-    from solvers.kernels.array_types import Bools, Bytes, Floats, Images
+    from solvers.kernels.array_types import Images
 
 
-__all__ = ["MOST_ITEMS", "UNSOLVED", "solve_rows"]
+__all__ = ["MOST_ITEMS", "UNSOLVED", "RowAnswers", "RowInputs", "solve_rows"]
 
 _FEW_ITEMS = 10  # whose subset sums "within" tries first, ...
 _MORE_ITEMS = 4  # ... and then each with those of some more
 
 
-def solve_rows(
-    items: Floats,
-    targets: Floats,
-    valid: Bools,
-    tolerances: Floats,
-    objective: str,
-    masks: Bools,
-    upper: Floats,
-    lower: Floats,
-    status: Bytes,
-) -> None:
-    """Solve N rows; ``masks``, ``upper`` (errors rounded up), ``lower`` and ``status`` receive the answers.
-
-    All arrays are C-contiguous and writable: a kernel is compiled anew for every other memory layout.
-
-    Parameters
-    ----------
-    items : float64, shape (N, n), finite
-    targets : float64, shape (N,), finite
-    valid : bool, shape (N, n)
-        The items that may be used in each row.
-    tolerances : float64, shape (N,)
-        ``inf`` for none; finite for "sparsest".
-    objective : {"nearest", "within", "sparsest"}
-    masks : bool, shape (N, n)
-    upper, lower : float64, shape (N,)
-    status : uint8, shape (N,)
-        Values of :class:`solvers.Status`, or UNSOLVED.
-
-    """
+def solve_rows(rows: RowInputs, objective: str, answers: RowAnswers) -> None:
+    """Solve N rows; for "sparsest" all tolerances are finite."""
     within = objective == "within"
-    nearest_rows(items, targets, valid, tolerances, within, masks, upper, lower, status)
-    if (status == UNSOLVED).any():
-        sort_rows(items, targets, valid, tolerances, within, masks, upper, lower, status)
+    nearest_rows(rows, within, answers)
+    if (answers.status == UNSOLVED).any():
+        sort_rows(rows, within, answers)
     if objective == "sparsest":
-        sparsest_rows(items, targets, valid, tolerances, masks, upper, lower, status)
+        sparsest_rows(rows, answers)
 
 
 @compiled
@@ -93,18 +67,10 @@ def _sum_within(images: Images, m: int, target: int, near: int, left: Images, ri
 
 
 @compiled
-def nearest_rows(
-    items: Floats,
-    targets: Floats,
-    valid: Bools,
-    tolerances: Floats,
-    within: bool,
-    masks: Bools,
-    upper: Floats,
-    lower: Floats,
-    status: Bytes,
-) -> None:
+def nearest_rows(rows: RowInputs, within: bool, answers: RowAnswers) -> None:
     """Find each row's nearest subset, or any within the tolerance, by cells; others are left UNSOLVED."""
+    items, targets, valid, tolerances = rows
+    masks, upper, lower, status = answers
     numbers = room_for_numbers()
     columns, values, high, low = numbers
     images = np.empty(MOST_ITEMS + 1, np.int32)

@@ -19,6 +19,10 @@ from solvers.kernels.radix_sort import sort_with
 if TYPE_CHECKING:
     from solvers.kernels.array_types import Ints
 
+    Candidates = tuple[
+        Ints, Ints
+    ]  # residues less the window's first; the pairs ``i << 32 | j`` that have them
+
 CELL_BITS = 20  # a bitmap of 2^20 cells takes 128 KiB
 _PAIR_BITS = 32
 
@@ -73,24 +77,16 @@ def _mark_pairs(side: Pairing, starts: Ints, low: int, high: int, shift: int, ce
 
 @compiled
 def _pairs_on_marks(
-    side: Pairing,
-    starts: Ints,
-    ends: Ints,
-    low: int,
-    high: int,
-    shift: int,
-    cells: Ints,
-    keys: Ints,
-    pairs: Ints,
+    side: Pairing, starts: Ints, ends: Ints, low: int, high: int, shift: int, cells: Ints, found: Candidates
 ) -> int:
     """List the pairs with residues in [low, high) that lie on marked cells; -1 where they may not fit.
 
-    ``keys`` receives the residues less ``low``, ``pairs`` the two places, ``ends`` the starts of the next
-    window.
+    ``ends`` receives the starts of the next window.
     """
     outer, inner = side.outer, side.inner
+    keys, pairs = found
     cell_mask = (cells.size << 6) - 1
-    found = 0
+    count = 0
     for i in range(outer.size):
         base = outer[i] - low
         bound = high - outer[i]
@@ -98,18 +94,20 @@ def _pairs_on_marks(
         while inner[j] < bound:
             key = inner[j] + base
             cell = (key >> shift) & cell_mask
-            if found == keys.size:
+            if count == keys.size:
                 return -1
-            keys[found] = key  # overwritten by the next pair unless the cell is marked
-            pairs[found] = i << _PAIR_BITS | j
-            found += (cells[cell >> 6] >> (cell & 63)) & 1
+            keys[count] = key  # overwritten by the next pair unless the cell is marked
+            pairs[count] = i << _PAIR_BITS | j
+            count += (cells[cell >> 6] >> (cell & 63)) & 1
             j += 1
         ends[i] = j
-    return found
+    return count
 
 
 @compiled
 def _mark_keys(keys: Ints, count: int, cells: Ints) -> None:
+    """Mark the cells of some keys, and no others."""
+    cells[:] = 0
     cell_mask = (cells.size << 6) - 1
     for k in range(count):
         cell = keys[k] & cell_mask
@@ -117,7 +115,9 @@ def _mark_keys(keys: Ints, count: int, cells: Ints) -> None:
 
 
 @compiled
-def _keep_marked(keys: Ints, pairs: Ints, count: int, cells: Ints) -> int:
+def _keep_marked(found: Candidates, count: int, cells: Ints) -> int:
+    """Keep the candidates on marked cells; returns how many."""
+    keys, pairs = found
     cell_mask = (cells.size << 6) - 1
     kept = 0
     for k in range(count):
@@ -148,44 +148,57 @@ def _some_size_allowed(lefts: int, rights: int, fewest: int, most: int) -> bool:
 
 
 @compiled
+def _end_of_run(keys: Ints, first: int, count: int) -> int:
+    """Return the first place after a run of equal keys."""
+    end = first
+    while end < count and keys[end] == keys[first]:
+        end += 1
+    return end
+
+
+@compiled
+def _keep_run(found: Candidates, first: int, last: int, kept: int) -> int:
+    """Move some candidates to place ``kept``; returns the place after them."""
+    keys, pairs = found
+    for k in range(first, last):
+        keys[kept], pairs[kept] = keys[k], pairs[k]
+        kept += 1
+    return kept
+
+
+@compiled
 def _keep_equal_keys(
-    left: Pairing,
-    right: Pairing,
-    left_keys: Ints,
-    left_pairs: Ints,
+    sides: tuple[Pairing, Pairing],
+    left: Candidates,
     lefts: int,
-    right_keys: Ints,
-    right_pairs: Ints,
+    right: Candidates,
     rights: int,
-    fewest: int,
-    most: int,
+    sizes: tuple[int, int],
 ) -> tuple[int, int]:
     """Keep the keys that both sorted sides have, where some combination has an allowed number of items."""
+    left_keys, right_keys = left[0], right[0]
     a = b = kept_left = kept_right = 0
     while a < lefts and b < rights:
-        key = left_keys[a]
-        if key > right_keys[b]:
+        if left_keys[a] > right_keys[b]:
             b += 1
             continue
-        end_a = a
-        while end_a < lefts and left_keys[end_a] == key:
-            end_a += 1
-        if key < right_keys[b]:
-            a = end_a
-            continue
-        end_b = b
-        while end_b < rights and right_keys[end_b] == key:
-            end_b += 1
-        sizes = _sizes_of(left, left_pairs, a, end_a)
-        if _some_size_allowed(sizes, _sizes_of(right, right_pairs, b, end_b), fewest, most):
-            for k in range(a, end_a):
-                left_keys[kept_left], left_pairs[kept_left] = key, left_pairs[k]
-                kept_left += 1
-            for k in range(b, end_b):
-                right_keys[kept_right], right_pairs[kept_right] = key, right_pairs[k]
-                kept_right += 1
-        a, b = end_a, end_b
+        end_a = _end_of_run(left_keys, a, lefts)
+        if left_keys[a] == right_keys[b]:
+            end_b = _end_of_run(right_keys, b, rights)
+            left_sizes = _sizes_of(sides[0], left[1], a, end_a)
+            right_sizes = _sizes_of(sides[1], right[1], b, end_b)
+            if _some_size_allowed(left_sizes, right_sizes, *sizes):
+                kept_left = _keep_run(left, a, end_a, kept_left)
+                kept_right = _keep_run(right, b, end_b, kept_right)
+            b = end_b
+        a = end_a
     return kept_left, kept_right
+
+
+@compiled
+def _first(found: Candidates, count: int) -> Candidates:
+    """Return copies of the first candidates."""
+    return found[0][:count].copy(), found[1][:count].copy()
 
 
 @compiled
@@ -223,8 +236,8 @@ def join_windows(
     """
     marks = np.empty(1 << (CELL_BITS - 6), np.int64)
     few_marks = np.empty(1 << (CELL_BITS - 6), np.int64)
-    left_keys, left_pairs = np.empty(capacity, np.int64), np.empty(capacity, np.int64)
-    right_keys, right_pairs = np.empty(capacity, np.int64), np.empty(capacity, np.int64)
+    left_found = np.empty(capacity, np.int64), np.empty(capacity, np.int64)
+    right_found = np.empty(capacity, np.int64), np.empty(capacity, np.int64)
     left_starts, right_starts = run_starts(left, first), run_starts(right, first)
     left_ends, right_ends = np.empty_like(left_starts), np.empty_like(right_starts)
     low, span = first, width
@@ -235,43 +248,27 @@ def join_windows(
             shift += 1
         marks[:] = 0
         _mark_pairs(left, left_starts, low, high, shift, marks)
-        rights = _pairs_on_marks(
-            right, right_starts, right_ends, low, high, shift, marks, right_keys, right_pairs
-        )
+        rights = _pairs_on_marks(right, right_starts, right_ends, low, high, shift, marks, right_found)
         lefts = 0
         if rights > 0:
-            few_marks[:] = 0
-            _mark_keys(right_keys, rights, few_marks)
-            lefts = _pairs_on_marks(
-                left, left_starts, left_ends, low, high, 0, few_marks, left_keys, left_pairs
-            )
+            _mark_keys(right_found[0], rights, few_marks)
+            lefts = _pairs_on_marks(left, left_starts, left_ends, low, high, 0, few_marks, left_found)
         elif rights == 0:
             left_ends = run_starts(left, high)
         if lefts < 0 or rights < 0:
             span = (high - low + 1) // 2
             continue
         if lefts > 0:
-            few_marks[:] = 0
-            _mark_keys(left_keys, lefts, few_marks)
-            rights = _keep_marked(right_keys, right_pairs, rights, few_marks)
-            sort_with(left_keys[:lefts], left_pairs[:lefts], high - low)
-            sort_with(right_keys[:rights], right_pairs[:rights], high - low)
+            _mark_keys(left_found[0], lefts, few_marks)
+            rights = _keep_marked(right_found, rights, few_marks)
+            sort_with(left_found[0][:lefts], left_found[1][:lefts], high - low)
+            sort_with(right_found[0][:rights], right_found[1][:rights], high - low)
             lefts, rights = _keep_equal_keys(
-                left,
-                right,
-                left_keys,
-                left_pairs,
-                lefts,
-                right_keys,
-                right_pairs,
-                rights,
-                fewest,
-                most,
+                (left, right), left_found, lefts, right_found, rights, (fewest, most)
             )
             if lefts > 0:
-                left_found = left_keys[:lefts].copy(), left_pairs[:lefts].copy()
-                return high, *left_found, right_keys[:rights].copy(), right_pairs[:rights].copy()
+                return high, *_first(left_found, lefts), *_first(right_found, rights)
         left_starts, left_ends = left_ends, left_starts
         right_starts, right_ends = right_ends, right_starts
         low, span = high, min(2 * span, width)
-    return last, left_keys[:0], left_pairs[:0], right_keys[:0], right_pairs[:0]
+    return last, *_first(left_found, 0), *_first(right_found, 0)

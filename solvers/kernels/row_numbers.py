@@ -11,7 +11,7 @@ int32, such that no sum of images leaves 31 bits: sums of images are off by at m
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -32,6 +32,24 @@ _LOW_UNIT = 72057594037927936.0  # 2^56
 _LARGEST_IMAGE = 2147483584.0  # 2^31 - 64: no sum of 33 rounded images reaches 2^31
 _SMALLEST_EXPONENT = -1018  # of the grid: the low limb then ends at the last bit of the subnormals
 _LARGEST_EXPONENT = 1000  # of the row: errors beyond float64 are not for float64 kernels
+
+
+class RowInputs(NamedTuple):
+    """N rows of up to n items. All arrays are C-contiguous: kernels are compiled anew for other layouts."""
+
+    items: Floats  # shape (N, n), finite
+    targets: Floats  # shape (N,), finite
+    valid: Bools  # shape (N, n): the items that may be used in each row
+    tolerances: Floats  # shape (N,); ``inf`` for none
+
+
+class RowAnswers(NamedTuple):
+    """Receive the answers to N rows; C-contiguous and writable."""
+
+    masks: Bools  # shape (N, n)
+    upper: Floats  # errors rounded up
+    lower: Floats  # bounds on them rounded down
+    status: Bytes  # values of :class:`solvers.Status`, or UNSOLVED
 
 
 @compiled

@@ -30,8 +30,8 @@ from solvers.kernels.row_numbers import (
 from solvers.kernels.row_pairs import ANY_DISTANCE, FOUND, STUCK, nearest_pair, promising_reach, workspace
 
 if TYPE_CHECKING:
-    from solvers.kernels.array_types import Bools, Bytes, Floats, Images, Ints
-    from solvers.kernels.row_numbers import Limbs
+    from solvers.kernels.array_types import Images, Ints
+    from solvers.kernels.row_numbers import Limbs, RowAnswers, RowInputs
     from solvers.kernels.row_pairs import Work
 
     Groups = tuple[Images, Images, Ints]  # sums and masks, by number of items; where each number starts
@@ -102,17 +102,10 @@ def _nearest_of_size(
 
 
 @compiled
-def sparsest_rows(
-    items: Floats,
-    targets: Floats,
-    valid: Bools,
-    tolerances: Floats,
-    masks: Bools,
-    upper: Floats,
-    lower: Floats,
-    status: Bytes,
-) -> None:
+def sparsest_rows(rows: RowInputs, answers: RowAnswers) -> None:
     """Replace the nearest subsets of rows of status OPTIMAL by the sparsest; some may become UNSOLVED."""
+    items, targets, valid, tolerances = rows
+    masks, upper, lower, status = answers
     numbers = room_for_numbers()
     columns, values, high, low = numbers
     images = np.empty(MOST_ITEMS + 1, np.int32)

@@ -26,8 +26,8 @@ from solvers.kernels.row_numbers import (
 )
 
 if TYPE_CHECKING:
-    from solvers.kernels.array_types import Bools, Bytes, Floats, Ints, Masks
-    from solvers.kernels.row_numbers import Limbs
+    from solvers.kernels.array_types import Ints, Masks
+    from solvers.kernels.row_numbers import Limbs, RowAnswers, RowInputs
 
 MOST_RIVALS = 1 << 14
 
@@ -183,18 +183,10 @@ def _nearest(limbs: Limbs, left: Ints, right: Ints, spare: Ints) -> tuple[int, t
 
 
 @compiled
-def sort_rows(
-    items: Floats,
-    targets: Floats,
-    valid: Bools,
-    tolerances: Floats,
-    within: bool,
-    masks: Bools,
-    upper: Floats,
-    lower: Floats,
-    status: Bytes,
-) -> None:
+def sort_rows(rows: RowInputs, within: bool, answers: RowAnswers) -> None:
     """Find the nearest subset of UNSOLVED rows, unless two limbs do not hold one or its rivals are many."""
+    items, targets, valid, tolerances = rows
+    masks, upper, lower, status = answers
     numbers = room_for_numbers()
     columns, _, high, low = numbers
     widest = 1 << ((min(items.shape[1], MOST_ITEMS) + 1) // 2)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from solvers import Status, SubsetSum, solve
 from solvers.exact import float_up
-from solvers.kernels.batch_rows import UNSOLVED, nearest_rows, solve_rows
+from solvers.kernels.batch_rows import UNSOLVED, RowAnswers, RowInputs, nearest_rows, solve_rows
 from solvers.kernels.half_sums import merge_with_item
 from solvers.kernels.row_sorting import sort_rows
 from solvers.kernels.two_pointers import nearest_pair
@@ -21,11 +21,11 @@ def answers_for(items, targets, *, valid=None, tolerance=np.inf, kernel=None, ob
     tolerances = np.broadcast_to(np.asarray(tolerance, dtype=float), count).copy()
     masks, upper, lower = np.zeros((count, n), dtype=bool), np.zeros(count), np.zeros(count)
     status = np.full(count, UNSOLVED, dtype=np.uint8)
-    answers = masks, upper, lower, status
+    rows, answers = RowInputs(items, targets, valid, tolerances), RowAnswers(masks, upper, lower, status)
     if kernel is None:
-        solve_rows(items, targets, valid, tolerances, objective, *answers)
+        solve_rows(rows, objective, answers)
     else:
-        kernel(items, targets, valid, tolerances, objective == "within", *answers)
+        kernel(rows, objective == "within", answers)
     return answers
 
 

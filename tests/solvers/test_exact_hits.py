@@ -227,8 +227,8 @@ MISTAKES = {
         "        while inner[j + 1] < bound:\n            key",
     ),
     "the next window's runs start late": (KERNEL, "ends[i] = j", "ends[i] = j + 1"),
-    "a tie on the left is dropped": (KERNEL, "for k in range(a, end_a):", "for k in range(a, a + 1):"),
-    "a tie on the right is dropped": (KERNEL, "for k in range(b, end_b):", "for k in range(b, b + 1):"),
+    "a tie on the left is dropped": (KERNEL, "_keep_run(left, a, end_a", "_keep_run(left, a, a + 1"),
+    "a tie on the right is dropped": (KERNEL, "_keep_run(right, b, end_b", "_keep_run(right, b, b + 1"),
     "the largest allowed size is left out": (KERNEL, "min(62, most - size) + 1", "min(62, most - size)"),
     "the smallest allowed size is left out": (KERNEL, "max(0, fewest - size)", "max(0, fewest - size + 1)"),
     "marks go elsewhere": (

@@ -225,10 +225,10 @@ def test_refused_with_file_and_line(tmp_path, case):
 
 
 def test_size_is_bounded(tmp_path, monkeypatch):
-    monkeypatch.setattr("solvers.instances.instance.MOST_NUMBERS", 100)
+    monkeypatch.setattr("solvers.instances.pages.MOST_NUMBERS", 100)
     with pytest.raises(InvalidProblemError, match="more than 100 numbers"):
         read(tmp_path, "200 5\n" + "1\n" * 200)
-    monkeypatch.setattr("solvers.instances.instance.MOST_BYTES", 1 << 20)
+    monkeypatch.setattr("solvers.instances.pages.MOST_BYTES", 1 << 20)
     with pytest.raises(InvalidProblemError, match="larger than 1 MiB"):
         read(tmp_path, b"1" * (2 << 20))
 
