@@ -96,7 +96,7 @@ def test_kinds_of_layers_are_asked_for_at_doors_only():
         ("networks/files/network_files.py", "save_network"),
         ("networks/files/onnx_files.py", "_nodes"),
         ("compiler.py", "_check"),
-        ("theory/prunings/prunings.py", "weights_of"),
+        ("theory/prunings/decision.py", "weights_of"),
     }
 
 
