@@ -217,7 +217,7 @@ MUTANTS = [
     (model_file._Builder.affine, "MidRad(offset.mid, radius)", "MidRad.point(offset.mid)"),
     (model_file._Builder.pair, "factor / new_scale", "1.0 / new_scale"),
     (model_file._Builder.pair, "_scaled(error.bias, 1.0 / new_scale)", "_zeros(layer.d_out)"),
-    (model_file._Builder.pair, "_unrolled(error.negative)", "_unrolled(error.positive)"),
+    (model_file._Builder.pair, "error.negative.toarray()", "error.positive.toarray()"),
     (output_norm.OutputNorm.linear, "== aim.output, aim.sign", "== 0, aim.sign"),
     (output_norm.OutputNorm.linear, "products[aim.output] = 1.0", "products[aim.output] = 0.0"),
     (output_norm.OutputNorm.aims, "(1.0, -1.0)", "(1.0,)"),
