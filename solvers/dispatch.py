@@ -81,23 +81,25 @@ def solve(
     """
     if not isinstance(problem, SubsetSum):
         raise InvalidProblemError(f"solve() takes a SubsetSum, got a {type(problem).__name__}")
-    goal = checked_objective(objective)
-    if goal != "nearest" and problem.tolerance is None:
+    checked = checked_objective(objective)
+    if checked != "nearest" and problem.tolerance is None:
         raise InvalidProblemError(f"objective {objective!r} needs a tolerance; give the SubsetSum one")
     limits = Limits.checked(time_limit, memory_limit, threads, seed)
     best: Solution | None = None
-    attempts = plan(problem, goal, limits) if backend == "auto" else [named(backend, problem, goal, limits)]
+    attempts = (
+        plan(problem, checked, limits) if backend == "auto" else [named(backend, problem, checked, limits)]
+    )
     reasons = []
     for attempt in attempts:
         if best is not None and best.status is Status.INFEASIBLE and not attempt.proves:
             break
         try:
-            finding = _asked(attempt, problem, goal, limits)
+            finding = _asked(attempt, problem, checked, limits)
         except UnsupportedProblemError as reason:  # seen only on a closer look at the numbers
             reasons.append(f"{attempt.backend.name}: {reason}")
             continue
         seconds = limits.clock() - limits.started
-        found = certified(problem, goal, finding, backend=attempt.backend.name, seconds=seconds)
+        found = certified(problem, checked, finding, backend=attempt.backend.name, seconds=seconds)
         best = found if best is None else _better(problem, best, found)
         if _is_final(best) or limits.expired or found.stop is Stop.INTERRUPTED:
             break

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 _HEADER = "subsetsum-nets"
 _FORMAT = "subsetsum-nets graph"
-_ORIGINS = ("origin", "by_row", "by_column")
 
 
 def write_arrays(file: IO[bytes], graph: Dag) -> None:
