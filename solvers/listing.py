@@ -78,7 +78,7 @@ def count(
     choice = enumerators(problem, backend, limits)
     try:
         return _of_first_able(choice, lambda able: able.count(problem, -1, reach, limits))
-    except OutOfTimeError:
+    except TimeoutError:
         share, counted = limits.progress.share, limits.progress.counted
         told = f"{share:.1%} of the search done" + (f", {counted:,} subsets counted" if counted else "")
         raise TimeoutError(f"count: time limit of {time_limit} s reached: {told}") from None
@@ -182,7 +182,7 @@ def _best_first(
             given = monotonic()
             yield solution
             idle += monotonic() - given
-    except OutOfTimeError:
+    except TimeoutError:
         told = f"time limit of {limits.seconds} s reached: {listed:,} subsets listed, best first"
         raise TimeoutError(f"solutions: {told}") from None
 

@@ -54,9 +54,7 @@ class GrayCode(Enumerator):
         return sum(1 for _ in self.listed(problem, above, reach, limits))
 
     def listed(self, problem: SubsetSum, above: int, reach: int, limits: Limits) -> Iterator[list[int]]:
-        for units, subset in self.allowed(problem):
-            if limits.expired:
-                raise TimeoutError("time limit reached while listing")
+        for units, subset in limits.watched(self.allowed(problem), every=1):
             if above < units <= reach:
                 yield subset
 
