@@ -78,18 +78,10 @@ class FilePart:
 
 @dataclass(frozen=True)
 class MappedRows:
-    """Rows whose items, and perhaps other arrays, are in files.
+    """Rows whose items, and perhaps other arrays, are in files."""
 
-    Attributes
-    ----------
-    rest : Rows
-        With empty arrays in place of those that are in files.
-    parts : dict from names of arrays to where they lie
-
-    """
-
-    rest: Rows
-    parts: dict[str, FilePart]
+    rest: Rows  # with empty arrays in place of those that are in files
+    parts: dict[str, FilePart]  # where arrays lie, by name
 
     @classmethod
     def of(cls, rows: Rows) -> Self | None:

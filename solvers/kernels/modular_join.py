@@ -28,22 +28,13 @@ _PAIR_BITS = 32
 
 
 class Pairing(NamedTuple):
-    """Two lists of residues modulo p: all sums of one entry of each are meant.
+    """Two lists of residues modulo p: all sums of one entry of each are meant."""
 
-    Attributes
-    ----------
-    outer : int64 array
-        Residues, ascending.
-    inner : int64 array
-        Residues less p, ascending, then the same residues, then p: for an outer entry x the sums' residues
-        are x + inner[j] over those j where that lies in [0, p).
-    outer_sizes, inner_sizes : int64 arrays
-        How many items stand behind each entry, in the same order; ``inner_sizes`` once, not twice.
-
-    """
-
-    outer: Ints
+    outer: Ints  # residues, ascending
+    # residues less p, ascending, then the same residues, then p: for an outer entry x the sums' residues are
+    # x + inner[j] over those j where that lies in [0, p)
     inner: Ints
+    # how many items stand behind each entry, in the same order; ``inner_sizes`` once, not twice
     outer_sizes: Ints
     inner_sizes: Ints
 

@@ -22,19 +22,10 @@ if TYPE_CHECKING:
 
 
 class Tensor(NamedTuple):
-    """The input or the output of a network in its ONNX file.
+    """The input or the output of a network in its ONNX file."""
 
-    Attributes
-    ----------
-    shape : tuple of int
-        With the batch axis.
-    places : list of tuple of int
-        Where in it each of the values of our flattened input or output stands.
-
-    """
-
-    shape: tuple[int, ...]
-    places: list[tuple[int, ...]]
+    shape: tuple[int, ...]  # with the batch axis
+    places: list[tuple[int, ...]]  # where in it each of the values of our flattened input or output stands
 
 
 def decimal_literal(number: float) -> str:

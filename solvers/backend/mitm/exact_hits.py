@@ -82,28 +82,15 @@ def _threads(limits: Limits) -> int:
 
 @dataclass
 class _Quarter:
-    """The subset sums of a quarter of the items, equal ones once.
+    """The subset sums of a quarter of the items, equal ones once."""
 
-    Attributes
-    ----------
-    places : the items' indices in the problem
-    vectors : their exact vectors
-    residues : int64 array, ascending
-    sizes : int64 array
-        The number of items of each; 0 where it does not matter.
-    members : list of lists
-        The masks behind each entry: subsets of one exact sum and, where it matters, one size.
-    totals : dict
-        The exact sums needed so far, by mask.
-
-    """
-
-    places: Sequence[int]
-    vectors: Sequence[Vector]
-    residues: Ints
-    sizes: Ints
+    places: Sequence[int]  # the items' indices in the problem
+    vectors: Sequence[Vector]  # their exact vectors
+    residues: Ints  # ascending
+    sizes: Ints  # the number of items of each; 0 where it does not matter
+    # the masks behind each entry: subsets of one exact sum and, where it matters, one size
     members: list[list[int]]
-    totals: dict[int, Vector]
+    totals: dict[int, Vector]  # the exact sums needed so far, by mask
 
     def total(self, mask: int) -> Vector:
         """Return the exact sum of a subset."""

@@ -97,16 +97,7 @@ class _TooManyCandidatesError(Exception):
 
 
 class _Search:
-    """The half sums of one problem, and the searches over pairs of them.
-
-    Attributes
-    ----------
-    best : (list of int or None, int)
-        The nearest of all subsets that came up so far, and its error.
-    fewest : int
-        No acceptable subset has fewer items.
-
-    """
+    """The half sums of one problem, and the searches over pairs of them."""
 
     def __init__(self, problem: SubsetSum, limits: Limits, *, grouped: bool) -> None:
         self.problem = problem
@@ -116,8 +107,8 @@ class _Search:
         self.target = problem.image.target[0]
         self.grid = grid_of(problem.image)
         self.in_python = False
-        self.best: Seen = (None, 0)
-        self.fewest = problem.sizes[0]
+        self.best: Seen = (None, 0)  # the nearest of all that came up so far
+        self.fewest = problem.sizes[0]  # no acceptable subset has fewer items
 
     # -- building ------------------------------------------------------------------------------------
 

@@ -41,30 +41,15 @@ _MOST_PAIRS = 16  # of a served member and its neighbour, that Step 1 is checked
 
 @dataclass(frozen=True)
 class Cell:
-    """All that determines a cell's answer, but for members left open when the time is up.
+    """All that determines a cell's answer, but for members left open when the time is up."""
 
-    Attributes
-    ----------
-    dimension, epsilon, kind
-        Of the packing.
-    members : int or None
-        How many are drawn; None asks about all.
-    time_limit : float
-        Seconds a member.
-    seed : int
-        Of the experiment.
-    width, trial : int
-        Which network.
-
-    """
-
-    dimension: int
+    dimension: int  # of the packing
     epsilon: float
     kind: str
-    members: int | None
-    time_limit: float
-    seed: int
-    width: int
+    members: int | None  # how many are drawn; None asks about all
+    time_limit: float  # seconds a member
+    seed: int  # of the experiment
+    width: int  # which network
     trial: int
 
     @property
@@ -100,23 +85,13 @@ class Cell:
 
 @dataclass(frozen=True)
 class CellAnswer:
-    """How many of the members asked about are served, and what the first one drawn is.
-
-    Attributes
-    ----------
-    served, not_served, unknown : int
-    first : int
-        The status of the first member drawn: one independent trial of P(success).
-    pairs : int
-        Pairs on which Step 1 was checked.
-
-    """
+    """How many of the members asked about are served, and what the first one drawn is."""
 
     served: int
     not_served: int
     unknown: int
-    first: int
-    pairs: int
+    first: int  # the status of the first member drawn: one independent trial of P(success)
+    pairs: int  # pairs on which Step 1 was checked
 
     @property
     def asked(self) -> int:

@@ -42,26 +42,13 @@ _MOST_CHUNK = 512
 
 @dataclass(frozen=True)
 class SampleDesign:
-    """What is sampled.
-
-    Attributes
-    ----------
-    law : ItemLaw
-    sizes : tuple of int
-        The numbers n of items, ascending.
-    samples : int
-        Problems of each size.
-    seed : int
-    low, high : float
-        The interval of targets.
-
-    """
+    """What is sampled."""
 
     law: ItemLaw
-    sizes: tuple[int, ...]
-    samples: int
+    sizes: tuple[int, ...]  # the numbers n of items, ascending
+    samples: int  # problems of each size
     seed: int
-    low: float = -0.5
+    low: float = -0.5  # low to high: the interval of targets
     high: float = 0.5
 
     @classmethod

@@ -14,12 +14,7 @@ class Probe:
     """A necessary condition: ``|c . (g(x) - W x)| <= epsilon ||c|| ||x||`` for one point x and direction c.
 
     Both are positive-homogeneous, so x need not lie in the ball.
-
-    Attributes
-    ----------
-    point, direction : float64 arrays, shape (d,)
-
     """
 
-    point: FloatArray
-    direction: FloatArray
+    point: FloatArray  # shape (d,)
+    direction: FloatArray  # shape (d,)
