@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from solvers.kernels.compiling import compiled
-from solvers.kernels.half_sums import merge_with_item
 from solvers.kernels.row_numbers import (
     ENDLESS,
     MOST_ITEMS,
@@ -24,9 +23,10 @@ from solvers.kernels.row_numbers import (
     taken,
     write_row,
 )
+from solvers.kernels.shared_sums import sorted_sums
 
 if TYPE_CHECKING:
-    from solvers.kernels.array_types import Ints, Masks
+    from solvers.kernels.array_types import Ints
     from solvers.kernels.row_numbers import Limbs, RowAnswers, RowInputs
 
 MOST_RIVALS = 1 << 14
@@ -109,15 +109,6 @@ def _alone_in_window(left: Ints, lefts: int, right: Ints, rights: int, low: int,
 
 
 @compiled
-def _masked_half(items: Ints, first: int, last: int) -> tuple[Ints, Masks]:
-    """Return the sorted sums of items[first:last] and the mask of each."""
-    sums, masks = np.zeros(1, np.int64), np.zeros(1, np.uint32)
-    for index in range(first, last):
-        sums, masks = merge_with_item(sums, masks, sums, masks, items[index], index - first)
-    return sums, masks
-
-
-@compiled
 def _best_rival(limbs: Limbs, window: tuple[int, int]) -> tuple[int, tuple[int, int]]:
     """Rank in both limbs every subset whose sum of high limbs lies in the window.
 
@@ -125,8 +116,8 @@ def _best_rival(limbs: Limbs, window: tuple[int, int]) -> tuple[int, tuple[int, 
     """
     high, low, m, target_high, target_low = limbs
     middle = m // 2
-    left, left_masks = _masked_half(high, 0, middle)
-    right, right_masks = _masked_half(high, middle, m)
+    left, left_masks = sorted_sums(high[:middle])
+    right, right_masks = sorted_sums(high[middle:m])
     best_mask, best = -1, (ENDLESS, 0)
     rivals = 0
     top = right.size - 1
