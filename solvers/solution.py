@@ -268,14 +268,7 @@ def exact_total_and_error(problem: SubsetSum, subset: list[int]) -> tuple[Sum, F
 
 
 def checked_objective(objective: str) -> Objective:
-    """Return ``objective`` if there is one of that name.
-
-    Raises
-    ------
-    InvalidProblemError
-        Otherwise.
-
-    """
+    """Return ``objective`` if there is one of that name; InvalidProblemError otherwise."""
     if objective not in ("nearest", "within", "sparsest"):
         raise InvalidProblemError(
             f"unknown objective {objective!r}; choose 'nearest', 'within' or 'sparsest'"

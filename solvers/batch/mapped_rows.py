@@ -62,14 +62,7 @@ class FilePart:
         return cls(path, stamp, offset, array.dtype.str, array.shape, _checksum(array))
 
     def read(self) -> NDArray[Any]:
-        """Return the array.
-
-        Raises
-        ------
-        OSError
-            If there is no such file here, or it is another.
-
-        """
+        """Return the array; OSError if there is no such file here, or it is another."""
         numbers = np.fromfile(self.path, self.dtype, math.prod(self.shape), offset=self.offset)
         if _stamp(self.path) != self.stamp or _checksum(numbers) != self.checksum:
             raise OSError(f"{self.path} is another file here, or has changed")

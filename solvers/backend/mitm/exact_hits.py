@@ -58,13 +58,7 @@ def exact_hits_refusal(problem: SubsetSum, limits: Limits) -> str | None:
 def exact_hits(problem: SubsetSum, limits: Limits) -> Iterator[list[int]]:
     """Yield every subset of an allowed cardinality whose sum is exactly the target, each once.
 
-    They come in the same order whatever the number of threads.
-
-    Raises
-    ------
-    OutOfTimeError
-        When the time limit is reached before all have been listed.
-
+    They come in the same order whatever the number of threads. OutOfTimeError when the time is up.
     """
     if simple_bound(problem) > 0:
         return
@@ -223,14 +217,7 @@ class _Search:
         self.right = _Side(second.reflected(0), third.reflected(residue(self.target)))
 
     def joined(self) -> Iterator[Joined]:
-        """Yield the pairs of both sides with equal residues, in ascending windows of residues.
-
-        Raises
-        ------
-        OutOfTimeError
-            When the time limit is reached.
-
-        """
+        """Yield the pairs of both sides with equal residues, in ascending windows of residues."""
         from solvers.kernels.modular_join import join_windows
 
         pairs = max(self.left.pairs, self.right.pairs)
