@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from subsetsum_nets.cli.app import app
-from subsetsum_nets.cli.options import Delta, Epsilon, Target, Threads, Ticket  # noqa: TC001 - typer reads them
-from subsetsum_nets.cli.terminal import Json, at_least, at_most, console, print_pairs, refusing_bad_input
+from subsetsum_nets.cli.options import Delta, Epsilon, Json, Target, Threads, Ticket, app
+from subsetsum_nets.cli.terminal import at_least, at_most, console, print_pairs, refusing_bad_input
 
 if TYPE_CHECKING:
     from subsetsum_nets.networks import Domain, ReluNetwork
