@@ -29,12 +29,7 @@ class Tensor(NamedTuple):
 
 
 def decimal_literal(number: float) -> str:
-    """Return the exact decimal expansion of a float64, with a point and without an exponent.
-
-    Raises
-    ------
-    ValueError
-        If the number is not finite.
+    """Return a finite float64's exact decimal expansion, with a point and no exponent, or raise ValueError.
 
     Examples
     --------

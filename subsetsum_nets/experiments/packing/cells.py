@@ -102,13 +102,7 @@ class CellAnswer:
 def answered(cell: Cell, packing: Packing, folder: Path | None) -> CellAnswer:
     """Return the answer of a cell, from its file if that is there, else computed and kept.
 
-    Raises
-    ------
-    ValueError
-        If the file answers another question or is damaged.
-    SoundnessError
-        If the cell contradicts Step 1 of the proof: a defect of this program.
-
+    ValueError if the file answers another question or is damaged; SoundnessError as :func:`check_step_one`.
     """
     path = None if folder is None else folder / cell.name
     if path is not None and path.exists():
@@ -150,13 +144,7 @@ def check_step_one(
 
     All prunings shown must differ and be no more than there are different ones, and up to 16 of them are
     compared with the member next to theirs: at the input where the two members differ most, the pruned
-    network is proven to be farther than epsilon from it.
-
-    Raises
-    ------
-    SoundnessError
-        If one pruning serves two.
-
+    network is proven to be farther than epsilon from it. If one pruning serves two, SoundnessError.
     """
     served = [(i, d) for i, d in zip(chosen, decisions, strict=True) if d.masks is not None]
     shown = {b"".join(np.packbits(mask).tobytes() for mask in d.masks or ()) for _, d in served}
