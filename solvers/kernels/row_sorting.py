@@ -177,7 +177,7 @@ def _nearest(limbs: Limbs, left: Ints, right: Ints, spare: Ints) -> tuple[int, t
 def sort_rows(rows: RowInputs, within: bool, answers: RowAnswers) -> None:
     """Find the nearest subset of UNSOLVED rows, unless two limbs do not hold one or its rivals are many."""
     items, targets, valid, tolerances = rows
-    masks, upper, lower, status = answers
+    status = answers.status
     numbers = room_for_numbers()
     columns, _, high, low = numbers
     widest = 1 << ((min(items.shape[1], MOST_ITEMS) + 1) // 2)
@@ -192,4 +192,4 @@ def sort_rows(rows: RowInputs, within: bool, answers: RowAnswers) -> None:
             continue
         mask, error = _nearest((high, low, m, high[m], low[m]), left, right, spare)
         if mask >= 0:
-            write_row(row, mask, columns, m, error, p, tolerances[row], within, masks, upper, lower, status)
+            write_row(row, mask, columns, m, error, p, tolerances[row], within, answers)
