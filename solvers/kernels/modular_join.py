@@ -205,25 +205,10 @@ def join_windows(
 ) -> tuple[int, Ints, Ints, Ints, Ints]:
     """Join the pairs of both sides on equal residues, from residue ``first`` on, until some window has any.
 
-    Parameters
-    ----------
-    left, right : Pairing
-    first, last : int
-        Residues in [first, last) are searched.
-    width : int
-        Residues a window; windows whose candidates exceed the capacity are halved.
-    capacity : int
-        Candidates of one side; at least the number of pairs that may share one residue.
-    fewest, most : int
-        The allowed number of items, of both pairs together.
-
-    Returns
-    -------
-    next : int
-        Where to go on: ``last`` when all is searched.
-    left_keys, left_pairs, right_keys, right_pairs : int64 arrays
-        Sorted by key, with equal sets of keys; a pair is ``i << 32 | j``.
-
+    Residues in [first, last) are searched, ``width`` a window; windows whose candidates exceed the capacity
+    of a side, at least the number of pairs that may share one residue, are halved. ``fewest`` and ``most``
+    bound the number of items of both pairs together. Returns where to go on (``last`` when all is searched)
+    and keys and pairs, left and right: sorted by key, with equal sets of keys; a pair is ``i << 32 | j``.
     """
     marks = np.empty(1 << (CELL_BITS - 6), np.int64)
     few_marks = np.empty(1 << (CELL_BITS - 6), np.int64)
