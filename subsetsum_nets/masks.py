@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from subsetsum_nets.networks.arrays import is_sparse
+from subsetsum_nets.networks.arrays import Bools, is_sparse
 from subsetsum_nets.networks.digests import array_digest
 from subsetsum_nets.networks.errors import InvalidNetworkError, NetworkFileError
 from subsetsum_nets.networks.files.atomic_files import atomic_write
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from subsetsum_nets.networks.random_networks import RandomRecipe
     from subsetsum_nets.networks.relu_network import ReluNetwork
 
-    Bools = NDArray[np.bool_]
 
 _FORMAT = "subsetsum-nets masks"
 

@@ -31,9 +31,7 @@ from subsetsum_nets.verification.certificate import Certificate
 if TYPE_CHECKING:
     from os import PathLike
 
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from subsetsum_nets.networks.arrays import Bools
     from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.networks.relu_network import ReluNetwork
 
@@ -127,7 +125,7 @@ class PrunedNetwork:
         return self.all_masks.weights
 
     @property
-    def bias_masks(self) -> list[NDArray[np.bool_] | None]:
+    def bias_masks(self) -> list[Bools | None]:
         """Masks of the biases, one per layer."""
         return self.all_masks.biases
 

@@ -46,10 +46,8 @@ from subsetsum_nets.constructions.protocol import weight_with_bias
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from numpy.typing import NDArray
-
     from subsetsum_nets.constructions.protocol import Construction, ItemLaw, RowGroup
-    from subsetsum_nets.networks.arrays import FloatArray
+    from subsetsum_nets.networks.arrays import FloatArray, Ints
     from subsetsum_nets.networks.relu_network import ReluNetwork
 
 MOST_ITEMS = 44  # offered to one row: beyond it meet in the middle takes seconds a row
@@ -209,7 +207,7 @@ def predicted_errors(group: RowGroup, rows: int, delta: float) -> FloatArray:
     return np.asarray(np.minimum(error, largest).reshape(group.place.shape))
 
 
-def expected_errors(items: FloatArray, counts: NDArray[np.int64], targets: FloatArray) -> FloatArray:
+def expected_errors(items: FloatArray, counts: Ints, targets: FloatArray) -> FloatArray:
     """Return the mean error of the nearest subset, 1 / (2^(m+1) p), for rows of items (N, m).
 
     ``counts`` of the items of each row are valid, the others 0. Out of reach it is huge. For vectors, items

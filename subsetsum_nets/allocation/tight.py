@@ -42,15 +42,12 @@ from subsetsum_nets.allocation.tight_sizing import TightSizing
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from numpy.typing import NDArray
-
     from subsetsum_nets.allocation.compile_task import CompileTask
     from subsetsum_nets.allocation.sizing import Sizing
     from subsetsum_nets.constructions.protocol import RowGroup
-    from subsetsum_nets.networks.arrays import FloatArray
+    from subsetsum_nets.networks.arrays import FloatArray, Ints
     from subsetsum_nets.networks.relu_network import ReluNetwork
 
-    Ints = NDArray[np.int64]
 
 _TRIES = (4, 2, 1)  # roots of delta: the chances of failing of the networks drawn one after the other
 _SHARES = (1.0, 0.8, 0.6)  # of the contribution that would use epsilon up if counts were no integers

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from subsetsum_nets.networks.arrays import dense_array
+from subsetsum_nets.networks.arrays import Bools, FloatArray, Ints, dense_array
 from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.errors import InvalidNetworkError
 
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from subsetsum_nets.networks.random_networks import RandomRecipe
     from subsetsum_nets.networks.relu_network import ReluNetwork
 
-    Bools = NDArray[np.bool_]
-    Ints = NDArray[np.int64]
 
 Side = Literal["positive", "negative", "both"]
 

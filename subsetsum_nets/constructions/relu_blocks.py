@@ -18,7 +18,7 @@ import numpy as np
 
 from subsetsum_nets.constructions.protocol import Construction, RowGroup, row_targets
 from subsetsum_nets.masks import NetworkMasks
-from subsetsum_nets.networks.arrays import is_sparse
+from subsetsum_nets.networks.arrays import Bools, FloatArray, is_sparse
 from subsetsum_nets.networks.distributions import Uniform
 from subsetsum_nets.networks.errors import InvalidNetworkError
 from subsetsum_nets.networks.layer_draws import DenseDraw
@@ -27,14 +27,10 @@ from subsetsum_nets.networks.random_networks import RandomRecipe
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
     from subsetsum_nets.constructions.protocol import RowPlace, Side
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.dense import Dense
     from subsetsum_nets.networks.relu_network import ReluNetwork
-
-    Bools = NDArray[np.bool_]
 
 
 class BlockConstruction(Construction):

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from typing_extensions import TypeIs
 
 FloatArray = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
 # Of the values between two layers: (d,), or (h, w, c) of images, h and w None where they may be any.
 Shape = tuple[int | None, ...]
 
@@ -93,7 +95,7 @@ def narrowed(numbers: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
     return single if np.array_equal(single, numbers) else numbers
 
 
-def _rounded(given: NDArray[Any], exact: FloatArray) -> NDArray[np.bool_]:
+def _rounded(given: NDArray[Any], exact: FloatArray) -> Bools:
     """Tell where the float64 ``exact`` differs from ``given``, which is a longdouble or a 64-bit integer."""
     if given.dtype.kind == "f":
         return np.asarray(exact.astype(given.dtype) != given)

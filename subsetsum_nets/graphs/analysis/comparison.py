@@ -10,13 +10,10 @@ import numpy as np
 from subsetsum_nets.graphs.errors import InvalidGraphError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from subsetsum_nets.graphs.dag.edges import EdgeBlock
     from subsetsum_nets.graphs.dag.graph import Dag
-    from subsetsum_nets.networks.arrays import FloatArray
+    from subsetsum_nets.networks.arrays import FloatArray, Ints
 
-    Ints = NDArray[np.int64]
     Span = tuple[int, int]
 
 

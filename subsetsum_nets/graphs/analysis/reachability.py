@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from subsetsum_nets.networks.arrays import is_sparse
+from subsetsum_nets.networks.arrays import Bools, is_sparse
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from subsetsum_nets.graphs.dag.graph import AnyDag, Dag
     from subsetsum_nets.graphs.dag.nodes import NodeLayer
 
-    Bools = NDArray[np.bool_]
 
 _LIMB = 24  # bits of a path count that are multiplied at a time: float64 sums of 2**29 of them are exact
 

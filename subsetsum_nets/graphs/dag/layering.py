@@ -11,9 +11,8 @@ from subsetsum_nets.graphs.errors import InvalidGraphError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
+    from subsetsum_nets.networks.arrays import Ints
 
-    Ints = NDArray[np.int64]
 
 MOST_LAYERS = 10_000
 UNKNOWN = -1

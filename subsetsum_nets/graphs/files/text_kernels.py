@@ -20,8 +20,6 @@ from solvers.kernels.compiling import compiled
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Bytes = NDArray[np.uint8]
-    Ints = NDArray[np.int64]
 
 LONGEST_FLOAT = 25
 LONGEST_INT = 20

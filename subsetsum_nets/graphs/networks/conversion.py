@@ -21,7 +21,7 @@ from subsetsum_nets.networks.relu_network import ReluNetwork
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
+    from subsetsum_nets.networks.arrays import Bools
 
 
 class Pruned(Protocol):
@@ -36,7 +36,7 @@ class Pruned(Protocol):
         """Masks of the weights, one per layer."""
 
     @property
-    def bias_masks(self) -> list[NDArray[np.bool_] | None]:
+    def bias_masks(self) -> list[Bools | None]:
         """Masks of the biases, one per layer."""
 
     @property

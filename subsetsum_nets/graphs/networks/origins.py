@@ -17,12 +17,10 @@ from subsetsum_nets.graphs.dag.edges import EdgeBlock, FactoredOrigin
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
     from subsetsum_nets.graphs.dag.nodes import NodeLayer
+    from subsetsum_nets.networks.arrays import Ints
     from subsetsum_nets.networks.layer_shapes import AffineLayer
 
-    Ints = NDArray[np.int64]
     Found = tuple[list[FactoredOrigin | None], list[tuple[int, int]]]
 
 

@@ -21,9 +21,7 @@ from subsetsum_nets.verification.enclosures.midrad import (
 from subsetsum_nets.verification.enclosures.ranges import Range
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from subsetsum_nets.networks.arrays import FloatArray
+    from subsetsum_nets.networks.arrays import Bools, FloatArray
 
 
 @np.errstate(over="ignore", invalid="ignore")
@@ -93,7 +91,7 @@ def range_sum(a: Range, b: Range) -> Range:
     )
 
 
-def _chosen(positive: MidRad, negative: MidRad, use_positive: NDArray[np.bool_]) -> MidRad:
+def _chosen(positive: MidRad, negative: MidRad, use_positive: Bools) -> MidRad:
     if negative is positive:
         return positive
     return MidRad(

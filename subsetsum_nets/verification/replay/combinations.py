@@ -16,12 +16,7 @@ from subsetsum_nets.verification.replay.forms import where
 from subsetsum_nets.verification.replay.ranges import ExactRange
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from subsetsum_nets.networks.arrays import FloatArray
-
-    Indices = NDArray[np.int64]
+    from subsetsum_nets.networks.arrays import Bools, FloatArray, Ints
 
 
 class Combination:
@@ -32,7 +27,7 @@ class Combination:
         self._parts: list[ExactMatrix] = [zeros(size)]
         self.fixed = Fraction(0)
 
-    def add(self, indices: Indices, values: ExactMatrix) -> None:
+    def add(self, indices: Ints, values: ExactMatrix) -> None:
         """Add a function of some variables, a column of coefficients."""
         numbers: list[Any] = [0] * self._size
         for index, number in zip(indices.tolist(), values.ints.entries(), strict=True):
@@ -41,13 +36,13 @@ class Combination:
 
     def line(
         self,
-        above: Indices,
-        under: Indices,
+        above: Ints,
+        under: Ints,
         multipliers: ExactMatrix,
         slopes: FloatArray,
         x: ExactRange,
-        on: NDArray[np.bool_],
-        off: NDArray[np.bool_],
+        on: Bools,
+        off: Bools,
         *,
         sign: int = 1,
     ) -> None:

@@ -29,15 +29,11 @@ from subsetsum_nets.verification.replay.steps import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
-    from subsetsum_nets.networks.arrays import FloatArray
+    from subsetsum_nets.networks.arrays import FloatArray, Ints
     from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.verification.records import ProgramProof
     from subsetsum_nets.verification.replay.layers import ExactLayer
     from subsetsum_nets.verification.replay.steps import Step
-
-    Indices = NDArray[np.int64]
 
 
 class ExactPairModel:
@@ -57,7 +53,7 @@ class ExactPairModel:
         self._dimension = dimension
         self._steps: list[Step] = []
         self.box = FloatBox(-floats_up(-start.low), floats_up(start.high))
-        self.outputs: Indices = np.zeros(0, dtype=np.int64)
+        self.outputs: Ints = np.zeros(0, dtype=np.int64)
         self.scale = Fraction(1)
 
     @property
@@ -93,7 +89,7 @@ class ExactPairModel:
         if len(halved) != len(layers):
             raise ValueError(f"the proof speaks of {len(halved)} layers, the target has {len(layers)}")
         of_f = of_g = np.arange(self._dimension)
-        difference: Indices | None = None  # of the inputs: none
+        difference: Ints | None = None  # of the inputs: none
         last = 0
         for layer, two_slope, relu, scale, by_parts in zip(
             layers, effective, relu_after, exponents, halved, strict=True
@@ -144,7 +140,7 @@ class ExactPairModel:
         one = _shifted(ExactMatrix.from_floats(np.eye(f.size)), -exponent)
         self.outputs = self._affine([(one, g), (-one, f)], zeros(f.size))
 
-    def _fresh(self, count: int) -> Indices:
+    def _fresh(self, count: int) -> Ints:
         start = self.box.low.size
         self.box.low = np.append(self.box.low, np.full(count, -np.inf))
         self.box.high = np.append(self.box.high, np.full(count, np.inf))
@@ -154,7 +150,7 @@ class ExactPairModel:
         step.tighten(self.box)
         self._steps.append(step)
 
-    def _affine(self, blocks: Sequence[tuple[ExactMatrix, Indices]], offset: ExactMatrix) -> Indices:
+    def _affine(self, blocks: Sequence[tuple[ExactMatrix, Ints]], offset: ExactMatrix) -> Ints:
         """Return new variables ``sum of matrix @ v + offset``."""
         out = self._fresh(offset.shape[0])
         joined = blocks[0][0]
@@ -163,12 +159,12 @@ class ExactPairModel:
         self._add(Definition(out, np.concatenate([v for _, v in blocks]), joined, offset))
         return out
 
-    def _relu(self, pre: Indices) -> Indices:
+    def _relu(self, pre: Ints) -> Ints:
         post = self._fresh(pre.size)
         self._add(Units(pre, post))
         return post
 
-    def _halves(self, values: Indices) -> tuple[Indices, Indices]:
+    def _halves(self, values: Ints) -> tuple[Ints, Ints]:
         """Return the variables max(v, 0) and min(v, 0)."""
         positive = self._relu(values)
         one = ExactMatrix.from_floats(np.eye(values.size))

@@ -25,11 +25,7 @@ from subsetsum_nets.verification.records import LineChoices
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
-    from subsetsum_nets.networks.arrays import FloatArray
-
-    BoolArray = NDArray[np.bool_]
+    from subsetsum_nets.networks.arrays import Bools, FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +108,7 @@ class Multipliers:
         """Return all of them, in the order of the fields."""
         return self.split, self.g, self.f, self.phase_g, self.phase_f
 
-    def put(self, rows: BoolArray, other: Multipliers) -> None:
+    def put(self, rows: Bools, other: Multipliers) -> None:
         """Overwrite some rows by those of ``other``."""
         for mine, theirs in zip(self.arrays(), other.arrays(), strict=True):
             mine[rows] = theirs[rows]

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from subsetsum_nets.networks.arrays import FloatArray
+    from subsetsum_nets.networks.arrays import Bools, FloatArray
     from subsetsum_nets.verification.comparison import Comparison
     from subsetsum_nets.verification.methods.zonotope.zonotope import DifferentialZonotope, Enclosure
 
@@ -260,7 +260,7 @@ class UnitSplitting:
     def _cut(
         self,
         losses: Sequence[tuple[FloatArray, FloatArray]],
-        rows: NDArray[np.bool_],
+        rows: Bools,
         region: Region,
         phases: tuple[Phase, ...],
     ) -> tuple[int, int, int] | None:
