@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from solvers import BatchSolution
 from subsetsum_nets.masks import NetworkMasks, random_counts
 from subsetsum_nets.networks.arguments import checked_integer
-from subsetsum_nets.networks.domains import Box
+from subsetsum_nets.networks.domains import Box, Domain
 from subsetsum_nets.networks.errors import NetworkFileError
 from subsetsum_nets.networks.files.network_files import load_network, save_network
 from subsetsum_nets.networks.random_networks import RandomRecipe, random_recipe_from_json
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from subsetsum_nets.networks.arrays import Bools
-    from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.networks.relu_network import ReluNetwork
 
 

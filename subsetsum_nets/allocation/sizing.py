@@ -41,12 +41,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.constructions.protocol import weight_with_bias
+from subsetsum_nets.constructions.protocol import Construction, ItemLaw, RowGroup, weight_with_bias
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from subsetsum_nets.constructions.protocol import Construction, ItemLaw, RowGroup
     from subsetsum_nets.networks.arrays import FloatArray, Ints
     from subsetsum_nets.networks.relu_network import ReluNetwork
 

@@ -33,17 +33,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.allocation.compile_task import ALLOWANCE, Allocation, Offer
+from subsetsum_nets.allocation.compile_task import ALLOWANCE, Allocation, CompileTask, Offer
 from subsetsum_nets.allocation.offered_items import with_at_most, with_items
 from subsetsum_nets.allocation.simulated_bounds import ErrorLaw, SimulatedBounds
-from subsetsum_nets.allocation.sizing import MOST_ITEMS, level
+from subsetsum_nets.allocation.sizing import MOST_ITEMS, Sizing, level
 from subsetsum_nets.allocation.tight_sizing import TightSizing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from subsetsum_nets.allocation.compile_task import CompileTask
-    from subsetsum_nets.allocation.sizing import Sizing
     from subsetsum_nets.constructions.protocol import RowGroup
     from subsetsum_nets.networks.arrays import FloatArray, Ints
     from subsetsum_nets.networks.relu_network import ReluNetwork

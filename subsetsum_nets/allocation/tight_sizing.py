@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.allocation.compile_task import ALLOWANCE
+from subsetsum_nets.allocation.compile_task import ALLOWANCE, CompileTask
 from subsetsum_nets.allocation.misses import miss_chance
 from subsetsum_nets.allocation.sizing import (
     MOST_CANDIDATES,
@@ -26,7 +26,6 @@ from subsetsum_nets.constructions.protocol import weight_with_bias
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from subsetsum_nets.allocation.compile_task import CompileTask
     from subsetsum_nets.allocation.simulated_bounds import ErrorLaw, SimulatedBounds
     from subsetsum_nets.networks.arrays import FloatArray
 

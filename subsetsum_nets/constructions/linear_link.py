@@ -13,8 +13,11 @@ import numpy as np
 
 from subsetsum_nets.constructions.protocol import (
     Construction,
+    InputSigns,
     ItemLaw,
     RowGroup,
+    RowPlace,
+    Side,
     row_targets,
 )
 from subsetsum_nets.masks import NetworkMasks, sparse_mask
@@ -27,8 +30,6 @@ from subsetsum_nets.networks.random_networks import RandomRecipe
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from subsetsum_nets.constructions.protocol import InputSigns, RowPlace, Side
-    from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.dense import Dense
     from subsetsum_nets.networks.relu_network import ReluNetwork
 

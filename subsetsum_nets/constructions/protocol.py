@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from subsetsum_nets.masks import NetworkMasks
-    from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.networks.random_networks import RandomRecipe
     from subsetsum_nets.networks.relu_network import ReluNetwork

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.constructions.protocol import Construction, RowGroup, row_targets
+from subsetsum_nets.constructions.protocol import Construction, RowGroup, RowPlace, Side, row_targets
 from subsetsum_nets.masks import NetworkMasks
 from subsetsum_nets.networks.arrays import Bools, FloatArray, is_sparse
 from subsetsum_nets.networks.distributions import Uniform
@@ -27,8 +27,6 @@ from subsetsum_nets.networks.random_networks import RandomRecipe
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from subsetsum_nets.constructions.protocol import RowPlace, Side
-    from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.dense import Dense
     from subsetsum_nets.networks.relu_network import ReluNetwork
 

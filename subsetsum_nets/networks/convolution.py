@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from subsetsum_nets.networks.arrays import Bools, FloatArray, exact_float64
+from subsetsum_nets.networks.arrays import Bools, FloatArray, Shape, exact_float64
 from subsetsum_nets.networks.errors import InvalidNetworkError, needs_input_shape
 
 if TYPE_CHECKING:
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from scipy.sparse import csr_array
     from typing_extensions import TypeIs
-
-    from subsetsum_nets.networks.arrays import Shape
 
 
 class Offset(NamedTuple):

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from subsetsum_nets.networks.arrays import FloatArray, exact_float64, is_sparse
+from subsetsum_nets.networks.arrays import FloatArray, Shape, exact_float64, is_sparse
 from subsetsum_nets.networks.errors import InvalidNetworkError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy.sparse import csr_array
-
-    from subsetsum_nets.networks.arrays import Shape
 
     Weight = FloatArray | csr_array[Any, Any]
 

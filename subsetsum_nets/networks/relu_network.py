@@ -11,18 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from subsetsum_nets.networks.arrays import FloatArray, exact_float64
+from subsetsum_nets.networks.arrays import FloatArray, Shape, exact_float64
 from subsetsum_nets.networks.dense import Dense
-from subsetsum_nets.networks.domains import Ball, Box
+from subsetsum_nets.networks.domains import Ball, Box, Domain
 from subsetsum_nets.networks.errors import InvalidNetworkError, needs_input_shape
-from subsetsum_nets.networks.layer_shapes import Layer, checked_shape, layer_shapes
+from subsetsum_nets.networks.layer_shapes import AffineLayer, ImageShape, Layer, checked_shape, layer_shapes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-    from subsetsum_nets.networks.arrays import Shape
-    from subsetsum_nets.networks.domains import Domain
-    from subsetsum_nets.networks.layer_shapes import AffineLayer, ImageShape
 
 
 class ReluNetwork:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.verification.enclosures.midrad import terms
+from subsetsum_nets.verification.enclosures.midrad import Matrix, terms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.networks.relu_network import ReluNetwork
     from subsetsum_nets.verification.enclosures.effective import TwoSlope
-    from subsetsum_nets.verification.enclosures.midrad import Matrix
 
 # Ever smaller steps, then three jumps to the far end of the domain in the direction of ascent.
 _STEPS = (*np.geomspace(1.0, 0.01, 24), 1e9, 1e9, 1e9)

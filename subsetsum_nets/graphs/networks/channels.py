@@ -10,11 +10,10 @@ from subsetsum_nets.graphs.dag.edges import EdgeBlock
 from subsetsum_nets.graphs.dag.graph import Dag
 from subsetsum_nets.graphs.dag.nodes import NodeLayer
 from subsetsum_nets.graphs.errors import InvalidGraphError
-from subsetsum_nets.graphs.networks.conversion import network_parts
+from subsetsum_nets.graphs.networks.conversion import Pruned, network_parts
 from subsetsum_nets.networks.arrays import dense_array
 
 if TYPE_CHECKING:
-    from subsetsum_nets.graphs.networks.conversion import Pruned
     from subsetsum_nets.networks.relu_network import ReluNetwork
 
 

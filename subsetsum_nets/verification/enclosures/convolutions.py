@@ -14,6 +14,7 @@ import numpy as np
 from subsetsum_nets.networks.arrays import Bools, FloatArray, dense_array
 from subsetsum_nets.networks.convolution import ConvolutionMatrix, has_kernel
 from subsetsum_nets.verification.enclosures.midrad import (
+    Matrix,
     MidRad,
     entries,
     inflate,
@@ -25,9 +26,6 @@ from subsetsum_nets.verification.enclosures.midrad import (
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from subsetsum_nets.networks.arrays import FloatArray
-    from subsetsum_nets.verification.enclosures.midrad import Matrix
 
 
 @dataclass(frozen=True, eq=False)

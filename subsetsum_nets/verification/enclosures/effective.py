@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from subsetsum_nets.networks.arrays import Bools, FloatArray, is_sparse
-from subsetsum_nets.networks.convolution import has_kernel
-from subsetsum_nets.networks.layer_groups import layer_groups
+from subsetsum_nets.networks.convolution import ConvolutionMatrix, has_kernel
+from subsetsum_nets.networks.layer_groups import LayerGroup, layer_groups
 from subsetsum_nets.verification.enclosures.convolutions import (
+    MatrixSet,
     composed,
     interleaved,
     point_set,
@@ -24,6 +25,7 @@ from subsetsum_nets.verification.enclosures.convolutions import (
     side_by_side,
 )
 from subsetsum_nets.verification.enclosures.midrad import (
+    Matrix,
     MidRad,
     affine,
     entries,
@@ -34,13 +36,8 @@ from subsetsum_nets.verification.enclosures.midrad import (
 )
 
 if TYPE_CHECKING:
-    from subsetsum_nets.networks.arrays import FloatArray
-    from subsetsum_nets.networks.convolution import ConvolutionMatrix
-    from subsetsum_nets.networks.layer_groups import LayerGroup
     from subsetsum_nets.networks.layer_shapes import AffineLayer
     from subsetsum_nets.networks.relu_network import ReluNetwork
-    from subsetsum_nets.verification.enclosures.convolutions import MatrixSet
-    from subsetsum_nets.verification.enclosures.midrad import Matrix
 
 
 @dataclass(frozen=True, eq=False)

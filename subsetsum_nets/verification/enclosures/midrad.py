@@ -16,18 +16,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from subsetsum_nets.networks.arrays import Bools, FloatArray, is_sparse
-from subsetsum_nets.networks.convolution import has_kernel
+from subsetsum_nets.networks.convolution import ConvolutionMatrix, has_kernel
 from subsetsum_nets.networks.norms import check_norm
 from subsetsum_nets.verification.errors import BoundOverflowError, SoundnessError
-
-if TYPE_CHECKING:
-    from subsetsum_nets.networks.arrays import FloatArray
-    from subsetsum_nets.networks.convolution import ConvolutionMatrix
 
 UNIT = 2.0**-53
 TINY = 2.0**-1022

@@ -9,6 +9,7 @@ import numpy as np
 
 from subsetsum_nets.verification.enclosures.midrad import (
     TINY,
+    Matrix,
     MidRad,
     affine,
     inflate,
@@ -24,7 +25,6 @@ from subsetsum_nets.verification.enclosures.midrad import (
 
 if TYPE_CHECKING:
     from subsetsum_nets.networks.arrays import FloatArray
-    from subsetsum_nets.verification.enclosures.midrad import Matrix
 
 
 def spectral_norm_up(matrix: MidRad) -> float:

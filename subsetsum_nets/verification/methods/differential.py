@@ -18,6 +18,7 @@ import numpy as np
 from subsetsum_nets.networks.norms import check_norm
 from subsetsum_nets.verification.enclosures.convolutions import geometry, larger_products_up, seen_entries
 from subsetsum_nets.verification.enclosures.midrad import (
+    Matrix,
     entries,
     inflate,
     norm_up,
@@ -26,7 +27,7 @@ from subsetsum_nets.verification.enclosures.midrad import (
     times_up,
     with_entries,
 )
-from subsetsum_nets.verification.enclosures.ranges import domain_range, network_ranges
+from subsetsum_nets.verification.enclosures.ranges import Range, domain_range, network_ranges
 from subsetsum_nets.verification.results import LayerBound, MethodBound
 
 if TYPE_CHECKING:
@@ -37,8 +38,6 @@ if TYPE_CHECKING:
     from subsetsum_nets.networks.relu_network import ReluNetwork
     from subsetsum_nets.verification.comparison import Comparison
     from subsetsum_nets.verification.enclosures.effective import LayerErrors
-    from subsetsum_nets.verification.enclosures.midrad import Matrix
-    from subsetsum_nets.verification.enclosures.ranges import Range
 
 
 class DifferentialRecursion:

@@ -15,23 +15,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from subsetsum_nets.verification.enclosures.convolution_norms import operator_norm_up
-from subsetsum_nets.verification.enclosures.convolutions import point_set
-from subsetsum_nets.verification.enclosures.midrad import (
-    inflate,
-    norm_up,
-    product_up,
-    times_up,
-)
-from subsetsum_nets.verification.enclosures.ranges import domain_range
+from subsetsum_nets.verification.enclosures.convolutions import MatrixSet, point_set
+from subsetsum_nets.verification.enclosures.midrad import inflate, norm_up, product_up, times_up
+from subsetsum_nets.verification.enclosures.ranges import Range, domain_range
 from subsetsum_nets.verification.results import LayerBound, MethodBound
 
 if TYPE_CHECKING:
     from subsetsum_nets.networks.arrays import Bools
     from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.verification.comparison import Comparison
-    from subsetsum_nets.verification.enclosures.convolutions import MatrixSet
     from subsetsum_nets.verification.enclosures.effective import TwoSlope
-    from subsetsum_nets.verification.enclosures.ranges import Range
 
 
 def norms_bound(comparison: Comparison) -> MethodBound:

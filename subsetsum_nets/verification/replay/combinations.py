@@ -5,13 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from subsetsum_nets.verification.replay.arithmetic import (
-    ExactMatrix,
-    maximum,
-    minimum,
-    positive_part,
-    zeros,
-)
+from subsetsum_nets.verification.replay.arithmetic import ExactMatrix, maximum, minimum, positive_part, zeros
 from subsetsum_nets.verification.replay.forms import where
 from subsetsum_nets.verification.replay.ranges import ExactRange
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from subsetsum_nets.verification.errors import UnsupportedStructureError
 from subsetsum_nets.verification.replay.arithmetic import ExactMatrix, positive_part
 from subsetsum_nets.verification.replay.forms import ExactFeatures, error_of_relu
-from subsetsum_nets.verification.replay.zonotope import deviation_error, exact_slope
+from subsetsum_nets.verification.replay.zonotope import ExactPairRanges, deviation_error, exact_slope
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.verification.records import LineChoices, RowsProof
     from subsetsum_nets.verification.replay.exact_comparison import ExactComparison
-    from subsetsum_nets.verification.replay.zonotope import ExactPairRanges
 
 # For each layer the phases of its units in g and in f: two lists of 1, -1 or 0.
 Signs = tuple[list[int], list[int]]

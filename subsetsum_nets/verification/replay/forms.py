@@ -11,13 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from subsetsum_nets.verification.replay.arithmetic import (
-    BITS,
-    ExactMatrix,
-    entrywise,
-    maximum,
-    positive_part,
-)
+from subsetsum_nets.verification.replay.arithmetic import BITS, ExactMatrix, entrywise, maximum, positive_part
 from subsetsum_nets.verification.replay.ranges import ExactRange, ball_center, ball_reach, domain_range
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from subsetsum_nets.verification.errors import SoundnessError
 from subsetsum_nets.verification.replay.arithmetic import ExactMatrix, float_up
 from subsetsum_nets.verification.replay.layers import exact_layers
 from subsetsum_nets.verification.replay.pair_model import ExactPairModel
-from subsetsum_nets.verification.replay.steps import EmptyBoxError
+from subsetsum_nets.verification.replay.steps import EmptyBoxError, FloatBox
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.verification.records import MilpNode, MilpProof
     from subsetsum_nets.verification.replay.exact_comparison import ExactComparison
-    from subsetsum_nets.verification.replay.steps import FloatBox
 
 _TWO = 2
 

@@ -22,6 +22,7 @@ from subsetsum_nets.verification.replay.steps import (
     FloatBox,
     NegativeParts,
     Pairs,
+    Step,
     Units,
     floats_up,
 )
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.verification.records import ProgramProof
     from subsetsum_nets.verification.replay.layers import ExactLayer
-    from subsetsum_nets.verification.replay.steps import Step
 
 
 class ExactPairModel:

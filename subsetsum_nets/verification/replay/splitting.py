@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from subsetsum_nets.networks.domains import Box
-from subsetsum_nets.verification.records import BoxProof, RowsProof
+from subsetsum_nets.verification.records import PHASES_OF_PART, BoxProof, RowsProof, SplitProof, UnitProof
 from subsetsum_nets.verification.replay.arithmetic import (
     ExactMatrix,
     maximum,
@@ -22,7 +22,7 @@ from subsetsum_nets.verification.replay.arithmetic import (
     norm_up,
     positive_part,
 )
-from subsetsum_nets.verification.replay.dual import ReplayedDual
+from subsetsum_nets.verification.replay.dual import ReplayedDual, Signs
 from subsetsum_nets.verification.replay.forms import where
 from subsetsum_nets.verification.replay.ranges import ExactRange
 from subsetsum_nets.verification.replay.zonotope import ExactPairRanges, ReplayedZonotope
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from subsetsum_nets.networks.arrays import FloatArray
-    from subsetsum_nets.verification.records import PHASES_OF_PART, SplitProof, UnitProof
-    from subsetsum_nets.verification.replay.dual import Signs
     from subsetsum_nets.verification.replay.exact_comparison import ExactComparison
 
 

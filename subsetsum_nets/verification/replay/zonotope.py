@@ -14,13 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from subsetsum_nets.verification.replay.arithmetic import (
-    ExactMatrix,
-    half,
-    maximum,
-    positive_part,
-    zeros,
-)
+from subsetsum_nets.verification.replay.arithmetic import ExactMatrix, half, maximum, positive_part, zeros
 from subsetsum_nets.verification.replay.forms import (
     ExactFeatures,
     ExactForms,

@@ -18,23 +18,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.verification.comparison import SearchOptions
+from subsetsum_nets.verification.comparison import Comparison, SearchOptions
 from subsetsum_nets.verification.enclosures.ranges import Range
 from subsetsum_nets.verification.errors import SoundnessError
 from subsetsum_nets.verification.falsifier import falsify, lower_bound_near
-from subsetsum_nets.verification.methods.milp.certified_lp import BallCuts, Program, total_up
+from subsetsum_nets.verification.methods.milp.certified_lp import BallCuts, Program, Proposal, total_up
 from subsetsum_nets.verification.methods.milp.output_norm import Aim, OutputNorm, chord_of_magnitude_up
 from subsetsum_nets.verification.methods.milp.pair_model import Definition, EmptyBoxError, pair_model
-from subsetsum_nets.verification.records import MilpNode, MilpProof
-from subsetsum_nets.verification.results import Bracket
+from subsetsum_nets.verification.records import MilpNode, MilpProof, ProgramProof
+from subsetsum_nets.verification.results import Bracket, LowerBound
 
 if TYPE_CHECKING:
     from subsetsum_nets.networks.arrays import Bools, FloatArray
-    from subsetsum_nets.verification.comparison import Comparison
-    from subsetsum_nets.verification.methods.milp.certified_lp import Proposal
     from subsetsum_nets.verification.methods.milp.pair_model import PairModel
-    from subsetsum_nets.verification.records import ProgramProof
-    from subsetsum_nets.verification.results import LowerBound
 
 
 _TARGET_GAP = 2e-7  # where a node is given up, in the norm

@@ -23,7 +23,6 @@ from subsetsum_nets.verification.methods.milp.certified_lp import Equalities, In
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.relu_network import ReluNetwork
     from subsetsum_nets.verification.comparison import Comparison
     from subsetsum_nets.verification.enclosures.effective import TwoSlope

@@ -25,6 +25,7 @@ import numpy as np
 
 from subsetsum_nets.verification.enclosures.midrad import (
     TINY,
+    Matrix,
     finite,
     inflate,
     product_up,
@@ -46,7 +47,6 @@ if TYPE_CHECKING:
 
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.verification.comparison import Comparison
-    from subsetsum_nets.verification.enclosures.midrad import Matrix
     from subsetsum_nets.verification.enclosures.ranges import Range
     from subsetsum_nets.verification.methods.relu_relaxations import PairRanges
     from subsetsum_nets.verification.methods.zonotope.input_features import InputFeatures

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from subsetsum_nets.networks.domains import Box
-from subsetsum_nets.verification.records import BoxProof
+from subsetsum_nets.verification.records import BoxProof, ChosenSlopes
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.verification.comparison import Comparison
     from subsetsum_nets.verification.methods.zonotope.zonotope import DifferentialZonotope, Enclosure
-    from subsetsum_nets.verification.records import ChosenSlopes
 
 _BATCH = 32  # boxes that are halved in a round
 

@@ -38,7 +38,7 @@ from subsetsum_nets.verification.methods.zonotope.affine_forms import (
 )
 from subsetsum_nets.verification.methods.zonotope.input_features import InputFeatures
 from subsetsum_nets.verification.methods.zonotope.norms import forms_norm_up
-from subsetsum_nets.verification.records import ChosenSlopes
+from subsetsum_nets.verification.records import ChosenSlopes, ReluSlopes
 from subsetsum_nets.verification.results import LayerBound, MethodBound
 
 if TYPE_CHECKING:
@@ -49,7 +49,6 @@ if TYPE_CHECKING:
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.verification.comparison import Comparison
-    from subsetsum_nets.verification.records import ReluSlopes
 
 _MAX_ENTRIES = 2**27  # float64 entries of one array of generators: 1 GiB
 _MOST_INPUT_ENTRIES = 2**28  # symbols of the inputs times units; cannot be left out
