@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from subsetsum_nets.verification.replay.arithmetic import ExactMatrix, maximum, minimum, positive_part, zeros
-from subsetsum_nets.verification.replay.forms import where
+from subsetsum_nets.verification.replay.forms import scaled_rows, where
 from subsetsum_nets.verification.replay.ranges import ExactRange
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Combination:
         if sign < 0:
             x = ExactRange(-x.high, -x.low)
             weights = -multipliers
-        sloped = [times(t, end) for end in (x.low, x.high)]
+        sloped = [scaled_rows(t, end) for end in (x.low, x.high)]
         b, by_x, by_zero = (
             maximum(*(value - line for value, line in zip(values, sloped, strict=True)))
             for values in (
@@ -60,7 +60,7 @@ class Combination:
         b = where(on.tolist(), minimum(b, by_x), b)
         b = where(off.tolist(), minimum(b, by_zero), b)
         self.add(above, weights)
-        self.add(under, -times(t, weights))
+        self.add(under, -scaled_rows(t, weights))
         self.fixed += dot(multipliers, b)
 
     def column(self) -> ExactMatrix:
@@ -69,11 +69,6 @@ class Combination:
         for part in others:
             total = total + part
         return total
-
-
-def times(a: ExactMatrix, b: ExactMatrix) -> ExactMatrix:
-    """Return the entrywise product of two columns."""
-    return a.T.scaled_columns(b).T
 
 
 def dot(a: ExactMatrix, b: ExactMatrix) -> Fraction:

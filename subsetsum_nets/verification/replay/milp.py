@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from subsetsum_nets.verification.records import MilpNode, MilpProof
     from subsetsum_nets.verification.replay.exact_comparison import ExactComparison
 
-_TWO = 2
-
 
 def replayed_milp(pair: ExactComparison, proof: MilpProof) -> Fraction:
     """Bound sup ||f - g|| over the parts that a branch and bound has cut the domain into.
@@ -173,7 +171,7 @@ class _Replay:
             except EmptyBoxError:
                 return []
             return [_Part(node.children[0], box, cone, part)]
-        if len(node.children) != _TWO:
+        if len(node.children) != 2:
             raise ValueError(f"the proof is not complete: a cut has {len(node.children)} parts, not 2")
         if node.variable >= 0:
             parts = []

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from subsetsum_nets.verification.replay.arithmetic import ExactMatrix, maximum, row_norms_up, zeros
-from subsetsum_nets.verification.replay.combinations import Combination, dot, times
+from subsetsum_nets.verification.replay.combinations import Combination, dot
+from subsetsum_nets.verification.replay.forms import scaled_rows
 from subsetsum_nets.verification.replay.ranges import ball_center, domain_range
 from subsetsum_nets.verification.replay.steps import (
     Definition,
@@ -202,7 +203,7 @@ class ExactPairModel:
             rows, fixed = self._rows(box, program)
             linear = linear - rows
         ends = box.part(np.arange(linear.shape[0]))
-        largest = maximum(times(linear, ends.low), times(linear, ends.high))
+        largest = maximum(scaled_rows(linear, ends.low), scaled_rows(linear, ends.high))
         return fixed + sum(largest.fractions(), Fraction(0))
 
     def _rows(self, box: FloatBox, program: ProgramProof) -> tuple[ExactMatrix, Fraction]:

@@ -34,9 +34,6 @@ if TYPE_CHECKING:
     from subsetsum_nets.verification.replay.exact_comparison import ExactComparison
 
 
-_TWO = 2
-
-
 def replayed_splitting(pair: ExactComparison, proof: SplitProof) -> Fraction:
     """Bound sup ||f - g|| over the parts that a search has cut the domain into.
 
@@ -90,7 +87,7 @@ def _largest_of_boxes(
     todo = [(*ends, proof)]
     while todo:
         low, high, part = todo.pop()
-        halves = part.halves[:2] if len(part.halves) >= _TWO else []
+        halves = part.halves[:2] if len(part.halves) >= 2 else []
         if not halves or part.bound <= upper:
             bound = zonotope.bound(Box(low, high), part.slopes)
             if not halves or bound <= upper:
@@ -183,7 +180,7 @@ class _ReplayedUnits:
                 if of_layer == index:
                     given[network][unit] = sign
             g, f = (_clipped(r, sign) for r, sign in zip((before.g, before.f), given, strict=True))
-            region.append(ExactPairRanges(g, f, before.deviation).tightened())
+            region.append(before._replace(g=g, f=f).tightened())
             signs.append(given)
         return region, signs
 
@@ -211,9 +208,7 @@ class _ReplayedUnits:
                 bounds = self._dual.bound(index, stated, region, signs)
                 limit = _cut_down(limit, units[start : start + proof.p.shape[0]], bounds)
             limits.append(limit)
-        ranges = {"g": before.g, "f": before.f, "deviation": before.deviation}
-        ranges[name] = ExactRange(-limits[1], limits[0])
-        return ExactPairRanges(**ranges).tightened()
+        return before._replace(**{name: ExactRange(-limits[1], limits[0])}).tightened()
 
 
 def _objectives_cover(objectives: Sequence[FloatArray], outputs: int, norm: str) -> bool:
