@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -111,8 +110,6 @@ class InputSplitting:
 
     def _bounded(self, box: tuple[FloatArray, FloatArray]) -> tuple[float, FloatArray, ChosenSlopes | None]:
         enclosure = self._zonotope.enclose(Box(*box))
-        if enclosure is None:
-            return -math.inf, np.zeros(box[0].size), None
         slopes = enclosure.record() if self._record else None
         return enclosure.norm_up(self._norm), _influence(enclosure), slopes
 
