@@ -14,8 +14,7 @@ from subsetsum_nets.masks import random_counts
 from subsetsum_nets.networks.arguments import checked_integer, checked_number, checked_positive
 from subsetsum_nets.networks.digests import network_digest
 from subsetsum_nets.networks.domains import Ball, Box, Domain
-from subsetsum_nets.networks.relu_network import ReluNetwork
-from subsetsum_nets.networks.sparse_form import sparse_form
+from subsetsum_nets.networks.relu_network import ReluNetwork, sparse_form
 from subsetsum_nets.pruned_network import PrunedNetwork
 from subsetsum_nets.rounds import Rounds
 from subsetsum_nets.row_batches import solve_groups

@@ -14,7 +14,7 @@ from subsetsum_nets.networks.domains import Box, Domain
 from subsetsum_nets.networks.errors import NetworkFileError
 from subsetsum_nets.networks.files.network_files import load_network, save_network
 from subsetsum_nets.networks.random_networks import RandomRecipe, random_recipe_from_json
-from subsetsum_nets.networks.sparse_form import sparse_form
+from subsetsum_nets.networks.relu_network import sparse_form
 from subsetsum_nets.ticket_folder import (
     CERTIFICATE,
     FORMAT,

@@ -245,6 +245,11 @@ def _log_density(items: FloatArray, targets: FloatArray) -> FloatArray:
     return np.where(inside, log_density, -np.inf)
 
 
+def most_items(groups: Sequence[RowGroup]) -> int:
+    """Return the most items that a row has; at least 1."""
+    return max((int(group.valid.sum(axis=2).max(initial=1)) for group in groups), default=1)
+
+
 def wider(
     construction: Construction,
     sizing: Sizing,
@@ -261,8 +266,7 @@ def wider(
     """
     if not sizing.enough:
         return None
-    offered = max((int(group.valid.sum(axis=2).max(initial=1)) for group in groups), default=1)
-    per_item = candidates / max(1, min(offered, candidates))
+    per_item = candidates / max(1, min(most_items(groups), candidates))
     halvings = math.log2(max(worst_ratio, 2.0)) * max((g.place.dimension for g in groups), default=1)
     more = math.ceil(halvings * max(per_item, 1 / construction.law.share))
     return max(sizing.candidates, candidates + more)

@@ -34,6 +34,17 @@ def dense_array(weight: Any) -> FloatArray:
     return dense
 
 
+def csr_of_nonzeros(weight: Any) -> csr_array[Any, Any]:
+    """Return a matrix, numpy or scipy.sparse, as CSR of its nonzero entries; that one stays as it is."""
+    from scipy.sparse import csr_array
+
+    matrix = csr_array(weight.tocsr() if hasattr(weight, "tocsr") else weight)
+    if not matrix.data.all():
+        matrix = matrix.copy()
+        matrix.eliminate_zeros()
+    return matrix
+
+
 def exact_float64(values: Any, what: str) -> FloatArray:
     """Return ``values`` as a read-only float64 array holding exactly the given numbers.
 

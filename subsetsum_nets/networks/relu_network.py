@@ -255,6 +255,17 @@ class ReluNetwork:
         )
 
 
+def sparse_form(network: ReluNetwork) -> ReluNetwork:
+    """Return the same function with every dense weight as CSR of its nonzeros: how pruned ones are kept.
+
+    Kernels of convolutional layers stay as they are.
+
+    >>> sparse_form(ReluNetwork([Dense([[0.0, 2.0]])])).parameters
+    1
+    """
+    return network.with_layers([layer.sparse() for layer in network.layers])
+
+
 def _flat(values: FloatArray) -> FloatArray:
     """Return every entry of a batch as a vector in row-major order."""
     return values.reshape(len(values), math.prod(values.shape[1:]))

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from subsetsum_nets.networks.arguments import checked_integer, checked_positive, checked_seconds
+from subsetsum_nets.networks.arguments import check_norm, checked_integer, checked_positive, checked_seconds
 from subsetsum_nets.networks.domains import Ball, Box, Domain
-from subsetsum_nets.networks.norms import check_norm
 from subsetsum_nets.networks.relu_network import ReluNetwork
 from subsetsum_nets.verification.enclosures.effective import TwoSlope, effective_layers
 from subsetsum_nets.verification.errors import BoundOverflowError, UnsupportedStructureError

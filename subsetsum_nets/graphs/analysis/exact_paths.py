@@ -14,6 +14,7 @@ import numpy as np
 
 from subsetsum_nets.graphs.errors import InvalidGraphError
 from subsetsum_nets.networks.arrays import Bools, FloatArray, Ints, exact_float64
+from subsetsum_nets.verification.replay.arithmetic import dyadic
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,9 +77,6 @@ class _Rows:
     numbers: Integers
     exponent: int
     width: int
-
-    def scaled(self, exponent: int) -> Integers:
-        return self.numbers << (exponent - self.exponent) if self.numbers.size else self.numbers
 
     def dense(self) -> Integers:
         matrix = np.zeros((len(self.indptr) - 1, self.width), dtype=object)
@@ -213,17 +211,8 @@ def integers(values: FloatArray) -> tuple[Integers, int]:
     >>> integers(np.array([0.5, -3.0]))
     (array([1, -6], dtype=object), 1)
     """
-    fractions, exponents = np.frexp(values)
-    whole = np.ldexp(fractions, 53).astype(np.int64)
-    exponents = exponents.astype(np.int64) - 53
-    low = whole & -whole
-    zeros = np.frexp(np.where(low == 0, 1, low).astype(np.float64))[1].astype(np.int64) - 1
-    whole, exponents = whole >> zeros, exponents + zeros
-    nonzero = whole != 0
-    least = int(exponents[nonzero].min(initial=0)) if nonzero.any() else 0
-    shifts = np.where(nonzero, exponents - least, 0)
-    numbers = whole.astype(object) << shifts.astype(object) if whole.size else whole.astype(object)
-    return numbers, -least
+    numbers, shifts, exponent = dyadic(values)
+    return numbers.astype(object) << shifts.astype(object), exponent
 
 
 def _signs(active: Any, layer: NodeLayer) -> Bools:

@@ -78,6 +78,11 @@ class NodeLayer:
         return np.where(self.bias_kept, self.bias, 0.0)
 
     @property
+    def offset(self) -> FloatArray:
+        """The kept bias, zeros where there is none."""
+        return np.zeros(self.size) if self.kept_bias is None else self.kept_bias
+
+    @property
     def keeps_bias(self) -> Bools:
         """Which biases are kept, shape (size,)."""
         return np.ones(self.size, dtype=bool) if self.bias_kept is None else self.bias_kept

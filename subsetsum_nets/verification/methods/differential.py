@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.networks.norms import check_norm
+from subsetsum_nets.networks.arguments import check_norm
 from subsetsum_nets.verification.enclosures.convolutions import geometry, larger_products_up, seen_entries
 from subsetsum_nets.verification.enclosures.midrad import (
     Matrix,

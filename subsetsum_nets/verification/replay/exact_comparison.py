@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
-from subsetsum_nets.networks.norms import check_norm
+from subsetsum_nets.networks.arguments import check_norm
 from subsetsum_nets.verification.replay.layers import ExactLayer, exact_effective_layers, exact_layers
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.networks.norms import check_norm
+from subsetsum_nets.networks.arguments import check_norm
 from subsetsum_nets.verification.enclosures.midrad import (
     MidRad,
     inflate,
