@@ -63,11 +63,7 @@ class NetworkMasks:
         for layer, mask, bias_mask in zip(network.layers, self.weights, self.biases, strict=True):
             bias = None if layer.bias is None else np.where(bias_mask, layer.bias, 0.0)  # type: ignore[arg-type]
             weight = layer.stored
-            kept = (
-                weight.multiply(mask).tocsr()
-                if is_sparse(weight)
-                else np.where(mask, np.asarray(weight), 0.0)
-            )
+            kept = weight.multiply(mask).tocsr() if is_sparse(weight) else np.where(mask, weight, 0.0)
             layers.append(layer.with_stored(kept, bias))
         return network.with_layers(layers)
 

@@ -74,14 +74,7 @@ class ErrorLaw:
 
 
 class SimulatedBounds:
-    """Bounds for one task, as a function of the expected errors of its rows.
-
-    Parameters
-    ----------
-    task : CompileTask
-    law : ErrorLaw
-
-    """
+    """Bounds for one task, as a function of the expected errors of its rows."""
 
     def __init__(self, task: CompileTask, law: ErrorLaw) -> None:
         self._task, self._target, self._domain, self._law = task, task.target, task.domain, law

@@ -35,15 +35,7 @@ _ONE_ROW = 0.25  # of epsilon, that one row may take up
 
 
 class TightSizing:
-    """Sizes for one task, before any network is drawn.
-
-    Parameters
-    ----------
-    task : CompileTask
-    bounds : SimulatedBounds
-    law : ErrorLaw
-
-    """
+    """Sizes for one task, before any network is drawn."""
 
     def __init__(self, task: CompileTask, bounds: SimulatedBounds, law: ErrorLaw) -> None:
         self._task, self._bounds, self._law = task, bounds, law

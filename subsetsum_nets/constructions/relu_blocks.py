@@ -137,11 +137,7 @@ def _blocks(layer: Dense) -> int:
 
 def _candidates(target: ReluNetwork, random: ReluNetwork, index: int) -> int:
     """Return n of the pair of layers for target layer ``index``, or raise InvalidNetworkError."""
-    layer, first, second = (
-        target.dense_layers[index],
-        random.dense_layers[2 * index],
-        random.dense_layers[2 * index + 1],
-    )
+    layer, (first, second) = target.dense_layers[index], random.dense_layers[2 * index : 2 * index + 2]
     blocks = _blocks(layer)
     if is_sparse(first.weight) or is_sparse(second.weight):
         raise InvalidNetworkError(f"layers {2 * index} and {2 * index + 1} must be dense")

@@ -25,10 +25,6 @@ def channel_graph(network: ReluNetwork | Pruned) -> Dag:
     channel. It is kept where any of these weights is kept. Units of dense layers are nodes as ever, and an
     edge between two of them has its weight, sign included.
 
-    Parameters
-    ----------
-    network : ReluNetwork or PrunedNetwork
-
     Raises
     ------
     TypeError

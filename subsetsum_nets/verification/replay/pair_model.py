@@ -105,10 +105,7 @@ class ExactPairModel:
                 blocks.append((error.positive, of_g))
             else:
                 raise ValueError("the proof takes inputs of g for nonnegative that may be negative")
-            d = self._affine(
-                [(_shifted(matrix, -scale), v) for matrix, v in blocks],
-                _shifted(error.bias, -scale),
-            )
+            d = self._affine([(_shifted(m, -scale), v) for m, v in blocks], _shifted(error.bias, -scale))
             one = ExactMatrix.from_floats(np.eye(d.size))
             y = self._affine([(one, z), (_shifted(one, scale), d)], zeros(d.size))
             if relu:

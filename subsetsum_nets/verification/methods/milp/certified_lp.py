@@ -272,10 +272,7 @@ def total_up(parts: Any) -> float:
 
 
 def sparse_rows(
-    rows: list[Ints],
-    columns: list[Ints],
-    values: list[FloatArray],
-    shape: tuple[int, int],
+    rows: list[Ints], columns: list[Ints], values: list[FloatArray], shape: tuple[int, int]
 ) -> csr_array[Any, Any]:
     """Return a CSR matrix from lists of triplet arrays."""
     from scipy.sparse import csr_array

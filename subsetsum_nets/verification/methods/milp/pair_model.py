@@ -316,15 +316,9 @@ class _Builder:
             if target.relu_after[index]:
                 of_f, of_g, e = self.relu(z), self.relu(y), self.fresh(d.size)
                 self.add(Pairs(z, y, d, e, np.full(d.size, scale)))
-                link = np.eye(d.size)  # g's value is f's plus s e
-                self.add(
-                    Definition(
-                        of_g,
-                        np.concatenate([of_f, e]),
-                        np.concatenate([link, scale * link], axis=1),
-                        _zeros(d.size),
-                    )
-                )
+                one = np.eye(d.size)
+                link = np.concatenate([one, scale * one], axis=1)  # g's value is f's plus s e
+                self.add(Definition(of_g, np.concatenate([of_f, e]), link, _zeros(d.size)))
                 difference = e
             else:
                 of_f, of_g, difference = z, y, d
@@ -371,10 +365,7 @@ def pair_model(comparison: Comparison) -> PairModel:
         scale = _power_of_two(float(finite(largest).max()))
         builder.scales.append(scale)
         outputs = builder.affine(
-            [
-                (MidRad.point(np.eye(f.size) / scale), g),
-                (MidRad.point(-np.eye(f.size) / scale), f),
-            ],
+            [(MidRad.point(np.eye(f.size) / scale), g), (MidRad.point(-np.eye(f.size) / scale), f)],
             _zeros(f.size),
         )
     units = [step for step in builder.steps if isinstance(step, Units)]

@@ -71,10 +71,6 @@ class UnitSplitting:
     record : bool
         Whether to keep ``proof``.
 
-    Attributes
-    ----------
-    proof : UnitProof or None
-
     Raises
     ------
     UnsupportedStructureError
