@@ -295,7 +295,7 @@ class UnitSplitting:
                 high = np.where(sign < 0.0, np.minimum(high, 0.0), high)
                 clipped.append(Range(low, high))
             d = Range(*(np.broadcast_to(v, shape) for v in root.deviation))
-            before.append(PairRanges(*clipped, d).tightened())
+            before.append(PairRanges(clipped[0], clipped[1], d).tightened())
             phase_g.append(signs[0])
             phase_f.append(signs[1])
         return Region(before, phase_g, phase_f)
