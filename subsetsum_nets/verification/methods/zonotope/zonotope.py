@@ -131,11 +131,6 @@ class DifferentialZonotope:
                 f"needs arrays of {entries} entries, more than {_MOST_INPUT_ENTRIES}; use 'differential'"
             )
 
-    @property
-    def depth(self) -> int:
-        """Number of layers of the target."""
-        return len(self._layers)
-
     def enclose(
         self,
         domain: Domain,
@@ -171,7 +166,7 @@ class DifferentialZonotope:
         still = np.zeros(inputs.low.size)
         after = PairRanges(inputs, inputs, Range(still, still))
         layers, befores, chosen = [], [], []
-        for index in range(self.depth):
+        for index in range(len(self._layers)):
             if index:
                 y, d = self._linear_layer(index, y, d, after)
             before = self._ranges(index, domain, after, y, d)
@@ -184,7 +179,7 @@ class DifferentialZonotope:
                 slope = choose_slopes(before) if slope is None else on_grid(slope)
                 y, d = self._relu(y, d, before, slope)
                 after = before.relu()
-                if index == self.depth - 1:
+                if index == len(self._layers) - 1:
                     after = after._replace(deviation=after.deviation.meet(d.range()))
             layers.append(self._layer_bound(index, inputs, before, after))
             befores.append(before)
