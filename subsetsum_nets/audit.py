@@ -16,8 +16,8 @@ from subsetsum_nets.networks.arrays import exact_float64
 from subsetsum_nets.networks.digests import network_digest
 from subsetsum_nets.networks.errors import InvalidNetworkError
 from subsetsum_nets.networks.files.network_files import load_network
-from subsetsum_nets.networks.random_networks import random_recipe_from_json
-from subsetsum_nets.networks.sparse_form import sparse_form
+from subsetsum_nets.networks.random_networks import RandomRecipe, random_recipe_from_json
+from subsetsum_nets.networks.relu_network import sparse_form
 from subsetsum_nets.ticket_folder import CERTIFICATE, MASKS, PRUNED, RANDOM, TARGET
 from subsetsum_nets.verification import Comparison, VerificationResult, verify
 from subsetsum_nets.verification.certificate import Certificate, CertificateFileError
@@ -26,7 +26,6 @@ from subsetsum_nets.verification.falsifier import difference_down
 if TYPE_CHECKING:
     from os import PathLike
 
-    from subsetsum_nets.networks.random_networks import RandomRecipe
     from subsetsum_nets.networks.relu_network import ReluNetwork
 
 # Another BLAS may round the same bound differently, in the last digits.

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from solvers import BatchSolution
 from subsetsum_nets.masks import NetworkMasks, random_counts
 from subsetsum_nets.networks.arguments import checked_integer
-from subsetsum_nets.networks.domains import Box
+from subsetsum_nets.networks.domains import Box, Domain
 from subsetsum_nets.networks.errors import NetworkFileError
 from subsetsum_nets.networks.files.network_files import load_network, save_network
 from subsetsum_nets.networks.random_networks import RandomRecipe, random_recipe_from_json
-from subsetsum_nets.networks.sparse_form import sparse_form
+from subsetsum_nets.networks.relu_network import sparse_form
 from subsetsum_nets.ticket_folder import (
     CERTIFICATE,
     FORMAT,
@@ -31,10 +31,7 @@ from subsetsum_nets.verification.certificate import Certificate
 if TYPE_CHECKING:
     from os import PathLike
 
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from subsetsum_nets.networks.domains import Domain
+    from subsetsum_nets.networks.arrays import Bools
     from subsetsum_nets.networks.relu_network import ReluNetwork
 
 
@@ -127,7 +124,7 @@ class PrunedNetwork:
         return self.all_masks.weights
 
     @property
-    def bias_masks(self) -> list[NDArray[np.bool_] | None]:
+    def bias_masks(self) -> list[Bools | None]:
         """Masks of the biases, one per layer."""
         return self.all_masks.biases
 

@@ -1,4 +1,4 @@
-"""Numbers that users pass: each kind is checked here, in one wording that names the argument and its value.
+"""Numbers and norms that users pass: each kind is checked here, in one wording that names it and its value.
 
 Python's and numpy's numbers are taken, and Fractions; booleans, texts, NaN and infinities are a ValueError:
 ``seed must be an integer of at least 0, got 1.5``.
@@ -54,6 +54,13 @@ def checked_positive(value: Any, name: str, unit: str = "") -> float:
     if is_number(value) and float(value) > 0:
         return float(value)
     raise ValueError(f"{name} must be a positive number{unit}, got {value!r}")
+
+
+def check_norm(norm: str) -> None:
+    """Raise ValueError unless ``norm`` names one of the norms in which outputs are compared."""
+    norms = ("l2", "linf", "l1")
+    if norm not in norms:
+        raise ValueError(f"unknown norm {norm!r}; available are {', '.join(norms)}")
 
 
 def checked_seconds(time_limit: Any) -> float:

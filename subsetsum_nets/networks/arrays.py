@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from typing_extensions import TypeIs
 
 FloatArray = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
 # Of the values between two layers: (d,), or (h, w, c) of images, h and w None where they may be any.
 Shape = tuple[int | None, ...]
 
@@ -30,6 +32,17 @@ def dense_array(weight: Any) -> FloatArray:
     """Return a weight as a dense array: one that is sparse, or the matrix of a convolution, unrolled."""
     dense: FloatArray = weight if isinstance(weight, np.ndarray) else weight.toarray()
     return dense
+
+
+def csr_of_nonzeros(weight: Any) -> csr_array[Any, Any]:
+    """Return a matrix, numpy or scipy.sparse, as CSR of its nonzero entries; that one stays as it is."""
+    from scipy.sparse import csr_array
+
+    matrix = csr_array(weight.tocsr() if hasattr(weight, "tocsr") else weight)
+    if not matrix.data.all():
+        matrix = matrix.copy()
+        matrix.eliminate_zeros()
+    return matrix
 
 
 def exact_float64(values: Any, what: str) -> FloatArray:
@@ -93,7 +106,7 @@ def narrowed(numbers: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
     return single if np.array_equal(single, numbers) else numbers
 
 
-def _rounded(given: NDArray[Any], exact: FloatArray) -> NDArray[np.bool_]:
+def _rounded(given: NDArray[Any], exact: FloatArray) -> Bools:
     """Tell where the float64 ``exact`` differs from ``given``, which is a longdouble or a 64-bit integer."""
     if given.dtype.kind == "f":
         return np.asarray(exact.astype(given.dtype) != given)

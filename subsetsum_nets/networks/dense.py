@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from subsetsum_nets.networks.arrays import FloatArray, exact_float64, is_sparse
+from subsetsum_nets.networks.arrays import FloatArray, Shape, csr_of_nonzeros, exact_float64, is_sparse
 from subsetsum_nets.networks.errors import InvalidNetworkError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy.sparse import csr_array
-
-    from subsetsum_nets.networks.arrays import Shape
 
     Weight = FloatArray | csr_array[Any, Any]
 
@@ -110,13 +108,7 @@ class Dense:
 
     def sparse(self) -> Dense:
         """Return the same layer with its weight as CSR of the nonzero entries."""
-        from scipy.sparse import csr_array
-
-        weight = csr_array(self.weight)
-        if is_sparse(self.weight):
-            weight = weight.copy()
-            weight.eliminate_zeros()
-        return Dense(weight, self.bias)
+        return Dense(csr_of_nonzeros(self.weight), self.bias)
 
     @property
     def takes(self) -> Shape:

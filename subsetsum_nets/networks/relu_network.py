@@ -11,18 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from subsetsum_nets.networks.arrays import FloatArray, exact_float64
+from subsetsum_nets.networks.arrays import FloatArray, Shape, exact_float64
 from subsetsum_nets.networks.dense import Dense
-from subsetsum_nets.networks.domains import Ball, Box
+from subsetsum_nets.networks.domains import Ball, Box, Domain
 from subsetsum_nets.networks.errors import InvalidNetworkError, needs_input_shape
-from subsetsum_nets.networks.layer_shapes import Layer, checked_shape, layer_shapes
+from subsetsum_nets.networks.layer_shapes import AffineLayer, ImageShape, Layer, checked_shape, layer_shapes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-    from subsetsum_nets.networks.arrays import Shape
-    from subsetsum_nets.networks.domains import Domain
-    from subsetsum_nets.networks.layer_shapes import AffineLayer, ImageShape
 
 
 class ReluNetwork:
@@ -257,6 +253,17 @@ class ReluNetwork:
         return (
             f"ReluNetwork({shape}{', final ReLU' if self.final_relu else ''}, {self.parameters} parameters)"
         )
+
+
+def sparse_form(network: ReluNetwork) -> ReluNetwork:
+    """Return the same function with every dense weight as CSR of its nonzeros: how pruned ones are kept.
+
+    Kernels of convolutional layers stay as they are.
+
+    >>> sparse_form(ReluNetwork([Dense([[0.0, 2.0]])])).parameters
+    1
+    """
+    return network.with_layers([layer.sparse() for layer in network.layers])
 
 
 def _flat(values: FloatArray) -> FloatArray:

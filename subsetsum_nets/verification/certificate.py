@@ -9,13 +9,12 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from subsetsum_nets.networks.domains import domain_from_json
+from subsetsum_nets.networks.domains import Domain, domain_from_json
 from subsetsum_nets.networks.files.atomic_files import atomic_write
 
 if TYPE_CHECKING:
     from os import PathLike
 
-    from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.verification.results import VerificationResult
 
 FORMAT = "subsetsum-nets certificate"

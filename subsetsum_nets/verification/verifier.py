@@ -11,18 +11,16 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from subsetsum_nets.networks.domains import Box
+from subsetsum_nets.networks.domains import Box, Domain
 from subsetsum_nets.verification.comparison import Comparison, SearchOptions
 from subsetsum_nets.verification.enclosures.midrad import check_arithmetic
 from subsetsum_nets.verification.errors import BoundOverflowError, SoundnessError, UnsupportedStructureError
 from subsetsum_nets.verification.falsifier import falsify
-from subsetsum_nets.verification.methods.table import METHODS, to_ask
+from subsetsum_nets.verification.methods.table import METHODS, Method, to_ask
 from subsetsum_nets.verification.results import LowerBound, MethodBound, VerificationResult
 
 if TYPE_CHECKING:
-    from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.networks.relu_network import ReluNetwork
-    from subsetsum_nets.verification.methods.table import Method
 
 _UNIT_BOX = Box(-1, 1)
 _LITTLE_BETTER = 1 - 1e-9  # a bound that is only rounded less does not replace one of a cheaper method

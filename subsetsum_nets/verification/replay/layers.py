@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from subsetsum_nets.networks.arrays import dense_array
-from subsetsum_nets.networks.layer_groups import layer_groups
+from subsetsum_nets.networks.layer_groups import LayerGroup, layer_groups
 from subsetsum_nets.verification.errors import UnsupportedStructureError
 from subsetsum_nets.verification.replay.arithmetic import ExactMatrix, integers
 
 if TYPE_CHECKING:
-    from subsetsum_nets.networks.layer_groups import LayerGroup
     from subsetsum_nets.networks.layer_shapes import AffineLayer
     from subsetsum_nets.networks.relu_network import ReluNetwork
 
