@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import operator
+from fractions import Fraction
 from numbers import Real
 from typing import Any
 
@@ -54,6 +55,17 @@ def checked_positive(value: Any, name: str, unit: str = "") -> float:
     if is_number(value) and float(value) > 0:
         return float(value)
     raise ValueError(f"{name} must be a positive number{unit}, got {value!r}")
+
+
+def checked_limit(value: Any, name: str) -> float:
+    """Return the largest float that is not above a finite number > 0.
+
+    For a float x, ``x <= value`` is true of the number just where it is true of the float, whatever type
+    the number has: a float32, which a comparison with it would round x to, or a Fraction.
+    """
+    number = checked_positive(value, name)
+    exact = Fraction(*value.as_integer_ratio()) if hasattr(value, "as_integer_ratio") else Fraction(value)
+    return number if Fraction(number) <= exact else math.nextafter(number, 0.0)
 
 
 def checked_seconds(time_limit: Any) -> float:
