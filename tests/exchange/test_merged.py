@@ -107,7 +107,7 @@ MISTAKES = [
     ("_deepened", "hstack([stage.weight, -stage.weight])", "hstack([stage.weight, stage.weight])"),
     ("_relu_stages", "index != last and not network.relu_after[index]", "False"),
     ("_relu_stages", "network.final_relu", "False"),
-    ("without_dead_units", "(bias <= 0.0) if network.relu_after[index] else (bias == 0.0)", "(bias <= 0.0)"),
+    ("without_dead_units", "(bias <= 0.0) if network.relu_after[index] else (bias == 0.0)", "bias <= 0.0"),
     ("without_dead_units", "np.diff(weight.indptr) == 0", "np.diff(weight.indptr) >= 0"),
     (
         "without_dead_units",

@@ -84,7 +84,7 @@ def test_millions_of_floats():
         ("_shortest", "value > middle or (value == middle and (s & one) != 0)", "value >= middle"),
         ("_round_to_odd", "cut < below", "False"),
         ("_round_to_odd", "np.uint64(cut > np.uint64(1))", "np.uint64(0)"),
-        ("_shortest", "(biased if biased != 0 else np.int64(1))", "biased"),
+        ("_shortest", "biased if biased != 0 else np.int64(1)", "biased"),
         ("_put_float", "0 < point <= 16", "0 < point <= 17"),
         ("_put_float", "-4 < point <= 0", "-3 < point <= 0"),
         ("_put_float", "45 if power < 0 else 43", "43"),

@@ -369,8 +369,18 @@ MISTAKES = {
         "taking[0].searchsorted(without[0][cuts] - item)",
         "without[0].searchsorted(without[0][cuts] - item)",
     ),
-    "right sums that still fit are cut off": (MITM, "_Search._pairs_up_to", "left[0]", "left[-1]"),
-    "right sums that still fit are not listed": (MITM, "_Search._pairs_in", "left[0]", "left[-1]"),
+    "right sums that still fit are cut off": (
+        MITM,
+        "_Search._pairs_up_to",
+        "bound - left[0]",
+        "bound - left[-1]",
+    ),
+    "right sums that still fit are not listed": (
+        MITM,
+        "_Search._pairs_in",
+        "high - left[0]",
+        "high - left[-1]",
+    ),
     "a portion is counted from where the one before began": (
         MITM,
         "_Search._listed_between",

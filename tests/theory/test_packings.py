@@ -133,7 +133,7 @@ MUTANTS = {
         "_determinant(form[:, :size, :size]) > 0",
         "_determinant(form[:, :size, :size]) > 8",
     ),
-    "minors of one column only": ("norm_at_most", "m + 1", "2"),
+    "minors of one column only": ("norm_at_most", "range(1, m + 1)", "range(1, 2)"),
     "the radius of a wider ball": (
         "_ball",
         "square = math.floor(1 / pitch**2)",

@@ -249,9 +249,9 @@ PROGRAM = {
         "model.add_implication(pattern, pattern)",
     ),
     "several patterns a unit": ("MaskProgram._new_unit", "model.add_at_most_one(patterns)", "pass"),
-    "goal of the other sign": ("MaskProgram.add", "(reach + sign * goal)", "(reach - sign * goal)"),
-    "one sign only": ("MaskProgram.add", "(1, -1)", "(1,)"),
-    "squares for norms": ("MaskProgram.add", "root_up(_square(x) * _square(c))", "(_square(x) * _square(c))"),
+    "goal of the other sign": ("MaskProgram.add", "reach + sign * goal", "reach - sign * goal"),
+    "one sign only": ("MaskProgram.add", "for sign in (1, -1): ...", "for sign in (1,): ..."),
+    "squares for norms": ("MaskProgram.add", "root_up(_square(x) * _square(c))", "_square(x) * _square(c)"),
 }
 
 
@@ -307,7 +307,7 @@ EXHAUSTION = {
     "a window without its lower end": (
         "excludes_all",
         "(moved + rest_least <= high) & (moved + rest_most >= low)",
-        "(moved + rest_least <= high)",
+        "moved + rest_least <= high",
     ),
     "no hope of the units to come": (
         "excludes_all",
@@ -424,7 +424,11 @@ DECISION = {
             "if bound is not None:\n"
             "    return PruningDecision(PruningStatus.SERVED, masks, bound)"
         ),
-        "bound = bound or epsilon\nif True:\n    return PruningDecision(PruningStatus.SERVED, masks, bound)",
+        (
+            "bound = bound or epsilon\n"
+            "if True:\n"
+            "    return PruningDecision(PruningStatus.SERVED, masks, bound)"
+        ),
     ),
 }
 
