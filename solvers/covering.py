@@ -284,7 +284,7 @@ class _Walk:
             self.exact_halves = [_distinct_sums(half, 1 << len(half), self.limits) for half in halves]
         from solvers.kernels.sum_gaps import neighbours
 
-        in_python: Any = getattr(neighbours, "py_func", neighbours)  # compiled, it takes int64 only
+        in_python: Any = getattr(neighbours, "py_func", neighbours)  # compiled, it would take int64 only
         below, above = in_python(*self.exact_halves, value)
         return below, above
 

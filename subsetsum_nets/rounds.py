@@ -9,23 +9,20 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from solvers import Status
-from subsetsum_nets.allocation.compile_task import NORM
+from solvers import BatchSolution, Status
+from subsetsum_nets.allocation.compile_task import NORM, Allocation, CompileTask, Offer
 from subsetsum_nets.allocation.sizing import wider
 from subsetsum_nets.pruned_network import Shortfall
 from subsetsum_nets.row_batches import by_group
-from subsetsum_nets.verification import verify
+from subsetsum_nets.verification import VerificationResult, verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from os import PathLike
 
-    from solvers import BatchSolution
-    from subsetsum_nets.allocation.compile_task import Allocation, CompileTask, Offer
     from subsetsum_nets.masks import NetworkMasks
     from subsetsum_nets.networks.random_networks import RandomRecipe
     from subsetsum_nets.networks.relu_network import ReluNetwork
-    from subsetsum_nets.verification import VerificationResult
 
 _MORE_ROUNDS = 2  # where the first proves too little
 _USEFUL = 0.5  # a round that leaves a larger part of the bound is followed by a wider network

@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from subsetsum_nets.constructions import RowGroup
-    from subsetsum_nets.networks.arrays import FloatArray
-
-    Bools = NDArray[np.bool_]
+    from subsetsum_nets.networks.arrays import Bools, FloatArray
 
 
 def solve_groups(

@@ -56,10 +56,6 @@ class Outcome(NamedTuple):
 def selftest() -> Iterator[Outcome]:
     """Run every check, one at a time; a check that fails does not end the run.
 
-    Yields
-    ------
-    Outcome
-
     Examples
     --------
     >>> next(selftest()).name

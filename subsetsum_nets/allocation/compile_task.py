@@ -28,17 +28,7 @@ NORM = "l2"
 
 @dataclass(frozen=True, eq=False)
 class CompileTask:
-    """What ``prune`` was asked: a target, the construction, and what is required.
-
-    Attributes
-    ----------
-    construction : Construction
-    target : ReluNetwork
-    domain : Box or Ball
-    epsilon, delta : float
-    objective : {"nearest", "within", "sparsest"}
-
-    """
+    """What ``prune`` was asked: a target, the construction, and what is required."""
 
     construction: Construction
     target: ReluNetwork

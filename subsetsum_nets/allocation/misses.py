@@ -21,10 +21,8 @@ from subsetsum_nets.allocation.offered_items import best_items
 from subsetsum_nets.allocation.sizing import MOST_ITEMS
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from subsetsum_nets.constructions.protocol import ItemLaw
-    from subsetsum_nets.networks.arrays import FloatArray
+    from subsetsum_nets.networks.arrays import FloatArray, Ints
 
 _SIZES = 9  # of targets, from 0 to the scale of the items
 _DRAWS = 3 * 96  # for each of them
@@ -81,7 +79,7 @@ def _sample(factors: int, units: int, usable: float) -> tuple[FloatArray, FloatA
 
 def _rows(
     rng: np.random.Generator, magnitudes: FloatArray, units: int, usable: float, goal: float
-) -> tuple[FloatArray, NDArray[np.int64], FloatArray]:
+) -> tuple[FloatArray, Ints, FloatArray]:
     """Draw rows: their items and what these are (0 unusable, 1 towards the target, -1 away), and weights.
 
     A third are from the law, a third have few items towards the target, a third few away from it.

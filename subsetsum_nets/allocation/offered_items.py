@@ -16,13 +16,9 @@ import numpy as np
 from subsetsum_nets.allocation.sizing import expected_errors
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from subsetsum_nets.constructions.protocol import RowGroup
-    from subsetsum_nets.networks.arrays import FloatArray
+    from subsetsum_nets.networks.arrays import Bools, FloatArray, Ints
 
-    Bools = NDArray[np.bool_]
-    Ints = NDArray[np.int64]
 
 _OFF_CENTRE = 0.5  # deviations between the target and half the total of the items offered
 _POOR = 4.0  # times the error of a central target: where the largest items are tried, too

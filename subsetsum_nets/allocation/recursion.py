@@ -13,16 +13,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.allocation.compile_task import ALLOWANCE, NORM, Allocation, Offer
+from subsetsum_nets.allocation.compile_task import ALLOWANCE, NORM, Allocation, CompileTask, Offer
 from subsetsum_nets.allocation.offered_items import with_at_most
-from subsetsum_nets.allocation.sizing import predicted_errors, size_network
+from subsetsum_nets.allocation.sizing import Sizing, predicted_errors, size_network
 from subsetsum_nets.verification import DifferentialRecursion, LayerErrors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from subsetsum_nets.allocation.compile_task import CompileTask
-    from subsetsum_nets.allocation.sizing import Sizing
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.dense import Dense
     from subsetsum_nets.networks.relu_network import ReluNetwork

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.allocation.compile_task import NORM
+from subsetsum_nets.allocation.compile_task import NORM, CompileTask
 from subsetsum_nets.allocation.sizing import level
-from subsetsum_nets.constructions.protocol import weight_with_bias
+from subsetsum_nets.constructions.protocol import Side, weight_with_bias
 from subsetsum_nets.verification import (
     BoundOverflowError,
     Comparison,
@@ -33,8 +33,6 @@ from subsetsum_nets.verification.methods.table import TABLE
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from subsetsum_nets.allocation.compile_task import CompileTask
-    from subsetsum_nets.constructions.protocol import Side
     from subsetsum_nets.networks.arrays import FloatArray
 
 _FEW_ROWS = 200  # up to which errors are not drawn but taken to have the worst signs
@@ -76,14 +74,7 @@ class ErrorLaw:
 
 
 class SimulatedBounds:
-    """Bounds for one task, as a function of the expected errors of its rows.
-
-    Parameters
-    ----------
-    task : CompileTask
-    law : ErrorLaw
-
-    """
+    """Bounds for one task, as a function of the expected errors of its rows."""
 
     def __init__(self, task: CompileTask, law: ErrorLaw) -> None:
         self._task, self._target, self._domain, self._law = task, task.target, task.domain, law

@@ -41,15 +41,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.constructions.protocol import weight_with_bias
+from subsetsum_nets.constructions.protocol import Construction, ItemLaw, RowGroup, weight_with_bias
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from numpy.typing import NDArray
-
-    from subsetsum_nets.constructions.protocol import Construction, ItemLaw, RowGroup
-    from subsetsum_nets.networks.arrays import FloatArray
+    from subsetsum_nets.networks.arrays import FloatArray, Ints
     from subsetsum_nets.networks.relu_network import ReluNetwork
 
 MOST_ITEMS = 44  # offered to one row: beyond it meet in the middle takes seconds a row
@@ -209,7 +206,7 @@ def predicted_errors(group: RowGroup, rows: int, delta: float) -> FloatArray:
     return np.asarray(np.minimum(error, largest).reshape(group.place.shape))
 
 
-def expected_errors(items: FloatArray, counts: NDArray[np.int64], targets: FloatArray) -> FloatArray:
+def expected_errors(items: FloatArray, counts: Ints, targets: FloatArray) -> FloatArray:
     """Return the mean error of the nearest subset, 1 / (2^(m+1) p), for rows of items (N, m).
 
     ``counts`` of the items of each row are valid, the others 0. Out of reach it is huge. For vectors, items
@@ -248,6 +245,11 @@ def _log_density(items: FloatArray, targets: FloatArray) -> FloatArray:
     return np.where(inside, log_density, -np.inf)
 
 
+def most_items(groups: Sequence[RowGroup]) -> int:
+    """Return the most items that a row has; at least 1."""
+    return max((int(group.valid.sum(axis=2).max(initial=1)) for group in groups), default=1)
+
+
 def wider(
     construction: Construction,
     sizing: Sizing,
@@ -264,8 +266,7 @@ def wider(
     """
     if not sizing.enough:
         return None
-    offered = max((int(group.valid.sum(axis=2).max(initial=1)) for group in groups), default=1)
-    per_item = candidates / max(1, min(offered, candidates))
+    per_item = candidates / max(1, min(most_items(groups), candidates))
     halvings = math.log2(max(worst_ratio, 2.0)) * max((g.place.dimension for g in groups), default=1)
     more = math.ceil(halvings * max(per_item, 1 / construction.law.share))
     return max(sizing.candidates, candidates + more)

@@ -33,24 +33,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.allocation.compile_task import ALLOWANCE, Allocation, Offer
+from subsetsum_nets.allocation.compile_task import ALLOWANCE, Allocation, CompileTask, Offer
 from subsetsum_nets.allocation.offered_items import with_at_most, with_items
 from subsetsum_nets.allocation.simulated_bounds import ErrorLaw, SimulatedBounds
-from subsetsum_nets.allocation.sizing import MOST_ITEMS, level
+from subsetsum_nets.allocation.sizing import MOST_ITEMS, Sizing, level, most_items
 from subsetsum_nets.allocation.tight_sizing import TightSizing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from numpy.typing import NDArray
-
-    from subsetsum_nets.allocation.compile_task import CompileTask
-    from subsetsum_nets.allocation.sizing import Sizing
     from subsetsum_nets.constructions.protocol import RowGroup
-    from subsetsum_nets.networks.arrays import FloatArray
+    from subsetsum_nets.networks.arrays import FloatArray, Ints
     from subsetsum_nets.networks.relu_network import ReluNetwork
 
-    Ints = NDArray[np.int64]
 
 _TRIES = (4, 2, 1)  # roots of delta: the chances of failing of the networks drawn one after the other
 _SHARES = (1.0, 0.8, 0.6)  # of the contribution that would use epsilon up if counts were no integers
@@ -104,7 +99,7 @@ class TightAllocation(Allocation):
         """Return the fewest items that are predicted to do, as many as there are where none are."""
         task = self._task
         everything = self._everything(random)
-        items = min(self._sizes.items, _most(everything))
+        items = min(self._sizes.items, most_items(everything))
         best: tuple[bool, int] | None = None
         tried: set[int] = set()
         for _ in range(_OFFERS):
@@ -116,7 +111,7 @@ class TightAllocation(Allocation):
             if trial.enough and task.objective != "nearest":
                 break  # among more items there are sparser subsets
             step = -math.floor(math.log2(found / _SAFE)) if 0 < found < math.inf else -items
-            items = min(max(items + step, 1), _most(everything))
+            items = min(max(items + step, 1), most_items(everything))
             if items in tried:
                 break
         if offer.enough and task.objective == "nearest":
@@ -176,7 +171,7 @@ class TightAllocation(Allocation):
         chosen = [with_items(group, count) for group, count in zip(everything, counts, strict=True)]
         groups, expected = [group for group, _ in chosen], [errors for _, errors in chosen]
         scale, tolerances = self._tolerances(groups, expected)
-        return Offer(groups, tolerances, _most(groups), scale >= _SAFE, expected), scale
+        return Offer(groups, tolerances, most_items(groups), scale >= _SAFE, expected), scale
 
     def _tolerances(
         self, groups: Sequence[RowGroup], expected: Sequence[FloatArray]
@@ -224,8 +219,3 @@ class TightAllocation(Allocation):
             else:
                 factor = min(factor * aim / bound, most) if bound > 0.0 else most
         return best
-
-
-def _most(groups: Sequence[RowGroup]) -> int:
-    """Return the most items that a row has; at least 1."""
-    return max((int(group.valid.sum(axis=2).max(initial=1)) for group in groups), default=1)

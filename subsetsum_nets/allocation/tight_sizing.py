@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.allocation.compile_task import ALLOWANCE
+from subsetsum_nets.allocation.compile_task import ALLOWANCE, CompileTask
 from subsetsum_nets.allocation.misses import miss_chance
 from subsetsum_nets.allocation.sizing import (
     MOST_CANDIDATES,
@@ -26,7 +26,6 @@ from subsetsum_nets.constructions.protocol import weight_with_bias
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from subsetsum_nets.allocation.compile_task import CompileTask
     from subsetsum_nets.allocation.simulated_bounds import ErrorLaw, SimulatedBounds
     from subsetsum_nets.networks.arrays import FloatArray
 
@@ -36,15 +35,7 @@ _ONE_ROW = 0.25  # of epsilon, that one row may take up
 
 
 class TightSizing:
-    """Sizes for one task, before any network is drawn.
-
-    Parameters
-    ----------
-    task : CompileTask
-    bounds : SimulatedBounds
-    law : ErrorLaw
-
-    """
+    """Sizes for one task, before any network is drawn."""
 
     def __init__(self, task: CompileTask, bounds: SimulatedBounds, law: ErrorLaw) -> None:
         self._task, self._bounds, self._law = task, bounds, law

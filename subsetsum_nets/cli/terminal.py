@@ -20,7 +20,7 @@ def refusing_bad_input(as_json: bool, checkpoint: Path | None = None) -> Iterato
     """Turn the errors that users can cause into one line and exit code 2; leave bugs their traceback."""
     try:
         yield
-    except (ValueError, OSError, NotImplementedError, ImportError) as error:
+    except (ValueError, OSError, NotImplementedError, ImportError, MemoryError) as error:
         complain(str(error) or type(error).__name__, error, as_json)
         raise typer.Exit(2) from error
     except KeyboardInterrupt:

@@ -78,8 +78,8 @@ def prune(
             progress=not as_json and sys.stderr.isatty(),
         )
         seconds = perf_counter() - started
+        pruned.save(out)  # before anything that may fail
         accuracy = _accuracies(path, network, pruned.network)
-        pruned.save(out)
         write_report(pruned, out / REPORT, accuracy=accuracy)
     certificate = pruned.certificate
     assert certificate is not None  # noqa: S101 - prune() always makes one
@@ -205,6 +205,7 @@ def verify(
             "method": result.method,
             "domain": certificate.domain,
             "norm": certificate.norm,
+            "unchecked": checked.unchecked,
             "seconds": result.seconds,
         }
         print(json.dumps(page))  # noqa: T201
@@ -212,6 +213,7 @@ def verify(
         exact_bound = result.replayed
         rows = [
             ("files", "target, random network, masks and pruned network match the certificate"),
+            *(("not checked", note) for note in checked.unchecked),
             ("random network", "drawn again from its seed" if certificate.recipe else "read"),
             ("proven bound", f"{at_most(result.upper, epsilon)}  ({result.method}, computed anew)"),
             *([] if exact_bound is None else [("in exact arithmetic", at_most(exact_bound, epsilon))]),

@@ -22,12 +22,9 @@ from subsetsum_nets.networks.random_networks import RandomRecipe
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
     from subsetsum_nets.constructions.protocol import RowPlace, Side
+    from subsetsum_nets.networks.arrays import Bools, Ints
     from subsetsum_nets.networks.relu_network import ReluNetwork
-
-    Bools = NDArray[np.bool_]
 
 
 class Template(Construction):
@@ -64,7 +61,7 @@ class Template(Construction):
             raise InvalidNetworkError(f"construction {self.name!r} draws {wanted!r}, and not {random!r}")
         return n
 
-    def sides(self, signs: InputSigns) -> dict[Side, NDArray[np.int64]]:
+    def sides(self, signs: InputSigns) -> dict[Side, Ints]:
         """Return the one side that a linear unit has, with the inputs that are not always 0."""
         return {"both": signs.columns("both")}
 

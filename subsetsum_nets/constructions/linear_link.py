@@ -13,12 +13,15 @@ import numpy as np
 
 from subsetsum_nets.constructions.protocol import (
     Construction,
+    InputSigns,
     ItemLaw,
     RowGroup,
+    RowPlace,
+    Side,
     row_targets,
 )
 from subsetsum_nets.masks import NetworkMasks, sparse_mask
-from subsetsum_nets.networks.arrays import is_sparse
+from subsetsum_nets.networks.arrays import Bools, FloatArray, Ints, is_sparse
 from subsetsum_nets.networks.distributions import Uniform
 from subsetsum_nets.networks.errors import InvalidNetworkError
 from subsetsum_nets.networks.layer_draws import LinkDraw, OnesDraw
@@ -27,14 +30,8 @@ from subsetsum_nets.networks.random_networks import RandomRecipe
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
-    from subsetsum_nets.constructions.protocol import InputSigns, RowPlace, Side
-    from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.dense import Dense
     from subsetsum_nets.networks.relu_network import ReluNetwork
-
-    Bools = NDArray[np.bool_]
 
 
 class LinearLink(Construction):
@@ -79,7 +76,7 @@ class LinearLink(Construction):
             raise InvalidNetworkError("the hidden layers of linear links must be linear")
         return n
 
-    def sides(self, signs: InputSigns) -> dict[Side, NDArray[np.int64]]:
+    def sides(self, signs: InputSigns) -> dict[Side, Ints]:
         """Return the one side that a linear unit has."""
         return {"both": signs.columns("both")}
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from subsetsum_nets.networks.arrays import dense_array
+from subsetsum_nets.networks.arrays import Bools, FloatArray, Ints, dense_array
 from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.errors import InvalidNetworkError
 
@@ -22,13 +22,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from subsetsum_nets.masks import NetworkMasks
-    from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.networks.random_networks import RandomRecipe
     from subsetsum_nets.networks.relu_network import ReluNetwork
 
-    Bools = NDArray[np.bool_]
-    Ints = NDArray[np.int64]
 
 Side = Literal["positive", "negative", "both"]
 

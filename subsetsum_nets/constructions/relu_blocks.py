@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.constructions.protocol import Construction, RowGroup, row_targets
+from subsetsum_nets.constructions.protocol import Construction, RowGroup, RowPlace, Side, row_targets
 from subsetsum_nets.masks import NetworkMasks
-from subsetsum_nets.networks.arrays import is_sparse
+from subsetsum_nets.networks.arrays import Bools, FloatArray, is_sparse
 from subsetsum_nets.networks.distributions import Uniform
 from subsetsum_nets.networks.errors import InvalidNetworkError
 from subsetsum_nets.networks.layer_draws import DenseDraw
@@ -27,14 +27,8 @@ from subsetsum_nets.networks.random_networks import RandomRecipe
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
-    from subsetsum_nets.constructions.protocol import RowPlace, Side
-    from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.dense import Dense
     from subsetsum_nets.networks.relu_network import ReluNetwork
-
-    Bools = NDArray[np.bool_]
 
 
 class BlockConstruction(Construction):
@@ -143,11 +137,7 @@ def _blocks(layer: Dense) -> int:
 
 def _candidates(target: ReluNetwork, random: ReluNetwork, index: int) -> int:
     """Return n of the pair of layers for target layer ``index``, or raise InvalidNetworkError."""
-    layer, first, second = (
-        target.dense_layers[index],
-        random.dense_layers[2 * index],
-        random.dense_layers[2 * index + 1],
-    )
+    layer, (first, second) = target.dense_layers[index], random.dense_layers[2 * index : 2 * index + 2]
     blocks = _blocks(layer)
     if is_sparse(first.weight) or is_sparse(second.weight):
         raise InvalidNetworkError(f"layers {2 * index} and {2 * index + 1} must be dense")

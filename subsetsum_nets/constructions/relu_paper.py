@@ -15,11 +15,7 @@ from subsetsum_nets.constructions.protocol import InputSigns, ItemLaw, Side
 from subsetsum_nets.constructions.relu_blocks import BlockConstruction
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from subsetsum_nets.networks.arrays import FloatArray
-
-    Bools = NDArray[np.bool_]
+    from subsetsum_nets.networks.arrays import Bools, FloatArray, Ints
 
 
 class ReluPaper(BlockConstruction):
@@ -29,7 +25,7 @@ class ReluPaper(BlockConstruction):
     source = "Theorem 1 of Pensia et al. 2020, as in its proof"
     law = ItemLaw(second_moment=1 / 9, share=1, usable=0.5)  # E[(UV)^2] = 1/9 for U, V ~ U[-1, 1]
 
-    def sides(self, signs: InputSigns) -> dict[Side, NDArray[np.int64]]:
+    def sides(self, signs: InputSigns) -> dict[Side, Ints]:
         """Return both sides and all inputs, always: the proof asks for them."""
         everything = np.arange(len(signs.positive))
         return {"positive": everything, "negative": everything}

@@ -14,10 +14,7 @@ from subsetsum_nets.constructions.protocol import InputSigns, ItemLaw, Side
 from subsetsum_nets.constructions.relu_blocks import BlockConstruction
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from subsetsum_nets.networks.arrays import FloatArray
+    from subsetsum_nets.networks.arrays import Bools, FloatArray, Ints
 
 
 class ReluSigned(BlockConstruction):
@@ -27,10 +24,10 @@ class ReluSigned(BlockConstruction):
     source = "Theorem 1 of Pensia et al. 2020, hidden units used by their sign"
     law = ItemLaw(second_moment=1 / 9, share=2, usable=0.5)
 
-    def sides(self, signs: InputSigns) -> dict[Side, NDArray[np.int64]]:
+    def sides(self, signs: InputSigns) -> dict[Side, Ints]:
         """Return the sides on which some input can lie."""
         return {"positive": signs.columns("positive"), "negative": signs.columns("negative")}
 
-    def serving(self, slopes: FloatArray) -> dict[Side, NDArray[np.bool_]]:
+    def serving(self, slopes: FloatArray) -> dict[Side, Bools]:
         """Return the units by the sign of their slope."""
         return {"positive": slopes > 0, "negative": slopes < 0}

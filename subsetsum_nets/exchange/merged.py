@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from subsetsum_nets.networks.arrays import csr_of_nonzeros
 from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.errors import InvalidNetworkError
 from subsetsum_nets.networks.relu_network import ReluNetwork
-from subsetsum_nets.networks.sparse_form import csr_of_nonzeros
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

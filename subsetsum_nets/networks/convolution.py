@@ -12,17 +12,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from subsetsum_nets.networks.arrays import FloatArray, exact_float64
+from subsetsum_nets.networks.arrays import Bools, FloatArray, Shape, exact_float64
 from subsetsum_nets.networks.errors import InvalidNetworkError, needs_input_shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from numpy.typing import NDArray
     from scipy.sparse import csr_array
     from typing_extensions import TypeIs
-
-    from subsetsum_nets.networks.arrays import Shape
 
 
 class Offset(NamedTuple):
@@ -282,7 +279,7 @@ class ConvolutionMatrix:
         rows, columns = self.kernel.shape[:2]
         if not (0 <= s < rows and 0 <= t < columns):
             return None
-        elsewhere: NDArray[np.bool_] = np.any(self.kernel != 0.0, axis=(2, 3))
+        elsewhere: Bools = np.any(self.kernel != 0.0, axis=(2, 3))
         elsewhere[s, t] = False
         if elsewhere.any():
             return None

@@ -26,10 +26,6 @@ def network_digest(network: ReluNetwork) -> str:
     Digests tell *stored* networks apart: 0.0 and -0.0, a sparse weight and the same weight dense, or a stored
     zero and none, have different digests although the function is the same.
 
-    Parameters
-    ----------
-    network : ReluNetwork
-
     Returns
     -------
     str

@@ -6,7 +6,7 @@ Results depend on neither threads, nor chunking, nor the order of drawing.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -18,8 +18,6 @@ from subsetsum_nets.networks.arrays import FloatArray, exact_float64, locked
 from subsetsum_nets.networks.errors import InvalidNetworkError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from numpy.typing import NDArray
 
     Words = NDArray[np.uint64]

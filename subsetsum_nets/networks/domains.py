@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from subsetsum_nets.networks.arrays import FloatArray, exact_float64
+from subsetsum_nets.networks.arrays import Bools, FloatArray, exact_float64
 from subsetsum_nets.networks.errors import InvalidNetworkError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -218,7 +216,7 @@ class Ball:
         return f"Ball({self.radius}, {self.center.tolist()})"
 
 
-def _is_sum(total: FloatArray, a: FloatArray, b: float) -> NDArray[np.bool_]:
+def _is_sum(total: FloatArray, a: FloatArray, b: float) -> Bools:
     """Tell where the float64 sum ``total`` of a and b is exact: its error, found as Knuth's TwoSum, is 0."""
     from_b = total - a
     return np.asarray((a - (total - from_b)) + (b - from_b) == 0.0)

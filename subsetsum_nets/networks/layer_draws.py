@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from subsetsum_nets.networks.arguments import is_integer
-from subsetsum_nets.networks.arrays import locked
+from subsetsum_nets.networks.arrays import FloatArray, locked
 from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.distributions import (
     UNIT_UNIFORM,
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from subsetsum_nets.networks.arrays import FloatArray
 
 LARGEST_DRAW = 2**31 - 1
 """The most units and weights that a recipe may ask for: 16 GiB of float64, and within 32-bit indices."""

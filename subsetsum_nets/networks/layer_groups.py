@@ -26,14 +26,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from subsetsum_nets.networks.arrays import is_sparse
-from subsetsum_nets.networks.convolution import composable, has_kernel
+from subsetsum_nets.networks.convolution import ConvolutionMatrix, composable, has_kernel
 from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.errors import UnsupportedStructureError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from subsetsum_nets.networks.convolution import ConvolutionMatrix
     from subsetsum_nets.networks.layer_shapes import AffineLayer
     from subsetsum_nets.networks.relu_network import ReluNetwork
 

@@ -5,29 +5,17 @@ A certificate needs to keep only the recipe and the seed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from subsetsum_nets.networks.arguments import checked_integer, is_integer
-from subsetsum_nets.networks.distributions import (
-    UNIT_UNIFORM,
-    Distribution,
-    json_fields,
-)
+from subsetsum_nets.networks.distributions import UNIT_UNIFORM, Distribution, json_fields
 from subsetsum_nets.networks.errors import InvalidNetworkError
-from subsetsum_nets.networks.layer_draws import (
-    KINDS,
-    DenseDraw,
-    LayerDraw,
-    check_size,
-    layer_draw_from_json,
-)
+from subsetsum_nets.networks.layer_draws import KINDS, DenseDraw, LayerDraw, check_size, layer_draw_from_json
 from subsetsum_nets.networks.relu_network import ReluNetwork
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from subsetsum_nets.networks.domains import Domain
 
 

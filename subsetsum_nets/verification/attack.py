@@ -15,18 +15,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.verification.enclosures.midrad import terms
+from subsetsum_nets.verification.enclosures.midrad import Matrix, terms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from numpy.typing import NDArray
-
-    from subsetsum_nets.networks.arrays import FloatArray
+    from subsetsum_nets.networks.arrays import Bools, FloatArray, Ints
     from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.networks.relu_network import ReluNetwork
     from subsetsum_nets.verification.enclosures.effective import TwoSlope
-    from subsetsum_nets.verification.enclosures.midrad import Matrix
 
 # Ever smaller steps, then three jumps to the far end of the domain in the direction of ascent.
 _STEPS = (*np.geomspace(1.0, 0.01, 24), 1e9, 1e9, 1e9)
@@ -43,7 +40,7 @@ _MOST_WORK = 2e8  # products in one evaluation of all starts: large networks get
 _LEAST_RESTARTS = 8
 _MOST_SWEEP_WORK = 2e10  # products in one sweep over the coordinates; beyond it there is none
 
-Trace = list[tuple["FloatArray", "NDArray[np.bool_]"]]
+Trace = list[tuple["FloatArray", "Bools"]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -270,7 +267,7 @@ class Search:
                 point[chosen // 2] = self._ends(chosen)
             self._note(points, self._evaluate(points)[0])
 
-    def _ends(self, moves: NDArray[np.int64]) -> FloatArray:
+    def _ends(self, moves: Ints) -> FloatArray:
         return np.where(moves % 2 == 0, self._low[moves // 2], self._high[moves // 2])
 
     def _evaluate(self, points: FloatArray) -> tuple[FloatArray, list[Trace], FloatArray]:

@@ -6,18 +6,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from subsetsum_nets.networks.arguments import checked_integer, checked_positive, checked_seconds
-from subsetsum_nets.networks.domains import Ball, Box
-from subsetsum_nets.networks.norms import check_norm
+from subsetsum_nets.networks.arguments import check_norm, checked_integer, checked_limit, checked_seconds
+from subsetsum_nets.networks.domains import Ball, Box, Domain
 from subsetsum_nets.networks.relu_network import ReluNetwork
-from subsetsum_nets.verification.enclosures.effective import effective_layers
+from subsetsum_nets.verification.enclosures.effective import TwoSlope, effective_layers
 from subsetsum_nets.verification.errors import BoundOverflowError, UnsupportedStructureError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from subsetsum_nets.networks.domains import Domain
-    from subsetsum_nets.verification.enclosures.effective import TwoSlope
     from subsetsum_nets.verification.results import LowerBound
 
 _ATTACK_SHARE = 0.2  # of the time limit, for the search for a lower bound
@@ -146,7 +143,7 @@ class SearchOptions:
         if self.time_limit is not None:
             checked_seconds(self.time_limit)
         if self.epsilon is not None:
-            checked_positive(self.epsilon, "epsilon")
+            object.__setattr__(self, "epsilon", checked_limit(self.epsilon, "epsilon"))
         for name in ("node_limit", "threads"):
             if getattr(self, name) is not None:
                 checked_integer(getattr(self, name), name)

@@ -12,10 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from subsetsum_nets.networks.arrays import FloatArray
+    from subsetsum_nets.networks.arrays import Bools, FloatArray
 
 PHASES_OF_PART = tuple[tuple[int, int, int, int], ...]  # layer, unit, 0 for g or 1 for f, +1 or -1
 
@@ -55,7 +52,7 @@ class ReluSlopes:
     g: FloatArray
     f: FloatArray
     deviation: FloatArray
-    apart: NDArray[np.bool_]
+    apart: Bools
 
 
 @dataclass(frozen=True, eq=False)

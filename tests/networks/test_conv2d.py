@@ -21,7 +21,7 @@ from subsetsum_nets.networks import (
     ReluNetwork,
     network_digest,
 )
-from subsetsum_nets.networks.sparse_form import sparse_form
+from subsetsum_nets.networks.relu_network import sparse_form
 
 sizes = st.integers(1, 5)
 

@@ -10,7 +10,7 @@ from subsetsum_nets import Box, Conv2d, Dense, ReluNetwork, verify
 from subsetsum_nets.graphs import LayeredDag
 from subsetsum_nets.masks import NetworkMasks
 from subsetsum_nets.networks import InvalidNetworkError, network_digest, relu_network
-from subsetsum_nets.networks.sparse_form import sparse_form
+from subsetsum_nets.networks.relu_network import sparse_form
 
 ROOT = Path(__file__).parents[2]
 KINDS = {"Dense", "Conv2d", "AffineConvolution", "ConvolutionMatrix", "ConvolutionMidRad", "Layer"}

@@ -28,7 +28,7 @@ from subsetsum_nets import load_network, prune
 from subsetsum_nets.networks import Ball, Box, Dense, ReluNetwork, save_network
 from subsetsum_nets.networks.digests import network_digest
 from subsetsum_nets.networks.files.shipped import shipped_network
-from subsetsum_nets.networks.sparse_form import sparse_form
+from subsetsum_nets.networks.relu_network import sparse_form
 from subsetsum_nets.verification import check_certificate, verify
 from subsetsum_nets.verification.certificate import Certificate, _body_digest
 from subsetsum_nets.verification.check_certificate import ONE, BadFileError, RefusedError

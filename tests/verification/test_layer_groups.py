@@ -30,7 +30,7 @@ from subsetsum_nets.masks import NetworkMasks
 from subsetsum_nets.networks import Box, Conv2d, Dense, ReluNetwork, network_digest
 from subsetsum_nets.networks import layer_groups as groups_module
 from subsetsum_nets.networks.layer_groups import LayerGroup, groupings, layer_groups
-from subsetsum_nets.networks.sparse_form import sparse_form
+from subsetsum_nets.networks.relu_network import sparse_form
 from subsetsum_nets.verification import UnsupportedStructureError, effective_layers, verify
 from subsetsum_nets.verification.enclosures import effective
 from subsetsum_nets.verification.enclosures.midrad import MidRad

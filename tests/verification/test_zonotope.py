@@ -7,7 +7,6 @@ import pytest
 from verification.tiny_networks import NORMS, random_cases, random_pair
 from verification.zonotope_checks import (
     check_case,
-    check_phases,
     check_tight,
     kinked_cases,
     reached_cases,
@@ -23,7 +22,7 @@ from subsetsum_nets.verification import (
     effective_layers,
 )
 from subsetsum_nets.verification.methods.interval import interval_bound
-from subsetsum_nets.verification.methods.zonotope.zonotope import DifferentialZonotope, Phases, zonotope_bound
+from subsetsum_nets.verification.methods.zonotope.zonotope import DifferentialZonotope, zonotope_bound
 
 DOMAINS = [Box(-1, 1), Box([-0.5, 0.25], [1.0, 0.5]), Ball(1.5, [0.5, 0.0]), Ball(1.0)]
 
@@ -41,14 +40,12 @@ def test_kinks_and_rounding(case):
 @pytest.mark.parametrize("case", random_cases(range(12)), ids=str)
 def test_random_tiny_networks(case):
     check_case(case)
-    check_phases(case)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", random_cases(range(100, 700)), ids=str)
 def test_many_random_tiny_networks(case):
     check_case(case, draws=4)
-    check_phases(case)
 
 
 @pytest.mark.parametrize("norm", NORMS)
@@ -104,18 +101,6 @@ def test_the_norm_sees_dependent_outputs():
     assert zonotope_bound(Comparison(f, g, Box(-1, 1), "l2")).upper == pytest.approx(1.0, abs=1e-12)
     assert zonotope_bound(Comparison(f, g, Ball(1.0), "l2")).upper == pytest.approx(np.sqrt(0.5), abs=1e-12)
     assert zonotope_bound(Comparison(f, g, Box(-1, 1), "linf")).upper == pytest.approx(1.0, abs=1e-12)
-
-
-def test_phases_narrow_the_bound_and_may_be_empty():
-    f = ReluNetwork([Dense([[1.0]]), Dense([[1.0]])])
-    g = ReluNetwork([Dense([[1.5]]), Dense([[1.0]])])
-    zonotope = DifferentialZonotope(Comparison(f, g, Box(-1, 1)))
-    sign = {s: np.array([s], dtype=np.int8) for s in (-1, 0, 1)}
-    off = zonotope.enclose(Box(-1, 1), phases=[Phases(sign[-1], sign[-1]), None])
-    on = zonotope.enclose(Box(-1, 1), phases=[Phases(sign[1], sign[1]), None])
-    assert off.norm_up("linf") == 0.0
-    assert 0.5 <= on.norm_up("linf") < 0.5 + 1e-12
-    assert zonotope.enclose(Box(0.5, 1), phases=[Phases(sign[0], sign[-1]), None]) is None
 
 
 def test_fewer_symbols_bound_more_weakly():

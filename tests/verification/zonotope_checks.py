@@ -35,7 +35,7 @@ from subsetsum_nets.verification.methods.zonotope.affine_forms import (
     with_errors,
 )
 from subsetsum_nets.verification.methods.zonotope.input_features import InputFeatures
-from subsetsum_nets.verification.methods.zonotope.zonotope import DifferentialZonotope, Phases, zonotope_bound
+from subsetsum_nets.verification.methods.zonotope.zonotope import DifferentialZonotope, zonotope_bound
 
 
 def fractions(network, points):
@@ -117,27 +117,6 @@ def check_case(case, *, draws=2):
     for enclosure in enclosures:
         check_inside(enclosure, case.f, case.g, points)
         check_norms(enclosure, case.f, case.g, points)
-
-
-def check_phases(case):
-    """Check that every point lies in the enclosure of the part of the domain that has its phases."""
-    rng = np.random.default_rng(13)
-    points = candidate_points(case.f, case.g, case.domain, case.norm, rng)[-5:]
-    zonotope = DifferentialZonotope(Comparison(case.f, case.g, case.domain))
-    depth = len(case.g.layers) // len(case.f.layers)
-    for point in points:
-        phases = []
-        for index in range(len(case.f.layers)):
-            signs = []
-            for network, layers in ((case.g, depth * (index + 1)), (case.f, index + 1)):
-                (values,) = fractions(upto(network, layers), point[np.newaxis])
-                sign = np.array([1 if v > 0 else -1 for v in values], dtype=np.int8)
-                signs.append(np.where(rng.random(sign.size) < 0.6, sign, 0).astype(np.int8))
-            phases.append(Phases(*signs) if case.f.relu_after[index] else None)
-        part = zonotope.enclose(case.domain, phases=phases)
-        assert part is not None, "a point lies in the part, but it is said to be empty"
-        check_inside(part, case.f, case.g, point[np.newaxis])
-        check_norms(part, case.f, case.g, point[np.newaxis])
 
 
 def check_tight(case):
@@ -402,4 +381,3 @@ def all_checks():
         check_case(case, draws=1)
     for case in structured(random_cases(range(12))):
         check_case(case, draws=1)
-        check_phases(case)

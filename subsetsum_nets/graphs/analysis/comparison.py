@@ -10,13 +10,10 @@ import numpy as np
 from subsetsum_nets.graphs.errors import InvalidGraphError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from subsetsum_nets.graphs.dag.edges import EdgeBlock
     from subsetsum_nets.graphs.dag.graph import Dag
-    from subsetsum_nets.networks.arrays import FloatArray
+    from subsetsum_nets.networks.arrays import FloatArray, Ints
 
-    Ints = NDArray[np.int64]
     Span = tuple[int, int]
 
 
@@ -115,8 +112,7 @@ def compare(here: Dag, there: Dag) -> GraphComparison:
     common = [np.intersect1d(a.index, b.index, assume_unique=True, return_indices=True) for a, b in pairs]
     biases, other_activation = [], 0
     for (a, b), (_, at_here, at_there) in zip(pairs, common, strict=True):
-        first, second = _bias(a), _bias(b)
-        biases.append(second[at_there] - first[at_here])
+        biases.append(b.offset[at_there] - a.offset[at_here])
         other_activation += int(np.count_nonzero(a.relu[at_here] != b.relu[at_there]))
     spans = sorted(set(here.blocks) | set(there.blocks), key=lambda span: (span[1], span[0]))
     edges = {span: _shared(here, there, span) for span in spans}
@@ -124,19 +120,10 @@ def compare(here: Dag, there: Dag) -> GraphComparison:
         [numbers for numbers, _, _ in common],
         [np.setdiff1d(a.index, b.index, assume_unique=True) for a, b in pairs],
         [np.setdiff1d(b.index, a.index, assume_unique=True) for a, b in pairs],
-        {span: shared for span, shared in edges.items() if _any(shared)},
+        {span: e for span, e in edges.items() if any(map(len, (e.both, e.only_here, e.only_there)))},
         biases,
         other_activation,
     )
-
-
-def _any(shared: SharedEdges) -> bool:
-    return bool(len(shared.both) or len(shared.only_here) or len(shared.only_there))
-
-
-def _bias(layer: Any) -> FloatArray:
-    bias: FloatArray | None = layer.kept_bias
-    return np.zeros(layer.size) if bias is None else bias
 
 
 def _shared(here: Dag, there: Dag, span: Span) -> SharedEdges:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from subsetsum_nets.graphs.errors import InvalidGraphError
-from subsetsum_nets.networks.arrays import FloatArray, exact_float64
+from subsetsum_nets.networks.arrays import Bools, FloatArray, Ints, exact_float64
+from subsetsum_nets.verification.replay.arithmetic import dyadic
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from subsetsum_nets.graphs.dag.nodes import NodeLayer
 
     Integers = NDArray[np.object_]
-    Bools = NDArray[np.bool_]
 
 _PAIRS = 1 << 20  # products of an edge and an entry that are in memory at a time
 _PAIRS_OF_PYTHON = 1 << 12  # up to so many products matrices do not pay
@@ -72,14 +72,11 @@ class LinearMap:
 class _Rows:
     """A matrix of integers times ``2 ** -exponent`` by rows: CSR with integers of any size."""
 
-    indptr: NDArray[np.int64]
-    columns: NDArray[np.int64]
+    indptr: Ints
+    columns: Ints
     numbers: Integers
     exponent: int
     width: int
-
-    def scaled(self, exponent: int) -> Integers:
-        return self.numbers << (exponent - self.exponent) if self.numbers.size else self.numbers
 
     def dense(self) -> Integers:
         matrix = np.zeros((len(self.indptr) - 1, self.width), dtype=object)
@@ -214,17 +211,8 @@ def integers(values: FloatArray) -> tuple[Integers, int]:
     >>> integers(np.array([0.5, -3.0]))
     (array([1, -6], dtype=object), 1)
     """
-    fractions, exponents = np.frexp(values)
-    whole = np.ldexp(fractions, 53).astype(np.int64)
-    exponents = exponents.astype(np.int64) - 53
-    low = whole & -whole
-    zeros = np.frexp(np.where(low == 0, 1, low).astype(np.float64))[1].astype(np.int64) - 1
-    whole, exponents = whole >> zeros, exponents + zeros
-    nonzero = whole != 0
-    least = int(exponents[nonzero].min(initial=0)) if nonzero.any() else 0
-    shifts = np.where(nonzero, exponents - least, 0)
-    numbers = whole.astype(object) << shifts.astype(object) if whole.size else whole.astype(object)
-    return numbers, -least
+    numbers, shifts, exponent = dyadic(values)
+    return numbers.astype(object) << shifts.astype(object), exponent
 
 
 def _signs(active: Any, layer: NodeLayer) -> Bools:
@@ -240,7 +228,7 @@ def _step(graph: Dag, values: dict[int, _Rows], number: int, on: Bools) -> _Rows
     """Return the rows of one layer from those of earlier layers; the last column is the constant one."""
     layer = graph.layers[number]
     width = next(iter(values.values())).width
-    parts: list[tuple[NDArray[np.int64], Integers, int]] = []  # keys row * width + column, numbers, exponent
+    parts: list[tuple[Ints, Integers, int]] = []  # keys row * width + column, numbers, exponent
     for (a, b), block in graph.blocks.items():
         if b == number and a in values:
             parts += _products(block, values[a], on)
@@ -260,7 +248,7 @@ def _step(graph: Dag, values: dict[int, _Rows], number: int, on: Bools) -> _Rows
     return _Rows(indptr, keys % width, numbers, exponent, width)
 
 
-def _products(block: EdgeBlock, before: _Rows, on: Bools) -> list[tuple[NDArray[np.int64], Integers, int]]:
+def _products(block: EdgeBlock, before: _Rows, on: Bools) -> list[tuple[Ints, Integers, int]]:
     """Return the product of a block with the rows of its earlier layer, in parts."""
     entries = np.diff(before.indptr)
     average = max(1, int(entries.mean())) if entries.size else 1
@@ -279,7 +267,7 @@ def _products(block: EdgeBlock, before: _Rows, on: Bools) -> list[tuple[NDArray[
     return parts
 
 
-def _pair_by_pair(edges: Edges, weights: Integers, before: _Rows) -> tuple[NDArray[np.int64], Integers]:
+def _pair_by_pair(edges: Edges, weights: Integers, before: _Rows) -> tuple[Ints, Integers]:
     """Multiply every edge with every entry of the node it leaves."""
     repeat = np.diff(before.indptr)[edges.columns]
     which = np.repeat(np.arange(len(weights)), repeat)
@@ -290,7 +278,7 @@ def _pair_by_pair(edges: Edges, weights: Integers, before: _Rows) -> tuple[NDArr
     )
 
 
-def _as_matrices(edges: Edges, weights: Integers, before: _Rows) -> tuple[NDArray[np.int64], Integers]:
+def _as_matrices(edges: Edges, weights: Integers, before: _Rows) -> tuple[Ints, Integers]:
     """Multiply matrices of integers as a whole, by FLINT."""
     from flint import fmpz_mat
 
@@ -306,7 +294,7 @@ def _as_matrices(edges: Edges, weights: Integers, before: _Rows) -> tuple[NDArra
     return keys[chosen], numbers[chosen]
 
 
-def _summed(keys: NDArray[np.int64], numbers: Integers) -> tuple[NDArray[np.int64], Integers]:
+def _summed(keys: Ints, numbers: Integers) -> tuple[Ints, Integers]:
     """Add up the numbers of equal keys; returns increasing keys."""
     if not keys.size:
         return keys, numbers

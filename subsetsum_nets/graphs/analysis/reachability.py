@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from subsetsum_nets.networks.arrays import is_sparse
+from subsetsum_nets.networks.arrays import Bools, is_sparse
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from subsetsum_nets.graphs.dag.graph import AnyDag, Dag
     from subsetsum_nets.graphs.dag.nodes import NodeLayer
 
-    Bools = NDArray[np.bool_]
 
 _LIMB = 24  # bits of a path count that are multiplied at a time: float64 sums of 2**29 of them are exact
 
@@ -42,7 +41,7 @@ def live_units(graph: Dag) -> tuple[Bools, ...]:
     read[-1][:] = True
     for (a, b), block in reversed(list(graph.blocks.items())):
         for start, stop in block.row_ranges():
-            read[a] |= _any_column(block.carrying(start, stop), read[b][start:stop])
+            read[a] |= _any_row(block.carrying(start, stop).T, read[b][start:stop])
     live_nodes = [r & s for r, s in zip(read, signal, strict=True)]
     live_nodes[0][:] = True
     live_nodes[-1][:] = True
@@ -117,9 +116,7 @@ def _paths(block: EdgeBlock, before: NDArray[Any]) -> NDArray[Any]:
 
 def _own(layer: NodeLayer) -> Bools:
     """Return which nodes have a value other than 0 from their bias alone."""
-    bias = layer.kept_bias
-    if bias is None:
-        return np.zeros(layer.size, dtype=bool)
+    bias = layer.offset
     return np.where(layer.relu, bias > 0.0, bias != 0.0)
 
 
@@ -127,11 +124,4 @@ def _any_row(carries: Any, chosen: Bools) -> Bools:
     if is_sparse(carries):
         return np.asarray(carries.astype(np.int64) @ chosen.astype(np.int64)) > 0
     found: Bools = (carries.any(axis=1)) if chosen.all() else (carries & chosen).any(axis=1)
-    return found
-
-
-def _any_column(carries: Any, chosen: Bools) -> Bools:
-    if is_sparse(carries):
-        return np.asarray(carries.T.astype(np.int64) @ chosen.astype(np.int64)) > 0
-    found: Bools = carries.any(axis=0) if chosen.all() else carries[chosen].any(axis=0)
     return found

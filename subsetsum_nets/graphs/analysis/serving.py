@@ -11,11 +11,8 @@ from subsetsum_nets.graphs.dag.nodes import NodeLayer
 from subsetsum_nets.graphs.errors import InvalidGraphError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from subsetsum_nets.graphs.dag.graph import AnyDag
-
-    Ints = NDArray[np.int64]
+    from subsetsum_nets.networks.arrays import Ints
 
 
 def serving(graph: AnyDag, layer: int, row: int, column: int, *, candidates: bool = False) -> AnyDag:

@@ -23,9 +23,8 @@ from subsetsum_nets.networks.domains import domain_from_json
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
 
-    from numpy.typing import NDArray
+    from subsetsum_nets.networks.arrays import Ints
 
-    Ints = NDArray[np.int64]
 
 KINDS = ("input", "hidden", "output")
 ACTIVATIONS = ("linear", "relu")

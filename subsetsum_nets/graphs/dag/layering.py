@@ -11,9 +11,8 @@ from subsetsum_nets.graphs.errors import InvalidGraphError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
+    from subsetsum_nets.networks.arrays import Ints
 
-    Ints = NDArray[np.int64]
 
 MOST_LAYERS = 10_000
 UNKNOWN = -1
@@ -25,14 +24,11 @@ def layers_of_nodes(kind: Any, given: Ints, source: Ints, sink: Ints, names: Seq
     layer = given if (given != UNKNOWN).all() else _longest_paths(kind, given, source, sink, names)
     hidden = layer[kind == 1]
     inputs, outputs = layer[kind == 0], layer[kind == 2]
-    if inputs.size and (inputs.min() != inputs.max()):
-        raise InvalidGraphError(
-            "inputs are in different layers; leave out the attribute 'layer' of all nodes"
-        )
-    if outputs.min() != outputs.max():
-        raise InvalidGraphError(
-            "outputs are in different layers; leave out the attribute 'layer' of all nodes"
-        )
+    for what, ends in (("inputs", inputs), ("outputs", outputs)):
+        if np.unique(ends).size > 1:
+            raise InvalidGraphError(
+                f"{what} are in different layers; leave out the attribute 'layer' of all nodes"
+            )
     if (inputs.size and min(hidden.min(initial=outputs.min()), outputs.min()) <= inputs.max()) or hidden.max(
         initial=-1
     ) >= outputs.min():

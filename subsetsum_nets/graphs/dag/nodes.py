@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from subsetsum_nets.graphs.errors import InvalidGraphError
-from subsetsum_nets.networks.arrays import FloatArray, exact_float64
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Bools = NDArray[np.bool_]
+from subsetsum_nets.networks.arrays import Bools, FloatArray, Ints, exact_float64
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +31,7 @@ class NodeLayer:
     relu: Bools
     bias: FloatArray | None
     bias_kept: Bools | None
-    index: NDArray[np.int64]
+    index: Ints
 
     @classmethod
     def of(cls, relu: Any, bias: Any = None, bias_kept: Any = None, index: Any = None) -> NodeLayer:
@@ -81,6 +76,11 @@ class NodeLayer:
         if self.bias is None or self.bias_kept is None:
             return self.bias
         return np.where(self.bias_kept, self.bias, 0.0)
+
+    @property
+    def offset(self) -> FloatArray:
+        """The kept bias, zeros where there is none."""
+        return np.zeros(self.size) if self.kept_bias is None else self.kept_bias
 
     @property
     def keeps_bias(self) -> Bools:

@@ -37,10 +37,10 @@ def edge_lines(graph: Dag, words: EdgeWords) -> Iterator[memoryview]:
 
     powers = powers_of_ten()
     for (a, b), block in graph.blocks.items():
-        texts = [
+        texts = tuple(
             np.frombuffer(word.replace("{a}", str(a)).replace("{b}", str(b)).encode(), dtype=np.uint8)
             for word in words
-        ]
+        )
         longest = sum(text.size for text in texts) + 3 * LONGEST_INT + LONGEST_FLOAT
         out = np.empty(0, dtype=np.uint8)
         left, entered = graph.layers[a].index, graph.layers[b].index
@@ -55,6 +55,6 @@ def edge_lines(graph: Dag, words: EdgeWords) -> Iterator[memoryview]:
                 edges.kept,
                 edges.origin,
                 powers,
-                *texts,
+                texts,
             )
             yield out.data[:written]

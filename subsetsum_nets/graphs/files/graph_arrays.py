@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from subsetsum_nets.networks.arrays import Bools
+
     Tensors = dict[str, NDArray[Any]]
 
 _HEADER = "subsetsum-nets"
@@ -117,7 +119,7 @@ def _take(tensors: Tensors, name: str, kinds: str, shape: tuple[int, ...] | None
     return tensor
 
 
-def _flags(tensors: Tensors, name: str, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+def _flags(tensors: Tensors, name: str, shape: tuple[int, ...]) -> Bools:
     flags = _take(tensors, name, "u1", shape)
     if flags.size and flags.max() > 1:
         raise GraphFileError(f"the array {name} holds {flags.max()}, it must be 0 and 1")

@@ -21,14 +21,7 @@ if TYPE_CHECKING:
     from subsetsum_nets.graphs.dag.graph import Dag
 
 _WORDS = EdgeWords(
-    ',\n{"source":[{a},',
-    '],"target":[{b},',
-    '],"weight":',
-    "",
-    ',"kept":false',
-    ',"origin":',
-    "",
-    "}",
+    ',\n{"source":[{a},', '],"target":[{b},', '],"weight":', "", ',"kept":false', ',"origin":', "", "}"
 )
 _PIECE = 1 << 16
 _LONGEST_ITEM = 1 << 20

@@ -20,8 +20,6 @@ from solvers.kernels.compiling import compiled
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Bytes = NDArray[np.uint8]
-    Ints = NDArray[np.int64]
 
 LONGEST_FLOAT = 25
 LONGEST_INT = 20
@@ -193,27 +191,10 @@ def _put(out: Any, at: Any, text: Any) -> Any:
 
 @compiled
 def put_edges(
-    out: Any,
-    sources: Any,
-    sinks: Any,
-    weights: Any,
-    kept: Any,
-    origins: Any,
-    powers: Any,
-    before: Any,
-    between: Any,
-    behind: Any,
-    after: Any,
-    not_kept: Any,
-    origin_before: Any,
-    origin_behind: Any,
-    end: Any,
+    out: Any, sources: Any, sinks: Any, weights: Any, kept: Any, origins: Any, powers: Any, words: Any
 ) -> int:
-    """Write a line for each edge into ``out``; returns how many bytes were written.
-
-    A line is: before, source, between, sink, behind, weight, after, [not_kept,] [origin_before,
-    origin, origin_behind,] end.
-    """
+    """Write a line for each edge into ``out``, its ``words`` those of EdgeWords; returns how many bytes."""
+    before, between, behind, after, not_kept, origin_before, origin_behind, end = words
     at = 0
     for edge in range(sources.size):
         at = _put(out, at, before)

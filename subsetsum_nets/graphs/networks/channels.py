@@ -10,11 +10,10 @@ from subsetsum_nets.graphs.dag.edges import EdgeBlock
 from subsetsum_nets.graphs.dag.graph import Dag
 from subsetsum_nets.graphs.dag.nodes import NodeLayer
 from subsetsum_nets.graphs.errors import InvalidGraphError
-from subsetsum_nets.graphs.networks.conversion import network_parts
+from subsetsum_nets.graphs.networks.conversion import Pruned, network_parts
 from subsetsum_nets.networks.arrays import dense_array
 
 if TYPE_CHECKING:
-    from subsetsum_nets.graphs.networks.conversion import Pruned
     from subsetsum_nets.networks.relu_network import ReluNetwork
 
 
@@ -25,10 +24,6 @@ def channel_graph(network: ReluNetwork | Pruned) -> Dag:
     ``kernel[:, :, c_in, c_out]``; into a dense layer it is the norm of the weights on all values of the
     channel. It is kept where any of these weights is kept. Units of dense layers are nodes as ever, and an
     edge between two of them has its weight, sign included.
-
-    Parameters
-    ----------
-    network : ReluNetwork or PrunedNetwork
 
     Raises
     ------

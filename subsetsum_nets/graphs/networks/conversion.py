@@ -21,7 +21,7 @@ from subsetsum_nets.networks.relu_network import ReluNetwork
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
+    from subsetsum_nets.networks.arrays import Bools
 
 
 class Pruned(Protocol):
@@ -36,7 +36,7 @@ class Pruned(Protocol):
         """Masks of the weights, one per layer."""
 
     @property
-    def bias_masks(self) -> list[NDArray[np.bool_] | None]:
+    def bias_masks(self) -> list[Bools | None]:
         """Masks of the biases, one per layer."""
 
     @property
@@ -117,7 +117,9 @@ def network_graph(network: ReluNetwork | Pruned) -> Dag:
         weight = matrix.weight
         if hasattr(weight, "tocsr"):  # sparse, or the matrix of a convolution
             if getattr(mask, "ndim", 2) == 4:  # of a convolution: unroll it like the kernel
-                mask, bias_mask = _unrolled(weight, mask), _tiled(bias_mask, matrix.d_out)  # noqa: PLW2901
+                mask = _unrolled(weight, mask)  # noqa: PLW2901
+                if bias_mask is not None:
+                    bias_mask = np.tile(bias_mask, matrix.d_out // len(bias_mask))  # noqa: PLW2901
             weight = weight.tocsr()
         blocks.append(EdgeBlock.of(weight, mask))
         layers.append(NodeLayer.of(np.full(matrix.d_out, relu), matrix.bias, bias_mask))
@@ -147,10 +149,6 @@ def _unrolled(convolution: Any, mask: Any) -> Any:
     """Return the mask of an unrolled convolution, of its nonzero entries only, as CSR."""
     kept = np.where(mask & (convolution.kernel != 0.0), 1.0, 0.0)
     return type(convolution)(kept, convolution.image).tocsr().astype(bool)
-
-
-def _tiled(bias_mask: Any, units: int) -> Any:
-    return None if bias_mask is None else np.tile(bias_mask, units // len(bias_mask))
 
 
 def graph_network(graph: Dag) -> ReluNetwork:

@@ -13,16 +13,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from subsetsum_nets.graphs.dag.edges import EdgeBlock, FactoredOrigin
+from subsetsum_nets.networks.arrays import Ints, locked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
     from subsetsum_nets.graphs.dag.nodes import NodeLayer
     from subsetsum_nets.networks.layer_shapes import AffineLayer
 
-    Ints = NDArray[np.int64]
     Found = tuple[list[FactoredOrigin | None], list[tuple[int, int]]]
 
 
@@ -63,7 +61,7 @@ def derived_origins(
             if number == group.start:
                 inputs[1] = _with_whole_blocks(inputs[1], columns - 1 + (layer.bias is not None))
         starts = base + columns * np.arange(rows, dtype=np.int64)
-        found: list[FactoredOrigin | None] = [FactoredOrigin(_frozen(starts), _frozen(inputs[-1]))]
+        found: list[FactoredOrigin | None] = [FactoredOrigin(locked(starts), locked(inputs[-1]))]
         outputs: Ints | None = np.arange(rows, dtype=np.int64)
         for number in reversed(group[1:]):
             outputs = _only_outputs(blocks[number], outputs)
@@ -77,7 +75,7 @@ def derived_origins(
 def _one_a_row(base: int, columns: int, outputs: Ints, inputs: Ints, width: int) -> FactoredOrigin:
     """Return the origins of edges into units that serve one weight each."""
     by_row = np.where((outputs < 0) | (inputs < 0), -1, base + outputs * columns + inputs)
-    return FactoredOrigin(_frozen(by_row), _frozen(np.zeros(width, dtype=np.int64)))
+    return FactoredOrigin(locked(by_row), locked(np.zeros(width, dtype=np.int64)))
 
 
 def _inputs_of_units(block: EdgeBlock, hidden: NodeLayer, before: Ints, d_in: int) -> Ints:
@@ -125,8 +123,3 @@ def _only_outputs(block: EdgeBlock, behind: Ints | None) -> Ints | None:
     outputs = np.full(block.shape[1], -1, dtype=np.int64)
     outputs[edges.columns] = behind[edges.rows]
     return outputs
-
-
-def _frozen(array: Ints) -> Ints:
-    array.flags.writeable = False
-    return array

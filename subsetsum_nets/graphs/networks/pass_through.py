@@ -15,12 +15,8 @@ from subsetsum_nets.graphs.dag.edges import EdgeBlock, Edges, joined
 from subsetsum_nets.graphs.dag.nodes import NodeLayer
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from subsetsum_nets.graphs.dag.graph import AnyDag
-
-    Bools = NDArray[np.bool_]
-    Ints = NDArray[np.int64]
+    from subsetsum_nets.networks.arrays import Bools, Ints
 
 
 def with_pass_through(graph: AnyDag) -> AnyDag:

@@ -12,13 +12,9 @@ from subsetsum_nets.graphs.pictures import picture_files as style
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from numpy.typing import NDArray
-
     from subsetsum_nets.graphs.dag.graph import Dag
+    from subsetsum_nets.networks.arrays import Bools, FloatArray, Ints
 
-    Bools = NDArray[np.bool_]
-    Floats = NDArray[np.float64]
-    Ints = NDArray[np.int64]
 
 CONSTANT = -1
 """In place of the source of an edge that stands for a bias."""
@@ -61,7 +57,7 @@ class DrawnEdges:
     end: Ints
     source: Ints
     sink: Ints
-    weight: Floats
+    weight: FloatArray
     is_kept: Bools
     faint: Bools
     biased: dict[int, bool]
@@ -82,7 +78,7 @@ class DrawnEdges:
         """Whether every kept weight is +1 or -1, so that the colour says it all."""
         return bool(np.all(abs(self.weight[self.kept]) == 1.0))
 
-    def line_widths(self) -> Floats:
+    def line_widths(self) -> FloatArray:
         """Return the width of each edge in points, by its magnitude."""
         largest = float(abs(self.weight[self.kept]).max(initial=0.0))
         if self.signs_only or largest == 0.0:

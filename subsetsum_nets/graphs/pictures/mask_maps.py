@@ -13,11 +13,10 @@ from subsetsum_nets.pictures import PAPER, draw_map, new_figure
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from numpy.typing import NDArray
 
     from subsetsum_nets.graphs.dag.edges import EdgeBlock
     from subsetsum_nets.graphs.dag.graph import Dag
-    from subsetsum_nets.networks.arrays import FloatArray
+    from subsetsum_nets.networks.arrays import FloatArray, Ints
 
 MOST_CELLS = (128, 256)
 """The largest map, rows and columns; masks that fit are shown entry by entry."""
@@ -99,7 +98,7 @@ def mask_density(block: EdgeBlock, most: tuple[int, int] = MOST_CELLS) -> FloatA
     return density
 
 
-def _cells(size: int, most: int) -> NDArray[np.int64]:
+def _cells(size: int, most: int) -> Ints:
     """Return the cell that each position belongs to."""
     numbers = np.arange(size, dtype=np.int64)
     return numbers if size <= most else numbers * most // size

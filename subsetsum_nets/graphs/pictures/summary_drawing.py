@@ -153,10 +153,7 @@ def _words(graph: Dag, span: Span) -> list[str]:
     block = graph.blocks[span]
     if block.kept is None:
         return [f"{style.counted(block.edges, 'edge')}", "all kept"]
-    return [
-        f"{block.kept_edges:,} of {block.edges:,}",
-        f"{style.share(block.kept_edges, block.edges)} kept",
-    ]
+    return [f"{block.kept_edges:,} of {block.edges:,}", f"{style.share(block.kept_edges, block.edges)} kept"]
 
 
 def _draw_block(axes: Axes, block: Block, left: float, middle: float, lowest: float) -> None:

@@ -49,10 +49,6 @@ _LONGEST_FOLD = 16
 class Constants:
     """The constant tensors of a graph by name, converted when they are asked for.
 
-    Parameters
-    ----------
-    graph : onnx.GraphProto
-
     Raises
     ------
     NetworkFileError

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from subsetsum_nets.networks.arrays import dense_array, is_sparse
+from subsetsum_nets.networks.arrays import FloatArray, dense_array, is_sparse
 from subsetsum_nets.networks.dense import Dense
-from subsetsum_nets.networks.domains import domain_from_json
+from subsetsum_nets.networks.domains import Domain, domain_from_json
 from subsetsum_nets.networks.errors import InvalidNetworkError, NetworkFileError, unreadable
 from subsetsum_nets.networks.files.atomic_files import atomic_write
 from subsetsum_nets.networks.files.onnx_layouts import (
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
     from onnx import ModelProto, NodeProto, TensorProto
 
-    from subsetsum_nets.networks.arrays import FloatArray
-    from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.networks.layer_shapes import Layer
     from subsetsum_nets.networks.relu_network import ReluNetwork
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from subsetsum_nets.networks.arrays import exact_float64
+from subsetsum_nets.networks.arrays import FloatArray, exact_float64
 from subsetsum_nets.networks.convolution import Conv2d
 from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.errors import NetworkFileError
@@ -34,7 +34,6 @@ from subsetsum_nets.networks.relu_network import ReluNetwork
 if TYPE_CHECKING:
     from onnx import NodeProto
 
-    from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.domains import Domain
 
 _SUPPORTED = (

@@ -13,9 +13,7 @@ from subsetsum_nets.networks.files.network_files import read_safetensors
 if TYPE_CHECKING:
     import os
 
-    from numpy.typing import NDArray
-
-    from subsetsum_nets.networks.arrays import FloatArray
+    from subsetsum_nets.networks.arrays import FloatArray, Ints
 
 _TEST_SPLIT = "-test-split"  # how the name of a file ends that holds inputs and labels, not a network
 
@@ -60,7 +58,7 @@ def shipped_network(name: str = "digits-64-32-10") -> Path:
     return _folder() / f"{name}.safetensors"
 
 
-def load_test_split(path: str | os.PathLike[str]) -> tuple[FloatArray, NDArray[np.int64]]:
+def load_test_split(path: str | os.PathLike[str]) -> tuple[FloatArray, Ints]:
     """Read the images and labels that a shipped network was tested on.
 
     Parameters

@@ -52,10 +52,6 @@ def convolution_norm_up(matrix: ConvolutionMidRad) -> float:
     sqrt(||.||_1 ||.||_inf), the Frobenius norm and the bound by Gram iteration of the operator on the whole
     grid.
 
-    Parameters
-    ----------
-    matrix : ConvolutionMidRad
-
     Raises
     ------
     BoundOverflowError

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from subsetsum_nets.networks.arrays import dense_array
+from subsetsum_nets.networks.arrays import Bools, FloatArray, dense_array
 from subsetsum_nets.networks.convolution import ConvolutionMatrix, has_kernel
 from subsetsum_nets.verification.enclosures.midrad import (
+    Matrix,
     MidRad,
     entries,
     inflate,
@@ -25,11 +26,6 @@ from subsetsum_nets.verification.enclosures.midrad import (
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from subsetsum_nets.networks.arrays import FloatArray
-    from subsetsum_nets.verification.enclosures.midrad import Matrix
-
-    BoolArray = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +89,7 @@ class ConvolutionMidRad:
         """Return an upper bound of ``|M|`` over the set, entry by entry."""
         return self.mid.with_kernel(self.kernel.magnitude())
 
-    def columns(self, chosen: BoolArray) -> ConvolutionMidRad:
+    def columns(self, chosen: Bools) -> ConvolutionMidRad:
         """Return the set of matrices of the channels that hold some chosen input."""
         channels = channels_where(self.mid, chosen)
         kernel = MidRad(self.mid.kernel[:, :, channels], self.rad.kernel[:, :, channels])
@@ -122,9 +118,9 @@ def geometry(matrix: Matrix) -> tuple[object, ...] | None:
     return (matrix.image, matrix.centre, matrix.kernel.shape) if has_kernel(matrix) else None
 
 
-def seen_entries(matrix: Matrix, inputs: BoolArray) -> FloatArray:
+def seen_entries(matrix: Matrix, inputs: Bools) -> FloatArray:
     """Return the stored entries of an array or a kernel, 0 in columns (channels) where no input counts."""
-    seen: BoolArray = channels_where(matrix, inputs)[:, np.newaxis] if has_kernel(matrix) else inputs
+    seen: Bools = channels_where(matrix, inputs)[:, np.newaxis] if has_kernel(matrix) else inputs
     return entries(matrix) * seen
 
 
@@ -166,9 +162,9 @@ def interleaved(matrix: Matrix, inputs: list[FloatArray]) -> FloatArray:
     return np.concatenate([_by_channel(matrix, values) for values in inputs], axis=1).ravel()
 
 
-def channels_where(matrix: ConvolutionMatrix, inputs: BoolArray) -> BoolArray:
+def channels_where(matrix: ConvolutionMatrix, inputs: Bools) -> Bools:
     """Return which input channels hold some pixel where ``inputs``, shape (d_in,), is True."""
-    found: BoolArray = np.any(_by_channel(matrix, inputs), axis=0)
+    found: Bools = np.any(_by_channel(matrix, inputs), axis=0)
     return found
 
 

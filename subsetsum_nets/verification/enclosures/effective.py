@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from subsetsum_nets.networks.arrays import is_sparse
-from subsetsum_nets.networks.convolution import has_kernel
-from subsetsum_nets.networks.layer_groups import layer_groups
+from subsetsum_nets.networks.arrays import Bools, FloatArray, is_sparse
+from subsetsum_nets.networks.convolution import ConvolutionMatrix, has_kernel
+from subsetsum_nets.networks.layer_groups import LayerGroup, layer_groups
 from subsetsum_nets.verification.enclosures.convolutions import (
+    MatrixSet,
     composed,
     interleaved,
     point_set,
@@ -24,6 +25,7 @@ from subsetsum_nets.verification.enclosures.convolutions import (
     side_by_side,
 )
 from subsetsum_nets.verification.enclosures.midrad import (
+    Matrix,
     MidRad,
     affine,
     entries,
@@ -34,17 +36,8 @@ from subsetsum_nets.verification.enclosures.midrad import (
 )
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from subsetsum_nets.networks.arrays import FloatArray
-    from subsetsum_nets.networks.convolution import ConvolutionMatrix
-    from subsetsum_nets.networks.layer_groups import LayerGroup
     from subsetsum_nets.networks.layer_shapes import AffineLayer
     from subsetsum_nets.networks.relu_network import ReluNetwork
-    from subsetsum_nets.verification.enclosures.convolutions import MatrixSet
-    from subsetsum_nets.verification.enclosures.midrad import Matrix
-
-    BoolArray = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +73,7 @@ class LayerErrors:
         """The largest of all these bounds."""
         return float(max(entries(self.positive).max(), entries(self.negative).max(), self.bias.max()))
 
-    def worst_counted(self, may_be_positive: BoolArray, may_be_negative: BoolArray) -> float:
+    def worst_counted(self, may_be_positive: Bools, may_be_negative: Bools) -> float:
         """Return the largest bound that some input makes count.
 
         Parameters

@@ -16,20 +16,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
-from subsetsum_nets.networks.arrays import is_sparse
-from subsetsum_nets.networks.convolution import has_kernel
-from subsetsum_nets.networks.norms import check_norm
+from subsetsum_nets.networks.arguments import check_norm
+from subsetsum_nets.networks.arrays import Bools, FloatArray, is_sparse
+from subsetsum_nets.networks.convolution import ConvolutionMatrix, has_kernel
 from subsetsum_nets.verification.errors import BoundOverflowError, SoundnessError
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from subsetsum_nets.networks.arrays import FloatArray
-    from subsetsum_nets.networks.convolution import ConvolutionMatrix
 
 UNIT = 2.0**-53
 TINY = 2.0**-1022
@@ -247,7 +241,7 @@ class MidRad:
         """Return the set as one of arrays, which it is."""
         return self
 
-    def columns(self, chosen: NDArray[np.bool_]) -> MidRad:
+    def columns(self, chosen: Bools) -> MidRad:
         """Return the set of matrices of the chosen columns."""
         return MidRad(self.mid[:, chosen], self.rad[:, chosen])
 

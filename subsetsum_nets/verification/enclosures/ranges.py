@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -24,8 +23,7 @@ if TYPE_CHECKING:
     from subsetsum_nets.networks.relu_network import ReluNetwork
 
 
-@dataclass(frozen=True, eq=False)
-class Range:
+class Range(NamedTuple):
     """All vectors x with ``low <= x <= high``; float64 arrays of shape (n,)."""
 
     low: FloatArray
@@ -40,13 +38,13 @@ class Range:
         return Range(np.maximum(self.low, other.low), np.minimum(self.high, other.high))
 
     @np.errstate(over="ignore")
-    def widened(self, deviation: FloatArray) -> Range:
-        """Return the range of all y with ``|y - x| <= deviation``, rounded outward."""
-        moved = deviation != 0.0
-        low, high = self.low - deviation, self.high + deviation
+    def widened(self, down: FloatArray, up: FloatArray | None = None) -> Range:
+        """Return the range of all y with ``-down <= y - x <= up``, rounded outward; ``up`` None: ``down``."""
+        up = down if up is None else up
+        low, high = self.low - down, self.high + up
         return Range(
-            finite(np.where(moved, np.nextafter(low, -np.inf), low)),
-            finite(np.where(moved, np.nextafter(high, np.inf), high)),
+            finite(np.where(down == 0.0, low, np.nextafter(low, -np.inf))),
+            finite(np.where(up == 0.0, high, np.nextafter(high, np.inf))),
         )
 
 
@@ -68,7 +66,7 @@ def domain_range(domain: Domain, dimension: int) -> Range:
 
 def layer_range(layer: Dense | AffineConvolution, x: Range) -> Range:
     """Return the range of ``layer`` over a box."""
-    return Range(*affine(layer.weight, MidRad.from_bounds(x.low, x.high), layer.bias).bounds())
+    return Range(*affine(layer.weight, MidRad.from_bounds(*x), layer.bias).bounds())
 
 
 def first_layer_range(layer: Dense | AffineConvolution, domain: Domain) -> Range:
@@ -81,8 +79,7 @@ def first_layer_range(layer: Dense | AffineConvolution, domain: Domain) -> Range
         return box
     middle = affine(layer.weight, MidRad.point(ball.centre(layer.d_in)), layer.bias)
     reach = times_up(row_norms_up(layer.weight), np.array(ball.radius))
-    low, high = MidRad(middle.mid, inflate(middle.rad + reach, 1)).bounds()
-    return Range(np.maximum(low, box.low), np.minimum(high, box.high))
+    return box.meet(Range(*MidRad(middle.mid, inflate(middle.rad + reach, 1)).bounds()))
 
 
 def network_ranges(network: ReluNetwork, domain: Domain) -> list[Range]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from subsetsum_nets.verification.enclosures.midrad import (
     TINY,
+    Matrix,
     MidRad,
     affine,
     inflate,
@@ -24,20 +25,15 @@ from subsetsum_nets.verification.enclosures.midrad import (
 
 if TYPE_CHECKING:
     from subsetsum_nets.networks.arrays import FloatArray
-    from subsetsum_nets.verification.enclosures.midrad import Matrix
 
 
 def spectral_norm_up(matrix: MidRad) -> float:
-    """Return an upper bound of the spectral norm of every matrix in a set.
+    """Return an upper bound of the spectral norm of every matrix in a set, shape (m, n).
 
     ``||M|| <= ||mid|| + ||rad||``. The norm of the midpoint A comes from the Gram matrix G = A A^T and an
     approximate eigendecomposition Q D Q^T: ``||A||^2 = ||G|| <= max|d| (1 + ||Q^T Q - I||) + ||G - Q D
     Q^T||``, where nothing is assumed about Q and D. It is never above the Frobenius norm or sqrt(||.||_1
     ||.||_inf).
-
-    Parameters
-    ----------
-    matrix : MidRad, shape (m, n)
 
     Raises
     ------

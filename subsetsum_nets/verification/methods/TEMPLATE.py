@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.networks.domains import Box
+from subsetsum_nets.networks.domains import Box, Domain
 from subsetsum_nets.verification.methods.interval import interval_bound
 from subsetsum_nets.verification.results import LayerBound, MethodBound
 
 if TYPE_CHECKING:
-    from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.verification.comparison import Comparison
 
 

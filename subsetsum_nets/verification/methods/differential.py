@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.networks.norms import check_norm
+from subsetsum_nets.networks.arguments import check_norm
 from subsetsum_nets.verification.enclosures.convolutions import geometry, larger_products_up, seen_entries
 from subsetsum_nets.verification.enclosures.midrad import (
+    Matrix,
     entries,
     inflate,
     norm_up,
@@ -26,23 +27,17 @@ from subsetsum_nets.verification.enclosures.midrad import (
     times_up,
     with_entries,
 )
-from subsetsum_nets.verification.enclosures.ranges import domain_range, network_ranges
+from subsetsum_nets.verification.enclosures.ranges import Range, domain_range, network_ranges
 from subsetsum_nets.verification.results import LayerBound, MethodBound
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
-    from subsetsum_nets.networks.arrays import FloatArray
+    from subsetsum_nets.networks.arrays import Bools, FloatArray
     from subsetsum_nets.networks.domains import Ball, Domain
     from subsetsum_nets.networks.relu_network import ReluNetwork
     from subsetsum_nets.verification.comparison import Comparison
     from subsetsum_nets.verification.enclosures.effective import LayerErrors
-    from subsetsum_nets.verification.enclosures.midrad import Matrix
-    from subsetsum_nets.verification.enclosures.ranges import Range
-
-    BoolArray = NDArray[np.bool_]
 
 
 class DifferentialRecursion:
@@ -197,7 +192,7 @@ def ball_error(error: LayerErrors, inputs: Range, ball: Ball) -> FloatArray:
     return inflate(product_up(counted, center) + times_up(row_norms_up(counted), np.array(ball.radius)), 1)
 
 
-def _counted(error: LayerErrors, may_be_positive: BoolArray, may_be_negative: BoolArray) -> Matrix:
+def _counted(error: LayerErrors, may_be_positive: Bools, may_be_negative: Bools) -> Matrix:
     """Return the larger of the two errors that some input makes count; for images, at some pixel."""
     positive = seen_entries(error.positive, may_be_positive)
     negative = seen_entries(error.negative, may_be_negative)

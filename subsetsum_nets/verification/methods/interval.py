@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from subsetsum_nets.verification.enclosures.midrad import inflate, norm_up
-from subsetsum_nets.verification.enclosures.ranges import network_ranges
+from subsetsum_nets.verification.enclosures.ranges import Range, network_ranges
 from subsetsum_nets.verification.results import LayerBound, MethodBound
 
 if TYPE_CHECKING:
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.verification.comparison import Comparison
-    from subsetsum_nets.verification.enclosures.ranges import Range
 
 
 def interval_bound(comparison: Comparison) -> MethodBound:

@@ -15,26 +15,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from subsetsum_nets.verification.enclosures.convolution_norms import operator_norm_up
-from subsetsum_nets.verification.enclosures.convolutions import point_set
-from subsetsum_nets.verification.enclosures.midrad import (
-    inflate,
-    norm_up,
-    product_up,
-    times_up,
-)
-from subsetsum_nets.verification.enclosures.ranges import domain_range
+from subsetsum_nets.verification.enclosures.convolutions import MatrixSet, point_set
+from subsetsum_nets.verification.enclosures.midrad import inflate, norm_up, product_up, times_up
+from subsetsum_nets.verification.enclosures.ranges import Range, domain_range
 from subsetsum_nets.verification.results import LayerBound, MethodBound
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from subsetsum_nets.networks.arrays import Bools
     from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.verification.comparison import Comparison
-    from subsetsum_nets.verification.enclosures.convolutions import MatrixSet
     from subsetsum_nets.verification.enclosures.effective import TwoSlope
-    from subsetsum_nets.verification.enclosures.ranges import Range
-
-    BoolArray = NDArray[np.bool_]
 
 
 def norms_bound(comparison: Comparison) -> MethodBound:
@@ -92,7 +82,7 @@ def _largest_norm(domain: Domain, inputs: Range) -> float:
     return min(box, float(inflate(np.array(center + ball.radius), 1)))
 
 
-def _visible(error: TwoSlope, may_be_positive: BoolArray, may_be_negative: BoolArray) -> MatrixSet:
+def _visible(error: TwoSlope, may_be_positive: Bools, may_be_negative: Bools) -> MatrixSet:
     """Return the columns of [E+ E-] that some input makes count; just E where E+ = E-."""
     if error.negative is error.positive:
         return error.positive

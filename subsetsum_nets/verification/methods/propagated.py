@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.networks.arrays import is_sparse
+from subsetsum_nets.networks.arrays import FloatArray, is_sparse
 from subsetsum_nets.verification.enclosures.midrad import (
+    Matrix,
     MidRad,
     affine,
     inflate,
@@ -33,19 +34,13 @@ from subsetsum_nets.verification.enclosures.midrad import (
 from subsetsum_nets.verification.enclosures.ranges import Range, domain_range, network_ranges
 from subsetsum_nets.verification.methods.differential import ball_error, box_error
 from subsetsum_nets.verification.methods.interval import difference_up
-from subsetsum_nets.verification.methods.slope_ranges import (
-    ball_slope_range,
-    box_slope_range,
-    range_sum,
-)
+from subsetsum_nets.verification.methods.slope_ranges import ball_slope_range, box_slope_range, range_sum
 from subsetsum_nets.verification.records import PropagatedSlopes
 from subsetsum_nets.verification.results import LayerBound, MethodBound
 
 if TYPE_CHECKING:
-    from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.verification.comparison import Comparison
     from subsetsum_nets.verification.enclosures.convolutions import MatrixSet
-    from subsetsum_nets.verification.enclosures.midrad import Matrix
 
 WIDEST = 4096  # hidden layers with more units are bounded by the recursion of "differential" only
 WIDEST_OUTPUT = 1024  # as is a last layer with more

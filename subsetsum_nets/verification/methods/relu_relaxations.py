@@ -14,8 +14,7 @@ outward.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -29,8 +28,7 @@ if TYPE_CHECKING:
 _GRID = 2.0**30
 
 
-@dataclass(frozen=True, eq=False)
-class PairRanges:
+class PairRanges(NamedTuple):
     """Ranges of the units of g and f, and of g - f, before or after a ReLU."""
 
     g: Range
@@ -48,22 +46,17 @@ class PairRanges:
 
     def meet(self, other: PairRanges) -> PairRanges:
         """Return the intersection with other ranges of the same units."""
-        return PairRanges(self.g.meet(other.g), self.f.meet(other.f), self.deviation.meet(other.deviation))
-
-    def empty(self) -> bool:
-        """Tell whether no values are left: no input reaches them."""
-        return any(bool((r.low > r.high).any()) for r in (self.g, self.f, self.deviation))
+        return PairRanges(*(a.meet(b) for a, b in zip(self, other, strict=True)))
 
     def relu(self) -> PairRanges:
         """Return the ranges after a ReLU in both networks."""
         between = Range(np.minimum(self.deviation.low, 0.0), np.maximum(self.deviation.high, 0.0))
-        after = PairRanges(self.g.relu(), self.f.relu(), between)
         both_on = (self.g.low >= 0.0) & (self.f.low >= 0.0)
         kept = Range(
             np.where(both_on, self.deviation.low, between.low),
             np.where(both_on, self.deviation.high, between.high),
         )
-        return PairRanges(after.g, after.f, kept).tightened()
+        return PairRanges(self.g.relu(), self.f.relu(), kept).tightened()
 
 
 @np.errstate(over="ignore")  # a width of inf gives the slope 0, which is as sound as any

@@ -21,9 +21,7 @@ from subsetsum_nets.verification.enclosures.midrad import (
 from subsetsum_nets.verification.enclosures.ranges import Range
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from subsetsum_nets.networks.arrays import FloatArray
+    from subsetsum_nets.networks.arrays import Bools, FloatArray
 
 
 @np.errstate(over="ignore", invalid="ignore")
@@ -63,7 +61,7 @@ def box_slope_range(positive: MidRad, negative: MidRad, x: Range) -> Range:
         at_low.magnitude(), np.abs(x.low)
     )
     # On the path of every term: a product, the sum with its radius, n - 1 additions, and two to spare.
-    return _outward(low.sum(axis=1), high.sum(axis=1), rounding_error(magnitude, x.low.size + 4))
+    return Range(low.sum(axis=1), high.sum(axis=1)).widened(rounding_error(magnitude, x.low.size + 4))
 
 
 def ball_slope_range(
@@ -74,10 +72,7 @@ def ball_slope_range(
     A row is Lipschitz in x_j with the larger slope c_j that some input makes count, so that it differs from
     its value at the center by at most ``sum_j c_j |x_j - center_j| <= radius ||c||_2``.
     """
-    counted = np.maximum(
-        positive.magnitude() * (x.high > 0.0),
-        negative.magnitude() * (x.low < 0.0),
-    )
+    counted = np.maximum(positive.magnitude() * (x.high > 0.0), negative.magnitude() * (x.low < 0.0))
     middle = box_slope_range(positive, negative, Range(center, center))
     return middle.widened(times_up(row_norms_up(counted), np.array(radius)))
 
@@ -93,18 +88,9 @@ def range_sum(a: Range, b: Range) -> Range:
     )
 
 
-def _chosen(positive: MidRad, negative: MidRad, use_positive: NDArray[np.bool_]) -> MidRad:
+def _chosen(positive: MidRad, negative: MidRad, use_positive: Bools) -> MidRad:
     if negative is positive:
         return positive
     return MidRad(
         np.where(use_positive, positive.mid, negative.mid), np.where(use_positive, positive.rad, negative.rad)
-    )
-
-
-@np.errstate(over="ignore", invalid="ignore")
-def _outward(low: FloatArray, high: FloatArray, error: FloatArray) -> Range:
-    """Return the range with its ends moved out by ``error``; where that is 0, all terms are 0."""
-    outer_low, outer_high = np.nextafter(low - error, -np.inf), np.nextafter(high + error, np.inf)
-    return Range(
-        finite(np.where(error == 0.0, low, outer_low)), finite(np.where(error == 0.0, high, outer_high))
     )

@@ -17,6 +17,8 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from subsetsum_nets.networks.arrays import Ints
+
 BITS = 128  # significant bits of square roots and quotients
 
 
@@ -145,21 +147,23 @@ def integers(values: Any) -> tuple[list[int], int]:
     ([3, -8], 2)
 
     """
+    numbers, shifts, scale = dyadic(values)
+    return [number << shift for number, shift in zip(numbers.tolist(), shifts.tolist(), strict=True)], scale
+
+
+def dyadic(values: Any) -> tuple[Ints, Ints, int]:
+    """Return (numbers, shifts, scale) with ``values == numbers * 2**shifts / 2**scale``, the shifts >= 0."""
     array = np.asarray(values, dtype=np.float64).ravel()
     if not np.isfinite(array).all():
         raise ValueError("only finite numbers are exact")
     mantissas, exponents = np.frexp(array)
     numbers = np.ldexp(mantissas, 53).astype(np.int64)
     used = numbers != 0
-    if not used.any():
-        return [0] * numbers.size, 0
     # The lowest set bit of every number, so that weights on a coarse grid stay small.
-    trailing = np.frexp((numbers & -numbers)[used].astype(np.float64))[1] - 1
-    scale = int((53 - exponents[used] - trailing).max())
-    shifts = np.where(used, scale - 53 + exponents, 0)
-    return [
-        int(n) << int(s) if s >= 0 else int(n) >> int(-s) for n, s in zip(numbers, shifts, strict=True)
-    ], scale
+    trailing = np.frexp(np.where(used, numbers & -numbers, 1).astype(np.float64))[1] - 1
+    places = 53 - exponents - trailing
+    scale = int(places[used].max()) if used.any() else 0
+    return numbers >> trailing, np.where(used, scale - places, 0), scale
 
 
 def zeros(rows: int) -> ExactMatrix:

@@ -5,23 +5,12 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from subsetsum_nets.verification.replay.arithmetic import (
-    ExactMatrix,
-    maximum,
-    minimum,
-    positive_part,
-    zeros,
-)
-from subsetsum_nets.verification.replay.forms import where
+from subsetsum_nets.verification.replay.arithmetic import ExactMatrix, maximum, minimum, positive_part, zeros
+from subsetsum_nets.verification.replay.forms import scaled_rows, where
 from subsetsum_nets.verification.replay.ranges import ExactRange
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from subsetsum_nets.networks.arrays import FloatArray
-
-    Indices = NDArray[np.int64]
+    from subsetsum_nets.networks.arrays import Bools, FloatArray, Ints
 
 
 class Combination:
@@ -32,7 +21,7 @@ class Combination:
         self._parts: list[ExactMatrix] = [zeros(size)]
         self.fixed = Fraction(0)
 
-    def add(self, indices: Indices, values: ExactMatrix) -> None:
+    def add(self, indices: Ints, values: ExactMatrix) -> None:
         """Add a function of some variables, a column of coefficients."""
         numbers: list[Any] = [0] * self._size
         for index, number in zip(indices.tolist(), values.ints.entries(), strict=True):
@@ -41,13 +30,13 @@ class Combination:
 
     def line(
         self,
-        above: Indices,
-        under: Indices,
+        above: Ints,
+        under: Ints,
         multipliers: ExactMatrix,
         slopes: FloatArray,
         x: ExactRange,
-        on: NDArray[np.bool_],
-        off: NDArray[np.bool_],
+        on: Bools,
+        off: Bools,
         *,
         sign: int = 1,
     ) -> None:
@@ -59,7 +48,7 @@ class Combination:
         if sign < 0:
             x = ExactRange(-x.high, -x.low)
             weights = -multipliers
-        sloped = [times(t, end) for end in (x.low, x.high)]
+        sloped = [scaled_rows(t, end) for end in (x.low, x.high)]
         b, by_x, by_zero = (
             maximum(*(value - line for value, line in zip(values, sloped, strict=True)))
             for values in (
@@ -71,7 +60,7 @@ class Combination:
         b = where(on.tolist(), minimum(b, by_x), b)
         b = where(off.tolist(), minimum(b, by_zero), b)
         self.add(above, weights)
-        self.add(under, -times(t, weights))
+        self.add(under, -scaled_rows(t, weights))
         self.fixed += dot(multipliers, b)
 
     def column(self) -> ExactMatrix:
@@ -80,11 +69,6 @@ class Combination:
         for part in others:
             total = total + part
         return total
-
-
-def times(a: ExactMatrix, b: ExactMatrix) -> ExactMatrix:
-    """Return the entrywise product of two columns."""
-    return a.T.scaled_columns(b).T
 
 
 def dot(a: ExactMatrix, b: ExactMatrix) -> Fraction:

@@ -10,17 +10,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from subsetsum_nets.verification.errors import UnsupportedStructureError
-from subsetsum_nets.verification.replay.arithmetic import ExactMatrix, positive_part
+from subsetsum_nets.verification.replay.arithmetic import ExactMatrix, positive_part, zeros
 from subsetsum_nets.verification.replay.forms import ExactFeatures, error_of_relu
-from subsetsum_nets.verification.replay.zonotope import deviation_error, exact_slope
+from subsetsum_nets.verification.replay.zonotope import ExactPairRanges, deviation_error, exact_slope
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.verification.records import LineChoices, RowsProof
     from subsetsum_nets.verification.replay.exact_comparison import ExactComparison
-    from subsetsum_nets.verification.replay.zonotope import ExactPairRanges
 
 # For each layer the phases of its units in g and in f: two lists of 1, -1 or 0.
 Signs = tuple[list[int], list[int]]
@@ -108,15 +106,15 @@ class ReplayedDual:
             )
             # max(z, 0) lies above every line through 0 with a slope in [0, 1].
             sloped_g = positive_part(of_g).scaled_columns(g_above) - products(
-                positive_part(-of_g), _exact_slopes(choices.g_below)
+                positive_part(-of_g), exact_slope(choices.g_below)
             )
             sloped_f = positive_part(of_f).scaled_columns(f_above) - products(
-                positive_part(-of_f), _exact_slopes(choices.f_below)
+                positive_part(-of_f), exact_slope(choices.f_below)
             )
             of_d = positive_part(of_d).scaled_columns(d_above) - positive_part(-of_d).scaled_columns(d_below)
         else:
             sloped_g, sloped_f = of_g, of_f
-            constant = ExactMatrix.from_ints([0] * a.shape[0], (a.shape[0], 1), 0)
+            constant = zeros(a.shape[0])
         # 0 <= sign z in the part, and 0 <= sign (z - D) for f, times multipliers >= 0.
         held_g, held_f = (
             positive_part(ExactMatrix.from_floats(m)).scaled_columns(
@@ -131,9 +129,3 @@ def products(a: ExactMatrix, b: ExactMatrix) -> ExactMatrix:
     """Return the entrywise products."""
     numbers = [x * y for x, y in zip(a.ints.entries(), b.ints.entries(), strict=True)]
     return ExactMatrix.from_ints(numbers, a.shape, a.scale + b.scale)
-
-
-def _exact_slopes(values: FloatArray) -> ExactMatrix:
-    """Return a matrix of floating slopes."""
-    exact_slope(values.ravel())
-    return ExactMatrix.from_floats(values)

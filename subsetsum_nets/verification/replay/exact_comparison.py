@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
-from subsetsum_nets.networks.norms import check_norm
-from subsetsum_nets.verification.replay.layers import exact_effective_layers, exact_layers
+from subsetsum_nets.networks.arguments import check_norm
+from subsetsum_nets.verification.replay.layers import ExactLayer, exact_effective_layers, exact_layers
 
 if TYPE_CHECKING:
     from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.networks.relu_network import ReluNetwork
-    from subsetsum_nets.verification.replay.layers import ExactLayer
 
 
 class Compared(Protocol):

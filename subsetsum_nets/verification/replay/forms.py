@@ -11,13 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from subsetsum_nets.verification.replay.arithmetic import (
-    BITS,
-    ExactMatrix,
-    entrywise,
-    maximum,
-    positive_part,
-)
+from subsetsum_nets.verification.replay.arithmetic import BITS, ExactMatrix, entrywise, maximum, positive_part
 from subsetsum_nets.verification.replay.ranges import ExactRange, ball_center, ball_reach, domain_range
 
 if TYPE_CHECKING:
@@ -101,7 +95,7 @@ class ExactFeatures:
             The slopes s.
 
         """
-        above, below = self._two_sides(coefficients)
+        above, below = coefficients.columns(self.split), coefficients.columns(range(self.inputs, self.count))
         kinks = above - below
         if not self.split:
             return coefficients, kinks
@@ -118,10 +112,6 @@ class ExactFeatures:
         """Return, for every input, the column that counts at its lower end."""
         place = {j: self.inputs + k for k, j in enumerate(self.split)}
         return [place.get(j, j) for j in range(self.inputs)]
-
-    def _two_sides(self, coefficients: ExactMatrix) -> tuple[ExactMatrix, ExactMatrix]:
-        """Return the coefficients of the split inputs where they are >= 0, and where they are <= 0."""
-        return coefficients.columns(self.split), coefficients.columns(range(self.inputs, self.count))
 
     def _ball_support(self, coefficients: ExactMatrix, ball: Ball) -> ExactRange:
         """Return the bounds over a ball, by Cauchy-Schwarz.
@@ -187,7 +177,8 @@ class ExactForms:
     @classmethod
     def first(cls, features: ExactFeatures, layer: ExactLayer) -> ExactForms:
         """Return the forms of a first layer."""
-        return cls(features, layer.bias, features.coefficients(layer), no_columns(layer.bias.shape[0]))
+        none = ExactMatrix.from_ints([], (layer.bias.shape[0], 0), 0)
+        return cls(features, layer.bias, features.coefficients(layer), none)
 
     def coefficients(self) -> ExactMatrix:
         """Return the columns of the features."""
@@ -237,11 +228,6 @@ class ExactForms:
         units = [i for i, sign in enumerate(coefficients.signs()) if sign]
         columns = diagonal(coefficients).columns(units)
         return ExactForms(self.features, self.centre, self.joint, self.own.beside(columns))
-
-
-def no_columns(rows: int) -> ExactMatrix:
-    """Return a matrix without columns."""
-    return ExactMatrix.from_ints([], (rows, 0), 0)
 
 
 def diagonal(values: ExactMatrix) -> ExactMatrix:

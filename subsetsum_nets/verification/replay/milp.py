@@ -24,7 +24,7 @@ from subsetsum_nets.verification.errors import SoundnessError
 from subsetsum_nets.verification.replay.arithmetic import ExactMatrix, float_up
 from subsetsum_nets.verification.replay.layers import exact_layers
 from subsetsum_nets.verification.replay.pair_model import ExactPairModel
-from subsetsum_nets.verification.replay.steps import EmptyBoxError
+from subsetsum_nets.verification.replay.steps import EmptyBoxError, FloatBox
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.verification.records import MilpNode, MilpProof
     from subsetsum_nets.verification.replay.exact_comparison import ExactComparison
-    from subsetsum_nets.verification.replay.steps import FloatBox
-
-_TWO = 2
 
 
 def replayed_milp(pair: ExactComparison, proof: MilpProof) -> Fraction:
@@ -174,7 +171,7 @@ class _Replay:
             except EmptyBoxError:
                 return []
             return [_Part(node.children[0], box, cone, part)]
-        if len(node.children) != _TWO:
+        if len(node.children) != 2:
             raise ValueError(f"the proof is not complete: a cut has {len(node.children)} parts, not 2")
         if node.variable >= 0:
             parts = []

@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from subsetsum_nets.verification.replay.arithmetic import ExactMatrix, maximum, row_norms_up, zeros
-from subsetsum_nets.verification.replay.combinations import Combination, dot, times
+from subsetsum_nets.verification.replay.combinations import Combination, dot
+from subsetsum_nets.verification.replay.forms import scaled_rows
 from subsetsum_nets.verification.replay.ranges import ball_center, domain_range
 from subsetsum_nets.verification.replay.steps import (
     Definition,
     FloatBox,
     NegativeParts,
     Pairs,
+    Step,
     Units,
     floats_up,
 )
@@ -29,15 +31,10 @@ from subsetsum_nets.verification.replay.steps import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
-    from subsetsum_nets.networks.arrays import FloatArray
+    from subsetsum_nets.networks.arrays import FloatArray, Ints
     from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.verification.records import ProgramProof
     from subsetsum_nets.verification.replay.layers import ExactLayer
-    from subsetsum_nets.verification.replay.steps import Step
-
-    Indices = NDArray[np.int64]
 
 
 class ExactPairModel:
@@ -57,7 +54,7 @@ class ExactPairModel:
         self._dimension = dimension
         self._steps: list[Step] = []
         self.box = FloatBox(-floats_up(-start.low), floats_up(start.high))
-        self.outputs: Indices = np.zeros(0, dtype=np.int64)
+        self.outputs: Ints = np.zeros(0, dtype=np.int64)
         self.scale = Fraction(1)
 
     @property
@@ -93,7 +90,7 @@ class ExactPairModel:
         if len(halved) != len(layers):
             raise ValueError(f"the proof speaks of {len(halved)} layers, the target has {len(layers)}")
         of_f = of_g = np.arange(self._dimension)
-        difference: Indices | None = None  # of the inputs: none
+        difference: Ints | None = None  # of the inputs: none
         last = 0
         for layer, two_slope, relu, scale, by_parts in zip(
             layers, effective, relu_after, exponents, halved, strict=True
@@ -108,10 +105,7 @@ class ExactPairModel:
                 blocks.append((error.positive, of_g))
             else:
                 raise ValueError("the proof takes inputs of g for nonnegative that may be negative")
-            d = self._affine(
-                [(_shifted(matrix, -scale), v) for matrix, v in blocks],
-                _shifted(error.bias, -scale),
-            )
+            d = self._affine([(_shifted(m, -scale), v) for m, v in blocks], _shifted(error.bias, -scale))
             one = ExactMatrix.from_floats(np.eye(d.size))
             y = self._affine([(one, z), (_shifted(one, scale), d)], zeros(d.size))
             if relu:
@@ -144,7 +138,7 @@ class ExactPairModel:
         one = _shifted(ExactMatrix.from_floats(np.eye(f.size)), -exponent)
         self.outputs = self._affine([(one, g), (-one, f)], zeros(f.size))
 
-    def _fresh(self, count: int) -> Indices:
+    def _fresh(self, count: int) -> Ints:
         start = self.box.low.size
         self.box.low = np.append(self.box.low, np.full(count, -np.inf))
         self.box.high = np.append(self.box.high, np.full(count, np.inf))
@@ -154,7 +148,7 @@ class ExactPairModel:
         step.tighten(self.box)
         self._steps.append(step)
 
-    def _affine(self, blocks: Sequence[tuple[ExactMatrix, Indices]], offset: ExactMatrix) -> Indices:
+    def _affine(self, blocks: Sequence[tuple[ExactMatrix, Ints]], offset: ExactMatrix) -> Ints:
         """Return new variables ``sum of matrix @ v + offset``."""
         out = self._fresh(offset.shape[0])
         joined = blocks[0][0]
@@ -163,12 +157,12 @@ class ExactPairModel:
         self._add(Definition(out, np.concatenate([v for _, v in blocks]), joined, offset))
         return out
 
-    def _relu(self, pre: Indices) -> Indices:
+    def _relu(self, pre: Ints) -> Ints:
         post = self._fresh(pre.size)
         self._add(Units(pre, post))
         return post
 
-    def _halves(self, values: Indices) -> tuple[Indices, Indices]:
+    def _halves(self, values: Ints) -> tuple[Ints, Ints]:
         """Return the variables max(v, 0) and min(v, 0)."""
         positive = self._relu(values)
         one = ExactMatrix.from_floats(np.eye(values.size))
@@ -206,7 +200,7 @@ class ExactPairModel:
             rows, fixed = self._rows(box, program)
             linear = linear - rows
         ends = box.part(np.arange(linear.shape[0]))
-        largest = maximum(times(linear, ends.low), times(linear, ends.high))
+        largest = maximum(scaled_rows(linear, ends.low), scaled_rows(linear, ends.high))
         return fixed + sum(largest.fractions(), Fraction(0))
 
     def _rows(self, box: FloatBox, program: ProgramProof) -> tuple[ExactMatrix, Fraction]:

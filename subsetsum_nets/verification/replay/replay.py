@@ -13,15 +13,9 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from subsetsum_nets.networks.domains import Ball
-from subsetsum_nets.verification.records import ChosenSlopes, MilpProof, PropagatedSlopes, SplitProof
-from subsetsum_nets.verification.replay.arithmetic import (
-    minimum,
-    norm_up,
-    positive_part,
-    root_up,
-    zeros,
-)
-from subsetsum_nets.verification.replay.exact_comparison import ExactComparison
+from subsetsum_nets.verification.records import ChosenSlopes, MilpProof, PropagatedSlopes, Record, SplitProof
+from subsetsum_nets.verification.replay.arithmetic import minimum, norm_up, positive_part, root_up, zeros
+from subsetsum_nets.verification.replay.exact_comparison import Compared, ExactComparison
 from subsetsum_nets.verification.replay.layers import exact_layers
 from subsetsum_nets.verification.replay.milp import replayed_milp
 from subsetsum_nets.verification.replay.propagated import replayed_propagated
@@ -39,9 +33,6 @@ from subsetsum_nets.verification.replay.zonotope import replayed_zonotope
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from subsetsum_nets.verification.records import Record
-    from subsetsum_nets.verification.replay.exact_comparison import Compared
 
 
 def replayed_bound(method: str, comparison: Compared, record: Record | None = None) -> Fraction:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from subsetsum_nets.networks.domains import Box
-from subsetsum_nets.verification.records import BoxProof, RowsProof
+from subsetsum_nets.verification.records import PHASES_OF_PART, BoxProof, RowsProof, SplitProof, UnitProof
 from subsetsum_nets.verification.replay.arithmetic import (
     ExactMatrix,
     maximum,
@@ -22,7 +22,7 @@ from subsetsum_nets.verification.replay.arithmetic import (
     norm_up,
     positive_part,
 )
-from subsetsum_nets.verification.replay.dual import ReplayedDual
+from subsetsum_nets.verification.replay.dual import ReplayedDual, Signs
 from subsetsum_nets.verification.replay.forms import where
 from subsetsum_nets.verification.replay.ranges import ExactRange
 from subsetsum_nets.verification.replay.zonotope import ExactPairRanges, ReplayedZonotope
@@ -31,12 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from subsetsum_nets.networks.arrays import FloatArray
-    from subsetsum_nets.verification.records import PHASES_OF_PART, SplitProof, UnitProof
-    from subsetsum_nets.verification.replay.dual import Signs
     from subsetsum_nets.verification.replay.exact_comparison import ExactComparison
-
-
-_TWO = 2
 
 
 def replayed_splitting(pair: ExactComparison, proof: SplitProof) -> Fraction:
@@ -92,7 +87,7 @@ def _largest_of_boxes(
     todo = [(*ends, proof)]
     while todo:
         low, high, part = todo.pop()
-        halves = part.halves[:2] if len(part.halves) >= _TWO else []
+        halves = part.halves[:2] if len(part.halves) >= 2 else []
         if not halves or part.bound <= upper:
             bound = zonotope.bound(Box(low, high), part.slopes)
             if not halves or bound <= upper:
@@ -185,7 +180,7 @@ class _ReplayedUnits:
                 if of_layer == index:
                     given[network][unit] = sign
             g, f = (_clipped(r, sign) for r, sign in zip((before.g, before.f), given, strict=True))
-            region.append(ExactPairRanges(g, f, before.deviation).tightened())
+            region.append(before._replace(g=g, f=f).tightened())
             signs.append(given)
         return region, signs
 
@@ -213,9 +208,7 @@ class _ReplayedUnits:
                 bounds = self._dual.bound(index, stated, region, signs)
                 limit = _cut_down(limit, units[start : start + proof.p.shape[0]], bounds)
             limits.append(limit)
-        ranges = {"g": before.g, "f": before.f, "deviation": before.deviation}
-        ranges[name] = ExactRange(-limits[1], limits[0])
-        return ExactPairRanges(**ranges).tightened()
+        return before._replace(**{name: ExactRange(-limits[1], limits[0])}).tightened()
 
 
 def _objectives_cover(objectives: Sequence[FloatArray], outputs: int, norm: str) -> bool:

@@ -12,11 +12,7 @@ from subsetsum_nets.verification.replay.arithmetic import ExactMatrix, float_up
 from subsetsum_nets.verification.replay.ranges import ExactRange, image, point
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from subsetsum_nets.networks.arrays import FloatArray
-
-    Indices = NDArray[np.int64]
+    from subsetsum_nets.networks.arrays import FloatArray, Ints
 
 
 class EmptyBoxError(Exception):
@@ -48,7 +44,7 @@ class FloatBox:
         if (self.low[where] > self.high[where]).any():
             raise EmptyBoxError
 
-    def part(self, indices: Indices) -> ExactRange:
+    def part(self, indices: Ints) -> ExactRange:
         """Return the box of some variables exactly."""
         low, high = self.low[indices], self.high[indices]
         if not (np.isfinite(low).all() and np.isfinite(high).all()):
@@ -60,8 +56,8 @@ class FloatBox:
 class Definition:
     """``v[out] = matrix @ v[inputs] + offset``."""
 
-    out: Indices
-    inputs: Indices
+    out: Ints
+    inputs: Ints
     matrix: ExactMatrix
     offset: ExactMatrix
 
@@ -75,8 +71,8 @@ class Definition:
 class Units:
     """``v[post] = max(v[pre], 0)``."""
 
-    pre: Indices
-    post: Indices
+    pre: Ints
+    post: Ints
 
     def tighten(self, box: FloatBox) -> None:
         """Cut the box of ``post``."""
@@ -87,8 +83,8 @@ class Units:
 class NegativeParts:
     """``v[negative] = min(v[value], 0)``."""
 
-    value: Indices
-    negative: Indices
+    value: Ints
+    negative: Ints
 
     def tighten(self, box: FloatBox) -> None:
         """Cut the box of ``negative``."""
@@ -102,10 +98,10 @@ class Pairs:
     ``e <= d`` where y >= 0, ``e <= 0`` where y <= 0, ``e >= d`` where z >= 0 and ``e >= 0`` where z <= 0.
     """
 
-    z: Indices
-    y: Indices
-    d: Indices
-    e: Indices
+    z: Ints
+    y: Ints
+    d: Ints
+    e: Ints
 
     def tighten(self, box: FloatBox) -> None:
         """Cut the box of ``e``."""

@@ -11,16 +11,9 @@ these ranges; so that the next intervals of e, which grow with the ranges, are n
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from subsetsum_nets.verification.replay.arithmetic import (
-    ExactMatrix,
-    half,
-    maximum,
-    positive_part,
-    zeros,
-)
+from subsetsum_nets.verification.replay.arithmetic import ExactMatrix, half, maximum, positive_part, zeros
 from subsetsum_nets.verification.replay.forms import (
     ExactFeatures,
     ExactForms,
@@ -48,8 +41,7 @@ if TYPE_CHECKING:
     from subsetsum_nets.verification.replay.exact_comparison import ExactComparison
 
 
-@dataclass(frozen=True, eq=False)
-class ExactPairRanges:
+class ExactPairRanges(NamedTuple):
     """Ranges of the units of g and f, and of g - f, before or after a ReLU."""
 
     g: ExactRange
@@ -58,11 +50,7 @@ class ExactPairRanges:
 
     def meet(self, other: ExactPairRanges) -> ExactPairRanges:
         """Return the intersection with other ranges of the same units."""
-        return ExactPairRanges(
-            self.g.intersected(other.g),
-            self.f.intersected(other.f),
-            self.deviation.intersected(other.deviation),
-        )
+        return ExactPairRanges(*(a.intersected(b) for a, b in zip(self, other, strict=True)))
 
     def tightened(self) -> ExactPairRanges:
         """Return the same set with ``g = f + deviation`` used to narrow each range by the other two."""
@@ -89,7 +77,7 @@ class ExactPairRanges:
 
     def empty(self) -> bool:
         """Tell whether no values are left: no input reaches them."""
-        return any(-1 in (r.high - r.low).signs() for r in (self.g, self.f, self.deviation))
+        return any(-1 in (r.high - r.low).signs() for r in self)
 
 
 class ReplayedZonotope:
@@ -282,7 +270,7 @@ def _minus(a: ExactRange, b: ExactRange) -> ExactRange:
 
 
 def exact_slope(values: FloatArray) -> ExactMatrix:
-    """Return floating slopes as a column.
+    """Return floating slopes exactly: a matrix, or a column for a vector.
 
     Raises
     ------

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from subsetsum_nets.verification.replay.arithmetic import ExactMatrix, half, norm_up, root_up, row_norms_up
-from subsetsum_nets.verification.replay.forms import error_of_relu
-from subsetsum_nets.verification.replay.ranges import ball_center
+from subsetsum_nets.verification.replay.forms import ExactForms, error_of_relu
+from subsetsum_nets.verification.replay.ranges import ExactRange, ball_center
 from subsetsum_nets.verification.replay.spectral import spectral_norm_up
-
-if TYPE_CHECKING:
-    from subsetsum_nets.verification.replay.forms import ExactForms
-    from subsetsum_nets.verification.replay.ranges import ExactRange
 
 _MOST_SIGNED = 10  # coordinates: 2**9 sign patterns
 _MOST_COLUMNS = 6000  # of a Gram matrix

@@ -28,10 +28,9 @@ from subsetsum_nets.verification.enclosures.midrad import (
 from subsetsum_nets.verification.records import ProgramProof
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from scipy.sparse import csr_array
 
-    from subsetsum_nets.networks.arrays import FloatArray
+    from subsetsum_nets.networks.arrays import FloatArray, Ints
     from subsetsum_nets.networks.domains import Ball
     from subsetsum_nets.verification.enclosures.ranges import Range
 
@@ -273,10 +272,7 @@ def total_up(parts: Any) -> float:
 
 
 def sparse_rows(
-    rows: list[NDArray[np.int64]],
-    columns: list[NDArray[np.int64]],
-    values: list[FloatArray],
-    shape: tuple[int, int],
+    rows: list[Ints], columns: list[Ints], values: list[FloatArray], shape: tuple[int, int]
 ) -> csr_array[Any, Any]:
     """Return a CSR matrix from lists of triplet arrays."""
     from scipy.sparse import csr_array

@@ -18,27 +18,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.verification.comparison import SearchOptions
+from subsetsum_nets.verification.comparison import Comparison, SearchOptions
 from subsetsum_nets.verification.enclosures.ranges import Range
 from subsetsum_nets.verification.errors import SoundnessError
 from subsetsum_nets.verification.falsifier import falsify, lower_bound_near
-from subsetsum_nets.verification.methods.milp.certified_lp import BallCuts, Program, total_up
+from subsetsum_nets.verification.methods.milp.certified_lp import BallCuts, Program, Proposal, total_up
 from subsetsum_nets.verification.methods.milp.output_norm import Aim, OutputNorm, chord_of_magnitude_up
 from subsetsum_nets.verification.methods.milp.pair_model import Definition, EmptyBoxError, pair_model
-from subsetsum_nets.verification.records import MilpNode, MilpProof
-from subsetsum_nets.verification.results import Bracket
+from subsetsum_nets.verification.records import MilpNode, MilpProof, ProgramProof
+from subsetsum_nets.verification.results import Bracket, LowerBound
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from subsetsum_nets.networks.arrays import FloatArray
-    from subsetsum_nets.verification.comparison import Comparison
-    from subsetsum_nets.verification.methods.milp.certified_lp import Proposal
+    from subsetsum_nets.networks.arrays import Bools, FloatArray
     from subsetsum_nets.verification.methods.milp.pair_model import PairModel
-    from subsetsum_nets.verification.records import ProgramProof
-    from subsetsum_nets.verification.results import LowerBound
 
-    BoolArray = NDArray[np.bool_]
 
 _TARGET_GAP = 2e-7  # where a node is given up, in the norm
 _ROOT_SHARE = 0.25  # of the time limit, for tightening the boxes of single variables at the root
@@ -401,7 +394,7 @@ class _BranchAndBound:
         return (best, ()) if score[best] > 0.0 else self._widest(box)
 
     def _unit_costs(
-        self, program: Program, proposal: Proposal, residual: FloatArray, kinked: BoolArray
+        self, program: Program, proposal: Proposal, residual: FloatArray, kinked: Bools
     ) -> tuple[FloatArray, FloatArray]:
         """Return for each variable that may be branched on what its relaxation costs, and how far it is off.
 

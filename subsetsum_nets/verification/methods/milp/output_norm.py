@@ -42,15 +42,7 @@ class Aim:
 
 @dataclass(frozen=True)
 class OutputNorm:
-    """A norm of ``count`` outputs that are ``scale``, a power of two, times the model's variables.
-
-    Parameters
-    ----------
-    name : {"l2", "linf", "l1"}
-    count : int
-    scale : float
-
-    """
+    """A norm of ``count`` outputs that are ``scale``, a power of two, times the model's variables."""
 
     name: str
     count: int
@@ -65,12 +57,7 @@ class OutputNorm:
             return aims
         own = np.arange(self.count)
         return [
-            replace(
-                aim,
-                low=np.where(own == aim.output, 1.0, -1.0),
-                high=np.ones(self.count),
-            )
-            for aim in aims
+            replace(aim, low=np.where(own == aim.output, 1.0, -1.0), high=np.ones(self.count)) for aim in aims
         ]
 
     def linear(self, aim: Aim, low: FloatArray, high: FloatArray) -> tuple[FloatArray, float]:

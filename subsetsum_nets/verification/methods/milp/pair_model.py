@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from subsetsum_nets.networks.arrays import dense_array
+from subsetsum_nets.networks.arrays import FloatArray, Ints, dense_array
 from subsetsum_nets.verification.enclosures.midrad import TINY, MidRad, affine, finite, inflate, product_up
 from subsetsum_nets.verification.enclosures.ranges import Range, domain_range
 from subsetsum_nets.verification.errors import UnsupportedStructureError
@@ -23,14 +23,10 @@ from subsetsum_nets.verification.methods.milp.certified_lp import Equalities, In
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
-    from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.relu_network import ReluNetwork
     from subsetsum_nets.verification.comparison import Comparison
     from subsetsum_nets.verification.enclosures.effective import TwoSlope
 
-    Indices = NDArray[np.int64]
 
 _MAX_COEFFICIENTS = 2**22
 
@@ -43,8 +39,8 @@ class EmptyBoxError(Exception):
 class Definition:
     """``v[out] = matrix @ v[inputs] + offset``, where the offset is some value of an enclosure."""
 
-    out: Indices
-    inputs: Indices
+    out: Ints
+    inputs: Ints
     matrix: FloatArray
     offset: MidRad
 
@@ -58,8 +54,8 @@ class Definition:
 class Units:
     """``v[post] = max(v[pre], 0)``."""
 
-    pre: Indices
-    post: Indices
+    pre: Ints
+    post: Ints
 
     def tighten(self, low: FloatArray, high: FloatArray) -> None:
         """Cut the box of ``post``."""
@@ -70,8 +66,8 @@ class Units:
 class NegativeParts:
     """``v[negative] = min(v[value], 0)``, on top of its definition by the positive part."""
 
-    value: Indices
-    negative: Indices
+    value: Ints
+    negative: Ints
 
     def tighten(self, low: FloatArray, high: FloatArray) -> None:
         """Cut the box of ``negative``."""
@@ -85,10 +81,10 @@ class Pairs:
     ``e`` lies between 0 and ``d``; on one side only where the phase of z or y is known.
     """
 
-    z: Indices
-    y: Indices
-    d: Indices
-    e: Indices
+    z: Ints
+    y: Ints
+    d: Ints
+    e: Ints
     scale: FloatArray
 
     def __call__(self, v: FloatArray) -> FloatArray:
@@ -143,7 +139,7 @@ class PairModel:
     steps: tuple[Step, ...]
     units: Units
     pairs: Pairs
-    outputs: Indices
+    outputs: Ints
     scale: float
     equalities: Equalities
     scales: tuple[float, ...]
@@ -201,7 +197,7 @@ class PairModel:
         return Inequalities(matrix, upper, np.concatenate([chord, above, below]))
 
 
-def cut(low: FloatArray, high: FloatArray, where: Indices, least: FloatArray, most: FloatArray) -> None:
+def cut(low: FloatArray, high: FloatArray, where: Ints, least: FloatArray, most: FloatArray) -> None:
     """Intersect part of a box with another, in place.
 
     Raises
@@ -241,14 +237,14 @@ class _Builder:
         step.tighten(self.low, self.high)
         self.steps.append(step)
 
-    def fresh(self, count: int) -> Indices:
+    def fresh(self, count: int) -> Ints:
         """Return new variables without bounds."""
         start = self.low.size
         self.low = np.append(self.low, np.full(count, -np.inf))
         self.high = np.append(self.high, np.full(count, np.inf))
         return np.arange(start, start + count)
 
-    def affine(self, blocks: Sequence[tuple[MidRad, Indices]], offset: MidRad) -> Indices:
+    def affine(self, blocks: Sequence[tuple[MidRad, Ints]], offset: MidRad) -> Ints:
         """Return new variables ``sum of matrix @ v + offset``; radii go into the offset."""
         # A matrix of zeros would only bring in the underflow that products allow for.
         blocks = [block for block in blocks if block[0].mid.any() or block[0].rad.any()] or blocks[:1]
@@ -262,24 +258,24 @@ class _Builder:
         self.add(Definition(out, inputs, joined, MidRad(offset.mid, radius)))
         return out
 
-    def plus(self, a: Indices, b: Indices, factor: float) -> Indices:
+    def plus(self, a: Ints, b: Ints, factor: float) -> Ints:
         """Return new variables ``a + factor b``, where the factor is a power of two or its negative."""
         one = np.eye(a.size)
         return self.affine([(MidRad.point(one), a), (MidRad.point(factor * one), b)], _zeros(a.size))
 
-    def relu(self, pre: Indices) -> Indices:
+    def relu(self, pre: Ints) -> Ints:
         post = self.fresh(pre.size)
         self.add(Units(pre, post))
         return post
 
-    def halves(self, values: Indices) -> tuple[Indices, Indices]:
+    def halves(self, values: Ints) -> tuple[Ints, Ints]:
         """Return the variables max(v, 0) and min(v, 0)."""
         positive = self.relu(values)
         negative = self.plus(values, positive, -1.0)
         self.add(NegativeParts(values, negative))
         return positive, negative
 
-    def network(self, network: ReluNetwork, inputs: Indices) -> Indices:
+    def network(self, network: ReluNetwork, inputs: Ints) -> Ints:
         """Return the outputs of a network on its own."""
         for layer, relu in zip(network.affine_layers, network.relu_after, strict=True):
             weight = MidRad.point(dense_array(layer.weight))
@@ -287,9 +283,7 @@ class _Builder:
             inputs = self.relu(inputs) if relu else inputs
         return inputs
 
-    def pair(
-        self, target: ReluNetwork, effective: Sequence[TwoSlope], inputs: Indices
-    ) -> tuple[Indices, float]:
+    def pair(self, target: ReluNetwork, effective: Sequence[TwoSlope], inputs: Ints) -> tuple[Ints, float]:
         """Return the scaled differences of the outputs of f and its effective neighbour."""
         of_f = of_g = inputs
         difference = np.zeros(0, dtype=np.int64)  # of the inputs: none
@@ -298,7 +292,7 @@ class _Builder:
             weight = dense_array(layer.weight)
             error = two_slope.minus(layer)
             z = self.affine([(MidRad.point(weight), of_f)], MidRad.point(layer.offset))
-            blocks: list[tuple[MidRad, Indices, float]] = []
+            blocks: list[tuple[MidRad, Ints, float]] = []
             if difference.size:
                 blocks.append((MidRad.point(weight), difference, scale))
             nonnegative = bool((self.low[of_g] >= 0.0).all())
@@ -322,21 +316,15 @@ class _Builder:
             if target.relu_after[index]:
                 of_f, of_g, e = self.relu(z), self.relu(y), self.fresh(d.size)
                 self.add(Pairs(z, y, d, e, np.full(d.size, scale)))
-                link = np.eye(d.size)  # g's value is f's plus s e
-                self.add(
-                    Definition(
-                        of_g,
-                        np.concatenate([of_f, e]),
-                        np.concatenate([link, scale * link], axis=1),
-                        _zeros(d.size),
-                    )
-                )
+                one = np.eye(d.size)
+                link = np.concatenate([one, scale * one], axis=1)  # g's value is f's plus s e
+                self.add(Definition(of_g, np.concatenate([of_f, e]), link, _zeros(d.size)))
                 difference = e
             else:
                 of_f, of_g, difference = z, y, d
         return difference, scale
 
-    def _scale(self, blocks: Sequence[tuple[MidRad, Indices, float]], bias: MidRad) -> float:
+    def _scale(self, blocks: Sequence[tuple[MidRad, Ints, float]], bias: MidRad) -> float:
         """Return the power of two near the largest difference of a layer; 1 where there is none."""
         size = bias.magnitude()
         for matrix, variables, factor in blocks:
@@ -377,10 +365,7 @@ def pair_model(comparison: Comparison) -> PairModel:
         scale = _power_of_two(float(finite(largest).max()))
         builder.scales.append(scale)
         outputs = builder.affine(
-            [
-                (MidRad.point(np.eye(f.size) / scale), g),
-                (MidRad.point(-np.eye(f.size) / scale), f),
-            ],
+            [(MidRad.point(np.eye(f.size) / scale), g), (MidRad.point(-np.eye(f.size) / scale), f)],
             _zeros(f.size),
         )
     units = [step for step in builder.steps if isinstance(step, Units)]
@@ -442,5 +427,5 @@ def _zeros(count: int) -> MidRad:
     return MidRad.point(np.zeros(count))
 
 
-def _joined(parts: Sequence[Indices]) -> Indices:
+def _joined(parts: Sequence[Ints]) -> Ints:
     return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)

@@ -25,6 +25,7 @@ import numpy as np
 
 from subsetsum_nets.verification.enclosures.midrad import (
     TINY,
+    Matrix,
     finite,
     inflate,
     product_up,
@@ -46,8 +47,6 @@ if TYPE_CHECKING:
 
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.verification.comparison import Comparison
-    from subsetsum_nets.verification.enclosures.midrad import Matrix
-    from subsetsum_nets.verification.enclosures.ranges import Range
     from subsetsum_nets.verification.methods.relu_relaxations import PairRanges
     from subsetsum_nets.verification.methods.zonotope.input_features import InputFeatures
     from subsetsum_nets.verification.records import LineChoices
@@ -73,12 +72,7 @@ class DualBounds:
 
     """
 
-    def __init__(
-        self,
-        comparison: Comparison,
-        features: InputFeatures,
-        before: Sequence[PairRanges],
-    ) -> None:
+    def __init__(self, comparison: Comparison, features: InputFeatures, before: Sequence[PairRanges]) -> None:
         target, effective, errors = comparison.target, comparison.effective, comparison.errors
         self._features = features
         self._relu_after = target.relu_after
@@ -101,7 +95,7 @@ class DualBounds:
         """Return the largest absolute values of g, f and g - f after a layer, its ReLU included."""
         before = self._before[index]
         after = before.relu() if self._relu_after[index] else before
-        g, f, d = (np.maximum(np.abs(r.low), np.abs(r.high)) for r in (after.g, after.f, after.deviation))
+        g, f, d = (np.maximum(np.abs(r.low), np.abs(r.high)) for r in after)
         return g, f, d
 
     @np.errstate(over="ignore", invalid="ignore")
@@ -135,11 +129,11 @@ class DualBounds:
         lines = self._lines(layer, region)
         current, scales = self._start(layer, p, q, lines)
         if start is not None:
-            current = [Multipliers(*(a.copy() for a in m.arrays())) for m in start]
-        best = [Multipliers(*(a.copy() for a in m.arrays())) for m in current]
+            current = [Multipliers(*(a.copy() for a in m)) for m in start]
+        best = [Multipliers(*(a.copy() for a in m)) for m in current]
         best_value = np.full(p.shape[0], np.inf)
         moments: list[list[list[FloatArray]]] = [
-            [[np.zeros_like(a), np.zeros_like(a)] for a in m.arrays()] for m in current
+            [[np.zeros_like(a), np.zeros_like(a)] for a in m] for m in current
         ]
         for step in range(steps + 1):
             value, passes, coefficients = self._backward(layer, p, q, lines, region, current)
@@ -152,7 +146,8 @@ class DualBounds:
             rate = _STEP * (_LAST_STEP / _STEP) ** (step / max(steps - 1, 1))
             gradients = self._gradients(layer, lines, region, current, passes, coefficients)
             for index, gradient in enumerate(gradients):
-                step_down(current[index], gradient, scales[index], moments[index], step, rate)
+                m = current[index]
+                current[index] = step_down(m, gradient, scales[index], moments[index], step, rate)
         return best_value, best
 
     @np.errstate(over="ignore", invalid="ignore")
@@ -199,7 +194,7 @@ class DualBounds:
             line, m = lines[index - 1], multipliers[index - 1]
             passed, added, before_p, before_q = relax(a, b, line, m, region, index - 1)
             constant = constant + added
-            pre = [np.maximum(np.abs(r.low), np.abs(r.high)) for r in _three(self._before[index - 1])]
+            pre = [np.maximum(np.abs(r.low), np.abs(r.high)) for r in self._before[index - 1]]
             sizes = [inflate(np.abs(v), 1) for v in (passed.a, passed.x, passed.d)]
             offsets = [np.broadcast_to(np.abs(o), a.shape) for o in (line.g_offset, line.f_offset)]
             high = np.maximum(np.abs(line.d_high), np.abs(line.d_low))
@@ -352,7 +347,3 @@ class DualBounds:
                 )
             )
         return gradients
-
-
-def _three(ranges: PairRanges) -> tuple[Range, Range, Range]:
-    return ranges.g, ranges.f, ranges.deviation

@@ -7,7 +7,7 @@ before the ReLU, y, x and d of g, f and g - f after it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -25,11 +25,7 @@ from subsetsum_nets.verification.records import LineChoices
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
-    from subsetsum_nets.networks.arrays import FloatArray
-
-    BoolArray = NDArray[np.bool_]
+    from subsetsum_nets.networks.arrays import Bools, FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,8 +90,7 @@ class Lines:
         return LineChoices(*held, *below, *first)
 
 
-@dataclass(eq=False)
-class Multipliers:
+class Multipliers(NamedTuple):
     """The multipliers of one layer, shape (rows, units) each; see the module's docstring.
 
     ``split`` is m; ``g`` and ``f`` are the slopes of the lower lines; ``phase_g`` and ``phase_f`` the
@@ -108,13 +103,9 @@ class Multipliers:
     phase_g: FloatArray
     phase_f: FloatArray
 
-    def arrays(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
-        """Return all of them, in the order of the fields."""
-        return self.split, self.g, self.f, self.phase_g, self.phase_f
-
-    def put(self, rows: BoolArray, other: Multipliers) -> None:
+    def put(self, rows: Bools, other: Multipliers) -> None:
         """Overwrite some rows by those of ``other``."""
-        for mine, theirs in zip(self.arrays(), other.arrays(), strict=True):
+        for mine, theirs in zip(self, other, strict=True):
             mine[rows] = theirs[rows]
 
 
@@ -135,8 +126,7 @@ class Region:
     phase_f: Sequence[FloatArray]
 
 
-@dataclass(eq=False)
-class Relaxed:
+class Relaxed(NamedTuple):
     """The coefficients of y, x and d after one layer's ReLU, shape (rows, units) each."""
 
     a: FloatArray
@@ -173,15 +163,13 @@ def step_down(
     moments: list[list[FloatArray]],
     step: int,
     rate: float,
-) -> None:
-    """Move the multipliers of one layer against the gradient (Kingma & Ba 2015), and project them."""
+) -> Multipliers:
+    """Return the multipliers of one layer moved against the gradient (Kingma & Ba 2015), and projected."""
     scale = scale + 0.05 * scale.mean(axis=1, keepdims=True) + TINY
     one = np.ones_like(scale)
     sizes = (scale, one, one, scale, scale)
     moved = []
-    for values, slope, size, pair in zip(
-        multipliers.arrays(), gradient.arrays(), sizes, moments, strict=True
-    ):
+    for values, slope, size, pair in zip(multipliers, gradient, sizes, moments, strict=True):
         slope_of_share = slope * size
         pair[0] = 0.9 * pair[0] + 0.1 * slope_of_share
         pair[1] = 0.99 * pair[1] + 0.01 * np.square(slope_of_share)
@@ -190,6 +178,6 @@ def step_down(
         share = np.divide(mean, spread, out=np.zeros_like(mean), where=spread > 0.0)
         share[~np.isfinite(share)] = 0.0  # no step where the derivative overflowed
         moved.append(values - rate * size * share)
-    multipliers.split = moved[0]
-    multipliers.g, multipliers.f = np.clip(moved[1], 0.0, 1.0), np.clip(moved[2], 0.0, 1.0)
-    multipliers.phase_g, multipliers.phase_f = np.maximum(moved[3], 0.0), np.maximum(moved[4], 0.0)
+    split, *slopes = moved[:3]
+    phases = [np.maximum(phase, 0.0) for phase in moved[3:]]
+    return Multipliers(split, *(np.clip(slope, 0.0, 1.0) for slope in slopes), *phases)

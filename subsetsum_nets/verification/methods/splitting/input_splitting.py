@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import heapq
-import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from subsetsum_nets.networks.domains import Box
-from subsetsum_nets.verification.records import BoxProof
+from subsetsum_nets.verification.records import BoxProof, ChosenSlopes
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.verification.comparison import Comparison
     from subsetsum_nets.verification.methods.zonotope.zonotope import DifferentialZonotope, Enclosure
-    from subsetsum_nets.verification.records import ChosenSlopes
 
 _BATCH = 32  # boxes that are halved in a round
 
@@ -112,8 +110,6 @@ class InputSplitting:
 
     def _bounded(self, box: tuple[FloatArray, FloatArray]) -> tuple[float, FloatArray, ChosenSlopes | None]:
         enclosure = self._zonotope.enclose(Box(*box))
-        if enclosure is None:
-            return -math.inf, np.zeros(box[0].size), None
         slopes = enclosure.record() if self._record else None
         return enclosure.norm_up(self._norm), _influence(enclosure), slopes
 

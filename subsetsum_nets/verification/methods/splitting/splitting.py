@@ -19,13 +19,12 @@ from subsetsum_nets.verification.errors import BoundOverflowError, UnsupportedSt
 from subsetsum_nets.verification.falsifier import falsify
 from subsetsum_nets.verification.methods.splitting.input_splitting import InputSplitting
 from subsetsum_nets.verification.methods.splitting.unit_splitting import UnitSplitting
-from subsetsum_nets.verification.methods.zonotope.zonotope import DifferentialZonotope
+from subsetsum_nets.verification.methods.zonotope.zonotope import DifferentialZonotope, Enclosure
 from subsetsum_nets.verification.records import SplitProof
 from subsetsum_nets.verification.results import Bracket
 
 if TYPE_CHECKING:
     from subsetsum_nets.verification.comparison import Comparison, SearchOptions
-    from subsetsum_nets.verification.methods.zonotope.zonotope import Enclosure
 
 _FEW_INPUTS = 6
 

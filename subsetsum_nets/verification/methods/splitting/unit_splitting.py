@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from subsetsum_nets.networks.arrays import FloatArray
+    from subsetsum_nets.networks.arrays import Bools, FloatArray
     from subsetsum_nets.verification.comparison import Comparison
     from subsetsum_nets.verification.methods.zonotope.zonotope import DifferentialZonotope, Enclosure
 
@@ -71,10 +71,6 @@ class UnitSplitting:
     record : bool
         Whether to keep ``proof``.
 
-    Attributes
-    ----------
-    proof : UnitProof or None
-
     Raises
     ------
     UnsupportedStructureError
@@ -102,8 +98,7 @@ class UnitSplitting:
         self._dual = self._new_dual()
         now = time.perf_counter()
         self._narrow(now + _SHARE_OF_RANGES * (deadline - now))
-        narrowed = zonotope.enclose(comparison.domain, known=self._before)
-        self._whole = whole if narrowed is None else narrowed
+        self._whole = zonotope.enclose(comparison.domain, known=self._before)
         self._before = list(self._whole.before)
         self._dual = self._new_dual()
         self._made, self._settled = 0, 0.0
@@ -166,11 +161,10 @@ class UnitSplitting:
                 if self.proof is not None:
                     ends = proof_of_high, proof_of_low
                     self.proof.narrowed.append((index, name, units.tolist(), ends))
-                narrowed = Range(getattr(ranges, name).low.copy(), getattr(ranges, name).high.copy())
+                narrowed = Range(*(end.copy() for end in getattr(ranges, name)))
                 narrowed.low[units] = np.maximum(narrowed.low[units], low)
                 narrowed.high[units] = np.minimum(narrowed.high[units], high)
-                parts = {"g": ranges.g, "f": ranges.f, "deviation": ranges.deviation, name: narrowed}
-                ranges = PairRanges(**parts).tightened()
+                ranges = ranges._replace(**{name: narrowed}).tightened()
             self._before[index] = ranges
             self._dual = self._new_dual()
 
@@ -214,7 +208,7 @@ class UnitSplitting:
         region = self._region(self._last, [phases for _, phases, _ in children])
         empty = np.zeros(len(children), dtype=bool)
         for r in region.before:
-            for one in (r.g, r.f, r.deviation):
+            for one in r:
                 empty |= np.broadcast_to((one.low > one.high).any(axis=1), empty.shape)
         kept = [child for child, gone in zip(children, empty, strict=True) if not gone]
         if not kept:
@@ -244,7 +238,7 @@ class UnitSplitting:
                 choices = self._dual.choices(self._last, region, tuned, of_part)
                 self.proof.parts[objective, phases] = RowsProof(p[mine], q[mine], choices)
             # Any multipliers do to start from: half the memory is enough for the many open parts.
-            multipliers = [Multipliers(*(a[mine].astype(np.float32) for a in m.arrays())) for m in tuned]
+            multipliers = [Multipliers(*(a[mine].astype(np.float32) for a in m)) for m in tuned]
             parts.append(_Part(-value, 0, objective, phases, bounds, multipliers, cut))
         return parts
 
@@ -260,7 +254,7 @@ class UnitSplitting:
     def _cut(
         self,
         losses: Sequence[tuple[FloatArray, FloatArray]],
-        rows: NDArray[np.bool_],
+        rows: Bools,
         region: Region,
         phases: tuple[Phase, ...],
     ) -> tuple[int, int, int] | None:
@@ -300,7 +294,7 @@ class UnitSplitting:
                 low = np.where(sign > 0.0, np.maximum(low, 0.0), low)
                 high = np.where(sign < 0.0, np.minimum(high, 0.0), high)
                 clipped.append(Range(low, high))
-            d = Range(*(np.broadcast_to(v, shape) for v in (root.deviation.low, root.deviation.high)))
+            d = Range(*(np.broadcast_to(v, shape) for v in root.deviation))
             before.append(PairRanges(clipped[0], clipped[1], d).tightened())
             phase_g.append(signs[0])
             phase_f.append(signs[1])
@@ -319,15 +313,11 @@ def _objectives(outputs: int, norm: str) -> list[FloatArray]:
 
 def _rows_of(region: Region, owner: NDArray[np.intp]) -> Region:
     """Return the region with its rows repeated as ``owner`` says."""
-
-    def pick(r: Range) -> Range:
-        return Range(r.low[owner], r.high[owner])
-
-    before = [PairRanges(pick(r.g), pick(r.f), pick(r.deviation)) for r in region.before]
+    before = [PairRanges(*(Range(low[owner], high[owner]) for low, high in r)) for r in region.before]
     return Region(before, [s[owner] for s in region.phase_g], [s[owner] for s in region.phase_f])
 
 
 def _stacked(multipliers: Sequence[Multipliers]) -> Multipliers:
     """Return the rows of several parts' multipliers, one part after the other, as float64."""
-    columns = zip(*(m.arrays() for m in multipliers), strict=True)
+    columns = zip(*multipliers, strict=True)
     return Multipliers(*(np.concatenate(list(column)).astype(np.float64) for column in columns))

@@ -15,6 +15,7 @@ import numpy as np
 
 from subsetsum_nets.verification.enclosures.midrad import (
     TINY,
+    Matrix,
     MidRad,
     entries,
     finite,
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from subsetsum_nets.networks.arrays import FloatArray
-    from subsetsum_nets.verification.enclosures.midrad import Matrix
     from subsetsum_nets.verification.methods.zonotope.input_features import InputFeatures
 
 

@@ -96,10 +96,10 @@ class InputFeatures:
         return MidRad(*parts)
 
     def values(self, inputs: FloatArray) -> FloatArray:
-        """Return the features of given inputs, (d,) to (d + s,), without rounding."""
+        """Return the features of given inputs, (.., d) to (.., d + s), without rounding."""
         first = inputs.copy()
-        first[self.split] = np.maximum(first[self.split], 0.0)
-        return np.concatenate([first, np.minimum(inputs[self.split], 0.0)])
+        first[..., self.split] = np.maximum(first[..., self.split], 0.0)
+        return np.concatenate([first, np.minimum(inputs[..., self.split], 0.0)], axis=-1)
 
     def peak(self, coefficients: FloatArray) -> FloatArray:
         """Return the features, shape (m, d + s), of a point where each row is about largest; a heuristic."""
@@ -121,21 +121,13 @@ class InputFeatures:
                 )
                 ends = np.where(high > low, self.box.high[self.split], self.box.low[self.split])
                 x[:, self.split] = np.where(np.maximum(high, low) > 0.0, ends, 0.0)
-        first = x.copy()
-        first[:, self.split] = np.maximum(first[:, self.split], 0.0)
-        return np.concatenate([first, np.minimum(x[:, self.split], 0.0)], axis=1)
+        return self.values(x)
 
     @np.errstate(over="ignore", invalid="ignore")
-    def support(self, coefficients: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def support(self, coefficients: FloatArray) -> Range:
         """Return bounds, rounded outward, of every row of ``coefficients @ features`` over the domain.
 
-        Parameters
-        ----------
-        coefficients : array, shape (m, d + s)
-
-        Returns
-        -------
-        low, high : array, shape (m,)
+        ``coefficients`` have shape (m, d + s), the bounds (m,).
 
         Raises
         ------
@@ -155,12 +147,10 @@ class InputFeatures:
         if self.split.size:
             low[:, self.split] = np.minimum(low[:, self.split], 0.0)
             high[:, self.split] = np.maximum(high[:, self.split], 0.0)
-        error = rounding_error(size, d + 1)
-        return _outward(finite(low.sum(axis=1)), finite(high.sum(axis=1)), error)
+        ends = Range(finite(low.sum(axis=1)), finite(high.sum(axis=1)))
+        return ends.widened(rounding_error(size, d + 1))
 
-    def _ball_support(
-        self, coefficients: FloatArray, size: FloatArray, ball: Ball
-    ) -> tuple[FloatArray, FloatArray]:
+    def _ball_support(self, coefficients: FloatArray, size: FloatArray, ball: Ball) -> Range:
         """Return the bounds over a ball, by Cauchy-Schwarz.
 
         A row is a sum of functions h_j of one input each. With G_j >= 0 the largest slope of a chord of h_j
@@ -169,15 +159,13 @@ class InputFeatures:
         no input is split, and for a centre of 0.
         """
         center = np.broadcast_to(ball.center, self.box.low.shape)
-        middle = coefficients @ self.values(center)
+        middle = finite(coefficients @ self.values(center))
         error = inflate(rounding_error(size, coefficients.shape[1] + 1), 1)
-        reach = [
+        reach = (
             times_up(row_norms_up(self._chord_slopes(signed, center)), np.array(ball.radius))
             for signed in (-coefficients, coefficients)
-        ]
-        return _outward(
-            finite(middle), finite(middle), inflate(error + reach[0], 1), inflate(error + reach[1], 1)
         )
+        return Range(middle, middle).widened(*(inflate(error + way, 1) for way in reach))
 
     def _chord_slopes(self, coefficients: FloatArray, center: FloatArray) -> FloatArray:
         """Return upper bounds G of the chord slopes, shape (m, d)."""
@@ -196,15 +184,3 @@ class InputFeatures:
         largest = np.maximum(np.maximum(near, chord), np.where(c != 0.0, -near, 0.0))
         slopes[:, split] = inflate(np.maximum(largest, 0.0) + slack, 1)
         return slopes
-
-
-def _outward(
-    low: FloatArray, high: FloatArray, down: FloatArray, up: FloatArray | None = None
-) -> tuple[FloatArray, FloatArray]:
-    """Return ``low - down`` and ``high + up``, rounded outward; unmoved where nothing is added."""
-    up = down if up is None else up
-    lower, upper = low - down, high + up
-    return (
-        finite(np.where(down == 0.0, low, np.nextafter(lower, -np.inf))),
-        finite(np.where(up == 0.0, high, np.nextafter(upper, np.inf))),
-    )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.networks.norms import check_norm
+from subsetsum_nets.networks.arguments import check_norm
 from subsetsum_nets.verification.enclosures.midrad import (
     MidRad,
     inflate,
@@ -21,11 +21,10 @@ from subsetsum_nets.verification.enclosures.midrad import (
 from subsetsum_nets.verification.enclosures.ranges import Range
 from subsetsum_nets.verification.enclosures.spectral import spectral_norm_up
 from subsetsum_nets.verification.methods.relu_relaxations import chord_slope, relu_error
-from subsetsum_nets.verification.methods.zonotope.affine_forms import linear_map
+from subsetsum_nets.verification.methods.zonotope.affine_forms import AffineForms, linear_map
 
 if TYPE_CHECKING:
     from subsetsum_nets.networks.arrays import FloatArray
-    from subsetsum_nets.verification.methods.zonotope.affine_forms import AffineForms
 
 _MAX_SIGNED = 10  # coordinates: 2**9 sign patterns
 _MAX_GRAM = 6000  # columns of a Gram matrix: 0.3 GB

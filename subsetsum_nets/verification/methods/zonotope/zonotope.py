@@ -13,13 +13,13 @@ arithmetic proves from the ranges before, so that the bound is never worse than 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from subsetsum_nets.verification.enclosures.midrad import MidRad, affine
-from subsetsum_nets.verification.enclosures.ranges import Range, domain_range, first_layer_range
+from subsetsum_nets.verification.enclosures.ranges import Range, domain_range, first_layer_range, layer_range
 from subsetsum_nets.verification.errors import UnsupportedStructureError
 from subsetsum_nets.verification.methods.relu_relaxations import (
     PairRanges,
@@ -38,7 +38,7 @@ from subsetsum_nets.verification.methods.zonotope.affine_forms import (
 )
 from subsetsum_nets.verification.methods.zonotope.input_features import InputFeatures
 from subsetsum_nets.verification.methods.zonotope.norms import forms_norm_up
-from subsetsum_nets.verification.records import ChosenSlopes
+from subsetsum_nets.verification.records import ChosenSlopes, ReluSlopes
 from subsetsum_nets.verification.results import LayerBound, MethodBound
 
 if TYPE_CHECKING:
@@ -49,24 +49,9 @@ if TYPE_CHECKING:
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.verification.comparison import Comparison
-    from subsetsum_nets.verification.records import ReluSlopes
 
 _MAX_ENTRIES = 2**27  # float64 entries of one array of generators: 1 GiB
 _MOST_INPUT_ENTRIES = 2**28  # symbols of the inputs times units; cannot be left out
-
-
-@dataclass(frozen=True, eq=False)
-class Phases:
-    """Units of one layer that a case analysis holds on (+1) or off (-1); 0 leaves both open.
-
-    Parameters
-    ----------
-    g, f : int8 array, shape (units,)
-
-    """
-
-    g: NDArray[np.int8]
-    f: NDArray[np.int8]
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +91,7 @@ class Enclosure:
 
 
 class DifferentialZonotope:
-    """The zonotope for one pair of networks; domains, phases and slopes may vary from call to call.
+    """The zonotope for one pair of networks; domains and slopes may vary from call to call.
 
     Parameters
     ----------
@@ -146,35 +131,22 @@ class DifferentialZonotope:
                 f"needs arrays of {entries} entries, more than {_MOST_INPUT_ENTRIES}; use 'differential'"
             )
 
-    @property
-    def depth(self) -> int:
-        """Number of layers of the target."""
-        return len(self._layers)
-
     def enclose(
         self,
         domain: Domain,
         *,
-        phases: Sequence[Phases | None] | None = None,
         slopes: Sequence[ReluSlopes | None] | None = None,
         known: Sequence[PairRanges] | None = None,
-    ) -> Enclosure | None:
-        """Enclose g - f over a domain, or over the part of it where units are in given phases.
+    ) -> Enclosure:
+        """Enclose g - f over a domain.
 
         Parameters
         ----------
         domain : Box or Ball
-        phases : sequence of Phases or None, optional
-            For each layer, the units whose phase is given.
         slopes : sequence of ReluSlopes or None, optional
             For each layer, slopes to use in place of those that leave the narrowest errors.
         known : sequence of PairRanges, optional
             Ranges before each layer's ReLU that were proven otherwise.
-
-        Returns
-        -------
-        Enclosure or None
-            None if no input of the domain has these phases.
 
         Raises
         ------
@@ -194,17 +166,12 @@ class DifferentialZonotope:
         still = np.zeros(inputs.low.size)
         after = PairRanges(inputs, inputs, Range(still, still))
         layers, befores, chosen = [], [], []
-        for index in range(self.depth):
+        for index in range(len(self._layers)):
             if index:
                 y, d = self._linear_layer(index, y, d, after)
             before = self._ranges(index, domain, after, y, d)
             if known is not None:
                 before = before.meet(known[index]).tightened()
-            given = phases[index] if phases is not None else None
-            if given is not None:
-                before = _with_phases(before, given).tightened()
-                if before.empty():
-                    return None
             slope = None
             after = before
             if self._relu_after[index]:
@@ -212,8 +179,8 @@ class DifferentialZonotope:
                 slope = choose_slopes(before) if slope is None else on_grid(slope)
                 y, d = self._relu(y, d, before, slope)
                 after = before.relu()
-                if index == self.depth - 1:
-                    after = replace(after, deviation=after.deviation.meet(d.range()))
+                if index == len(self._layers) - 1:
+                    after = after._replace(deviation=after.deviation.meet(d.range()))
             layers.append(self._layer_bound(index, inputs, before, after))
             befores.append(before)
             chosen.append(slope)
@@ -222,10 +189,7 @@ class DifferentialZonotope:
 
     def enclose_whole(self) -> Enclosure:
         """Enclose g - f over the whole domain of the comparison."""
-        enclosure = self.enclose(self._domain)
-        if enclosure is None:
-            raise ValueError("without phases the whole domain is enclosed, so that nothing can be empty")
-        return enclosure
+        return self.enclose(self._domain)
 
     def _linear_layer(
         self, index: int, y: AffineForms, d: AffineForms, inputs: PairRanges
@@ -237,10 +201,7 @@ class DifferentialZonotope:
             parts = [(two_slope.positive, error.positive, y)]
         else:
             above, below, d = _signed_parts(y, d, inputs.g)
-            parts = [
-                (two_slope.positive, error.positive, above),
-                (two_slope.negative, error.negative, below),
-            ]
+            parts = [(two_slope.positive, error.positive, above), (two_slope.negative, error.negative, below)]
         of_g = [(slope.mid, slope.rad, forms) for slope, _, forms in parts]
         of_error = [(slope.mid, slope.rad, forms) for _, slope, forms in parts]
         return linear_map(of_g, two_slope.bias), linear_map([(weight, None, d), *of_error], error.bias)
@@ -251,18 +212,17 @@ class DifferentialZonotope:
         """Return the ranges before a ReLU, from the forms and from the ranges of the layer's inputs."""
         layer = self._layers[index]
         from_forms = PairRanges(y.range(), y.minus(d).range(), d.range())
-        f = affine(layer.weight, MidRad.from_bounds(inputs.f.low, inputs.f.high), layer.bias)
-        x = MidRad.from_bounds(inputs.g.low, inputs.g.high)
-        carried = affine(layer.weight, MidRad.from_bounds(inputs.deviation.low, inputs.deviation.high))
+        f = layer_range(layer, inputs.f)
+        x = MidRad.from_bounds(*inputs.g)
+        carried = affine(layer.weight, MidRad.from_bounds(*inputs.deviation))
         fresh = self._errors[index].image(x)
         # A sum of two enclosures is the difference to the negated one.
         moved = carried.minus(MidRad(-fresh.mid, fresh.rad))
-        from_inputs = PairRanges(
-            Range(*self._effective[index].image(x).bounds()), Range(*f.bounds()), Range(*moved.bounds())
-        )
+        of_g = Range(*self._effective[index].image(x).bounds())
+        from_inputs = PairRanges(of_g, f, Range(*moved.bounds()))
         ranges = from_forms.meet(from_inputs)
         if index == 0:
-            ranges = replace(ranges, f=ranges.f.meet(first_layer_range(layer, domain)))
+            ranges = ranges._replace(f=ranges.f.meet(first_layer_range(layer, domain)))
         return ranges.tightened()
 
     def _relu(
@@ -336,17 +296,6 @@ def _signed_parts(
     opposite = MidRad(-error.mid, -error.rad)
     below = with_errors(scaled_sum(1.0 - slope, y, zero, y), nothing, opposite, carriers, none)
     return above, below, with_errors(d, nothing, nothing, carriers, none)
-
-
-def _with_phases(ranges: PairRanges, phases: Phases) -> PairRanges:
-    g, f = (
-        Range(
-            np.where(phase > 0, np.maximum(r.low, 0.0), r.low),
-            np.where(phase < 0, np.minimum(r.high, 0.0), r.high),
-        )
-        for r, phase in ((ranges.g, phases.g), (ranges.f, phases.f))
-    )
-    return PairRanges(g, f, ranges.deviation)
 
 
 def _largest(sizes: FloatArray, count: int) -> NDArray[np.intp]:
