@@ -24,6 +24,7 @@ from solvers.kernels.row_numbers import (
     write_row,
 )
 from solvers.kernels.shared_sums import sorted_sums
+from solvers.kernels.two_pointers import pairs_in_window
 
 if TYPE_CHECKING:
     from solvers.kernels.array_types import Ints
@@ -92,23 +93,6 @@ def _mask_with_sum(items: Ints, first: int, last: int, wanted: int) -> int:
 
 
 @compiled
-def _alone_in_window(left: Ints, lefts: int, right: Ints, rights: int, low: int, high: int) -> bool:
-    """Tell whether at most one pair has ``low <= left[i] + right[j] <= high``."""
-    found = 0
-    top = rights - 1
-    for i in range(lefts):
-        while top >= 0 and left[i] + right[top] > high:
-            top -= 1
-        j = top
-        while j >= 0 and left[i] + right[j] >= low:
-            found += 1
-            if found > 1:
-                return False
-            j -= 1
-    return True
-
-
-@compiled
 def _best_rival(limbs: Limbs, window: tuple[int, int]) -> tuple[int, tuple[int, int]]:
     """Rank in both limbs every subset whose sum of high limbs lies in the window.
 
@@ -119,21 +103,17 @@ def _best_rival(limbs: Limbs, window: tuple[int, int]) -> tuple[int, tuple[int, 
     left, left_masks = sorted_sums(high[:middle])
     right, right_masks = sorted_sums(high[middle:m])
     best_mask, best = -1, (ENDLESS, 0)
-    rivals = 0
-    top = right.size - 1
-    for i in range(left.size):
-        while top >= 0 and left[i] + right[top] > window[1]:
-            top -= 1
-        j = top
-        while j >= 0 and left[i] + right[j] >= window[0]:
-            rivals += 1
-            if rivals > MOST_RIVALS:
-                return -1, best
-            mask = int(np.int64(left_masks[i])) | (int(np.int64(right_masks[j])) << middle)
-            error = distance(left[i] + right[j], taken(low, mask, m), target_high, target_low)
-            if error < best or (error == best and mask < best_mask):
-                best_mask, best = mask, error
-            j -= 1
+    pairs = np.empty((MOST_RIVALS, 2), np.int64)
+    start = (0, right.size - 1, right.size - 1)
+    rivals, stopped_at, _, _ = pairs_in_window(left, right, window[0], window[1], start, pairs)
+    if stopped_at < left.size:
+        return -1, best
+    for k in range(rivals):
+        i, j = pairs[k, 0], pairs[k, 1]
+        mask = int(np.int64(left_masks[i])) | (int(np.int64(right_masks[j])) << middle)
+        error = distance(left[i] + right[j], taken(low, mask, m), target_high, target_low)
+        if error < best or (error == best and mask < best_mask):
+            best_mask, best = mask, error
     return best_mask, best
 
 
@@ -168,7 +148,9 @@ def _nearest(limbs: Limbs, left: Ints, right: Ints, spare: Ints) -> tuple[int, t
     # Low limbs change a sum, and the target, by less than a grid step each, so that no sum of high limbs
     # outside this window is nearer than the error.
     window = (target_high - error[0] - 2 - m, target_high + error[0] + 2 + m)
-    if _alone_in_window(left, lefts, right, rights, window[0], window[1]):
+    start, few = (0, rights - 1, rights - 1), np.empty((2, 2), np.int64)
+    found = pairs_in_window(left[:lefts], right[:rights], window[0], window[1], start, few)
+    if found[0] < 2:  # no rival
         return mask, error
     return _best_rival(limbs, window)
 

@@ -217,24 +217,7 @@ def nearest_errors(
 ) -> dict[int, Floats]:
     """Return the proven error of the nearest subset to every sample's own random target, rounded up.
 
-    Parameters
-    ----------
-    design : SampleDesign
-    folder : Path, optional
-        Keeps finished chunks (:func:`solvers.solve_many`'s checkpoints).
-    threads : int, optional
-        All cores when None.
-    progress : bool or callable(done, total)
-
-    Returns
-    -------
-    dict
-        n to a float64 array of shape (samples,).
-
-    Raises
-    ------
-    ValueError
-        If the folder holds the answers to another design.
+    As :func:`covering_radii`, with :func:`solvers.solve_many`'s checkpoints and threads.
 
     Examples
     --------
