@@ -423,35 +423,26 @@ def test_mistakes_in_the_kernels_are_noticed(mistake, monkeypatch):
 
 
 METHOD_MISTAKES = {
-    "complement off by one": (
-        Nonnegative,
-        "mirrored",
-        "self.step * self.total",
-        "self.step * self.total + 1",
-    ),
+    "complement off by one": (Nonnegative.mirrored, "self.step * self.total", "self.step * self.total + 1"),
     "window one short": (
-        Nonnegative,
-        "window",
+        Nonnegative.window,
         "(target + reach) // self.step",
         "(target + reach - 1) // self.step",
     ),
     "window starts late": (
-        Nonnegative,
-        "window",
+        Nonnegative.window,
         "-((reach - target) // self.step)",
         "1 - ((reach - target) // self.step)",
     ),
-    "core forgets what is fixed": (Nonnegative, "core", "left -= self.step * item", "left -= item - 1"),
-    "range cut too soon": (sum_tables.Items, "useful", "low - to_come", "low - to_come + 1"),
+    "core forgets what is fixed": (Nonnegative.core, "left -= self.step * item", "left -= item - 1"),
+    "range cut too soon": (sum_tables.Items.useful, "low - to_come", "low - to_come + 1"),
     "range cut too low": (
-        sum_tables.Items,
-        "useful",
+        sum_tables.Items.useful,
         "np.minimum(so_far, high)",
         "np.minimum(so_far - 64, high)",
     ),
     "tops of rows": (
-        sum_tables.Items,
-        "tops",
+        sum_tables.Items.tops,
         "np.sort(-self.sizes)[: goal.size]",
         "np.sort(-self.sizes)[1 : goal.size + 1]",
     ),

@@ -499,8 +499,9 @@ def test_without_a_mistake_there_is_nothing_to_complain_about(monkeypatch):
 def test_mistakes_in_the_kernels_are_noticed(name, monkeypatch):
     small_steps(monkeypatch)
     copy = plain_python(monkeypatch, closest_pairs.__name__, *KERNEL_MISTAKES[name])
-    for function in [f for f in vars(copy).values() if getattr(f, "__module__", None) == copy.__name__]:
-        monkeypatch.setattr(closest_pairs, function.__name__, function)
+    for its, value in vars(copy).items():
+        if getattr(value, "__module__", None) == copy.__name__:
+            monkeypatch.setattr(closest_pairs, its, value)
     with pytest.raises(Exception):  # noqa: B017 - however it comes to light
         assert all(complaint is None for complaint in complaints())
 
