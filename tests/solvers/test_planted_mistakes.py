@@ -402,12 +402,7 @@ ROW_MISTAKES = {
         "taken(low, mask, m)",
         "0",
     ),
-    "sorted rivals are not ranked": (
-        "row_sorting",
-        "_nearest",
-        "_alone_in_window(left, lefts, right, rights, window[0], window[1])",
-        "True or _alone_in_window(left, lefts, right, rights, window[0], window[1])",
-    ),
+    "sorted rivals are not ranked": ("row_sorting", "_nearest", "found[0] < 2", "True"),
     "the window is too narrow": (
         "row_sorting",
         "_nearest",
