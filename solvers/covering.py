@@ -224,7 +224,7 @@ class _Walk:
         grid = [x >> self.shift for x in items]
         self.left = _half_sums(grid[: self.middle], limits)
         self.right = _half_sums(grid[self.middle :], limits)
-        self.exact_halves: tuple[NDArray[Any], NDArray[Any]] | None = None
+        self.exact_halves: list[list[int]] | None = None
         self.lower, self.upper = int(self.left[0] + self.right[0]), int(self.left[-1] + self.right[-1])
         # Interleaved, so that the first few left sums already reach everywhere.
         self.mixed = np.concatenate([self.left[k::8] for k in range(8)])
@@ -281,9 +281,12 @@ class _Walk:
         if self.exact_halves is None:
             items = self.instance.items
             halves = items[: self.middle], items[self.middle :]
-            left, right = (_distinct_sums(half, 1 << len(half), self.limits) for half in halves)
-            self.exact_halves = np.array(left, dtype=object), np.array(right, dtype=object)
-        return _neighbours_of_integers(*self.exact_halves, value)
+            self.exact_halves = [_distinct_sums(half, 1 << len(half), self.limits) for half in halves]
+        from solvers.kernels.sum_gaps import neighbours
+
+        in_python: Any = getattr(neighbours, "py_func", neighbours)  # compiled, it would take int64 only
+        below, above = in_python(*self.exact_halves, value)
+        return below, above
 
     # -- gaps of interest --------------------------------------------------------------------------------
 
@@ -378,11 +381,3 @@ def _half_sums(items: list[int], limits: Limits) -> Ints:
     for item in limits.watched(items, every=1):
         sums = np.union1d(sums, sums + item)
     return sums
-
-
-def _neighbours_of_integers(left: NDArray[Any], right: NDArray[Any], value: int) -> tuple[int, int]:
-    """Do what the compiled ``neighbours`` does, in integers of any size."""
-    place = right.searchsorted(value - left)
-    below = (left + right[np.maximum(place - 1, 0)])[place > 0]
-    above = (left + right[np.minimum(place, right.size - 1)])[place < right.size]
-    return max(below, default=left[0] + right[0]), min(above, default=left[-1] + right[-1])

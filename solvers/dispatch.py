@@ -123,14 +123,7 @@ def _asked(attempt: Attempt, problem: SubsetSum, objective: Objective, limits: L
 
 
 def named(name: str, problem: SubsetSum, objective: Objective, limits: Limits) -> Attempt:
-    """Return the one attempt of a backend that was asked for by name.
-
-    Raises
-    ------
-    InvalidProblemError, UnsupportedProblemError, BackendUnavailableError
-        If there is none of that name, it cannot answer this problem, or it is not installed.
-
-    """
+    """Return the one attempt of a backend that was asked for by name; raise as :func:`solve` says."""
     backend = backend_named(name)
     reason = backend.refusal(problem, objective, limits)
     if reason is not None:
@@ -151,15 +144,7 @@ def _check_installed(backend: Backend) -> None:
 def enumerators(problem: SubsetSum, name: str, limits: Limits) -> list[Enumerator]:
     """Return the backends that can count and list this problem's subsets, best first: one when it was named.
 
-    Raises
-    ------
-    InvalidProblemError
-        For an unknown backend.
-    UnsupportedProblemError
-        If there is none, or the one named cannot.
-    BackendUnavailableError
-        If the one named is not installed.
-
+    UnsupportedProblemError if there is none; for the one that was named the errors of :func:`solve`.
     """
     if name != "auto":
         backend = backend_named(name)
@@ -221,11 +206,7 @@ def certified(
 ) -> Solution:
     """Turn a backend's finding into a Solution: recompute sum and error, and derive the status from bounds.
 
-    Raises
-    ------
-    CertificateError
-        If the finding contradicts itself or the problem.
-
+    CertificateError if the finding contradicts itself or the problem.
     """
     subset = total = error = None
     if finding.subset is not None:

@@ -25,11 +25,7 @@ if TYPE_CHECKING:
 def as_fraction(value: Any, what: str) -> Fraction:
     """Return the exact value of a float, integer, Fraction, Decimal or numpy scalar.
 
-    Raises
-    ------
-    InvalidProblemError
-        For NaN, infinities, booleans, strings, complex numbers and anything else without an exact ratio.
-
+    InvalidProblemError for NaN, infinities, booleans, strings, complex numbers: all without an exact ratio.
     """
     if isinstance(value, np.integer):
         return Fraction(int(value))

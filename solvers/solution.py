@@ -27,7 +27,7 @@ Sum = Fraction | tuple[Fraction, ...]
 _FORMAT = {"format": "subset-sum solution", "version": 1}
 
 
-class _Sentence(IntEnum):
+class Sentence(IntEnum):
     """Members that print as a sentence."""
 
     text: str
@@ -43,7 +43,7 @@ class _Sentence(IntEnum):
         return self.text
 
 
-class Status(_Sentence):
+class Status(Sentence):
     """What is known about a problem after solving it. ``str(status)`` is a sentence.
 
     >>> print(Status.INFEASIBLE)
@@ -60,7 +60,7 @@ class Status(_Sentence):
         return self in (Status.OPTIMAL, Status.INFEASIBLE) or (self, objective) == (Status.FEASIBLE, "within")
 
 
-class Stop(_Sentence):
+class Stop(Sentence):
     """Why a run ended, apart from what it proved. ``str(stop)`` is a sentence.
 
     >>> print(Stop.TIME_LIMIT)
@@ -268,14 +268,7 @@ def exact_total_and_error(problem: SubsetSum, subset: list[int]) -> tuple[Sum, F
 
 
 def checked_objective(objective: str) -> Objective:
-    """Return ``objective`` if there is one of that name.
-
-    Raises
-    ------
-    InvalidProblemError
-        Otherwise.
-
-    """
+    """Return ``objective`` if there is one of that name; InvalidProblemError otherwise."""
     if objective not in ("nearest", "within", "sparsest"):
         raise InvalidProblemError(
             f"unknown objective {objective!r}; choose 'nearest', 'within' or 'sparsest'"

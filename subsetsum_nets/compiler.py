@@ -11,14 +11,14 @@ from subsetsum_nets.allocation import allocation_named
 from subsetsum_nets.allocation.compile_task import CompileTask
 from subsetsum_nets.constructions import DEFAULT, Construction, construction_named
 from subsetsum_nets.masks import random_counts
-from subsetsum_nets.networks.arguments import checked_integer, checked_number, checked_positive
+from subsetsum_nets.networks.arguments import checked_integer, checked_limit, checked_number
 from subsetsum_nets.networks.digests import network_digest
 from subsetsum_nets.networks.domains import Ball, Box, Domain
 from subsetsum_nets.networks.relu_network import ReluNetwork, sparse_form
 from subsetsum_nets.pruned_network import PrunedNetwork
 from subsetsum_nets.rounds import Rounds
 from subsetsum_nets.row_batches import solve_groups
-from subsetsum_nets.verification.certificate import Certificate
+from subsetsum_nets.verification.certificate import Certificate, solution_digest
 from subsetsum_nets.version import versions
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def prune(
         construction=method,
         target=target,
         domain=area,
-        epsilon=checked_positive(epsilon, "epsilon"),
+        epsilon=checked_limit(epsilon, "epsilon"),
         delta=checked_number(delta, "delta", 0, 1, "()"),
         objective=checked_objective(objective),
     )
@@ -143,6 +143,7 @@ def prune(
         status_counts=solution.summary()["status"],
         shortfall=None if shortfall is None else asdict(shortfall),
         versions=versions(),
+        solution_digest=solution_digest(solution.arrays()),
         **Certificate.findings(found.result),
     )
     return PrunedNetwork(

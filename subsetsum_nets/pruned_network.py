@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from solvers import BatchSolution
 from subsetsum_nets.masks import NetworkMasks, random_counts
-from subsetsum_nets.networks.arguments import checked_integer
 from subsetsum_nets.networks.domains import Box, Domain
 from subsetsum_nets.networks.errors import NetworkFileError
-from subsetsum_nets.networks.files.network_files import load_network, save_network
-from subsetsum_nets.networks.random_networks import RandomRecipe, random_recipe_from_json
+from subsetsum_nets.networks.files.network_files import save_network
 from subsetsum_nets.networks.relu_network import sparse_form
+from subsetsum_nets.ticket_files import check_provenance, read_provenance, read_ticket
 from subsetsum_nets.ticket_folder import (
     CERTIFICATE,
     FORMAT,
@@ -26,12 +25,13 @@ from subsetsum_nets.ticket_folder import (
     TARGET,
     replaced,
 )
-from subsetsum_nets.verification.certificate import Certificate
+from subsetsum_nets.verification.certificate import Certificate, CertificateFileError, solution_digest
 
 if TYPE_CHECKING:
     from os import PathLike
 
     from subsetsum_nets.networks.arrays import Bools
+    from subsetsum_nets.networks.random_networks import RandomRecipe
     from subsetsum_nets.networks.relu_network import ReluNetwork
 
 
@@ -182,48 +182,48 @@ class PrunedNetwork:
     def load(cls, folder: str | PathLike[str]) -> PrunedNetwork:
         """Read what :meth:`save` wrote; the random network is drawn again where it can be.
 
-        This reads, it does not check: ``subsetsum-nets verify`` and :func:`subsetsum_nets.audit.audit` do.
+        All that is used is compared with the certificate beside it, where there is one. The bound is not
+        proven again: ``subsetsum-nets verify`` and :func:`subsetsum_nets.audit.audit` do that.
 
         Raises
         ------
         FileNotFoundError
             If the folder or one of its files is missing.
-        NetworkFileError, InvalidNetworkError, InvalidProblemError, CertificateFileError
-            If a file is foreign or damaged, or the masks do not go with the random network.
+        CertificateFileError
+            If a file is not the one that was certified.
+        NetworkFileError, InvalidNetworkError, InvalidProblemError
+            If a file is foreign or damaged, provenance.json says something else than the certificate, or the
+            masks do not go with the random network.
 
         """
         place = Path(folder)
-        path = place / PROVENANCE
+        said = read_provenance(place)
         try:
-            provenance = json.loads(path.read_bytes())
-            if provenance["format"] != FORMAT or provenance["version"] != 1:
-                raise NetworkFileError(f"{path} is not the provenance of a pruned network, version 1")
-            recipe = None if provenance["recipe"] is None else random_recipe_from_json(provenance["recipe"])
-            shortfall = None if provenance["shortfall"] is None else Shortfall(**provenance["shortfall"])
-            seed = None if recipe is None else checked_integer(provenance["seed"], "seed", 0)
-            epsilon = float(provenance["epsilon"])
-            candidates = int(provenance["candidates"])
-            construction = str(provenance["construction"])
-        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
-            raise NetworkFileError(f"{path} is damaged: {error}") from error
-        target = load_network(place / TARGET)
-        if recipe is None or seed is None:
-            random = load_network(place / RANDOM)
-        else:
-            random = recipe.draw(seed, domain=target.domain)
-        masks = NetworkMasks.load(place / MASKS)
-        certificate = place / CERTIFICATE
+            shortfall = None if said["shortfall"] is None else Shortfall(**said["shortfall"])
+            epsilon, candidates = float(said["epsilon"]), int(said["candidates"])
+        except (ValueError, TypeError, OverflowError) as error:
+            raise NetworkFileError(f"{place / PROVENANCE} is damaged: {error}") from error
+        files = read_ticket(place, said)
+        solution = BatchSolution.load(place / SOLUTION)
+        if files.certificate is not None:
+            try:
+                check_provenance(said, files.certificate)
+            except CertificateFileError as error:
+                raise NetworkFileError(f"{place / PROVENANCE}: {error}") from error
+            if files.certificate.solution_digest is not None:
+                digest = solution_digest(solution.arrays())
+                files.certificate.check_about("subset sums", digest, files.certificate.solution_digest)
         return cls(
-            target=target,
-            random=random,
-            all_masks=masks,
-            network=masks.apply(random),
-            construction=construction,
+            target=files.target,
+            random=files.random,
+            all_masks=files.masks,
+            network=files.network,
+            construction=str(said["construction"]),
             epsilon=epsilon,
-            seed=seed,
-            recipe=recipe,
+            seed=files.seed,
+            recipe=files.recipe,
             candidates=candidates,
-            solution=BatchSolution.load(place / SOLUTION),
-            certificate=Certificate.load(certificate) if certificate.exists() else None,
+            solution=solution,
+            certificate=files.certificate,
             shortfall=shortfall,
         )

@@ -99,7 +99,7 @@ def test_a_circle_planted_in_the_packages_is_found():
     for name, line in (
         ("subsetsum_nets.graphs.dag.edges", "    from subsetsum_nets.graphs.face import LayeredDag"),
         (
-            "subsetsum_nets.theory.prunings.probe",
+            "subsetsum_nets.theory.prunings.exhaustion",
             "    from subsetsum_nets.theory.prunings import decide_prunings",
         ),
         ("solvers.problem", "    from solvers.dispatch import solve"),

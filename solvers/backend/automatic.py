@@ -28,24 +28,12 @@ _OPEN_END = 30.0
 
 @dataclass(frozen=True)
 class Attempt:
-    """A backend, how long it may take, and what it is asked.
-
-    Attributes
-    ----------
-    backend : Backend
-    seconds : float or None
-        None: all the time that is left.
-    proves : bool
-        Whether it might add a proof, not only a subset.
-    objective : str or None
-        None: the one that was asked for.
-
-    """
+    """A backend, how long it may take, and what it is asked."""
 
     backend: Backend
-    seconds: float | None = None
-    proves: bool = True
-    objective: Objective | None = None
+    seconds: float | None = None  # None: all the time that is left
+    proves: bool = True  # whether it might add a proof, not only a subset
+    objective: Objective | None = None  # None: the one that was asked for
 
 
 def plan(problem: SubsetSum, objective: Objective, limits: Limits) -> Iterator[Attempt]:

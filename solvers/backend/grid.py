@@ -17,23 +17,13 @@ WORD_BITS = 61
 
 @dataclass(frozen=True)
 class Grid:
-    """An image rounded down to multiples of ``2^shift`` units.
+    """An image rounded down to multiples of ``2^shift`` units."""
 
-    Attributes
-    ----------
-    items : int64 array, shape (n, d)
-    target : int64 array, shape (d,)
-    shift : int
-        0 when nothing is rounded.
-    slack : int
-        In each dimension the exact difference of a sum and the target, in grid steps, lies in
-        ``(grid difference - 1, grid difference + slack)``; 0 stands for "is the grid difference".
-
-    """
-
-    items: NDArray[np.int64]
-    target: NDArray[np.int64]
-    shift: int
+    items: NDArray[np.int64]  # shape (n, d)
+    target: NDArray[np.int64]  # shape (d,)
+    shift: int  # 0 when nothing is rounded
+    # in each dimension the exact difference of a sum and the target, in grid steps, lies in ``(grid
+    # difference - 1, grid difference + slack)``; 0 stands for "is the grid difference"
     slack: int
 
     def window(self, units: int) -> tuple[int, int]:

@@ -69,14 +69,7 @@ def backends() -> dict[str, str]:
 
 
 def backend_named(name: str) -> Backend:
-    """Return the backend of this name, ``pulp:<SOLVER>`` included.
-
-    Raises
-    ------
-    InvalidProblemError
-        If there is none.
-
-    """
+    """Return the backend of this name, ``pulp:<SOLVER>`` included; InvalidProblemError if there is none."""
     text = str(name)  # whatever it is, the message below says what there is
     if text in BACKENDS:
         return BACKENDS[text]

@@ -171,17 +171,19 @@ class BatchSolution:
             "seconds": self.seconds,
             "failures": list(self.failures.items()),
         }
-        arrays: dict[str, Any] = {
-            "header": np.frombuffer(json.dumps(header).encode(), np.uint8),
+        arrays = {"header": np.frombuffer(json.dumps(header).encode(), np.uint8), **self.arrays()}
+        with replacing(Path(path)) as file:
+            np.savez(file, allow_pickle=False, **arrays)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the arrays of a saved file by name: the masks as packed bits, all others as they are."""
+        arrays: dict[str, NDArray[Any]] = {
             "masks": np.packbits(self.masks, axis=1),
             "errors": self.errors,
             "lower_bounds": self.lower_bounds,
             "status": self.status,
         }
-        if self.tolerances is not None:
-            arrays["tolerances"] = self.tolerances
-        with replacing(Path(path)) as file:
-            np.savez(file, **arrays)
+        return arrays if self.tolerances is None else {**arrays, "tolerances": self.tolerances}
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> BatchSolution:

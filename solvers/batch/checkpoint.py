@@ -40,11 +40,7 @@ class Checkpoint:
     def open(cls, folder: Path, digest: str, rows: int | None, chunk_rows: int) -> Checkpoint:
         """Begin a checkpoint in ``folder``, or resume the one that is there.
 
-        Raises
-        ------
-        InvalidProblemError
-            If the folder holds a checkpoint of another problem, or a damaged manifest.
-
+        InvalidProblemError if that is of another problem, or its manifest is damaged.
         """
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / _MANIFEST
@@ -74,11 +70,7 @@ class Checkpoint:
     def write(self, first: int, last: int, answers: Answers, fingerprint: str = "") -> None:
         """Keep the answers to rows first:last, atomically.
 
-        Parameters
-        ----------
-        fingerprint : str
-            What a later :meth:`read` must ask for: a digest of the rows, where ``digest`` covers them not.
-
+        A later :meth:`read` must ask for the same ``fingerprint``: of rows that ``digest`` does not cover.
         """
         buffer = io.BytesIO()
         header = json.dumps({**self._header(first, last), "fingerprint": fingerprint})
@@ -98,11 +90,7 @@ class Checkpoint:
     def read(self, first: int, last: int, n: int, fingerprint: str = "") -> Answers | None:
         """Return the kept answers to rows first:last; None, with a warning naming it, for a damaged shard.
 
-        Raises
-        ------
-        InvalidProblemError
-            If they are answers to other rows, by their fingerprint.
-
+        InvalidProblemError if they are answers to other rows, by their fingerprint.
         """
         path = self._shard(first, last)
         try:

@@ -1,4 +1,7 @@
-"""One chunk of rows: answered by the compiled kernels where they can, row by row with solve() where not."""
+"""Chunks of rows: answered by the compiled kernels where they can, row by row with solve() where not.
+
+A chunk is enough work that handing it out does not count, and few enough rows that every worker gets some.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from solvers.backend.automatic import provers
 from solvers.backend.protocol import Limits
+from solvers.backend.registry import backend_named
 from solvers.batch.rows import Answers, Failure, Rows
 from solvers.batch.shared_items import solve_shared
 from solvers.dispatch import solve
@@ -19,6 +24,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+_HALF_SUMS = 1 << 28  # a chunk, in compiled code: some tenths of a second
+_SECONDS = 0.5  # a chunk, row by row
+_LEAST_SECONDS = 1e-4  # a row, by solve()
+_MOST_BYTES = 1 << 23  # a chunk: executors send it, Dask warns above 10 MB
+_LEAST_ROWS = 256  # a chunk, in compiled code, however many workers there are
+_SHARED_ROWS = 1 << 18  # a chunk, where the sums of shared items are listed for each chunk
+_CHUNKS_A_WORKER = 4
+
 
 def is_compiled(rows: Rows) -> bool:
     """Whether the compiled kernel for rows can take these."""
@@ -29,6 +42,30 @@ def is_compiled(rows: Rows) -> bool:
         and question.cardinality is None
         and question.backend in ("auto", "mitm")
     )
+
+
+def chunk_rows(rows: Rows, total: int | None, workers: int) -> int:
+    """Return a number of rows a chunk; ``rows`` are some of them, and ``total`` may be unknown."""
+    share = _SHARED_ROWS if total is None else -(-total // (_CHUNKS_A_WORKER * workers))
+    if not is_compiled(rows):
+        return max(1, min(share, round(_SECONDS / _seconds_a_row(rows)), 256))
+    if rows.shared and rows.valid.ndim == 1:
+        return max(_LEAST_ROWS, min(max(share, _SHARED_ROWS // 8), _SHARED_ROWS))
+    sample = np.atleast_2d(rows.valid).sum(axis=1)
+    half_sums = 4 * float(np.exp2(np.minimum(sample, 32) / 2).mean())
+    bytes_a_row = 8 * rows.n + 16 + (rows.n if rows.valid.ndim == 2 else 0)
+    return max(_LEAST_ROWS, min(share, int(_HALF_SUMS / half_sums), _MOST_BYTES // bytes_a_row))
+
+
+def _seconds_a_row(rows: Rows) -> float:
+    """Estimate what solve() takes for the first row."""
+    problem, _ = row_problem(rows, 0)
+    name, objective = rows.question.backend, rows.question.objective
+    if name == "auto":
+        seconds, _ = next(provers(problem, objective, Limits()), (None, None))
+    else:
+        seconds = backend_named(name).seconds_to_proof(problem, objective)
+    return _SECONDS if seconds is None else max(seconds, _LEAST_SECONDS)
 
 
 def solve_chunk(rows: Rows, stopped: Callable[[], bool] | None = None) -> Answers:

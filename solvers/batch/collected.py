@@ -19,18 +19,10 @@ if TYPE_CHECKING:
 
 
 class Collected:
-    """Answers to as many rows as there turn out to be.
+    """Answers to rows of n items, as many as there turn out to be (``total``, where it is known).
 
-    Parameters
-    ----------
-    n : int
-        Items a row.
-    total : int or None
-        The number of rows, where it is known.
-    shards : Checkpoint or None
-    timed : BatchQuestion or None
-        What is asked, if there is a time limit: a chunk that more time might answer better is not kept.
-
+    ``timed`` is what is asked, if there is a time limit: a chunk that more time might answer better is not
+    kept in the ``shards``.
     """
 
     def __init__(

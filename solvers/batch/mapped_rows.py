@@ -62,14 +62,7 @@ class FilePart:
         return cls(path, stamp, offset, array.dtype.str, array.shape, _checksum(array))
 
     def read(self) -> NDArray[Any]:
-        """Return the array.
-
-        Raises
-        ------
-        OSError
-            If there is no such file here, or it is another.
-
-        """
+        """Return the array; OSError if there is no such file here, or it is another."""
         numbers = np.fromfile(self.path, self.dtype, math.prod(self.shape), offset=self.offset)
         if _stamp(self.path) != self.stamp or _checksum(numbers) != self.checksum:
             raise OSError(f"{self.path} is another file here, or has changed")
@@ -78,18 +71,10 @@ class FilePart:
 
 @dataclass(frozen=True)
 class MappedRows:
-    """Rows whose items, and perhaps other arrays, are in files.
+    """Rows whose items, and perhaps other arrays, are in files."""
 
-    Attributes
-    ----------
-    rest : Rows
-        With empty arrays in place of those that are in files.
-    parts : dict from names of arrays to where they lie
-
-    """
-
-    rest: Rows
-    parts: dict[str, FilePart]
+    rest: Rows  # with empty arrays in place of those that are in files
+    parts: dict[str, FilePart]  # where arrays lie, by name
 
     @classmethod
     def of(cls, rows: Rows) -> Self | None:

@@ -56,8 +56,9 @@ class Table:
             raise InvalidProblemError(
                 f"valid must be bool of shape {(count, n)} or {(n,)}, got {usable.dtype} {usable.shape}"
             )
-        sizes = checked_cardinality(question.cardinality, n)
-        question = replace(question, cardinality=sizes)
+        if question.cardinality is not None:
+            sizes = SubsetSum([0] * n, 0, cardinality=question.cardinality).cardinality
+            question = replace(question, cardinality=sizes)
         self.rows = Rows(offered, goals, usable, tolerances_of(tolerance, count), question)
         self.tolerances = self.rows.tolerances
         self.exact = goals.dtype.kind == "O" or offered.dtype.kind == "O"
@@ -67,11 +68,7 @@ class Table:
     def survey(self, *, digest: bool) -> None:
         """Check every number, and compute a digest of all rows, in one pass.
 
-        Raises
-        ------
-        InvalidProblemError
-            For a number that is not one, NaN or infinite, or a row that cannot have the cardinality.
-
+        InvalidProblemError for what is no finite number, or a row that cannot have the cardinality.
         """
         rows, sizes = self.rows, self.rows.question.cardinality
         checksum = hashlib.sha256(f"({rows.question}, {rows.items.shape}, {rows.targets.shape})".encode())
@@ -211,32 +208,13 @@ class Stream:
 def checked_question(
     objective: str, tolerance: Any, cardinality: Any, backend: str, seed: int
 ) -> BatchQuestion:
-    """Return the question if it makes sense.
-
-    Raises
-    ------
-    InvalidProblemError
-        Otherwise.
-
-    """
+    """Return the question if it makes sense; InvalidProblemError otherwise."""
     question = BatchQuestion(checked_objective(objective), cardinality, backend, seed)
     if backend != "auto":
         backend_named(backend)
     if objective != "nearest" and tolerance is None:
         raise InvalidProblemError(f"objective {objective!r} needs a tolerance")
     return question
-
-
-def checked_cardinality(cardinality: Any, n: int) -> tuple[int, int] | None:
-    """Return (k_min, k_max) with k_max at most n.
-
-    Raises
-    ------
-    InvalidProblemError
-        If no subset of n items has such a size.
-
-    """
-    return None if cardinality is None else SubsetSum([0] * n, 0, cardinality=cardinality).cardinality
 
 
 def tolerances_of(tolerance: Any, rows: int | None) -> NDArray[np.float64]:

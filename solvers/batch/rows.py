@@ -32,26 +32,14 @@ class BatchQuestion:
 
 @dataclass(frozen=True)
 class Rows:
-    """Some rows and all that it takes to answer them; picklable.
+    """Some rows and all that it takes to answer them; picklable."""
 
-    Attributes
-    ----------
-    items : float64 or object, shape (N, n) or (N, n, d); (n,) or (n, d) where all rows share them
-    targets : float64 or object, shape (N,) or (N, d)
-    valid : bool, shape (N, n) or (n,)
-    tolerances : float64, shape (N,) or (), inf for none
-    question : BatchQuestion
-    seconds : float or None
-        The time they may take, counted from when they are begun, wherever that is.
-
-    """
-
-    items: NDArray[Any]
-    targets: NDArray[Any]
-    valid: NDArray[np.bool_]
-    tolerances: NDArray[np.float64]
+    items: NDArray[Any]  # shape (N, n) or (N, n, d); (n,) or (n, d) where all rows share them
+    targets: NDArray[Any]  # shape (N,) or (N, d)
+    valid: NDArray[np.bool_]  # shape (N, n) or (n,)
+    tolerances: NDArray[np.float64]  # shape (N,) or (), inf for none
     question: BatchQuestion
-    seconds: float | None = None
+    seconds: float | None = None  # the time they may take, counted from when they are begun, wherever that is
 
     def __len__(self) -> int:
         return len(self.targets)

@@ -18,8 +18,7 @@ from solvers.arguments import count_or_none
 from solvers.backend.protocol import Limits
 from solvers.batch.batch_solution import BatchSolution
 from solvers.batch.checkpoint import Checkpoint
-from solvers.batch.chunk_sizes import chunk_rows
-from solvers.batch.chunks import is_compiled, row_problem
+from solvers.batch.chunks import chunk_rows, is_compiled, row_problem
 from solvers.batch.collected import Collected
 from solvers.batch.progress import Progress
 from solvers.batch.row_inputs import Stream, Table, checked_question

@@ -43,23 +43,12 @@ _DEATHS = ("KilledWorker", "CommClosedError", "LostWorkerError")
 class Workers:
     """Local threads, an executor of the caller's, or executors from a function of the caller's.
 
-    A context manager that shuts down what was not the caller's.
-
-    Parameters
-    ----------
-    executor : concurrent.futures.Executor, or callable() -> Executor, optional
-        A function is asked for another executor when one is broken, and what it makes is shut down here.
-    limits : Limits
-        Its threads are for local threads: without an executor, or after it broke. Chunks are sent the seconds
-        that remain.
-
+    A context manager that shuts down what was not the caller's. A function is asked for another executor when
+    one is broken. Local threads are used without an executor, or after it broke. Chunks are sent the seconds
+    that remain.
     """
 
-    def __init__(
-        self,
-        executor: Executor | Callable[[], Executor] | None,
-        limits: Limits,
-    ) -> None:
+    def __init__(self, executor: Executor | Callable[[], Executor] | None, limits: Limits) -> None:
         self.threads = limits.threads or os.cpu_count() or 1
         self.limits = limits
         self.leaving = threading.Event()

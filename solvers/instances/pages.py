@@ -68,14 +68,7 @@ def shown(value: object) -> str:
 
 
 def bounded_bytes(path: Path) -> bytes:
-    """Return the content of a file of at most ``MOST_BYTES``.
-
-    Raises
-    ------
-    InvalidProblemError
-        If it is larger.
-
-    """
+    """Return the content of a file; InvalidProblemError if it is larger than ``MOST_BYTES``."""
     with path.open("rb") as file:
         content = file.read(MOST_BYTES + 1)
     if len(content) > MOST_BYTES:
@@ -84,14 +77,7 @@ def bounded_bytes(path: Path) -> bytes:
 
 
 def page_of(path: Path, content: bytes) -> Page:
-    """Return the words of a text file whose content is given.
-
-    Raises
-    ------
-    InvalidProblemError
-        If it is not text, empty, or longer than ``MOST_NUMBERS`` words.
-
-    """
+    """Return the words of a file's content; InvalidProblemError if it is no text, empty or too long."""
     rows, comments, count = [], [], 0
     try:
         for line, text in enumerate(TextIOWrapper(BytesIO(content), encoding="utf-8-sig"), start=1):

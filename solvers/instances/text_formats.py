@@ -52,11 +52,7 @@ def principal(path: Path) -> Path:
 def read_text(path: Path, content: bytes) -> list[Instance]:
     """Read the problems of a text file whose content is given; ``path`` names it and leads to its siblings.
 
-    Raises
-    ------
-    InvalidProblemError
-        If it is in none of the formats, or a knapsack that is no subset sum; naming file and line.
-
+    InvalidProblemError, naming file and line, for any other format, or a knapsack that is no subset sum.
     """
     if path.name.endswith(".opt.sol"):
         path = _sibling(path, path.name.removesuffix(".opt.sol") + ".dat", "the instance")

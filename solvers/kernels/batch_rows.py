@@ -70,7 +70,7 @@ def _sum_within(images: Images, m: int, target: int, near: int, left: Images, ri
 def nearest_rows(rows: RowInputs, within: bool, answers: RowAnswers) -> None:
     """Find each row's nearest subset, or any within the tolerance, by cells; others are left UNSOLVED."""
     items, targets, valid, tolerances = rows
-    masks, upper, lower, status = answers
+    status = answers.status
     numbers = room_for_numbers()
     columns, values, high, low = numbers
     images = np.empty(MOST_ITEMS + 1, np.int32)
@@ -112,4 +112,4 @@ def nearest_rows(rows: RowInputs, within: bool, answers: RowAnswers) -> None:
             )
             if outcome != FOUND:
                 continue
-        write_row(row, mask, columns, m, error, p, tolerances[row], within, masks, upper, lower, status)
+        write_row(row, mask, columns, m, error, p, tolerances[row], within, answers)

@@ -190,20 +190,10 @@ def nearest_pair(
 ) -> tuple[int, int, int, int]:
     """Find the pair of least max-norm distance below ``best`` among every ``step``-th query.
 
-    Where there is a last column that counts, ``sizes`` are the least and largest difference allowed in it.
-    Stops at a distance of at most ``stop``, and after about ``budget`` node visits.
-
-    Parameters
-    ----------
-    asking : (first query, the one to stop before, step)
-
-    Returns
-    -------
-    best, query, point : int
-        The first pair at the least distance; -1 and -1 if none is below ``best``.
-    next : int
-        The query to go on with, at least the one to stop before when done.
-
+    ``asking`` is (first query, the one to stop before, step). Where there is a last column that counts,
+    ``sizes`` are the least and largest difference allowed in it. Stops at a distance of at most ``stop``, and
+    after about ``budget`` node visits. Returns (distance, query, point, next): the first pair at the least
+    distance, with -1 and -1 if none is below ``best``, and the query to go on with.
     """
     points, low, high = tree
     columns = points.shape[1]
@@ -267,14 +257,8 @@ def count_pairs(tree: Tree, queries: Ints, query: int, end: int, box: Ints, budg
     """Count the pairs of queries from ``query`` to ``end`` - 1 whose difference lies in a box.
 
     ``box``, of shape (2, columns), holds its low and its high corner. Nodes that lie in it as a whole are
-    counted, not visited.
-
-    Returns
-    -------
-    count : int
-    next : int
-        The query to go on with, ``end`` when done; earlier than that once ``budget`` nodes were visited.
-
+    counted, not visited. Returns the number, and the query to go on with: ``end``, or an earlier one once
+    ``budget`` nodes were visited.
     """
     points, low, high = tree
     leaves = low.shape[0] >> 1
@@ -324,15 +308,8 @@ def list_pairs(
     """List pairs whose difference lies in the box ``outer`` but not in the box ``inner``.
 
     The cursor, 0 at first, counts the leaves of query 0, then those of query 1, and so on to query last - 1.
-
-    Returns
-    -------
-    found : int
-        The number of rows (query, point) of ``pairs`` filled.
-    cursor : int
-        Where to go on when the room for pairs (at least a leaf's worth) or the budget of node visits is used
-        up; ``leaves * last`` when done.
-
+    Returns the number of rows (query, point) of ``pairs`` filled, and the cursor to go on with when the room
+    for pairs (at least a leaf's worth) or the budget of node visits is used up; ``leaves * last`` when done.
     """
     points, low, high = tree
     leaves = low.shape[0] >> 1

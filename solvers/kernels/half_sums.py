@@ -1,4 +1,4 @@
-"""Sorted lists of all subset sums of a few items, grown by merging (Horowitz & Sahni 1974).
+"""Lists of all subset sums of a few items, grown item by item; of numbers sorted (Horowitz & Sahni 1974).
 
 The sums of k items, sorted, merged with the same list shifted by the next item give the sorted sums of k + 1
 items: 2^(k+1) steps and no sorting.
@@ -45,3 +45,15 @@ def merge_with_item(
             masks[out] = with_masks[j] | flag
             j += 1
     return sums, masks
+
+
+@compiled
+def add_item(sums: Ints, size: int, rows: int, item: Ints) -> None:
+    """Fill ``rows`` rows from ``sums[size]`` on with those from ``sums[0]`` on plus one more item.
+
+    Where row 0 was a constant c and items 0, 1, .. were added in turn, to all 1, 2, 4, .. rows, row ``mask``
+    is c plus the items whose bits ``mask`` has.
+    """
+    for row in range(rows):
+        for k in range(item.size):
+            sums[size + row, k] = sums[row, k] + item[k]

@@ -65,16 +65,8 @@ def pairs_of_a_cell(
 ) -> int:
     """List (i, j) with equal keys and a max-norm distance of at most ``limit``; returns their number.
 
-    Parameters
-    ----------
-    left, right : int64, shape (., d)
-    left_keys, right_keys : int64, sorted
-        The cell that each row lies in.
-    most : int
-        The number of pairs of equal keys to look at.
-    pairs : int64, shape (capacity, 2)
-        Receives the pairs; the search ends when it is full.
-
+    Rows have shape (., d); their keys, sorted, are the cells that they lie in. At ``most`` so many pairs of
+    equal keys are looked at, and the search ends when ``pairs``, shape (capacity, 2), is full.
     """
     looked_at = found = 0
     start = 0
@@ -134,16 +126,9 @@ def round_by_exchanges(
 ) -> None:
     """Improve a subset: each proposed flip or exchange that brings its sum nearer to the target is made.
 
-    Parameters
-    ----------
-    items : float64, shape (n, d)
-    difference : float64, shape (d,)
-        Target less sum; changes along with ``chosen``, bool, shape (n,).
-    low, high : int
-        The number of chosen items stays in, or moves towards, this range.
-    proposals : int64, shape (p, 2)
-        Pairs (i, j): exchange a chosen one of the two for the other; where i = j, flip item i.
-
+    ``items`` have shape (n, d); ``difference``, target less sum, changes along with ``chosen``. The number of
+    chosen items stays in, or moves towards, low to high. ``proposals``, shape (p, 2), are pairs (i, j):
+    exchange a chosen one of the two for the other; where i = j, flip item i.
     """
     d = difference.size
     count = 0

@@ -28,22 +28,13 @@ _PAIR_BITS = 32
 
 
 class Pairing(NamedTuple):
-    """Two lists of residues modulo p: all sums of one entry of each are meant.
+    """Two lists of residues modulo p: all sums of one entry of each are meant."""
 
-    Attributes
-    ----------
-    outer : int64 array
-        Residues, ascending.
-    inner : int64 array
-        Residues less p, ascending, then the same residues, then p: for an outer entry x the sums' residues
-        are x + inner[j] over those j where that lies in [0, p).
-    outer_sizes, inner_sizes : int64 arrays
-        How many items stand behind each entry, in the same order; ``inner_sizes`` once, not twice.
-
-    """
-
-    outer: Ints
+    outer: Ints  # residues, ascending
+    # residues less p, ascending, then the same residues, then p: for an outer entry x the sums' residues are
+    # x + inner[j] over those j where that lies in [0, p)
     inner: Ints
+    # how many items stand behind each entry, in the same order; ``inner_sizes`` once, not twice
     outer_sizes: Ints
     inner_sizes: Ints
 
@@ -214,25 +205,10 @@ def join_windows(
 ) -> tuple[int, Ints, Ints, Ints, Ints]:
     """Join the pairs of both sides on equal residues, from residue ``first`` on, until some window has any.
 
-    Parameters
-    ----------
-    left, right : Pairing
-    first, last : int
-        Residues in [first, last) are searched.
-    width : int
-        Residues a window; windows whose candidates exceed the capacity are halved.
-    capacity : int
-        Candidates of one side; at least the number of pairs that may share one residue.
-    fewest, most : int
-        The allowed number of items, of both pairs together.
-
-    Returns
-    -------
-    next : int
-        Where to go on: ``last`` when all is searched.
-    left_keys, left_pairs, right_keys, right_pairs : int64 arrays
-        Sorted by key, with equal sets of keys; a pair is ``i << 32 | j``.
-
+    Residues in [first, last) are searched, ``width`` a window; windows whose candidates exceed the capacity
+    of a side, at least the number of pairs that may share one residue, are halved. ``fewest`` and ``most``
+    bound the number of items of both pairs together. Returns where to go on (``last`` when all is searched)
+    and keys and pairs, left and right: sorted by key, with equal sets of keys; a pair is ``i << 32 | j``.
     """
     marks = np.empty(1 << (CELL_BITS - 6), np.int64)
     few_marks = np.empty(1 << (CELL_BITS - 6), np.int64)

@@ -63,16 +63,9 @@ def extend_bits(
 ) -> int:
     """Apply items to a bit table, shape (rows, words); returns how many were applied.
 
-    Parameters
-    ----------
-    filled : int
-        Items applied before, so that only rows up to this number hold anything.
-    tops : int64, one for each row
-        The largest sum worth keeping in the row.
-    goal_low, goal_high : int
-        Stop after the item that makes a sum in here reachable, in a table of one row; goal_high < goal_low
-        never stops.
-
+    ``filled`` items were applied before, so that only rows up to this number hold anything; ``tops`` are the
+    largest sums worth keeping in each row. In a table of one row the item that makes a sum from ``goal_low``
+    to ``goal_high`` reachable is the last.
     """
     aside = np.empty(_BLOCK, np.uint64)
     rows = bits.shape[0]

@@ -102,12 +102,10 @@ def write_row(
     p: int,
     tolerance: float,
     within: bool,
-    masks: Bools,
-    upper: Floats,
-    lower: Floats,
-    status: Bytes,
+    answers: RowAnswers,
 ) -> None:
     """Write the answer of a row, whose nearest error, or one within the tolerance, is ``error``."""
+    masks, upper, lower, status = answers
     for column in range(masks.shape[1]):
         masks[row, column] = False
     for k in range(m):

@@ -73,21 +73,10 @@ def nearest_pair(
 ) -> tuple[int, tuple[int, int], int]:
     """Return (mask, error in limbs, FOUND) of the nearest pair, or NONE or STUCK at the end.
 
-    Parameters
-    ----------
-    left_side, right_side : images; how many; and for each a mask of the items it takes
-        A pair's error is the distance of its images, but for ``slack``.
-    middle : int
-        Items on the left, below those on the right in a pair's mask.
-    reach : int
-        A first guess of how near the nearest pair is.
-    limit : int
-        Pairs whose images are farther apart are of no interest.
-    enough : int
-        Any pair whose images are as near as this will do.
-    few : int
-        So many pairs are compared without a filter.
-
+    A side has images, how many, and for each a mask of the items it takes; a pair's error is the distance of
+    its images, but for ``slack``, and in its mask the ``middle`` left items come below the right ones.
+    ``reach`` is a first guess of how near the nearest pair is. Pairs whose images are farther apart than
+    ``limit`` are of no interest, any as near as ``enough`` will do, ``few`` are compared without a filter.
     """
     left, lefts, left_masks = left_side
     right, rights, right_masks = right_side

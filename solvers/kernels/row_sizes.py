@@ -105,7 +105,7 @@ def _nearest_of_size(
 def sparsest_rows(rows: RowInputs, answers: RowAnswers) -> None:
     """Replace the nearest subsets of rows of status OPTIMAL by the sparsest; some may become UNSOLVED."""
     items, targets, valid, tolerances = rows
-    masks, upper, lower, status = answers
+    lower, status = answers.lower, answers.status
     numbers = room_for_numbers()
     columns, values, high, low = numbers
     images = np.empty(MOST_ITEMS + 1, np.int32)
@@ -147,8 +147,6 @@ def sparsest_rows(rows: RowInputs, answers: RowAnswers) -> None:
                 break
             if mask >= 0 and is_within(error, tolerances[row], p):
                 within = False
-                write_row(
-                    row, mask, columns, m, error, p, tolerances[row], within, masks, upper, lower, status
-                )
+                write_row(row, mask, columns, m, error, p, tolerances[row], within, answers)
                 lower[row] = 0.0
                 break

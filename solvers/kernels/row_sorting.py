@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from solvers.kernels.compiling import compiled
-from solvers.kernels.half_sums import merge_with_item
 from solvers.kernels.row_numbers import (
     ENDLESS,
     MOST_ITEMS,
@@ -24,9 +23,11 @@ from solvers.kernels.row_numbers import (
     taken,
     write_row,
 )
+from solvers.kernels.shared_sums import sorted_sums
+from solvers.kernels.two_pointers import pairs_in_window
 
 if TYPE_CHECKING:
-    from solvers.kernels.array_types import Ints, Masks
+    from solvers.kernels.array_types import Ints
     from solvers.kernels.row_numbers import Limbs, RowAnswers, RowInputs
 
 MOST_RIVALS = 1 << 14
@@ -92,32 +93,6 @@ def _mask_with_sum(items: Ints, first: int, last: int, wanted: int) -> int:
 
 
 @compiled
-def _alone_in_window(left: Ints, lefts: int, right: Ints, rights: int, low: int, high: int) -> bool:
-    """Tell whether at most one pair has ``low <= left[i] + right[j] <= high``."""
-    found = 0
-    top = rights - 1
-    for i in range(lefts):
-        while top >= 0 and left[i] + right[top] > high:
-            top -= 1
-        j = top
-        while j >= 0 and left[i] + right[j] >= low:
-            found += 1
-            if found > 1:
-                return False
-            j -= 1
-    return True
-
-
-@compiled
-def _masked_half(items: Ints, first: int, last: int) -> tuple[Ints, Masks]:
-    """Return the sorted sums of items[first:last] and the mask of each."""
-    sums, masks = np.zeros(1, np.int64), np.zeros(1, np.uint32)
-    for index in range(first, last):
-        sums, masks = merge_with_item(sums, masks, sums, masks, items[index], index - first)
-    return sums, masks
-
-
-@compiled
 def _best_rival(limbs: Limbs, window: tuple[int, int]) -> tuple[int, tuple[int, int]]:
     """Rank in both limbs every subset whose sum of high limbs lies in the window.
 
@@ -125,24 +100,20 @@ def _best_rival(limbs: Limbs, window: tuple[int, int]) -> tuple[int, tuple[int, 
     """
     high, low, m, target_high, target_low = limbs
     middle = m // 2
-    left, left_masks = _masked_half(high, 0, middle)
-    right, right_masks = _masked_half(high, middle, m)
+    left, left_masks = sorted_sums(high[:middle])
+    right, right_masks = sorted_sums(high[middle:m])
     best_mask, best = -1, (ENDLESS, 0)
-    rivals = 0
-    top = right.size - 1
-    for i in range(left.size):
-        while top >= 0 and left[i] + right[top] > window[1]:
-            top -= 1
-        j = top
-        while j >= 0 and left[i] + right[j] >= window[0]:
-            rivals += 1
-            if rivals > MOST_RIVALS:
-                return -1, best
-            mask = int(np.int64(left_masks[i])) | (int(np.int64(right_masks[j])) << middle)
-            error = distance(left[i] + right[j], taken(low, mask, m), target_high, target_low)
-            if error < best or (error == best and mask < best_mask):
-                best_mask, best = mask, error
-            j -= 1
+    pairs = np.empty((MOST_RIVALS, 2), np.int64)
+    start = (0, right.size - 1, right.size - 1)
+    rivals, stopped_at, _, _ = pairs_in_window(left, right, window[0], window[1], start, pairs)
+    if stopped_at < left.size:
+        return -1, best
+    for k in range(rivals):
+        i, j = pairs[k, 0], pairs[k, 1]
+        mask = int(np.int64(left_masks[i])) | (int(np.int64(right_masks[j])) << middle)
+        error = distance(left[i] + right[j], taken(low, mask, m), target_high, target_low)
+        if error < best or (error == best and mask < best_mask):
+            best_mask, best = mask, error
     return best_mask, best
 
 
@@ -177,7 +148,9 @@ def _nearest(limbs: Limbs, left: Ints, right: Ints, spare: Ints) -> tuple[int, t
     # Low limbs change a sum, and the target, by less than a grid step each, so that no sum of high limbs
     # outside this window is nearer than the error.
     window = (target_high - error[0] - 2 - m, target_high + error[0] + 2 + m)
-    if _alone_in_window(left, lefts, right, rights, window[0], window[1]):
+    start, few = (0, rights - 1, rights - 1), np.empty((2, 2), np.int64)
+    found = pairs_in_window(left[:lefts], right[:rights], window[0], window[1], start, few)
+    if found[0] < 2:  # no rival
         return mask, error
     return _best_rival(limbs, window)
 
@@ -186,7 +159,7 @@ def _nearest(limbs: Limbs, left: Ints, right: Ints, spare: Ints) -> tuple[int, t
 def sort_rows(rows: RowInputs, within: bool, answers: RowAnswers) -> None:
     """Find the nearest subset of UNSOLVED rows, unless two limbs do not hold one or its rivals are many."""
     items, targets, valid, tolerances = rows
-    masks, upper, lower, status = answers
+    status = answers.status
     numbers = room_for_numbers()
     columns, _, high, low = numbers
     widest = 1 << ((min(items.shape[1], MOST_ITEMS) + 1) // 2)
@@ -201,4 +174,4 @@ def sort_rows(rows: RowInputs, within: bool, answers: RowAnswers) -> None:
             continue
         mask, error = _nearest((high, low, m, high[m], low[m]), left, right, spare)
         if mask >= 0:
-            write_row(row, mask, columns, m, error, p, tolerances[row], within, masks, upper, lower, status)
+            write_row(row, mask, columns, m, error, p, tolerances[row], within, answers)

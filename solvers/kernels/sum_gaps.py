@@ -25,12 +25,12 @@ WATCHED = 2
 def neighbours(left: Ints, right: Ints, value: int) -> tuple[int, int]:
     """Return the largest sum below ``value`` and the smallest not below; where none is, the end of all sums.
 
-    Both lists are sorted.
+    Both lists are sorted. In plain Python it takes lists of integers of any size.
     """
     below = left[0] + right[0]
     above = left[-1] + right[-1]
-    i, j = 0, right.size - 1
-    while i < left.size and j >= 0:
+    i, j = 0, len(right) - 1
+    while i < len(left) and j >= 0:
         total = left[i] + right[j]
         if total >= value:
             above = min(above, total)

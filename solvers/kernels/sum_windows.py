@@ -384,19 +384,9 @@ def sweep(
 ) -> tuple[int, int, int, int, int]:
     """Find the pairs of a left sum in [interval[0], interval[1]) and a right sum that are sought.
 
-    A pair may be listed more than once, but only between two returns.
-
-    Parameters
-    ----------
-    width : int
-        Width of the first window; later ones adapt so that they hold about ``window`` sums a side.
-    budget : int
-        Return after about as many sums.
-
-    Returns
-    -------
-    status, next_first, width, found, reach
-
+    A pair may be listed more than once, but only between two returns. ``width`` is that of the
+    first window; later ones adapt so that they hold about ``window`` sums a side. Returns (status, where to
+    go on, width, pairs found, reach) after about ``budget`` sums.
     """
     v, last = interval
     hits = Hits(0, aim.reach)

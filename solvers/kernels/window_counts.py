@@ -52,15 +52,8 @@ def count_up_to(
 ) -> tuple[int, int, int, int]:
     """Count pairs with a left sum in [first, last) and ``left + right <= bound``.
 
-    Parameters
-    ----------
-    scratch : (two arrays of left pointers, two of right pointers, left sums, right sums)
-
-    Returns
-    -------
-    next_first, width, high, low
-        The count up to ``next_first`` is ``high * 2^16 + low``.
-
+    ``scratch`` has two arrays of left pointers, two of right pointers, left sums and right sums. Returns
+    (next first, width, high, low): the count up to there is ``high * 2^16 + low``.
     """
     left_from, left_to, right_from, right_to, left_out, right_out = scratch
     starts = right[1]

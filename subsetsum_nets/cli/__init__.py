@@ -15,7 +15,7 @@ from subsetsum_nets.cli import (
     selftest,
     tickets,
 )
-from subsetsum_nets.cli.app import app
+from subsetsum_nets.cli.options import app
 
 __all__ = [
     "app",

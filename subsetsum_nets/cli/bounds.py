@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from subsetsum_nets.cli.app import app
-from subsetsum_nets.cli.options import Delta, Epsilon, Threads  # noqa: TC001 - typer reads the annotations
-from subsetsum_nets.cli.terminal import Json, at_most, console, open_table, print_found, refusing_bad_input
+from subsetsum_nets.cli.options import Delta, Epsilon, Json, Threads, app
+from subsetsum_nets.cli.terminal import at_most, console, open_table, print_found, refusing_bad_input
 
 if TYPE_CHECKING:
     from subsetsum_nets.experiments.requirements import RequirementTable

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from subsetsum_nets.cli.app import app
-from subsetsum_nets.cli.options import Ticket  # noqa: TC001 - typer reads the annotations
-from subsetsum_nets.cli.terminal import Json, print_pairs, refusing_bad_input
+from subsetsum_nets.cli.options import Json, Ticket, app
+from subsetsum_nets.cli.terminal import print_pairs, refusing_bad_input
 
 if TYPE_CHECKING:
     from subsetsum_nets.networks import Domain

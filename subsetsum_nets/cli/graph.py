@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from subsetsum_nets.cli.app import app
-from subsetsum_nets.cli.terminal import Json, console, print_pairs, refusing_bad_input
+from subsetsum_nets.cli.options import Json, app
+from subsetsum_nets.cli.terminal import console, print_pairs, refusing_bad_input
 
 if TYPE_CHECKING:
     from subsetsum_nets.graphs import LayeredDag

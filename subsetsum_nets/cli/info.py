@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from subsetsum_nets.cli.app import app
-from subsetsum_nets.cli.terminal import Json, print_pairs
+from subsetsum_nets.cli.options import Json, app
+from subsetsum_nets.cli.terminal import print_pairs
 
 
 @app.command()

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from subsetsum_nets.cli.app import app
+from subsetsum_nets.cli.options import Json, app
 from subsetsum_nets.cli.terminal import (
-    Json,
     at_least,
     at_most,
     complain,

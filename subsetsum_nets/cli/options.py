@@ -1,10 +1,19 @@
-"""Arguments and options that several commands share."""
+"""The application that every command registers with, and options that several commands share."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+app = typer.Typer(
+    name="subsetsum-nets",
+    help="Exact subset-sum solving for strong lottery tickets: prune a random network, prove the error.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Threads = Annotated[int | None, typer.Option(help="All cores if not given.")]
 Target = Annotated[Path | None, typer.Argument(help="Network file; the shipped digits one if none.")]
 Ticket = Annotated[Path, typer.Argument(metavar="DIR", help="A folder that prune wrote.")]

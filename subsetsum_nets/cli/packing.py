@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from subsetsum_nets.cli.app import app
-from subsetsum_nets.cli.terminal import Json, console, open_table, refusing_bad_input
+from subsetsum_nets.cli.options import Json, app
+from subsetsum_nets.cli.terminal import console, open_table, refusing_bad_input
 
 if TYPE_CHECKING:
     from subsetsum_nets.experiments.packing.run import PackingResult, WidthRow

@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from subsetsum_nets.cli.app import app
-from subsetsum_nets.cli.options import RunFolder, Target, Threads  # noqa: TC001 - typer reads the annotations
+from subsetsum_nets.cli.options import Json, RunFolder, Target, Threads, app
 from subsetsum_nets.cli.terminal import (
-    Json,
     at_most,
     console,
     open_table,

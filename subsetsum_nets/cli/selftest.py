@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from subsetsum_nets.cli.app import app
-from subsetsum_nets.cli.terminal import Json, solver_chatter_on_stderr
+from subsetsum_nets.cli.options import Json, app
+from subsetsum_nets.cli.terminal import solver_chatter_on_stderr
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -14,15 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
-
 
 @contextmanager
 def refusing_bad_input(as_json: bool, checkpoint: Path | None = None) -> Iterator[None]:
     """Turn the errors that users can cause into one line and exit code 2; leave bugs their traceback."""
     try:
         yield
-    except (ValueError, OSError, NotImplementedError, ImportError) as error:
+    except (ValueError, OSError, NotImplementedError, ImportError, MemoryError) as error:
         complain(str(error) or type(error).__name__, error, as_json)
         raise typer.Exit(2) from error
     except KeyboardInterrupt:

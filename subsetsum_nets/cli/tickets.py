@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from subsetsum_nets.cli.app import app
-from subsetsum_nets.cli.options import Delta, Epsilon, Target, Threads, Ticket  # noqa: TC001 - typer reads them
-from subsetsum_nets.cli.terminal import Json, at_least, at_most, console, print_pairs, refusing_bad_input
+from subsetsum_nets.cli.options import Delta, Epsilon, Json, Target, Threads, Ticket, app
+from subsetsum_nets.cli.terminal import at_least, at_most, console, print_pairs, refusing_bad_input
 
 if TYPE_CHECKING:
     from subsetsum_nets.networks import Domain, ReluNetwork
@@ -79,8 +78,8 @@ def prune(
             progress=not as_json and sys.stderr.isatty(),
         )
         seconds = perf_counter() - started
+        pruned.save(out)  # before anything that may fail
         accuracy = _accuracies(path, network, pruned.network)
-        pruned.save(out)
         write_report(pruned, out / REPORT, accuracy=accuracy)
     certificate = pruned.certificate
     assert certificate is not None  # noqa: S101 - prune() always makes one
@@ -206,6 +205,7 @@ def verify(
             "method": result.method,
             "domain": certificate.domain,
             "norm": certificate.norm,
+            "unchecked": checked.unchecked,
             "seconds": result.seconds,
         }
         print(json.dumps(page))  # noqa: T201
@@ -213,6 +213,7 @@ def verify(
         exact_bound = result.replayed
         rows = [
             ("files", "target, random network, masks and pruned network match the certificate"),
+            *(("not checked", note) for note in checked.unchecked),
             ("random network", "drawn again from its seed" if certificate.recipe else "read"),
             ("proven bound", f"{at_most(result.upper, epsilon)}  ({result.method}, computed anew)"),
             *([] if exact_bound is None else [("in exact arithmetic", at_most(exact_bound, epsilon))]),

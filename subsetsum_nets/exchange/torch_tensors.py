@@ -37,9 +37,7 @@ def natural_order(modules: Iterable[str]) -> list[str]:
 
 
 def _natural_key(name: str) -> list[tuple[int, str]]:
-    parts = re.split(
-        r"([0-9]+)", name
-    )  # text and numbers in turn; a number's digits count before their values
+    parts = re.split(r"([0-9]+)", name)  # text and numbers in turn; longer numbers are larger
     values = [part.lstrip("0") if index % 2 else part for index, part in enumerate(parts)]
     return [(len(value) if index % 2 else 0, value) for index, value in enumerate(values)]
 
@@ -47,19 +45,9 @@ def _natural_key(name: str) -> list[tuple[int, str]]:
 def layers_from_torch(modules: Sequence[str], tensors: Sequence[Array], image: Image | None) -> list[Array]:
     """Return the weights of successive layers, or masks or scores of their shapes, in our order.
 
-    Parameters
-    ----------
-    modules : sequence of str
-        What messages call them.
-    tensors : sequence of arrays, shape (d_out, d_in) or (c_out, c_in, rows, columns)
-    image : (h, w, c), optional
-        The size of the images that the first layer gets, if it is convolutional.
-
-    Raises
-    ------
-    InvalidNetworkError
-        For other shapes, or a dense layer behind images of unknown or another size.
-
+    ``tensors`` have the shapes (d_out, d_in) or (c_out, c_in, rows, columns), and messages call them by their
+    ``modules``; ``image``, (h, w, c), is the size of the images that a convolutional first layer gets.
+    InvalidNetworkError for other shapes, or a dense layer behind images of unknown or another size.
     """
     weights = []
     images = False
@@ -89,10 +77,7 @@ def layers_from_torch(modules: Sequence[str], tensors: Sequence[Array], image: I
 def module_names(network: ReluNetwork, names: Sequence[str] | None) -> list[str]:
     """Return the names of the layers' modules: those given, or their places in a ``torch.nn.Sequential``.
 
-    Raises
-    ------
-    ValueError
-        If there are not as many different names as layers.
+    ValueError if there are not as many different names as layers.
 
     Examples
     --------

@@ -22,28 +22,14 @@ if TYPE_CHECKING:
 
 
 class Tensor(NamedTuple):
-    """The input or the output of a network in its ONNX file.
+    """The input or the output of a network in its ONNX file."""
 
-    Attributes
-    ----------
-    shape : tuple of int
-        With the batch axis.
-    places : list of tuple of int
-        Where in it each of the values of our flattened input or output stands.
-
-    """
-
-    shape: tuple[int, ...]
-    places: list[tuple[int, ...]]
+    shape: tuple[int, ...]  # with the batch axis
+    places: list[tuple[int, ...]]  # where in it each of the values of our flattened input or output stands
 
 
 def decimal_literal(number: float) -> str:
-    """Return the exact decimal expansion of a float64, with a point and without an exponent.
-
-    Raises
-    ------
-    ValueError
-        If the number is not finite.
+    """Return a finite float64's exact decimal expansion, with a point and no exponent, or raise ValueError.
 
     Examples
     --------

@@ -40,29 +40,10 @@ def write_record(
 ) -> list[Path]:
     """Write what an experiment found, into a folder that is made if it is not there; return the paths.
 
-    Parameters
-    ----------
-    folder : path
-    experiment : str
-        Its name, for people.
-    command : sequence of str or None
-        The command line; None for a call from Python.
-    tables : mapping of str to (header, rows)
-        By the names of their CSV files.
-    figure : str
-        Its name; written as PNG and SVG.
-    draw : callable
-        Makes the figure; called within the style of the house.
-    about : dict
-        For provenance.json: everything that the tables depend on, the seed included; JSON-able.
-    summary : dict, optional
-        For summary.json.
-
-    Raises
-    ------
-    OSError
-        If something cannot be written.
-
+    ``experiment`` is its name, for people; ``command`` the command line, None for a call from Python. Tables,
+    (header, rows), go by the names of their CSV files. ``draw`` makes the figure, within the style of the
+    house, which is written as PNG and SVG. ``about``, JSON-able, is for provenance.json: all that the tables
+    depend on, the seed included; ``summary`` is for summary.json. OSError if something cannot be written.
     """
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)

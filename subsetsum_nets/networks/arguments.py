@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import operator
+from fractions import Fraction
 from numbers import Real
 from typing import Any
 
@@ -61,6 +62,17 @@ def check_norm(norm: str) -> None:
     norms = ("l2", "linf", "l1")
     if norm not in norms:
         raise ValueError(f"unknown norm {norm!r}; available are {', '.join(norms)}")
+
+
+def checked_limit(value: Any, name: str) -> float:
+    """Return the largest float that is not above a finite number > 0.
+
+    For a float x, ``x <= value`` is true of the number just where it is true of the float, whatever type
+    the number has: a float32, which a comparison with it would round x to, or a Fraction.
+    """
+    number = checked_positive(value, name)
+    exact = Fraction(*value.as_integer_ratio()) if hasattr(value, "as_integer_ratio") else Fraction(value)
+    return number if Fraction(number) <= exact else math.nextafter(number, 0.0)
 
 
 def checked_seconds(time_limit: Any) -> float:

@@ -58,8 +58,8 @@ def exact_float64(values: Any, what: str) -> FloatArray:
     Returns
     -------
     read-only float64 array of the same shape
-        Never memory that the caller can still write to: such memory is copied. Large arrays that are
-        already read-only float64 are not copied.
+        Never memory that the caller can still write to, through a base of the array either: such memory
+        is copied. Float64 arrays that are read-only down to their owner are not.
 
     Raises
     ------
@@ -87,16 +87,26 @@ def exact_float64(values: Any, what: str) -> FloatArray:
     if not finite.all():
         position = tuple(int(i) for i in np.argwhere(~finite)[0])
         raise InvalidNetworkError(f"{what} holds {exact[position]} at {position}; every entry must be finite")
-    if exact is given and given.flags.writeable and not isinstance(values, list | tuple | int | float):
-        exact = given.copy()  # the caller's own memory: a later write to it must not change a network
-    return locked(exact)
+    return frozen(exact) if np.may_share_memory(exact, given) else locked(exact)
+
+
+def frozen(array: NDArray[Any]) -> NDArray[Any]:
+    """Return the entries of a caller's array as ones that no later write can change: copied if need be."""
+    memory: Any = array
+    while isinstance(memory, np.ndarray):
+        if memory.flags.writeable:
+            return locked(array.copy())
+        memory = memory.base
+    return locked(array if memory is None or isinstance(memory, bytes) else array.copy())
 
 
 def locked(array: NDArray[Any]) -> NDArray[Any]:
-    """Return a read-only view of an array that nobody else writes to: it can be kept without a copy."""
-    view = array.view()
-    view.flags.writeable = False
-    return view
+    """Return a read-only view of an array of our own: it is kept without a copy, and not written to again."""
+    memory: Any = array
+    while isinstance(memory, np.ndarray):
+        memory.flags.writeable = False
+        memory = memory.base
+    return array.view()
 
 
 def narrowed(numbers: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:

@@ -7,11 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from subsetsum_nets.networks.arrays import FloatArray, Shape, csr_of_nonzeros, exact_float64, is_sparse
+from subsetsum_nets.networks.arrays import (
+    FloatArray,
+    Shape,
+    csr_of_nonzeros,
+    exact_float64,
+    frozen,
+    is_sparse,
+)
 from subsetsum_nets.networks.errors import InvalidNetworkError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from scipy.sparse import csr_array
 
     Weight = FloatArray | csr_array[Any, Any]
@@ -60,9 +66,7 @@ class Dense:
                 matrix = matrix.copy()  # a CSR weight still shares its arrays with the caller's
                 matrix.sum_duplicates()
             data = exact_float64(matrix.data, "a sparse weight")
-            self.weight = csr_array(
-                (data, _frozen(matrix.indices), _frozen(matrix.indptr)), shape=matrix.shape
-            )
+            self.weight = csr_array((data, frozen(matrix.indices), frozen(matrix.indptr)), shape=matrix.shape)
         else:
             self.weight = exact_float64(weight, "the weight")
         if self.weight.ndim != 2 or 0 in self.weight.shape:
@@ -148,10 +152,3 @@ class Dense:
     def __repr__(self) -> str:
         notes = (", sparse" if is_sparse(self.weight) else "") + (", bias" if self.bias is not None else "")
         return f"Dense({self.d_in} -> {self.d_out}{notes})"
-
-
-def _frozen(indices: NDArray[Any]) -> NDArray[Any]:
-    """Return ``indices`` as a read-only array that nobody else can write to."""
-    frozen = indices.copy() if indices.flags.writeable else indices
-    frozen.flags.writeable = False
-    return frozen

@@ -20,6 +20,8 @@ from subsetsum_nets.networks.layer_shapes import AffineLayer, ImageShape, Layer,
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+_MOST_VALUES = 1 << 23  # of one layer at a time; a batch that needs more is evaluated in parts
+
 
 class ReluNetwork:
     """A feed-forward network of Dense and Conv2d layers with ReLU between them.
@@ -205,21 +207,34 @@ class ReluNetwork:
 
         """
         points = exact_float64(x, "the input")
-        values = self._images(points) if self.convolutional else self._vectors(points)
+        batch = self._images(points) if self.convolutional else self._vectors(points)
+        most = max(1, _MOST_VALUES // self._widest(math.prod(batch.shape[1:-1])))
+        starts = range(0, max(1, len(batch)), most)
+        parts = [self._evaluated(batch[i : i + most], points.shape) for i in starts]
+        values = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        if points.ndim < 3:
+            values = _flat(values)
+        return values if points.ndim in (2, 4) else values[0]
+
+    def _widest(self, pixels: int) -> int:
+        """Return how many values the widest layer gives for one input, for images of so many pixels."""
+        sizes = (math.prod(size or 1 for size in shape) for shape in self.shapes)
+        return max(n * pixels if None in shape else n for n, shape in zip(sizes, self.shapes, strict=True))
+
+    def _evaluated(self, values: FloatArray, given: tuple[int, ...]) -> FloatArray:
+        """Evaluate a batch of vectors or images, which came in an array of shape ``given``."""
         for index, (layer, relu) in enumerate(zip(self.layers, self.relu_after, strict=True)):
             if values.ndim == 4 and len(layer.takes) == 1:
                 values = _flat(values)
                 if values.shape[1:] != layer.takes:
                     raise InvalidNetworkError(
-                        f"images of shape {points.shape} give layer {index} {values.shape[1]} values, "
+                        f"images of shape {given} give layer {index} {values.shape[1]} values, "
                         f"but it takes {layer.takes[0]}"
                     )
             values = layer(values)
             if relu:
                 values = np.maximum(values, 0.0)
-        if points.ndim < 3:
-            values = _flat(values)
-        return values if points.ndim in (2, 4) else values[0]
+        return values
 
     def _vectors(self, points: FloatArray) -> FloatArray:
         """Return the input of a dense network as a batch (batch, d_0)."""

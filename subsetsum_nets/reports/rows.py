@@ -18,33 +18,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class LayerRows:
-    """The subset sums of one target layer, or of all layers together.
+    """The subset sums of one target layer, or of all layers together."""
 
-    Attributes
-    ----------
-    name : str
-        "Layer 1", or "All layers".
-    errors, tolerances : float64, shape (N,)
-        A tolerance is inf where none was asked for; an error is inf where no subset was found.
-    missed : bool, shape (N,)
-        No subset within the tolerance was found.
-    sizes : int, shape (N,)
-        Items kept.
-    picture : float64, shape (d_out, columns), or None
-        Items kept for each target weight (and bias, the last column), the sums of both signs together;
-        for a vector, the same number for each of its outputs.
-    biased : bool
-        Whether the last column is the bias.
-
-    """
-
-    name: str
-    errors: NDArray[np.float64]
-    tolerances: NDArray[np.float64]
-    missed: NDArray[np.bool_]
-    sizes: NDArray[np.int64]
+    name: str  # "Layer 1", or "All layers"
+    errors: NDArray[np.float64]  # shape (N,); inf where no subset was found
+    tolerances: NDArray[np.float64]  # shape (N,); inf where none was asked for
+    missed: NDArray[np.bool_]  # shape (N,): no subset within the tolerance was found
+    sizes: NDArray[np.int64]  # shape (N,): items kept
+    # shape (d_out, columns): items kept for each target weight (and bias, the last column), the sums of both
+    # signs together; for a vector, the same number for each of its outputs
     picture: NDArray[np.float64] | None = None
-    biased: bool = False
+    biased: bool = False  # whether the last column is the bias
 
     @property
     def worst_ratio(self) -> float | None:

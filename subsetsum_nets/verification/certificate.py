@@ -9,10 +9,12 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from subsetsum_nets.networks.digests import array_digest
 from subsetsum_nets.networks.domains import Domain, domain_from_json
 from subsetsum_nets.networks.files.atomic_files import atomic_write
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from os import PathLike
 
     from subsetsum_nets.verification.results import VerificationResult
@@ -23,6 +25,7 @@ SEMANTICS = (
     "f is the target and g the pruned random network, both as functions in real arithmetic with exactly the "
     "stored float64 weights; for every x in the domain, ||f(x) - g(x)|| <= bound in the stated norm."
 )
+_SOLUTION_ARRAYS = ("masks", "errors", "lower_bounds", "status", "tolerances")
 
 
 class CertificateFileError(ValueError):
@@ -69,6 +72,9 @@ class Certificate:
         Weights without a subset within their tolerance: how many, by how much, which candidates would do.
     versions : dict
         Of this package, Python and the libraries that computed the bound.
+    solution_digest : str or None
+        SHA-256 of the subset sums' masks, errors, bounds and statuses; None in certificates of version
+        0.1.0, which do not say.
 
     """
 
@@ -95,6 +101,7 @@ class Certificate:
     worst_weight_error: float | None
     shortfall: dict[str, Any] | None
     versions: dict[str, str] = field(default_factory=dict)
+    solution_digest: str | None = None
 
     @staticmethod
     def findings(result: VerificationResult) -> dict[str, Any]:
@@ -112,6 +119,14 @@ class Certificate:
             "worst_weight_error": max(errors) if errors else None,
         }
 
+    def check_about(self, what: str, digest: str, stated: str | None) -> None:
+        """Raise CertificateFileError unless what has this digest is what was certified."""
+        if digest != stated:
+            raise CertificateFileError(
+                f"the {what} is not the one that was certified (SHA-256 {digest[:16]}.., "
+                f"certificate {str(stated)[:16]}..)"
+            )
+
     @property
     def domain_set(self) -> Domain:
         """The domain as a Box or Ball."""
@@ -120,6 +135,8 @@ class Certificate:
     def to_json(self) -> dict[str, Any]:
         """Return the page, with a digest over all of it."""
         body = {"format": FORMAT, "version": VERSION, "semantics": SEMANTICS, **asdict(self)}
+        if self.solution_digest is None:
+            del body["solution_digest"]
         return {**body, "digest": _body_digest(body)}
 
     @classmethod
@@ -139,10 +156,12 @@ class Certificate:
         body = {key: value for key, value in page.items() if key != "digest"}
         if page.get("digest") != _body_digest(body):
             raise CertificateFileError("the certificate was edited: its own digest does not match")
-        names = {f.name for f in fields(cls)}
-        if set(body) - {"format", "version", "semantics"} != names or body["semantics"] != SEMANTICS:
+        values = {
+            name: value for name, value in body.items() if name not in ("format", "version", "semantics")
+        }
+        values.setdefault("solution_digest", None)
+        if set(values) != {f.name for f in fields(cls)} or body.get("semantics") != SEMANTICS:
             raise CertificateFileError("the certificate does not have the fields of its version")
-        values = {name: body[name] for name in names}
         for name in ("epsilon", "delta", "bound", "attack"):
             if isinstance(values[name], bool) or not isinstance(values[name], (int, float)):
                 raise CertificateFileError(f"the certificate's {name} is {values[name]!r}, not a number")
@@ -175,6 +194,18 @@ class Certificate:
             return cls.from_json(page)
         except CertificateFileError as error:
             raise CertificateFileError(f"{path}: {error}") from None
+
+
+def solution_digest(arrays: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of the subset sums that masks were made of.
+
+    Parameters
+    ----------
+    arrays : mapping of str to array
+        Those of :meth:`solvers.BatchSolution.arrays`; others, such as a file's header, do not count.
+
+    """
+    return array_digest(*(arrays[name] for name in _SOLUTION_ARRAYS if name in arrays))
 
 
 def _body_digest(body: dict[str, Any]) -> str:

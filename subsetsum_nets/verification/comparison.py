@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from subsetsum_nets.networks.arguments import check_norm, checked_integer, checked_positive, checked_seconds
+from subsetsum_nets.networks.arguments import check_norm, checked_integer, checked_limit, checked_seconds
 from subsetsum_nets.networks.domains import Ball, Box, Domain
 from subsetsum_nets.networks.relu_network import ReluNetwork
 from subsetsum_nets.verification.enclosures.effective import TwoSlope, effective_layers
@@ -143,7 +143,7 @@ class SearchOptions:
         if self.time_limit is not None:
             checked_seconds(self.time_limit)
         if self.epsilon is not None:
-            checked_positive(self.epsilon, "epsilon")
+            object.__setattr__(self, "epsilon", checked_limit(self.epsilon, "epsilon"))
         for name in ("node_limit", "threads"):
             if getattr(self, name) is not None:
                 checked_integer(getattr(self, name), name)

@@ -5,7 +5,7 @@ from subsetsum_nets.networks.errors import UnsupportedStructureError
 __all__ = ["BoundOverflowError", "SoundnessError", "UnsupportedStructureError"]
 
 
-class BoundOverflowError(OverflowError):
+class BoundOverflowError(OverflowError, ValueError):
     """A bound left the range of float64 and proves nothing; :func:`verify` reports ``inf`` then."""
 
 

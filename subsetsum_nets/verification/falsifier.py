@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from subsetsum_nets.verification.attack import Search, float_layers, float_two_slopes
-from subsetsum_nets.verification.enclosures.midrad import MidRad, affine, norm_down
+from subsetsum_nets.verification.enclosures.midrad import MidRad, affine, norm_down, norm_up
 from subsetsum_nets.verification.errors import BoundOverflowError, SoundnessError
 from subsetsum_nets.verification.results import LowerBound
 
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from subsetsum_nets.networks.relu_network import ReluNetwork
     from subsetsum_nets.verification.comparison import Comparison
     from subsetsum_nets.verification.enclosures.effective import TwoSlope
+
+_NARROW = 1 - 1e-9  # of two bounds of a difference, beyond which exact arithmetic would show nothing new
+_MOST_EXACT = 1_000_000  # weights that are evaluated exactly, in a second or two
 
 
 def falsify(comparison: Comparison, *, seed: int = 0, time_limit: float | None = None) -> LowerBound:
@@ -113,10 +116,16 @@ def difference_down(comparison: Comparison, point: FloatArray) -> float:
     0.5
 
     """
+    return difference_bounds(comparison, point)[0]
+
+
+def difference_bounds(comparison: Comparison, point: FloatArray) -> tuple[float, float]:
+    """Return the bound of :func:`difference_down`, and one from above: inf where float64 overflowed."""
+    nothing = 0.0, math.inf
     try:
         value = value_enclosure(comparison.target, point)
     except BoundOverflowError:
-        return 0.0
+        return nothing
     ways = [partial(value_enclosure, comparison.pruned, point)]
     effective = comparison.effective_or_none
     if effective is not None:
@@ -131,8 +140,40 @@ def difference_down(comparison: Comparison, point: FloatArray) -> float:
     if (low > high).any():
         raise SoundnessError(f"two enclosures of the pruned network at {point!r} are disjoint")
     if not (np.isfinite(low).all() and np.isfinite(high).all()):
-        return 0.0
-    return norm_down(value.minus(MidRad.from_bounds(low, high)).mignitude(), comparison.norm)
+        return nothing
+    try:
+        difference = value.minus(MidRad.from_bounds(low, high))
+        least = norm_down(difference.mignitude(), comparison.norm)
+        return least, norm_up(difference.magnitude(), comparison.norm)
+    except BoundOverflowError:
+        return nothing
+
+
+def sharpened(comparison: Comparison, found: LowerBound) -> LowerBound:
+    """Return what is exactly true at a witness, where rounding hides a part of it, rounded down once.
+
+    Large outputs of nearly equal networks, say, leave little of their difference. Networks of more than a
+    million weights keep the bound that was found.
+
+    Examples
+    --------
+    >>> from subsetsum_nets.networks import Box, Dense, ReluNetwork
+    >>> from subsetsum_nets.verification.comparison import Comparison
+    >>> f = ReluNetwork([Dense([[2.0**80, 1.0]])])
+    >>> g = ReluNetwork([Dense([[2.0**80, 0.0], [-(2.0**80), 0.0]]), Dense([[1.0, -1.0]])])
+    >>> comparison, at = Comparison(f, g, Box(1, 1)), np.ones(2)
+    >>> difference_down(comparison, at), sharpened(comparison, LowerBound(0.0, at)).lower
+    (0.0, 1.0)
+
+    """
+    f, g = comparison.target, comparison.pruned
+    least, most = difference_bounds(comparison, found.witness)
+    if least >= _NARROW * most or comparison.known is not None or f.parameters + g.parameters > _MOST_EXACT:
+        return found
+    from subsetsum_nets.verification.replay.evaluation import exact_difference_down
+
+    exact = exact_difference_down(f, g, found.witness, comparison.norm)
+    return found if exact <= found.lower else LowerBound(exact, found.witness)
 
 
 def value_enclosure(network: ReluNetwork, point: FloatArray) -> MidRad:

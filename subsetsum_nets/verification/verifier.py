@@ -11,11 +11,12 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
+from subsetsum_nets.networks.arguments import checked_limit
 from subsetsum_nets.networks.domains import Box, Domain
 from subsetsum_nets.verification.comparison import Comparison, SearchOptions
 from subsetsum_nets.verification.enclosures.midrad import check_arithmetic
 from subsetsum_nets.verification.errors import BoundOverflowError, SoundnessError, UnsupportedStructureError
-from subsetsum_nets.verification.falsifier import falsify
+from subsetsum_nets.verification.falsifier import falsify, sharpened
 from subsetsum_nets.verification.methods.table import METHODS, Method, to_ask
 from subsetsum_nets.verification.results import LowerBound, MethodBound, VerificationResult
 
@@ -67,8 +68,9 @@ def verify(
         "auto" asks the others, cheapest first, then those two where a time limit is given, and returns
         the smallest bound.
     epsilon : float, optional
-        The bound to decide: see ``verified`` and ``falsified`` of the result. With a time limit, no further
-        method is asked once it is decided.
+        The bound to decide: see ``verified`` and ``falsified`` of the result. Any real number, NumPy's and
+        Fractions included; one that is no float64 is rounded down, which decides the same. With a time
+        limit, no further method is asked once it is decided.
     time_limit : float, optional
         Seconds. A method that has begun and cannot stop midway finishes; no further one begins.
     exact : bool
@@ -104,6 +106,7 @@ def verify(
     """
     started = time.perf_counter()
     network: Any = getattr(pruned, "network", pruned)
+    epsilon = None if epsilon is None else checked_limit(epsilon, "epsilon")
     comparison = Comparison(target, network, domain, norm)
     if method != "auto" and method not in METHODS:
         raise ValueError(f"unknown method {method!r}; available are auto, {', '.join(METHODS)}")
@@ -171,7 +174,9 @@ class _Verification:
             if bound.upper < self.best.upper * _LITTLE_BETTER:
                 self.winner, self.best = method.name, bound
             self._check(method.name)
-        return self._attacked()
+        self._found = sharpened(self._comparison, self._attacked())
+        self._check(self.winner)
+        return self._found
 
     def _bound_of(self, method: Method, share: float) -> MethodBound:
         if not method.anytime:

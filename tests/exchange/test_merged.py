@@ -5,7 +5,7 @@ import pytest
 from exchange.networks_of_fractions import dense_networks, exactly, image_pair, pairs
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planting import plain_python
+from support.planting import plain_python
 
 from subsetsum_nets.exchange import difference_network, merged, without_dead_units
 from subsetsum_nets.networks import Dense, InvalidNetworkError, ReluNetwork
@@ -93,28 +93,33 @@ def test_pairs_that_do_not_match_are_refused():
 
 
 MISTAKES = [
-    ("[f[-1].weight, -g[-1].weight]", "[f[-1].weight, g[-1].weight]"),
-    ("_exact_difference(f[-1].bias, g[-1].bias)", "_exact_difference(g[-1].bias, f[-1].bias)"),
-    ("if rest.any():", "if False:"),
-    ("np.append(before.bias, 1.0)", "np.append(before.bias, 0.0)"),
+    ("_subtracted", "[f[-1].weight, -g[-1].weight]", "[f[-1].weight, g[-1].weight]"),
+    ("_subtracted", "_exact_difference(f[-1].bias, g[-1].bias)", "_exact_difference(g[-1].bias, f[-1].bias)"),
+    ("_subtracted", "rest.any()", "False"),
+    ("_subtracted", "np.append(before.bias, 1.0)", "np.append(before.bias, 0.0)"),
     (
+        "_relu_stages",
         "weight = csr_of_nonzeros(hstack([weight, -weight])) if signed else weight",
         "weight = csr_of_nonzeros(hstack([weight, weight])) if signed else weight",
     ),
-    ("np.concatenate([bias, -bias])", "np.concatenate([bias, bias])"),
-    ("vstack([one, -one])", "vstack([one, one])"),
-    ("hstack([stage.weight, -stage.weight])", "hstack([stage.weight, stage.weight])"),
-    ("index != last and not network.relu_after[index]", "False"),
-    ("    if network.final_relu:\n        stages.append", "    if False:\n        stages.append"),
-    ("(bias <= 0.0) if network.relu_after[index] else (bias == 0.0)", "(bias <= 0.0)"),
-    ("np.diff(weight.indptr) == 0", "np.diff(weight.indptr) >= 0"),
-    ("minlength=stages[index].bias.size) > 0", "minlength=stages[index].bias.size) > 1"),
+    ("_relu_stages", "np.concatenate([bias, -bias])", "np.concatenate([bias, bias])"),
+    ("_deepened", "vstack([one, -one])", "vstack([one, one])"),
+    ("_deepened", "hstack([stage.weight, -stage.weight])", "hstack([stage.weight, stage.weight])"),
+    ("_relu_stages", "index != last and not network.relu_after[index]", "False"),
+    ("_relu_stages", "network.final_relu", "False"),
+    ("without_dead_units", "(bias <= 0.0) if network.relu_after[index] else (bias == 0.0)", "bias <= 0.0"),
+    ("without_dead_units", "np.diff(weight.indptr) == 0", "np.diff(weight.indptr) >= 0"),
+    (
+        "without_dead_units",
+        "np.bincount(stages[index + 1].weight.indices, minlength=stages[index].bias.size) > 0",
+        "np.bincount(stages[index + 1].weight.indices, minlength=stages[index].bias.size) > 1",
+    ),
 ]
 
 
-@pytest.mark.parametrize(("old", "new"), MISTAKES, ids=range(len(MISTAKES)))
-def test_planted_mistakes_are_noticed(monkeypatch, old, new):
-    copy = plain_python(monkeypatch, merged.__name__, old, new)
+@pytest.mark.parametrize(("where", "old", "new"), MISTAKES, ids=range(len(MISTAKES)))
+def test_planted_mistakes_are_noticed(monkeypatch, where, old, new):
+    copy = plain_python(monkeypatch, merged.__name__, where, old, new)
     rng = np.random.default_rng(0)
 
     def layer(d_out, d_in):

@@ -8,7 +8,7 @@ from exchange.networks_of_fractions import exactly, image_pair, pairs
 from exchange.properties import assignment, declared, satisfied, statements
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from planting import plain_python
+from support.planting import plain_python
 
 from subsetsum_nets.exchange import export_pair, vnnlib
 from subsetsum_nets.exchange.vnnlib import decimal_literal, difference_property
@@ -203,23 +203,35 @@ def test_the_reader_of_the_standard_s_authors_takes_the_query(tmp_path):
 
 
 MISTAKES = [
-    ('((">=", above), ("<=", below))', '(("<=", above), (">=", below))'),
-    ('((">", above), ("<", below))', '((">=", above), ("<=", below))'),
-    ('((">", above), ("<", below))', '((">", above), ("<", above))'),
-    ("(- {of_f} {of_g})", "(- {of_g} {of_g})"),
-    ('((">=", least), ("<=", most))', '((">=", most), ("<=", least))'),
-    ('[f"(assert (== {of_f} {of_g}))" for of_f, of_g in zip(x, u, strict=True)],', ""),
+    ("difference_property", '((">=", above), ("<=", below))', '(("<=", above), (">=", below))'),
+    ("pair_property", '((">", above), ("<", below))', '((">=", above), ("<=", below))'),
+    ("pair_property", '((">", above), ("<", below))', '((">", above), ("<", above))'),
     (
-        '["(assert (or", *cases, "))"],\n    )\n\n\ndef pair',
-        '["(assert (and", *cases, "))"],\n    )\n\n\ndef pair',
+        "pair_property",
+        'f"    ({relation} (- {of_f} {of_g}) {bound})"',
+        'f"    ({relation} (- {of_g} {of_g}) {bound})"',
     ),
-    ('format(Decimal(float(number) + 0.0), "f")', 'format(Decimal(f"{number:.3f}"), "f")'),
+    ("_bounds", '((">=", least), ("<=", most))', '((">=", most), ("<=", least))'),
+    (
+        "pair_property",
+        (
+            '_text([f"; {note}" for note in notes], ["(vnnlib-version <2.0>)"], networks, _bounds(x, '
+            'low, high), [f"(assert (== {of_f} {of_g}))" for of_f, of_g in zip(x, u, strict=True)], '
+            '["(assert (or", *cases, "))"])'
+        ),
+        (
+            '_text([f"; {note}" for note in notes], ["(vnnlib-version <2.0>)"], networks, _bounds(x, '
+            'low, high), ["(assert (or", *cases, "))"])'
+        ),
+    ),
+    ("difference_property", '["(assert (or", *cases, "))"]', '["(assert (and", *cases, "))"]'),
+    ("decimal_literal", 'format(Decimal(float(number) + 0.0), "f")', 'format(Decimal(f"{number:.3f}"), "f")'),
 ]
 
 
-@pytest.mark.parametrize(("old", "new"), MISTAKES, ids=range(len(MISTAKES)))
-def test_planted_mistakes_in_properties_are_noticed(monkeypatch, tmp_path, old, new):
-    copy = plain_python(monkeypatch, vnnlib.__name__, old, new)
+@pytest.mark.parametrize(("where", "old", "new"), MISTAKES, ids=range(len(MISTAKES)))
+def test_planted_mistakes_in_properties_are_noticed(monkeypatch, tmp_path, where, old, new):
+    copy = plain_python(monkeypatch, vnnlib.__name__, where, old, new)
     monkeypatch.setattr("subsetsum_nets.exchange.pair.difference_property", copy.difference_property)
     monkeypatch.setattr("subsetsum_nets.exchange.pair.pair_property", copy.pair_property)
     f, g = ReluNetwork([Dense([[1.0], [0.0]])]), ReluNetwork([Dense([[0.75], [0.0]])])

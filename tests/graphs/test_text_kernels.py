@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planting import plain_python
+from support.planting import plain_python
 
 from subsetsum_nets.graphs.files.text_kernels import LONGEST_FLOAT, powers_of_ten, put_edges
 
@@ -75,24 +75,25 @@ def test_millions_of_floats():
 
 
 @pytest.mark.parametrize(
-    ("formula", "broken"),
+    ("where", "formula", "broken"),
     [
-        ("closer = fraction == 0 and biased > 1", "closer = False"),
+        ("_shortest", "closer = fraction == 0 and biased > 1", "closer = False"),
         (
+            "_shortest",
             "upper = _round_to_odd(g1, g0, (four * c + two) << h) - odd",
             "upper = _round_to_odd(g1, g0, (four * c + two) << h)",
         ),
-        ("value > middle or (value == middle and (s & one) != 0)", "value >= middle"),
-        ("if cut < below:", "if False:"),
-        ("np.uint64(cut > np.uint64(1))", "np.uint64(0)"),
-        ("(biased if biased != 0 else np.int64(1))", "biased"),
-        ("if 0 < point <= 16:", "if 0 < point <= 17:"),
-        ("if -4 < point <= 0:", "if -3 < point <= 0:"),
-        ("45 if power < 0 else 43", "43"),
+        ("_shortest", "value > middle or (value == middle and (s & one) != 0)", "value >= middle"),
+        ("_round_to_odd", "cut < below", "False"),
+        ("_round_to_odd", "np.uint64(cut > np.uint64(1))", "np.uint64(0)"),
+        ("_shortest", "biased if biased != 0 else np.int64(1)", "biased"),
+        ("_put_float", "0 < point <= 16", "0 < point <= 17"),
+        ("_put_float", "-4 < point <= 0", "-3 < point <= 0"),
+        ("_put_float", "45 if power < 0 else 43", "43"),
     ],
 )
-def test_planted_mistakes_are_noticed(monkeypatch, formula, broken):
-    copy = plain_python(monkeypatch, "subsetsum_nets.graphs.files.text_kernels", formula, broken)
+def test_planted_mistakes_are_noticed(monkeypatch, where, formula, broken):
+    copy = plain_python(monkeypatch, "subsetsum_nets.graphs.files.text_kernels", where, formula, broken)
     values = tricky()[::7]
     with np.errstate(over="ignore"):
         assert lines(values, copy.put_edges) != expected_lines(values)

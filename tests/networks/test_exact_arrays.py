@@ -4,12 +4,13 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from subsetsum_nets.networks import InvalidNetworkError
-from subsetsum_nets.networks.arrays import exact_float64
+from subsetsum_nets.networks import Ball, Box, Conv2d, Dense, InvalidNetworkError
+from subsetsum_nets.networks.arrays import dense_array, exact_float64
 
 
 @given(
@@ -87,3 +88,57 @@ def test_read_only_memory_is_not_copied():
     large = np.arange(5.0)
     large.flags.writeable = False
     assert np.shares_memory(exact_float64(large, "x"), large)
+
+
+def read_only_view(array):
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def test_a_write_through_the_base_of_a_read_only_view_changes_no_network_and_no_domain():
+    """What is kept is a copy wherever anybody can still write to the memory, by whatever name."""
+    base = np.ones((2, 2))
+    buffer = bytearray(np.ones(4).tobytes())
+    sparse = sp.csr_array(np.ones((2, 2)))
+    parts = [read_only_view(part) for part in (sparse.data, sparse.indices, sparse.indptr)]
+    of_views = sp.csr_array(tuple(parts), shape=(2, 2))
+    kept = [
+        Dense(read_only_view(base), read_only_view(base[0])),
+        Dense(read_only_view(base)[:, ::-1].T),
+        Dense(read_only_view(np.frombuffer(buffer).reshape(2, 2))),
+        Dense(of_views),
+        Conv2d(read_only_view(base.reshape(1, 1, 2, 2))),
+        Box(read_only_view(-base[0]), read_only_view(base[0])),
+        Ball(1.0, read_only_view(base[1])),
+    ]
+    before = [repr(snapshot(thing)) for thing in kept]
+    base[:] = 9.0
+    buffer[:] = bytes(32)
+    for part in (sparse.data, sparse.indices, sparse.indptr):
+        part[:] = 0
+    assert [repr(snapshot(thing)) for thing in kept] == before
+
+
+def snapshot(thing):
+    if isinstance(thing, Box | Ball):
+        return thing.to_json()
+    return dense_array(thing.stored).tolist(), None if thing.bias is None else thing.bias.tolist()
+
+
+def test_what_a_network_keeps_cannot_be_written_to():
+    layers = [Dense(np.ones((2, 2)), np.ones(2)), Dense(sp.csr_array(np.ones((2, 2))))]
+    weight = layers[1].weight
+    for array in (layers[0].weight, layers[0].bias, weight.data, weight.indices, weight.indptr):
+        while isinstance(array, np.ndarray):
+            with pytest.raises(ValueError, match="read-only"):
+                array[0] = 0
+            array = array.base  # noqa: PLW2901 - down to the owner
+
+
+def test_arrays_that_nobody_can_write_to_are_not_copied():
+    layer = Dense(np.ones((2, 2)), np.ones(2))
+    again = Dense(layer.weight, layer.bias)
+    assert np.shares_memory(layer.weight, again.weight)
+    sparse = Dense(sp.csr_array(np.ones((2, 2))))
+    assert np.shares_memory(sparse.weight.indices, Dense(sparse.weight).weight.indices)

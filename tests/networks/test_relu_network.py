@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from subsetsum_nets.networks import Ball, Box, Dense, InvalidNetworkError, ReluNetwork
+from subsetsum_nets.networks import Ball, Box, Conv2d, Dense, InvalidNetworkError, ReluNetwork, relu_network
 
 small = st.integers(-8, 8).map(float)
 
@@ -170,3 +170,32 @@ def test_what_makes_no_network_is_refused(layers, options, message):
 def test_bad_inputs_are_refused(x):
     with pytest.raises(InvalidNetworkError, match="input"):
         ReluNetwork([Dense([[1.0, 2.0]])])(x)
+
+
+def test_a_batch_too_large_for_memory_is_evaluated_in_parts(monkeypatch):
+    rng = np.random.default_rng(0)
+    dense = ReluNetwork(
+        [Dense(rng.normal(size=(40, 3)), rng.normal(size=40)), Dense(rng.normal(size=(2, 40)))]
+    )
+    images = ReluNetwork([Conv2d(rng.normal(size=(3, 3, 2, 4))), Conv2d(rng.normal(size=(1, 1, 4, 3)))])
+    cases = [
+        (dense, rng.normal(size=(17, 3))),
+        (dense, rng.normal(size=(0, 3))),
+        (dense, rng.normal(size=3)),
+        (images, rng.normal(size=(9, 5, 4, 2))),
+        (images, rng.normal(size=(5, 4, 2))),
+    ]
+    whole = [network(x) for network, x in cases]
+    monkeypatch.setattr(relu_network, "_MOST_VALUES", 4 * 40)
+    largest = []
+
+    class Watched(Dense):
+        def __call__(self, x):
+            largest.append(len(x))
+            return super().__call__(x)
+
+    for (network, x), values in zip(cases, whole, strict=True):
+        assert network(x).shape == values.shape
+        assert np.allclose(network(x), values, rtol=1e-12, atol=1e-12)
+    ReluNetwork([Watched(layer.weight, layer.bias) for layer in dense.layers])(cases[0][1])
+    assert max(largest) == 4

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planting import plain_python
 from strategies import Case, cases, contradiction, error_of, small_dyadics, small_integers, subnormals
+from support.planting import plain_python, plant
 
 from solvers import CertificateError, Stop, SubsetSum, UnsupportedProblemError, solve
 from solvers.backend.dp import sum_search, sum_tables
@@ -338,49 +338,74 @@ def first_contradiction():
     return None
 
 
-SMALL_BLOCKS = [("_BLOCK = 1024", "_BLOCK = 2")]
+SMALL_BLOCKS = {"_BLOCK": 2}
 KERNELS = "solvers.kernels.reachability"
 KERNEL_MISTAKES = {
-    "carry into the next word dropped": ("(below[i] >> one) >> right", "(below[i] >> one) >> np.uint64(63)"),
-    "words shifted by one too many": ("words, bits = item >> 6", "words, bits = (item >> 6) + 1"),
-    "last word skipped": ("low, item) >> 6, (high >> 6) + 1", "low, item) >> 6, high >> 6"),
-    "first word skipped": ("first, end = max(low, item) >> 6,", "first, end = (max(low, item) >> 6) + 1,"),
-    "last item skipped": (
-        "for index in range(items.size):\n        item = items[index]\n        if sized",
-        "for index in range(items.size - 1):\n        item = items[index]\n        if sized",
+    "carry into the next word dropped": (
+        "_or_shifted",
+        "(below[i] >> one) >> right",
+        "(below[i] >> one) >> np.uint64(63)",
     ),
+    "words shifted by one too many": (
+        "_or_shifted",
+        "(item >> 6, item & 63)",
+        "((item >> 6) + 1, item & 63)",
+    ),
+    "last word skipped": ("_or_shifted", "(high >> 6) + 1", "high >> 6"),
+    "first word skipped": ("_or_shifted", "max(low, item) >> 6", "(max(low, item) >> 6) + 1"),
+    "last item skipped": ("extend_bits", "range(items.size)", "range(items.size - 1)"),
     "items taken twice": (
+        "extend_bits",
         "range(min(rows - 1, filled + index + 1), 0, -1)",
         "range(1, min(rows - 1, filled + index + 1) + 1)",
     ),
-    "row too few": ("range(min(rows - 1, filled + index + 1), 0", "range(min(rows - 1, filled + index), 0"),
-    "stops an item early": ("return index + 1", "return index"),
+    "row too few": ("extend_bits", "filled + index + 1", "filled + index"),
+    "stops an item early": ("extend_bits", "return index + 1", "return index"),
     "sum in the first word missed": (
-        "for word in range(low >> 6, (high >> 6) + 1)",
-        "for word in range((low >> 6) + 1, (high >> 6) + 1)",
+        "first_set",
+        "range(low >> 6, (high >> 6) + 1)",
+        "range((low >> 6) + 1, (high >> 6) + 1)",
     ),
     "sum in the last word missed": (
-        "for word in range(high >> 6, (low >> 6) - 1, -1)",
-        "for word in range((high >> 6) - 1, (low >> 6) - 1, -1)",
+        "last_set",
+        "range(high >> 6, (low >> 6) - 1, -1)",
+        "range((high >> 6) - 1, (low >> 6) - 1, -1)",
     ),
-    "split off by one": ("place = total - (word << 6) - 63", "place = total - (word << 6) - 62"),
-    "split forgets the upper word": ("if -1 <= at < second.size - 1", "if -1 < at < second.size - 1"),
-    "fewest overwritten": ("target[i] = min(target[i], aside[i])", "target[i] = aside[i]"),
+    "split off by one": (
+        "split_bits",
+        "place = total - (word << 6) - 63",
+        "place = total - (word << 6) - 62",
+    ),
+    "split forgets the upper word": ("split_bits", "-1 <= at < second.size - 1", "-1 < at < second.size - 1"),
+    "fewest overwritten": ("extend_fewest", "target[i] = min(target[i], aside[i])", "target[i] = aside[i]"),
     "fewest, last sum skipped": (
+        "extend_fewest",
         "first, end = max(lows[index], item), highs[index] + 1",
         "first, end = max(lows[index], item), highs[index]",
     ),
-    "nearest above missed": ("above = max(middle + 1, low)", "above = max(middle + 2, low)"),
-    "split of fewest misses the last": ("min(first.size, total + 1)):", "min(first.size, total)):"),
-    "count, last sum skipped": ("min(highs[index], tops[row]) + 1", "min(highs[index], tops[row])"),
-    "sum of counts, last skipped": ("for s in range(low, high + 1)", "for s in range(low, high)"),
-    "a branch of the list forgotten": ("elif steps[left - 1] < 2", "elif steps[left - 1] < 1"),
-    "sum not restored": ("total += items[left - 1]\n", "total += 0\n"),
+    "nearest above missed": (
+        "nearest_at_most",
+        "above = max(middle + 1, low)",
+        "above = max(middle + 2, low)",
+    ),
+    "split of fewest misses the last": (
+        "split_fewest",
+        "min(first.size, total + 1)",
+        "min(first.size, total)",
+    ),
+    "count, last sum skipped": (
+        "extend_counts",
+        "min(highs[index], tops[row]) + 1",
+        "min(highs[index], tops[row])",
+    ),
+    "sum of counts, last skipped": ("sum_of_counts", "range(low, high + 1)", "range(low, high)"),
+    "a branch of the list forgotten": ("next_subsets", "steps[left - 1] < 2", "steps[left - 1] < 1"),
+    "sum not restored": ("next_subsets", "total += items[left - 1]", "total += 0"),
 }
 
 
 def test_plain_python_kernels_agree(monkeypatch, recovery):
-    monkeypatch.setitem(sys.modules, KERNELS, plain_python(monkeypatch, KERNELS, replaced=SMALL_BLOCKS))
+    monkeypatch.setitem(sys.modules, KERNELS, plain_python(monkeypatch, KERNELS, constants=SMALL_BLOCKS))
     with np.errstate(over="ignore"):
         assert first_contradiction() is None
 
@@ -391,7 +416,7 @@ def test_mistakes_in_the_kernels_are_noticed(mistake, monkeypatch):
     monkeypatch.setitem(
         sys.modules,
         KERNELS,
-        plain_python(monkeypatch, KERNELS, *KERNEL_MISTAKES[mistake], replaced=SMALL_BLOCKS),
+        plain_python(monkeypatch, KERNELS, *KERNEL_MISTAKES[mistake], constants=SMALL_BLOCKS),
     )
     with np.errstate(over="ignore"):
         assert first_contradiction() is not None
@@ -424,15 +449,18 @@ METHOD_MISTAKES = {
         "np.minimum(so_far, high)",
         "np.minimum(so_far - 64, high)",
     ),
-    "tops of rows": (sum_tables.Items, "tops", "[: goal.size]", "[1 : goal.size + 1]"),
+    "tops of rows": (
+        sum_tables.Items,
+        "tops",
+        "np.sort(-self.sizes)[: goal.size]",
+        "np.sort(-self.sizes)[1 : goal.size + 1]",
+    ),
 }
 
 
 @pytest.mark.parametrize("mistake", METHOD_MISTAKES)
 def test_mistakes_around_the_kernels_are_noticed(mistake, monkeypatch):
-    owner, name, old, new = METHOD_MISTAKES[mistake]
-    copy = plain_python(monkeypatch, owner.__module__, old, new, replaced=SMALL_BLOCKS)
-    monkeypatch.setattr(owner, name, vars(getattr(copy, owner.__name__))[name])
+    plant(monkeypatch, *METHOD_MISTAKES[mistake])
     try:
         noticed = first_contradiction() or first_contradiction_of_larger()
     except (CertificateError, AssertionError) as error:

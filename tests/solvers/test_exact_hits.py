@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planting import plain_python
 from strategies import cases
+from support.planting import plain_python
 
 from solvers import SubsetSum
 from solvers.backend.mitm import exact_hits as method
@@ -213,62 +213,94 @@ def test_refusals_name_the_reason():
 
 KERNEL, METHOD = "solvers.kernels.modular_join", "solvers.backend.mitm.exact_hits"
 MISTAKES = {
-    "the last window is skipped": (KERNEL, "while low < last:", "while low + span < last:"),
-    "a window that overflows is left out": (KERNEL, "if lefts < 0 or rights < 0:", "if False:"),
-    "a run starts late": (KERNEL, "starts[i] = j", "starts[i] = j + 1"),
-    "a run is not marked to its end": (
+    "the last window is skipped": (
         KERNEL,
-        "        while inner[j] < bound:\n            cell",
-        "        while inner[j + 1] < bound:\n            cell",
+        "join_windows",
+        "low, span = first, width\n...\nlow < last",
+        "low + span < last",
     ),
-    "a run is not read to its end": (
+    "a window that overflows is left out": (KERNEL, "join_windows", "lefts < 0 or rights < 0", "False"),
+    "a run starts late": (KERNEL, "run_starts", "starts[i] = j", "starts[i] = j + 1"),
+    "a run is not marked to its end": (KERNEL, "_mark_pairs", "inner[j] < bound", "inner[j + 1] < bound"),
+    "a run is not read to its end": (KERNEL, "_pairs_on_marks", "inner[j] < bound", "inner[j + 1] < bound"),
+    "the next window's runs start late": (
         KERNEL,
-        "        while inner[j] < bound:\n            key",
-        "        while inner[j + 1] < bound:\n            key",
+        "_pairs_on_marks",
+        "for i in range(outer.size): ...\n...\nends[i] = j",
+        "ends[i] = j + 1",
     ),
-    "the next window's runs start late": (KERNEL, "ends[i] = j", "ends[i] = j + 1"),
-    "a tie on the left is dropped": (KERNEL, "_keep_run(left, a, end_a", "_keep_run(left, a, a + 1"),
-    "a tie on the right is dropped": (KERNEL, "_keep_run(right, b, end_b", "_keep_run(right, b, b + 1"),
-    "the largest allowed size is left out": (KERNEL, "min(62, most - size) + 1", "min(62, most - size)"),
-    "the smallest allowed size is left out": (KERNEL, "max(0, fewest - size)", "max(0, fewest - size + 1)"),
-    "marks go elsewhere": (
+    "a tie on the left is dropped": (
         KERNEL,
-        "cell = keys[k] & cell_mask\n        cells",
-        "cell = keys[k] >> 1 & cell_mask\n        cells",
+        "_keep_equal_keys",
+        "if left_keys[a] == right_keys[b]: ...\n...\n_keep_run(left, a, end_a, kept_left)",
+        "_keep_run(left, a, a + 1, kept_left)",
     ),
+    "a tie on the right is dropped": (
+        KERNEL,
+        "_keep_equal_keys",
+        "if left_keys[a] == right_keys[b]: ...\n...\n_keep_run(right, b, end_b, kept_right)",
+        "_keep_run(right, b, b + 1, kept_right)",
+    ),
+    "the largest allowed size is left out": (
+        KERNEL,
+        "_some_size_allowed",
+        "min(62, most - size) + 1",
+        "min(62, most - size)",
+    ),
+    "the smallest allowed size is left out": (
+        KERNEL,
+        "_some_size_allowed",
+        "max(0, fewest - size)",
+        "max(0, fewest - size + 1)",
+    ),
+    "marks go elsewhere": (KERNEL, "_mark_keys", "keys[k] & cell_mask", "keys[k] >> 1 & cell_mask"),
     "hits are not confirmed": (
         METHOD,
+        "_Search.confirmed",
         "by_total.get(needed, {}).items()",
         "[x for sizes in by_total.values() for x in sizes.items()]",
     ),
     "equal residues pass for equal sums": (
         METHOD,
+        "_quarter",
         "by_total[quarter.total(mask)].append",
         "by_total[()].append",
     ),
     "one subset of each sum": (
         METHOD,
+        "_quarter",
         "quarter.members += by_total.values()",
         "quarter.members += [m[:1] for m in by_total.values()]",
     ),
-    "sizes are not checked": (METHOD, "if self.fewest <= other + size <= self.most:", "if True:"),
-    "an exact size is off by one": (METHOD, "(fewest,) if counted", "(fewest + 1,) if counted"),
+    "sizes are not checked": (
+        METHOD,
+        "_Search.confirmed",
+        "self.fewest <= other + size <= self.most",
+        "True",
+    ),
+    "an exact size is off by one": (
+        METHOD,
+        "_Search.__init__",
+        "(fewest,) if counted else ()",
+        "(fewest + 1,) if counted else ()",
+    ),
     "the last chunk is skipped": (
         METHOD,
-        "in range(0, _PRIME, stride)]",
-        "in range(0, _PRIME - stride, stride)]",
+        "_Search.joined",
+        "range(0, _PRIME, stride)",
+        "range(0, _PRIME - stride, stride)",
     ),
-    "a chunk is left after its first find": (METHOD, "if found[0] == last:", "if True:"),
+    "a chunk is left after its first find": (METHOD, "_Search.joined", "found[0] == last", "True"),
 }
 
 
-FEW_CELLS = [("CELL_BITS = 20", "CELL_BITS = 7")]
+FEW_CELLS = {"CELL_BITS": 7}
 
 
-def first_disagreement(monkeypatch, name="", old="", new=""):
+def first_disagreement(monkeypatch, name="", *mistake):
     """Return what brute force objects to with one mistake planted; None when nothing."""
-    kernel = plain_python(monkeypatch, KERNEL, *([old, new] if name == KERNEL else []), replaced=FEW_CELLS)
-    copy = plain_python(monkeypatch, METHOD, *([old, new] if name == METHOD else []), replaced=FEW_CELLS)
+    kernel = plain_python(monkeypatch, KERNEL, *(mistake if name == KERNEL else ()), constants=FEW_CELLS)
+    copy = plain_python(monkeypatch, METHOD, *(mistake if name == METHOD else ()))
     monkeypatch.setattr(modular_join, "join_windows", kernel.join_windows)
     monkeypatch.setitem(globals(), "exact_hits", copy.exact_hits)
     for tiny in (False, True):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planting import plain_python
 from strategies import cases
+from support.planting import plain_python
 
 from solvers import SubsetSum, solve
 from solvers.backend.mitm import meet_in_the_middle as method
@@ -132,35 +132,73 @@ def test_a_search_ends_at_a_bound_that_needs_no_search():
 KERNEL, METHOD = "solvers.kernels.two_pointers", "solvers.backend.mitm.meet_in_the_middle"
 GRID = "solvers.backend.grid"
 MISTAKES = {
-    "the bound is not included": (KERNEL, "right[fitting - 1] > bound", "right[fitting - 1] >= bound"),
-    "the first left sum is not counted": (KERNEL, "for x in left:", "for x in left[1:]:"),
-    "resumed one pair late": (KERNEL, "return found, i, top, j", "return found, i, top, j - 1"),
-    "resumed one row late": (KERNEL, "return found, i, top, j", "return found, i + 1, top, j"),
-    "every row is entered in the middle": (KERNEL, "resumed = len(right)  # only", "pass  # only"),
+    "the bound is not included": (
+        KERNEL,
+        "pairs_up_to",
+        "x + right[fitting - 1] > bound",
+        "x + right[fitting - 1] >= bound",
+    ),
+    "the first left sum is not counted": (
+        KERNEL,
+        "pairs_up_to",
+        "for x in left: ...",
+        "for x in left[1:]: ...",
+    ),
+    "resumed one pair late": (
+        KERNEL,
+        "pairs_in_window",
+        "return found, i, top, j",
+        "return found, i, top, j - 1",
+    ),
+    "resumed one row late": (
+        KERNEL,
+        "pairs_in_window",
+        "return found, i, top, j",
+        "return found, i + 1, top, j",
+    ),
+    "every row is entered in the middle": (
+        KERNEL,
+        "pairs_in_window",
+        "resumed = len(right)  # only",
+        "pass  # only",
+    ),
     "what is open counts": (
         METHOD,
+        "_Search._count_within",
         "total += self._error(self._subset(left, i, right, j)) <= radius",
         "total += 1",
     ),
     "what is open does not count": (
         METHOD,
-        "return [(interval[0], part[0] - 1), (part[1] + 1, interval[1])] if part",
-        "return [] if part",
+        "_without",
+        "[(interval[0], part[0] - 1), (part[1] + 1, interval[1])]",
+        "[]",
     ),
-    "rounding is forgotten": (GRID, "return 1 - steps, steps - self.slack", "return -steps, steps"),
-    "the inner radius counts": (METHOD, "((reach, 1), (above, -1))", "((reach, 1), (above - 1, -1))"),
+    "rounding is forgotten": (
+        GRID,
+        "Grid.sure_window",
+        "return 1 - steps, steps - self.slack",
+        "return -steps, steps",
+    ),
+    "the inner radius counts": (
+        METHOD,
+        "_Search.count",
+        "((reach, 1), (above, -1))",
+        "((reach, 1), (above - 1, -1))",
+    ),
     "the inner radius is listed": (
         METHOD,
-        "if above < self._error(subset) <= reach",
-        "if above <= self._error(subset) <= reach",
+        "_Search.listed",
+        "above < self._error(subset) <= reach",
+        "above <= self._error(subset) <= reach",
     ),
 }
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_mistakes_are_noticed(monkeypatch, mistake):
-    name, old, new = MISTAKES[mistake]
-    copy = plain_python(monkeypatch, name, old, new)
+    name, *planted = MISTAKES[mistake]
+    copy = plain_python(monkeypatch, name, *planted)
     if name == KERNEL:
         monkeypatch.setattr(two_pointers, "pairs_in_window", copy.pairs_in_window)
         monkeypatch.setattr(two_pointers, "pairs_up_to", copy.pairs_up_to)
@@ -172,16 +210,20 @@ def test_mistakes_are_noticed(monkeypatch, mistake):
 
 
 @pytest.mark.parametrize(
-    ("old", "new"),
+    ("where", "old", "new"),
     [
-        ("", ""),
-        ("right.searchsorted(bound - left, ", "right.searchsorted(_clamped(bound) - left, "),
-        ("right.searchsorted(high - left, ", "right.searchsorted(_clamped(high) - left, "),
+        ("", "", ""),
+        ("_Search._pairs_up_to", "bound - left", "_clamped(bound) - left"),
+        (
+            "_Search._pairs_in",
+            'right.searchsorted(high - left, "right")',
+            'right.searchsorted(_clamped(high) - left, "right")',
+        ),
     ],
     ids=["none", "bounds of counts are cut to a word", "bounds of lists are cut to a word"],
 )
-def test_mistakes_in_the_fallback_to_pythons_integers_are_noticed(monkeypatch, old, new):
-    copy = plain_python(monkeypatch, METHOD, old, new)
+def test_mistakes_in_the_fallback_to_pythons_integers_are_noticed(monkeypatch, where, old, new):
+    copy = plain_python(monkeypatch, METHOD, where, old, new)
     monkeypatch.setattr(copy, "_MOST_CANDIDATES", 2)
     try:
         noticed = first_disagreement(copy) is not None

@@ -1,10 +1,8 @@
 """mitm-nd against brute force, against cKDTree and CP-SAT beyond it, and against mistakes planted in it."""
 
 import functools
-import inspect
 import itertools
 import math
-import types
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -23,6 +21,7 @@ from strategies import (
     products,
     small_integers,
 )
+from support.planting import plain_python, plant
 
 from solvers import Status, Stop, SubsetSum, UnsupportedProblemError, solve
 from solvers.backend import grid
@@ -374,82 +373,100 @@ def complaints():
         yield None if (count, listed) == (len(expected), expected) else "not the subsets expected"
 
 
-def run_in_plain_python(monkeypatch, module, old, new):
-    """Replace a module's functions by those of a copy of its source with one change, not compiled."""
-    source = inspect.getsource(module)
-    assert source.count(old) == 1, f"{old!r} occurs {source.count(old)} times"
-    copy = types.ModuleType(module.__name__)
-    source = source.replace(old, new).replace("from solvers.kernels.compiling", "from builtins")
-    source = source.replace("from builtins import compiled", "compiled = lambda function: function")
-    exec(compile(source, module.__name__, "exec"), copy.__dict__)  # noqa: S102 - our own source
-    for name, value in vars(copy).items():
-        if callable(value) and getattr(value, "__module__", None) == module.__name__:
-            monkeypatch.setattr(module, name, value)
-
-
 KERNEL_MISTAKES = {
-    "the other child is never visited": ("if other_gap < best:", "if other_gap < 0:"),
-    "the other child is visited only where its box is entered": ("if other_gap < best:", "if other_gap < 1:"),
-    "pairs nearer by one are dropped": ("if gap < best:\n", "if gap < best - 1:\n"),
-    "a box forgets its last point": ("range(first + 1, last):", "range(first + 1, last - 1):"),
-    "a box forgets its high side": ("max(high[node, k], points[row, k])", "high[node, k]"),
-    "the last of a leaf is skipped": (
-        "for row in range(first, last):\n        distance = 0",
-        "for row in range(first, last - 1):\n        distance = 0",
+    "the other child is never visited": (
+        "nearest_pair",
+        "if other_gap < best:\n    nodes[waiting], gaps[waiting] = far, other_gap\n    waiting += 1",
+        "if other_gap < 0:\n    nodes[waiting], gaps[waiting] = far, other_gap\n    waiting += 1",
     ),
-    "the last coordinate is forgotten": (
-        "for k in range(dims):\n            distance",
-        "for k in range(max(1, dims - 1)):\n            distance",
+    "the other child is visited only where its box is entered": (
+        "nearest_pair",
+        "if other_gap < best:\n    nodes[waiting], gaps[waiting] = far, other_gap\n    waiting += 1",
+        "if other_gap < 1:\n    nodes[waiting], gaps[waiting] = far, other_gap\n    waiting += 1",
     ),
-    "one item too many": ("queries[query, dims] <= sizes[1]", "queries[query, dims] <= sizes[1] + 1"),
-    "the window is open above": ("> box[1, k] or", ">= box[1, k] or"),
+    "pairs nearer by one are dropped": (
+        "nearest_pair",
+        "node, gap = nodes[waiting], gaps[waiting]\n...\nif gap < best: ...",
+        "if gap < best - 1: ...",
+    ),
+    "a box forgets its last point": ("_box", "range(first + 1, last)", "range(first + 1, last - 1)"),
+    "a box forgets its high side": ("_box", "max(high[node, k], points[row, k])", "high[node, k]"),
+    "the last of a leaf is skipped": ("_nearest_point", "range(first, last)", "range(first, last - 1)"),
+    "the last coordinate is forgotten": ("_nearest_point", "range(dims)", "range(max(1, dims - 1))"),
+    "one item too many": ("_nearest_point", "sizes[1]", "sizes[1] + 1"),
+    "the window is open above": (
+        "_outside",
+        "low[node, k] - query[k] > box[1, k]",
+        "low[node, k] - query[k] >= box[1, k]",
+    ),
     "the window is open below": (
-        "< box[0, k]:\n            return True",
-        "<= box[0, k]:\n            return True",
+        "_outside",
+        "high[node, k] - query[k] < box[0, k]",
+        "high[node, k] - query[k] <= box[0, k]",
     ),
-    "the sure window is too wide": ("> box[1, k]:", "> box[1, k] + 1:"),
-    "a whole node counts double": ("count += last - first", "count += 2 * (last - first)"),
-    "no leaf is counted": ("count += _inside(points", "count += 0 * _inside(points"),
-    "the last query is not listed": ("range(cursor // leaves, last)", "range(cursor // leaves, last - 1)"),
-    "what was listed is listed again": ("if leaf < cursor:", "if leaf < cursor - 1:"),
-    "a leaf is left out between two calls": ("return found, leaf\n", "return found, leaf + 1\n"),
-    "queries are skipped": ("query += step", "query += step + 1"),
+    "the sure window is too wide": (
+        "_inside",
+        "high[node, k] - query[k] > box[1, k]",
+        "high[node, k] - query[k] > box[1, k] + 1",
+    ),
+    "a whole node counts double": ("count_pairs", "count += last - first", "count += 2 * (last - first)"),
+    "no leaf is counted": (
+        "count_pairs",
+        "_inside(points, points, row, asked, box)",
+        "0 * _inside(points, points, row, asked, box)",
+    ),
+    "the last query is not listed": (
+        "list_pairs",
+        "range(cursor // leaves, last)",
+        "range(cursor // leaves, last - 1)",
+    ),
+    "what was listed is listed again": (
+        "list_pairs",
+        "if leaf < cursor:\n    continue",
+        "if leaf < cursor - 1:\n    continue",
+    ),
+    "a leaf is left out between two calls": ("list_pairs", "return found, leaf", "return found, leaf + 1"),
+    "queries are skipped": ("nearest_pair", "query += step", "query += step + 1"),
 }
 POLICY_MISTAKES = {
     "the incumbent is stale": (
-        vector_halves,
-        "best > stop:\n                    best, pair = distance, (query, point)",
-        "best > stop:\n                    pair = query, point",
+        vector_halves.Halves.nearest,
+        "best, pair = distance, (query, point)",
+        "pair = query, point",
     ),
     "the last query is never asked": (
-        vector_halves,
+        vector_halves.Halves._stripes,
         "min(first + stripe, total)",
         "min(first + stripe, total - 1)",
     ),
-    "an item is counted twice": (vector_halves, "<< self.middle | query", "<< self.middle - 1 | query"),
+    "an item is counted twice": (vector_halves.Halves.subset, "self.middle", "self.middle - 1"),
     "rivals are sought too near": (
-        multidimensional,
+        multidimensional._Search._nearest_of_candidates,
         "lambda: self.grid.window(best - 1)",
         "lambda: (0, 0)",
     ),
     "rounding is forgotten where an error is said to be small": (
-        grid,
+        grid.Grid.sure_window,
         "return 1 - steps, steps - self.slack",
         "return -steps, steps + 2",
     ),
-    "nothing is ranked exactly": (multidimensional, "if not self.grid.shift or not complete:", "if True:"),
+    "nothing is ranked exactly": (
+        multidimensional._Search._nearest,
+        "not self.grid.shift or not complete",
+        "True",
+    ),
     "equal to the tolerance is not within": (
-        multidimensional,
+        multidimensional._Search.within,
         "self._nearest(self.problem.sizes, tolerance + 1, tolerance)",
         "self._nearest(self.problem.sizes, tolerance, tolerance - 1)",
     ),
     "the fewest are not tried": (
-        multidimensional,
-        "range(self.problem.sizes[0], len",
-        "range(self.problem.sizes[0] + 1, len",
+        multidimensional._Search.sparsest,
+        "self.problem.sizes[0]",
+        "self.problem.sizes[0] + 1",
     ),
     "the first within the tolerance is called the nearest": (
-        multidimensional,
+        multidimensional._Search.sparsest,
         "answer = self._nearest((size, size), tolerance + 1, bound)",
         "answer = self._nearest((size, size), tolerance + 1, tolerance)",
     ),
@@ -481,27 +498,18 @@ def test_without_a_mistake_there_is_nothing_to_complain_about(monkeypatch):
 @pytest.mark.parametrize("name", KERNEL_MISTAKES)
 def test_mistakes_in_the_kernels_are_noticed(name, monkeypatch):
     small_steps(monkeypatch)
-    run_in_plain_python(monkeypatch, closest_pairs, *KERNEL_MISTAKES[name])
+    copy = plain_python(monkeypatch, closest_pairs.__name__, *KERNEL_MISTAKES[name])
+    for function in [f for f in vars(copy).values() if getattr(f, "__module__", None) == copy.__name__]:
+        monkeypatch.setattr(closest_pairs, function.__name__, function)
     with pytest.raises(Exception):  # noqa: B017 - however it comes to light
         assert all(complaint is None for complaint in complaints())
 
 
 @pytest.mark.parametrize("name", POLICY_MISTAKES)
 def test_mistakes_in_the_search_are_noticed(name, monkeypatch):
-    module, old, new = POLICY_MISTAKES[name]
-    plant(monkeypatch, module, old, new)
+    method, right, wrong = POLICY_MISTAKES[name]
+    if method.__module__ == vector_halves.__name__:
+        small_steps(monkeypatch)
+    plant(monkeypatch, method, right, wrong)
     with pytest.raises(Exception):  # noqa: B017 - however it comes to light
         assert all(complaint is None for complaint in complaints())
-
-
-def plant(monkeypatch, module, old, new):
-    """Give the classes of a module the methods of a copy with one change."""
-    source = inspect.getsource(module)
-    assert source.count(old) == 1, f"{old!r} occurs {source.count(old)} times"
-    copy = types.ModuleType(module.__name__)
-    exec(compile(source.replace(old, new), module.__name__, "exec"), copy.__dict__)  # noqa: S102
-    copy.__dict__.update(SMALL_STEPS)
-    name = {multidimensional: "_Search", vector_halves: "Halves", grid: "Grid"}[module]
-    for attribute, value in vars(getattr(copy, name)).items():
-        if inspect.isfunction(value):
-            monkeypatch.setattr(getattr(module, name), attribute, value)

@@ -28,7 +28,7 @@ from solvers.backend.automatic import counting_order, plan
 from solvers.backend.protocol import Backend, Finding, Limits
 from solvers.backend.registry import BACKENDS, register
 from solvers.backend.TEMPLATE import Exhaustive
-from solvers.batch.chunk_sizes import chunk_rows
+from solvers.batch.chunks import chunk_rows
 from solvers.batch.row_inputs import Table, checked_question
 
 ROOT = Path(__file__).parents[2]

@@ -1,6 +1,6 @@
 """The comparison with brute force is itself tested: it must notice every mistake planted in the solvers.
 
-Modules are copied as source text, changed in one place, and run as plain Python in place of the original.
+Modules are copied, changed in one place, and run as plain Python in place of the original.
 """
 
 import sys
@@ -8,8 +8,8 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from planting import plain_python
 from strategies import Case, batch_contradiction, contradiction
+from support.planting import plain_python
 
 from solvers import CertificateError, UnsupportedProblemError, solve, solve_many
 from solvers.backend import registry
@@ -22,12 +22,12 @@ OBJECTIVES = ["nearest", "within", "sparsest"]
 ROW_MODULES = ["cells", "row_numbers", "half_sums", "row_pairs", "row_sorting", "row_sizes", "batch_rows"]
 
 
-def plain_rows(monkeypatch, mistaken="", old="", new=""):
+def plain_rows(monkeypatch, mistaken="", *mistake):
     """Put plain Python in place of the kernels for rows, in which even the smallest rows are filtered."""
     copies = {}
     for name in ROW_MODULES:
         full = f"solvers.kernels.{name}"
-        copies[name] = plain_python(monkeypatch, full, *((old, new) if name == mistaken else ()))
+        copies[name] = plain_python(monkeypatch, full, *(mistake if name == mistaken else ()))
         if name == "cells":
             copies[name].FEW_PAIRS = 4
         monkeypatch.setitem(sys.modules, full, copies[name])  # the modules after it import from the copy
@@ -199,54 +199,67 @@ def test_the_kernels_for_rows_are_right_and_used(monkeypatch):
 KERNEL_MISTAKES = {
     "the right pointer starts one early": (
         two_pointers,
+        "nearest_pair",
         "i, j = 0, len(right) - 1",
         "i, j = 0, max(0, len(right) - 2)",
     ),
     "the left half's last sum is dropped": (
         two_pointers,
-        "while i < len(left) and j >= 0:",
-        "while i < max(1, len(left) - 1) and j >= 0:",
+        "nearest_pair",
+        "i < len(left)",
+        "i < max(1, len(left) - 1)",
     ),
     "the right half's first sum is dropped": (
         two_pointers,
-        "while i < len(left) and j >= 0:",
-        "while i < len(left) and j >= min(1, len(right) - 1):",
+        "nearest_pair",
+        "i, j = 0, len(right) - 1\n...\nj >= 0",
+        "j >= min(1, len(right) - 1)",
     ),
-    "pointers move the wrong way": (two_pointers, "if difference > 0:", "if difference < 0:"),
+    "pointers move the wrong way": (two_pointers, "nearest_pair", "difference > 0", "difference < 0"),
     "only sums above the target count": (
         two_pointers,
+        "nearest_pair",
         "distance = abs(difference)",
         "distance = difference if difference >= 0 else 1 << 61",
     ),
-    "stops one too early": (two_pointers, "if best <= stop:", "if best <= stop + 1:"),
+    "stops one too early": (two_pointers, "nearest_pair", "best <= stop", "best <= stop + 1"),
     "the window's upper end is open": (
         two_pointers,
+        "pairs_in_window",
         "left[i] + right[top] > high",
         "left[i] + right[top] >= high - 2",
     ),
     "the window forgets a pair": (
         two_pointers,
-        "            j -= 1\n    return found",
-        "            j -= 2\n    return found",
+        "pairs_in_window",
+        "while j >= 0 and left[i] + right[j] >= low: ...\n...\nj -= 1",
+        "j -= 2",
     ),
     "the wrong bit": (
         half_sums,
+        "merge_with_item",
         "np.uint32(1) << np.uint32(bit)",
         "np.uint32(1) << np.uint32(bit + (bit > 1))",
     ),
     "the item is not added": (
         half_sums,
+        "merge_with_item",
         "sums[out] = with_sums[j] + item",
         "sums[out] = with_sums[j] + (item if j else 0)",
     ),
-    "not sorted": (half_sums, "without_sums[i] <= with_sums[j] + item", "without_sums[i] <= with_sums[j]"),
+    "not sorted": (
+        half_sums,
+        "merge_with_item",
+        "without_sums[i] <= with_sums[j] + item",
+        "without_sums[i] <= with_sums[j]",
+    ),
 }
 
 
 @pytest.mark.parametrize("mistake", KERNEL_MISTAKES)
 def test_mistakes_in_the_kernels_are_noticed(monkeypatch, mistake):
-    module, old, new = KERNEL_MISTAKES[mistake]
-    copy = plain_python(monkeypatch, module.__name__, old, new)
+    module, *planted = KERNEL_MISTAKES[mistake]
+    copy = plain_python(monkeypatch, module.__name__, *planted)
     for name, function in vars(module).items():
         if hasattr(function, "py_func"):
             monkeypatch.setattr(module, name, getattr(copy, name))
@@ -254,95 +267,202 @@ def test_mistakes_in_the_kernels_are_noticed(monkeypatch, mistake):
 
 
 ROW_MISTAKES = {
-    "invalid items are used": ("row_numbers", "if valid[row, column]:", "if True:"),
-    "low limbs are ignored": ("row_numbers", "high[k], low[k] = whole, fine", "high[k], low[k] = whole, 0"),
-    "numbers of three limbs are cut": ("row_numbers", "held = held & (float(fine) == rest)", "held = held"),
-    "tiny numbers become zero": ("row_numbers", " & ((value == 0.0) == (values[k] == 0.0))", ""),
-    "a target's low limb is negative": ("row_numbers", "if low[count - 1] < 0:", "if False:"),
-    "images are exact": ("row_numbers", "return count // 2 + 2", "return 0"),
+    "invalid items are used": ("row_numbers", "read_row", "if valid[row, column]: ...", "if True: ..."),
+    "low limbs are ignored": (
+        "row_numbers",
+        "_split",
+        "high[k], low[k] = whole, fine",
+        "high[k], low[k] = whole, 0",
+    ),
+    "numbers of three limbs are cut": ("row_numbers", "_split", "held & (float(fine) == rest)", "held"),
+    "tiny numbers become zero": (
+        "row_numbers",
+        "_split",
+        "held & (float(fine) == rest) & ((value == 0.0) == (values[k] == 0.0))",
+        "held & (float(fine) == rest)",
+    ),
+    "a target's low limb is negative": ("row_numbers", "_split", "low[count - 1] < 0", "False"),
+    "images are exact": ("row_numbers", "slack_of", "return count // 2 + 2", "return 0"),
     "images are scaled too much": (
         "row_numbers",
+        "",
         "_LARGEST_IMAGE = 2147483584.0",
         "_LARGEST_IMAGE = 2.0**33",
     ),
-    "errors are rounded inward": (
-        "row_numbers",
-        "float(mantissa + 1), exponent) if sticky",
-        "float(mantissa), exponent) if sticky",
-    ),
+    "errors are rounded inward": ("row_numbers", "_bounds_as_floats", "mantissa + 1", "mantissa"),
     "bounds are rounded outward": (
         "row_numbers",
+        "_bounds_as_floats",
         "down = math.ldexp(float(mantissa), exponent)",
         "down = math.ldexp(float(mantissa + 1), exponent)",
     ),
     "the last dropped bits do not count": (
         "row_numbers",
-        "sticky = sticky or (mantissa &",
-        "sticky = sticky and (mantissa &",
+        "_bounds_as_floats",
+        "sticky or (mantissa & ((1 << excess) - 1)) != 0",
+        "sticky and (mantissa & ((1 << excess) - 1)) != 0",
     ),
-    "an attained tolerance is refused": ("row_numbers", "error[1] <= fine", "error[1] < fine"),
-    "a tolerance is rounded up": ("row_numbers", "fine = int((value", "fine = 1 + int((value"),
-    "masks are written in the wrong places": (
+    "an attained tolerance is refused": ("row_numbers", "is_within", "error[1] <= fine", "error[1] < fine"),
+    "a tolerance is rounded up": (
         "row_numbers",
-        "masks[row, columns[k]] = (mask",
-        "masks[row, k] = (mask",
+        "is_within",
+        "int((value - float(whole)) * _LOW_UNIT)",
+        "1 + int((value - float(whole)) * _LOW_UNIT)",
     ),
-    "'within' claims to be optimal": ("row_numbers", "status[row] = FEASIBLE", "status[row] = OPTIMAL"),
-    "'within' claims a bound": ("row_numbers", "        lower[row] = 0.0\n", ""),
-    "only the nearest of images is ranked": ("row_pairs", "else least + 2 * slack", "else least"),
-    "the first reach is believed": ("row_pairs", "if least <= enough or", "if True or"),
-    "any near hit is an exact hit": ("row_pairs", "if error == (0, 0):", "if error[0] == 0:"),
-    "halves of a mask are mixed up": ("row_pairs", "<< middle)", "<< (middle + 1))"),
-    "rivals are ranked by high limbs alone": ("row_pairs", "if error < best or", "if error[0] < best[0] or"),
-    "'within' stops too early": ("batch_rows", "- slack - 1 if within", "+ slack + 1 if within"),
-    "'within' tries the wrong items": ("batch_rows", "images, middle, min(", "images, 0, min("),
-    "'within' takes the other half": ("batch_rows", "return i | (j << middle)", "return j | (i << middle)"),
+    "masks are written in the wrong places": ("row_numbers", "write_row", "(row, columns[k])", "(row, k)"),
+    "'within' claims to be optimal": (
+        "row_numbers",
+        "write_row",
+        "status[row] = FEASIBLE",
+        "status[row] = OPTIMAL",
+    ),
+    "'within' claims a bound": ("row_numbers", "write_row", "lower[row] = 0.0", "pass"),
+    "only the nearest of images is ranked": (
+        "row_pairs",
+        "nearest_pair",
+        "least if least <= enough else least + 2 * slack",
+        "least if least <= enough else least",
+    ),
+    "the first reach is believed": (
+        "row_pairs",
+        "nearest_pair",
+        "least <= enough or least + 2 * slack <= reach or limit <= reach",
+        "True or least + 2 * slack <= reach or limit <= reach",
+    ),
+    "any near hit is an exact hit": ("row_pairs", "nearest_pair", "error == (0, 0)", "error[0] == 0"),
+    "halves of a mask are mixed up": (
+        "row_pairs",
+        "nearest_pair",
+        "int(right_masks[right_places[j]]) << middle",
+        "int(right_masks[right_places[j]]) << (middle + 1)",
+    ),
+    "rivals are ranked by high limbs alone": (
+        "row_pairs",
+        "nearest_pair",
+        "error < best or (error == best and mask < best_mask)",
+        "error[0] < best[0] or (error == best and mask < best_mask)",
+    ),
+    "'within' stops too early": (
+        "batch_rows",
+        "nearest_rows",
+        "image_of_tolerance(tolerances[row], p, scale) - slack - 1",
+        "image_of_tolerance(tolerances[row], p, scale) + slack + 1",
+    ),
+    "'within' tries the wrong items": (
+        "batch_rows",
+        "_sum_within",
+        "subset_sums(images, middle, min(m, middle + _MORE_ITEMS), 1, 0, right)",
+        "subset_sums(images, 0, min(m, middle + _MORE_ITEMS), 1, 0, right)",
+    ),
+    "'within' takes the other half": (
+        "batch_rows",
+        "_sum_within",
+        "return i | (j << middle)",
+        "return j | (i << middle)",
+    ),
     "an item of the right half is left out": (
         "batch_rows",
+        "nearest_rows",
         "subset_sums(images, middle, m, 1, 0, right)",
         "subset_sums(images, middle, max(middle, m - 1), 1, 0, right)",
     ),
     "the right pointer starts one early": (
         "row_sorting",
-        "i, j = 0, rights - 1\n    below,",
-        "i, j = 0, max(0, rights - 2)\n    below,",
+        "_nearest_sums",
+        "rights - 1",
+        "max(0, rights - 2)",
     ),
     "the left half's last sum is dropped": (
         "row_sorting",
-        "while i < lefts and j >= 0:\n        difference",
-        "while i < max(1, lefts - 1) and j >= 0:\n        difference",
+        "_nearest_sums",
+        "i < lefts and j >= 0",
+        "i < max(1, lefts - 1) and j >= 0",
     ),
-    "only sums below the target count": ("row_sorting", "if above < error:", "if below_i < 0:"),
-    "sums above win ties of the high limb": ("row_sorting", "if above < error:", "if above[0] <= error[0]:"),
-    "sorting ignores low limbs": ("row_sorting", "    error = error_of(mask, limbs)\n", ""),
-    "sorted rivals are ranked by high limbs alone": ("row_sorting", "taken(low, mask, m),", "0,"),
-    "sorted rivals are not ranked": ("row_sorting", "if _alone_in_window(", "if True or _alone_in_window("),
+    "only sums below the target count": (
+        "row_sorting",
+        "_nearest",
+        (
+            "below_i, below_j, above_i, above_j = _nearest_sums(left, lefts, right, rights, "
+            "target_high)\n"
+            "...\n"
+            "above < error"
+        ),
+        "below_i < 0",
+    ),
+    "sums above win ties of the high limb": (
+        "row_sorting",
+        "_nearest",
+        "above < error",
+        "above[0] <= error[0]",
+    ),
+    "sorting ignores low limbs": ("row_sorting", "_nearest", "error = error_of(mask, limbs)", "pass"),
+    "sorted rivals are ranked by high limbs alone": (
+        "row_sorting",
+        "_best_rival",
+        "taken(low, mask, m)",
+        "0",
+    ),
+    "sorted rivals are not ranked": (
+        "row_sorting",
+        "_nearest",
+        "_alone_in_window(left, lefts, right, rights, window[0], window[1])",
+        "True or _alone_in_window(left, lefts, right, rights, window[0], window[1])",
+    ),
     "the window is too narrow": (
         "row_sorting",
+        "_nearest",
         "window = (target_high - error[0] - 2 - m, target_high + error[0] + 2 + m)",
         "window = (target_high - error[0], target_high + error[0])",
     ),
     "masks have another sum": (
         "row_sorting",
-        "        if total == wanted:\n",
-        "        if abs(total - wanted) < 1 << 20:\n",
+        "_mask_with_sum",
+        "total == wanted",
+        "abs(total - wanted) < 1 << 20",
     ),
-    "the empty subset is not sparse": ("row_sizes", "in range(m + 1):", "in range(1, m + 1):"),
+    "the empty subset is not sparse": ("row_sizes", "sparsest_rows", "range(m + 1)", "range(1, m + 1)"),
     "the sparsest has room to spare": (
         "row_sizes",
-        "if mask >= 0 and is_within",
-        "if size > 1 and is_within",
+        "sparsest_rows",
+        "for size in range(m + 1): ...\n...\nmask >= 0",
+        "size > 1",
     ),
     "all items on the left are no way to split": (
         "row_sizes",
-        "min(size, middle) + 1):",
-        "min(size, middle)):",
+        "_nearest_of_size",
+        "min(size, middle) + 1",
+        "min(size, middle)",
     ),
-    "the last way to split a size wins": ("row_sizes", "and (error < best or", "and (True or"),
-    "the sparsest may miss the tolerance": ("row_sizes", " and is_within(error, tolerances[row], p)", ""),
-    "attained tolerances are cut off": ("row_sizes", "+ slack + 1, ANY", "- slack, ANY"),
-    "groups by size are mixed up": ("row_sizes", "left[0][i] = sums[left[1][i]]", "left[0][i] = sums[i]"),
-    "the sparsest claim a bound": ("row_sizes", "                lower[row] = 0.0\n", ""),
+    "the last way to split a size wins": (
+        "row_sizes",
+        "_nearest_of_size",
+        "error < best or (error == best and mask < best_mask)",
+        "True or (error == best and mask < best_mask)",
+    ),
+    "the sparsest may miss the tolerance": (
+        "row_sizes",
+        "sparsest_rows",
+        "mask >= 0 and is_within(error, tolerances[row], p)",
+        "mask >= 0",
+    ),
+    "attained tolerances are cut off": (
+        "row_sizes",
+        "sparsest_rows",
+        "image_of_tolerance(tolerances[row], p, scale) + slack + 1",
+        "image_of_tolerance(tolerances[row], p, scale) - slack",
+    ),
+    "groups by size are mixed up": (
+        "row_sizes",
+        "sparsest_rows",
+        (
+            "lefts = subset_sums(images, 0, middle, -1, images[m], sums)\n"
+            "...\n"
+            "for i in range(lefts):\n"
+            "    left[0][i] = sums[left[1][i]]"
+        ),
+        "for i in range(lefts):\n    left[0][i] = sums[i]",
+    ),
+    "the sparsest claim a bound": ("row_sizes", "sparsest_rows", "lower[row] = 0.0", "pass"),
 }
 
 
@@ -387,33 +507,34 @@ def lost_pair(cells, rng):
 
 
 CELL_MISTAKES = {
-    "sums are added up wrongly": ("sums[size + k] = sums[k] + item", "sums[size + k] = sums[0] + item"),
-    "a sign is lost": ("item = sign * items[index]", "item = items[index] * (-1 if index else 1)"),
-    "cells are too narrow": ("while (1 << shift) <= 2 * reach:", "while (1 << shift) <= reach // 2:"),
-    "cells are marked above only": (
-        "place = np.uint32(((int(numbers[i]) - reach)",
-        "place = np.uint32(((int(numbers[i]))",
+    "sums are added up wrongly": (
+        "subset_sums",
+        "sums[size + k] = sums[k] + item",
+        "sums[size + k] = sums[0] + item",
     ),
-    "only one cell is marked": ("        table[place + np.uint32(1)] = 1\n", ""),
-    "cells do not wrap around": ("    table[0] |= table[size]\n", ""),
+    "a sign is lost": (
+        "subset_sums",
+        "item = sign * items[index]",
+        "item = items[index] * (-1 if index else 1)",
+    ),
+    "cells are too narrow": ("filtered", "(1 << shift) <= 2 * reach", "(1 << shift) <= reach // 2"),
+    "cells are marked above only": ("_mark_all", "int(numbers[i]) - reach", "int(numbers[i])"),
+    "only one cell is marked": ("_mark_all", "table[place + np.uint32(1)] = 1", "pass"),
+    "cells do not wrap around": ("_mark_all", "table[0] |= table[size]", "pass"),
     "later cells are marked above only": (
+        "_mark",
         "cell = (int(numbers[some[i]]) - reach) >> shift",
         "cell = int(numbers[some[i]]) >> shift",
     ),
-    "later only one cell is marked": ("(((cell + 1) * scatter)", "((cell * scatter)"),
+    "later only one cell is marked": ("_mark", "(cell + 1) * scatter", "cell * scatter"),
     "cells are looked up elsewhere": (
-        "cell = int(numbers[place]) >> shift",
+        "_look_up",
+        "for i in range(count): ...\n...\ncell = int(numbers[place]) >> shift",
         "cell = int(numbers[i]) >> shift",
     ),
-    "hits are overwritten": ("        hits[found] = place\n", "        hits[max(0, found - 1)] = place\n"),
-    "first hits are overwritten": (
-        "        hits[found] = i\n        found += int(np.int64(table[np.uint32(",
-        "        hits[max(0, found - 1)] = i\n        found += int(np.int64(table[np.uint32(",
-    ),
-    "hits of the look back are overwritten": (
-        "        hits[found] = i\n        found += int(np.int64(table[_folded(",
-        "        hits[max(0, found - 1)] = i\n        found += int(np.int64(table[_folded(",
-    ),
+    "hits are overwritten": ("_look_up", "hits[found] = place", "hits[max(0, found - 1)] = place"),
+    "first hits are overwritten": ("_look_all_up", "hits[found] = i", "hits[max(0, found - 1)] = i"),
+    "hits of the look back are overwritten": ("_look_back", "hits[found] = i", "hits[max(0, found - 1)] = i"),
 }
 
 
@@ -432,58 +553,71 @@ def test_mistakes_in_the_filter_are_noticed(monkeypatch, mistake):
 
 MITM, CP_SAT = "solvers.backend.mitm.meet_in_the_middle", "solvers.backend.mip.cp_sat"
 METHOD_MISTAKES = {
-    "mitm: rivals are not ranked": (MITM, "self._rivals(left, right, units) if", "() if"),
+    "mitm: rivals are not ranked": (MITM, "_Search._scan", "self._rivals(left, right, units)", "()"),
     "mitm: the window is too narrow": (
         MITM,
-        "low, high = self.grid.window(units)\n",
-        "low, high = 0, 0\n",
+        "_Search._rivals",
+        "low, high = self.grid.window(units)",
+        "low, high = 0, 0",
     ),
-    "mitm: groups are given up too soon": (MITM, "return units - slack <= best", "return units + 2 <= best"),
-    "mitm: stops on the coarse grid": (MITM, "if not self.grid.shift else -1", "if True else -1"),
-    "mitm: cardinalities are not heeded": (MITM, "if low <= a + b <= high:", "if low <= a + b + 1 <= high:"),
-    "mitm: a size is skipped": (
+    "mitm: groups are given up too soon": (
         MITM,
-        "for size in range(low, high + 1):",
-        "for size in range(low + 1, high + 1):",
+        "_Search._may_beat",
+        "return units - slack <= best",
+        "return units + 2 <= best",
     ),
+    "mitm: stops on the coarse grid": (MITM, "_Search._nearest_on_grid", "not self.grid.shift", "True"),
+    "mitm: cardinalities are not heeded": (
+        MITM,
+        "_Search._group_pairs",
+        "low <= a + b <= high",
+        "low <= a + b + 1 <= high",
+    ),
+    "mitm: a size is skipped": (MITM, "_Search.sparsest", "range(low, high + 1)", "range(low + 1, high + 1)"),
     "mitm: tolerances are not heeded": (
         MITM,
-        "            if units <= tolerance:",
-        "            if units <= 2 * tolerance + 1:",
+        "_Search.sparsest",
+        "units <= tolerance",
+        "units <= 2 * tolerance + 1",
     ),
     "mitm: 'within' claims too little": (
         MITM,
+        "_Search.nearest",
         "stopped_early = stop is not None and 0 < units <= stop",
         "stopped_early = True",
     ),
-    "cp-sat: rivals are not ranked": (CP_SAT, "[answer.subset, *rivals]", "[answer.subset]"),
+    "cp-sat: rivals are not ranked": (
+        CP_SAT,
+        "_Search.nearest",
+        "[answer.subset, *rivals]",
+        "[answer.subset]",
+    ),
     "cp-sat: the window is too narrow": (
         CP_SAT,
-        "low, high = self.grid.window(units)\n",
-        "low, high = -(units >> self.grid.shift), units >> self.grid.shift\n",
+        "_Search._window",
+        "low, high = self.grid.window(units)",
+        "low, high = -(units >> self.grid.shift), units >> self.grid.shift",
     ),
     "cp-sat: a bound short of the error is taken for it": (
         CP_SAT,
+        "_Search._confirmed",
         "bound = min(self._exact_bound(answer.bound), units)",
         "bound = units",
     ),
     "cp-sat: cardinalities are not heeded": (
         CP_SAT,
-        "sum(chosen), low, high)",
-        "sum(chosen), low, high + 1)",
+        "_Search._model",
+        "model.add_linear_constraint(sum(chosen), low, high)",
+        "model.add_linear_constraint(sum(chosen), low, high + 1)",
     ),
-    "cp-sat: INFEASIBLE claims too much": (
-        CP_SAT,
-        "(tolerance + 1) * self.problem.image.unit, low)\n        return",
-        "(tolerance + 10**40) * self.problem.image.unit, low)\n        return",
-    ),
+    "cp-sat: INFEASIBLE claims too much": (CP_SAT, "_Search.within", "tolerance + 1", "tolerance + 10**40"),
 }
 
 
 @pytest.mark.parametrize("mistake", METHOD_MISTAKES)
 def test_mistakes_in_the_methods_are_noticed(monkeypatch, mistake):
-    name, old, new = METHOD_MISTAKES[mistake]
-    copy = plain_python(monkeypatch, name, old, new)
+    name, *planted = METHOD_MISTAKES[mistake]
+    copy = plain_python(monkeypatch, name, *planted)
     backend = copy.MeetInTheMiddle() if name == MITM else copy.CpSat()
     monkeypatch.setitem(registry.BACKENDS, backend.name, backend)
     assert first_contradiction(backend.name) is not None

@@ -15,7 +15,7 @@ from strategies import Case, batch_contradiction, cases, float_batches
 from support.backends import TAKE_SCALARS
 
 from solvers import InvalidProblemError, Status, SubsetSum, UnsupportedProblemError, solve, solve_many
-from solvers.batch.chunk_sizes import chunk_rows
+from solvers.batch.chunks import chunk_rows
 from solvers.batch.row_inputs import Table, checked_question
 from solvers.exact import float_down, float_up
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planting import plain_python
 from strategies import Case, big_twins, cases, contradiction, false_claim, mixed_exponents, products
+from support.planting import plain_python
 
 from solvers import (
     CertificateError,
@@ -357,34 +357,67 @@ def first_objection(backend, names):
 
 MITM, TABLES = "solvers.backend.mitm.meet_in_the_middle", "solvers.backend.dp.sum_tables"
 MISTAKES = {
-    "runs are cut where the item is not added": (MITM, "without[0][cuts] - item)", "without[0][cuts])"),
+    "runs are cut where the item is not added": (
+        MITM,
+        "_Search._merge",
+        "without[0][cuts] - item",
+        "without[0][cuts]",
+    ),
     "runs of the second list are cut at the first": (
         MITM,
-        "[*taking[0].searchsorted(",
-        "[*without[0].searchsorted(",
+        "_Search._merge",
+        "taking[0].searchsorted(without[0][cuts] - item)",
+        "without[0].searchsorted(without[0][cuts] - item)",
     ),
-    "right sums that still fit are cut off": (MITM, "bound - left[0], ", "bound - left[-1], "),
-    "right sums that still fit are not listed": (MITM, "high - left[0], ", "high - left[-1], "),
+    "right sums that still fit are cut off": (
+        MITM,
+        "_Search._pairs_up_to",
+        "bound - left[0]",
+        "bound - left[-1]",
+    ),
+    "right sums that still fit are not listed": (
+        MITM,
+        "_Search._pairs_in",
+        "high - left[0]",
+        "high - left[-1]",
+    ),
     "a portion is counted from where the one before began": (
         MITM,
+        "_Search._listed_between",
         "first += len(some)",
         "first += len(some) - 1",
     ),
-    "a portion is left out": (MITM, "range(0, len(sums[0]), step)", "range(0, len(sums[0]) - step, step)"),
+    "a portion is left out": (
+        MITM,
+        "_Search._portions",
+        "range(0, len(sums[0]), step)",
+        "range(0, len(sums[0]) - step, step)",
+    ),
     "blocks in ascending order": (
         TABLES,
+        "_in_blocks",
         "range(goal.high // block * block, -1, -block)",
         "range(0, goal.high + 1, block)",
     ),
-    "blocks overlap": (TABLES, "start + block - 1)", "start + block + 63)"),
-    "blocks that part a word": (TABLES, "64 * max(1, _CELLS", "max(1, _CELLS"),
-    "the lowest block is left out": (TABLES, "block * block, -1, -block)", "block * block, 0, -block)"),
+    "blocks overlap": (TABLES, "_in_blocks", "start + block - 1", "start + block + 63"),
+    "blocks that part a word": (
+        TABLES,
+        "_in_blocks",
+        "64 * max(1, _CELLS_A_CALL * block // (64 * table.size))",
+        "max(1, _CELLS_A_CALL * block // (64 * table.size))",
+    ),
+    "the lowest block is left out": (
+        TABLES,
+        "_in_blocks",
+        "range(goal.high // block * block, -1, -block)",
+        "range(goal.high // block * block, 0, -block)",
+    ),
 }
 
 
-def planted(monkeypatch, name, old="", new=""):
+def planted(monkeypatch, name, *mistake):
     """Return a backend in one of whose modules a mistake is planted."""
-    copy = plain_python(monkeypatch, name, old, new)
+    copy = plain_python(monkeypatch, name, *mistake)
     if name == MITM:
         copy._SUMS_AT_A_TIME, copy._INTEGERS_AT_A_TIME, copy._PAIRS_AT_A_TIME = 2, 3, 3
         return copy.MeetInTheMiddle()
@@ -400,8 +433,8 @@ def test_what_is_done_in_portions_is_right(monkeypatch, name):
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_mistakes_in_portions_are_noticed(monkeypatch, mistake):
-    name, old, new = MISTAKES[mistake]
-    backend = planted(monkeypatch, name, old, new)
+    name, *row = MISTAKES[mistake]
+    backend = planted(monkeypatch, name, *row)
     assert untrue(backend, PORTIONED if name == MITM else TABLED) is not None
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from planting import plain_python
+from support.planting import plain_python
 
 from subsetsum_nets.theory import packings
 from subsetsum_nets.theory.packings import greedy_packing, lattice_packing, norm_at_most, norm_below
@@ -123,24 +123,36 @@ def test_check_refuses_what_is_no_packing():
 
 
 MUTANTS = {
-    "a step of exactly 2 epsilon": ("+ 1) * unit", "+ 0) * unit"),
+    "a step of exactly 2 epsilon": (
+        "_step",
+        "math.floor(2 * Fraction(epsilon) / unit) + 1",
+        "math.floor(2 * Fraction(epsilon) / unit) + 0",
+    ),
     "nearly apart counts as apart": (
+        "norm_below",
         "_determinant(form[:, :size, :size]) > 0",
         "_determinant(form[:, :size, :size]) > 8",
     ),
-    "minors of one column only": ("for size in range(1, m + 1) for rows", "for size in range(1, 2) for rows"),
+    "minors of one column only": ("norm_at_most", "range(1, m + 1)", "range(1, 2)"),
     "the radius of a wider ball": (
-        "    square = math.floor(1 / pitch**2)",
-        "    square = 2 * math.floor(1 / pitch**2)",
+        "_ball",
+        "square = math.floor(1 / pitch**2)",
+        "square = 2 * math.floor(1 / pitch**2)",
     ),
-    "neighbours a pitch away": ("< steps  # the others", "< steps - 1  # the others"),
+    "neighbours a pitch away": (
+        "greedy_packing",
+        "np.abs(difference).max(axis=(1, 2)) < steps",
+        "np.abs(difference).max(axis=(1, 2)) < steps - 1",
+    ),
     "the product of the diagonal": (
+        "_determinant",
         "a[:, 0, 0] * a[:, 1, 1] - a[:, 0, 1] * a[:, 1, 0]",
         "a[:, 0, 0] * a[:, 1, 1]",
     ),
     "a lattice too fine": (
-        "max(found, key=len), pitch, _LATTICE_STEPS)",
-        "max(found, key=len), pitch / 2, _LATTICE_STEPS)",
+        "lattice_packing",
+        'Packing("lattice", d, error, max(found, key=len), pitch, _LATTICE_STEPS)',
+        'Packing("lattice", d, error, max(found, key=len), pitch / 2, _LATTICE_STEPS)',
     ),
 }
 

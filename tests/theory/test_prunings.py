@@ -5,7 +5,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from planting import plain_python
+from support.planting import plain_python
 from theory.all_prunings import exact, kept, meets, prunings, serves, some_serves, value
 
 from subsetsum_nets.networks import Dense, ReluNetwork
@@ -237,16 +237,21 @@ def test_bad_options_are_refused(option):
 
 
 PROGRAM = {
-    "no ReLU": ("max(Fraction(0), _inner(row, x, pattern))", "_inner(row, x, pattern)"),
-    "all inputs whatever the pattern": ("_inner(row, x, pattern))", "_inner(row, x, (True,) * len(x)))"),
+    "no ReLU": ("MaskProgram.add", "max(Fraction(0), _inner(row, x, pattern))", "_inner(row, x, pattern)"),
+    "all inputs whatever the pattern": (
+        "MaskProgram.add",
+        "max(Fraction(0), _inner(row, x, pattern))",
+        "max(Fraction(0), _inner(row, x, (True,) * len(x)))",
+    ),
     "edges without their pattern": (
+        "MaskProgram._new_unit",
         "model.add_implication(edge, pattern)",
         "model.add_implication(pattern, pattern)",
     ),
-    "several patterns a unit": ("        model.add_at_most_one(patterns)\n", ""),
-    "goal of the other sign": ("(reach + sign * goal)", "(reach - sign * goal)"),
-    "one sign only": ("for sign in (1, -1):\n            rounded", "for sign in (1,):\n            rounded"),
-    "squares for norms": ("root_up(_square(x) * _square(c))", "(_square(x) * _square(c))"),
+    "several patterns a unit": ("MaskProgram._new_unit", "model.add_at_most_one(patterns)", "pass"),
+    "goal of the other sign": ("MaskProgram.add", "reach + sign * goal", "reach - sign * goal"),
+    "one sign only": ("MaskProgram.add", "for sign in (1, -1): ...", "for sign in (1,): ..."),
+    "squares for norms": ("MaskProgram.add", "root_up(_square(x) * _square(c))", "_square(x) * _square(c)"),
 }
 
 
@@ -289,14 +294,31 @@ def test_infeasibility_is_not_believed_without_the_enumeration(monkeypatch):
 
 
 EXHAUSTION = {
-    "one output only": ("for h in hidden for w in outputs", "for h in hidden for w in outputs[:1]"),
-    "no ReLU": ("max(Fraction(0), sum((Fraction(first", "(lambda _, y: y)(0, sum((Fraction(first"),
-    "a window without its lower end": (
-        "(moved + rest_least <= high) & (moved + rest_most >= low)",
-        "(moved + rest_least <= high)",
+    "one output only": (
+        "_condition",
+        "(h * w for h in hidden for w in outputs)",
+        "(h * w for h in hidden for w in outputs[:1])",
     ),
-    "no hope of the units to come": ("moved + rest_least <= high", "moved + rest_most <= high"),
-    "a wider reach": ("root_up(lengths[0]", "2 * root_up(lengths[0]"),
+    "no ReLU": (
+        "_condition",
+        "max(Fraction(0), sum((Fraction(first[i, j]) * x[j] for j in range(d) if p[j]), Fraction(0)))",
+        "(lambda _, y: y)(0, sum((Fraction(first[i, j]) * x[j] for j in range(d) if p[j]), Fraction(0)))",
+    ),
+    "a window without its lower end": (
+        "excludes_all",
+        "(moved + rest_least <= high) & (moved + rest_most >= low)",
+        "moved + rest_least <= high",
+    ),
+    "no hope of the units to come": (
+        "excludes_all",
+        "(moved + rest_least <= high) & (moved + rest_most >= low)",
+        "(moved + rest_most <= high) & (moved + rest_most >= low)",
+    ),
+    "a wider reach": (
+        "_condition",
+        "Fraction(epsilon) * root_up(lengths[0] * lengths[1])",
+        "Fraction(epsilon) * 2 * root_up(lengths[0] * lengths[1])",
+    ),
 }
 
 
@@ -334,21 +356,29 @@ def excluded_by_program(module, bits, seed):
 
 ROUNDED = [(bits, seed) for bits in (5, 6, 7, 8) for seed in range(8)]
 INWARD = {
-    "enumeration, low end": ("prunings.exhaustion", " * scale) - s,", " * scale),"),
+    "enumeration, low end": (
+        "prunings.exhaustion",
+        "_condition",
+        "math.ceil((goal - reach) * scale) - s",
+        "math.ceil((goal - reach) * scale)",
+    ),
     "enumeration, high end": (
         "prunings.exhaustion",
-        "math.floor((goal + reach)",
-        "-2 + math.floor((goal + reach)",
+        "_condition",
+        "math.floor((goal + reach) * scale)",
+        "-2 + math.floor((goal + reach) * scale)",
     ),
     "program, coefficients": (
         "prunings.mask_program",
+        "MaskProgram.add",
         "math.floor(sign * weight * scale)",
         "math.ceil(sign * weight * scale)",
     ),
     "program, reach": (
         "prunings.mask_program",
-        "math.floor((reach + sign * goal) * scale))",
-        "math.floor((reach + sign * goal) * scale) - 1)",
+        "MaskProgram.add",
+        "math.floor((reach + sign * goal) * scale)",
+        "math.floor((reach + sign * goal) * scale) - 1",
     ),
 }
 
@@ -361,8 +391,8 @@ def test_rounding_is_outward(monkeypatch):
 
 @pytest.mark.parametrize("name", INWARD)
 def test_rounding_inward_is_noticed(name, monkeypatch):
-    module, old, new = INWARD[name]
-    copy = plain_python(monkeypatch, f"subsetsum_nets.theory.{module}", old, new)
+    module, *mistake = INWARD[name]
+    copy = plain_python(monkeypatch, f"subsetsum_nets.theory.{module}", *mistake)
     check = excluded_by_enumeration if module == "prunings.exhaustion" else excluded_by_program
     assert any(check(copy, *one) for one in ROUNDED)
 
@@ -386,7 +416,20 @@ def test_planted_mistakes_in_the_program_are_noticed(name, monkeypatch):
 
 
 DECISION = {
-    "served without proof": ("if bound is not None:", "bound = bound or epsilon\n        if True:"),
+    "served without proof": (
+        "decide_by_points",
+        (
+            "if masks is None and (not excludes_all(first, second, member, epsilon, probes)): ...\n"
+            "...\n"
+            "if bound is not None:\n"
+            "    return PruningDecision(PruningStatus.SERVED, masks, bound)"
+        ),
+        (
+            "bound = bound or epsilon\n"
+            "if True:\n"
+            "    return PruningDecision(PruningStatus.SERVED, masks, bound)"
+        ),
+    ),
 }
 
 
@@ -399,9 +442,17 @@ def test_planted_mistakes_in_the_search_are_noticed(name, monkeypatch):
 
 
 SCALAR = {
-    "both signs from the same units": ("np.flatnonzero(sign * first > 0)", "np.flatnonzero(first > 0)"),
-    "one sign is enough": ("for sign in (1.0, -1.0):", "for sign in (1.0,):"),
-    "sums of the second weights": ("_products(first[units], second[units])", "second[units]"),
+    "both signs from the same units": (
+        "decide_scalars",
+        "np.flatnonzero(sign * first > 0)",
+        "np.flatnonzero(first > 0)",
+    ),
+    "one sign is enough": ("decide_scalars", "(1.0, -1.0)", "(1.0,)"),
+    "sums of the second weights": (
+        "decide_scalars",
+        "_products(first[units], second[units])",
+        "second[units]",
+    ),
 }
 
 

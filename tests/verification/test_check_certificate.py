@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from planting import plain_python
+from support.planting import plain_python
 from verification.tiny_networks import (
     Case,
     exact_pair,
@@ -373,79 +373,131 @@ def test_broken_sparse_arrays_are_noticed_even_if_their_digest_is_certified(hone
 
 MUTANTS = [
     # the primitives
-    ("return -(-product >> BITS)", "return product >> BITS"),
-    ("else root + 1", "else root"),
-    ("numerator * ONE // denominator", "numerator * (ONE >> 30) // denominator << 30"),
+    ("up", "return -(-product >> BITS)", "return product >> BITS"),
+    ("root_up", "root if root * root == product else root + 1", "root if root * root == product else root"),
+    ("number", "numerator * ONE // denominator", "numerator * (ONE >> 30) // denominator << 30"),
     # effective weights
-    ("positive[j] = negative[j] = -w * ONE", "positive[j] = -w * ONE"),
-    ("positive[j] = negative[j] = -w * ONE", "positive[j] = negative[j] = w * ONE"),
-    ("if u > 0 or not first.relu", "if u > 0"),
-    ("if u < 0 or not first.relu", "if u < 0"),
-    ("if u > 0 or not first.relu", "if u < 0 or not first.relu"),
-    ("(second.bias[i] - layer.bias[i]) * ONE", "0"),
-    ("(second.bias[i] - layer.bias[i]) * ONE", "second.bias[i] * ONE"),
-    ("(max(first.bias[unit], 0) if first.relu else first.bias[unit])", "first.bias[unit]"),
-    ("(max(first.bias[unit], 0) if first.relu else first.bias[unit])", "max(first.bias[unit], 0)"),
-    ("(max(first.bias[unit], 0) if first.relu else first.bias[unit])", "0"),
-    ("[up(abs(e)) for e in positive]", "[up(e) for e in positive]"),
-    ("[up(abs(e)) for e in negative]", "[up(abs(e)) for e in positive]"),
-    # the recursion
-    ("above = [max(h + d, 0)", "above = [max(h, 0)"),
-    ("[max(d - lo, 0) if signed else 0", "[max(-lo, 0) if signed else 0"),
-    ("[max(d - lo, 0) if signed else 0", "[0"),
-    ("signed = index == 0 or not f[index - 1].relu", "signed = index == 0"),
-    ("signed = index == 0 or not f[index - 1].relu", "signed = True"),
-    ("-up(-sum(w * (low if w > 0 else high)[j] for j, w in row)) + bias", "0"),
-    ("(high if w > 0 else low)", "high"),
-    ("sum(max(p * a, n * b) for p, a, n, b in sides)", "sum(p * a for p, a, n, b in sides)"),
-    ("sum(max(p * a, n * b) for p, a, n, b in sides)", "sum(n * b for p, a, n, b in sides)"),
-    ("sum(max(p * a, n * b) for p, a, n, b in sides)", "max(max(p * a, n * b) for p, a, n, b in sides)"),
-    ("sum(max(p * a, n * b) for p, a, n, b in sides)", "sum(p * a + n * b for p, a, n, b in sides)"),
-    ("abs(w) * before[j]", "w * before[j]"),
-    ("up(sum(abs(w) * before[j] for j, w in row) + fresh)", "up(fresh)"),
-    ("for j, w in row) + fresh) + constant", "for j, w in row) + fresh)"),
-    ("for j, w in row) + fresh) + constant", "for j, w in row)) + constant"),
-    ("max(most + deviation, 0))", "max(most, 0))"),
-    ("least, most = max(least, 0), max(most, 0)", "pass"),
-    ("min(deviation, max(most + deviation, 0))", "deviation"),
-    ("            if layer.relu:  #", "            if True:  #"),
-    # the ball
-    ("if index == 0 and ball", "if ball and layer.inputs == len(ball[0])"),
-    ("if index == 0 and ball", "if index == 9 and ball"),
-    ("min(most, bias + up(middle + reach))", "min(most, bias + up(reach))"),
-    ("max(least, bias - up(reach - middle))", "max(least, bias - up(reach))"),
-    ("root_up(sum(w * w for _, w in row))", "max([abs(w) for _, w in row], default=0)"),
-    ("root_up(sum(e * e for e in counted))", "max(counted)"),
-    ("p if a else 0, n if b else 0", "p, 0"),
+    ("layer_errors", "positive[j] = negative[j] = -w * ONE", "positive[j] = -w * ONE"),
+    ("layer_errors", "positive[j] = negative[j] = -w * ONE", "positive[j] = negative[j] = w * ONE"),
+    ("layer_errors", "u > 0 or not first.relu", "u > 0"),
+    ("layer_errors", "u < 0 or not first.relu", "u < 0"),
+    ("layer_errors", "u > 0 or not first.relu", "u < 0 or not first.relu"),
+    ("layer_errors", "(second.bias[i] - layer.bias[i]) * ONE", "0"),
+    ("layer_errors", "(second.bias[i] - layer.bias[i]) * ONE", "second.bias[i] * ONE"),
+    ("layer_errors", "max(first.bias[unit], 0) if first.relu else first.bias[unit]", "first.bias[unit]"),
     (
-        "for e, c in zip(counted, center, strict=True)) + reach",
-        "for e, c in zip(counted, center, strict=True))",
+        "layer_errors",
+        "max(first.bias[unit], 0) if first.relu else first.bias[unit]",
+        "max(first.bias[unit], 0)",
+    ),
+    ("layer_errors", "max(first.bias[unit], 0) if first.relu else first.bias[unit]", "0"),
+    (
+        "layer_errors",
+        "([up(abs(e)) for e in positive], [up(abs(e)) for e in negative], up(abs(constant)))",
+        "([up(e) for e in positive], [up(abs(e)) for e in negative], up(abs(constant)))",
     ),
     (
+        "layer_errors",
+        "([up(abs(e)) for e in positive], [up(abs(e)) for e in negative], up(abs(constant)))",
+        "([up(abs(e)) for e in positive], [up(abs(e)) for e in positive], up(abs(constant)))",
+    ),
+    # the recursion
+    (
+        "deviations",
+        "[max(h + d, 0) for h, d in zip(high, before, strict=True)]",
+        "[max(h, 0) for h, d in zip(high, before, strict=True)]",
+    ),
+    ("deviations", "max(d - lo, 0)", "max(-lo, 0)"),
+    ("deviations", "max(d - lo, 0) if signed else 0", "0"),
+    ("deviations", "signed = index == 0 or not f[index - 1].relu", "signed = index == 0"),
+    ("deviations", "signed = index == 0 or not f[index - 1].relu", "signed = True"),
+    ("deviations", "-up(-sum(w * (low if w > 0 else high)[j] for j, w in row)) + bias", "0"),
+    (
+        "deviations",
+        "up(sum(w * (high if w > 0 else low)[j] for j, w in row))",
+        "up(sum(w * high[j] for j, w in row))",
+    ),
+    ("deviations", "sum(max(p * a, n * b) for p, a, n, b in sides)", "sum(p * a for p, a, n, b in sides)"),
+    ("deviations", "sum(max(p * a, n * b) for p, a, n, b in sides)", "sum(n * b for p, a, n, b in sides)"),
+    (
+        "deviations",
+        "sum(max(p * a, n * b) for p, a, n, b in sides)",
+        "max(max(p * a, n * b) for p, a, n, b in sides)",
+    ),
+    (
+        "deviations",
+        "sum(max(p * a, n * b) for p, a, n, b in sides)",
+        "sum(p * a + n * b for p, a, n, b in sides)",
+    ),
+    ("deviations", "abs(w) * before[j]", "w * before[j]"),
+    ("deviations", "up(sum(abs(w) * before[j] for j, w in row) + fresh)", "up(fresh)"),
+    (
+        "deviations",
+        "up(sum(abs(w) * before[j] for j, w in row) + fresh) + constant",
+        "up(sum(abs(w) * before[j] for j, w in row) + fresh)",
+    ),
+    (
+        "deviations",
+        "sum(abs(w) * before[j] for j, w in row) + fresh",
+        "sum(abs(w) * before[j] for j, w in row)",
+    ),
+    ("deviations", "min(deviation, max(most + deviation, 0))", "min(deviation, max(most, 0))"),
+    ("deviations", "least, most = max(least, 0), max(most, 0)", "pass"),
+    ("deviations", "min(deviation, max(most + deviation, 0))", "deviation"),
+    ("deviations", "layer.relu", "True"),
+    # the ball
+    (
+        "deviations",
+        (
+            "for row, bias, (positive, negative, constant) in zip(layer.rows, layer.bias, errors, "
+            "strict=True): ...\n"
+            "...\n"
+            "index == 0 and ball"
+        ),
+        "ball and layer.inputs == len(ball[0])",
+    ),
+    ("deviations", "index == 0 and ball", "index == 9 and ball"),
+    ("deviations", "min(most, bias + up(middle + reach))", "min(most, bias + up(reach))"),
+    ("deviations", "max(least, bias - up(reach - middle))", "max(least, bias - up(reach))"),
+    ("deviations", "root_up(sum(w * w for _, w in row))", "max([abs(w) for _, w in row], default=0)"),
+    ("deviations", "root_up(sum(e * e for e in counted))", "max(counted)"),
+    ("deviations", "max(p if a else 0, n if b else 0)", "max(p, 0)"),
+    (
+        "deviations",
+        "sum(e * abs(c) for e, c in zip(counted, center, strict=True)) + reach",
+        "sum(e * abs(c) for e, c in zip(counted, center, strict=True))",
+    ),
+    (
+        "deviations",
         "fresh = min(fresh, sum(e * abs(c) for e, c in zip(counted, center, strict=True)) + reach)",
         "fresh = reach",
     ),
-    ("[c - radius for c in center], [c +", "[c for c in center], [c +"),
+    ("read_domain", "c - radius", "c"),
     # norms, the witness, the claims
-    ('"linf": max(vector)', '"linf": sum(vector)'),
-    ('"l1": sum(vector)', '"l1": max(vector)'),
-    ('{"l2": root(sum(v * v for v in vector))', '{"l2": max(vector)'),
-    ("(bias << BITS * depth)", "bias"),
-    ("[max(v, 0) for v in x] if layer.relu else x", "x"),
-    ("inside and sum((v - c) ** 2", "inside or sum((v - c) ** 2"),
+    ("norm", "max(vector)", "sum(vector)"),
+    ("norm", "sum(vector)", "max(vector)"),
+    ("norm", "root(sum(v * v for v in vector))", "max(vector)"),
+    ("exact_value", "bias << BITS * depth", "bias"),
+    ("exact_value", "[max(v, 0) for v in x] if layer.relu else x", "x"),
     (
+        "check_witness",
+        "inside and sum((v - c) ** 2 for v, c in zip(x, ball[0], strict=True)) <= ball[1] ** 2",
+        "inside or sum((v - c) ** 2 for v, c in zip(x, ball[0], strict=True)) <= ball[1] ** 2",
+    ),
+    (
+        "check_witness",
         "inside = inside and sum((v - c) ** 2 for v, c in zip(x, ball[0], strict=True)) <= ball[1] ** 2",
         "pass",
     ),
-    ("all(low <= v <= high for low", "all(low <= v for low"),
-    ("abs((a << finer) - b)", "abs(a << finer)"),
-    ("need(reached >= attack", "need(reached > 0"),
-    ('page["norm"], root_up)', '"linf", root_up)'),
-    ('need(exact <= number(page["bound"])', 'need(exact <= 2 * number(page["bound"])'),
-    ('need(page["bound"] < math.inf', "need(True"),
-    ("need(digest.hexdigest() == stated", "need(True"),
-    ("need(not edited", "need(True"),
-    ('page["verified"] is (page["bound"] <= page["epsilon"])', "True"),
+    ("check_witness", "low <= v <= high", "low <= v"),
+    ("check_witness", "abs((a << finer) - b)", "abs(a << finer)"),
+    ("check_witness", "reached >= attack", "reached > 0"),
+    ("check", 'page["norm"]', '"linf"'),
+    ("check", 'number(page["bound"])', '2 * number(page["bound"])'),
+    ("check", 'page["bound"] < math.inf', "True"),
+    ("read_network", "digest.hexdigest() == stated", "True"),
+    ("read_certificate", "not edited", "True"),
+    ("check", 'page["verified"] is (page["bound"] <= page["epsilon"])', "True"),
 ]
 
 
@@ -458,9 +510,9 @@ def test_the_checks_pass_on_an_unchanged_copy(monkeypatch, examples, honest, in_
     everything(plain_python(monkeypatch, NAME), examples, honest, in_ball)
 
 
-@pytest.mark.parametrize(("formula", "broken"), MUTANTS)
-def test_planted_mistakes_are_noticed(monkeypatch, examples, honest, in_ball, formula, broken):
-    checker = plain_python(monkeypatch, NAME, formula, broken)
+@pytest.mark.parametrize(("where", "formula", "broken"), MUTANTS)
+def test_planted_mistakes_are_noticed(monkeypatch, examples, honest, in_ball, where, formula, broken):
+    checker = plain_python(monkeypatch, NAME, where, formula, broken)
     with pytest.raises((AssertionError, checker.RefusedError)):
         everything(checker, examples, honest, in_ball)
 

@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from by_definition import unrolled
-from verification.test_verification_mutants import plant
+from support.planting import plant
 from verification.tiny_images import (
     check_sound,
     check_tight,
@@ -157,8 +157,8 @@ def traps():
 
 MUTANTS = [
     # the check that must catch it, function, formula, broken formula
-    (primitives, ConvolutionMatrix.convolve, "@ self.kernel[place]", "@ self.kernel[::-1][place]"),
-    (primitives, ConvolutionMatrix.convolve, "@ self.kernel[place]", "@ self.kernel[:, ::-1][place]"),
+    (primitives, ConvolutionMatrix.convolve, "self.kernel[place]", "self.kernel[::-1][place]"),
+    (primitives, ConvolutionMatrix.convolve, "self.kernel[place]", "self.kernel[:, ::-1][place]"),
     (
         primitives,
         ConvolutionMatrix.convolve,
@@ -166,18 +166,38 @@ MUTANTS = [
         "images[:, *source][..., :1] @ self.kernel[place][:1]",
     ),
     (primitives, ConvolutionMatrix.offsets, "max(0, centre - size + 1)", "max(1, centre - size + 1)"),
-    (primitives, ConvolutionMatrix.__init__, "(rows - 1) // 2", "rows // 2"),
-    (primitives, ConvolutionMatrix.__init__, "(columns - 1) // 2", "columns // 2"),
-    (primitives, ConvolutionMatrix.T.fget, "[::-1, ::-1]", "[::-1]"),
+    (
+        primitives,
+        ConvolutionMatrix.__init__,
+        "((rows - 1) // 2, (columns - 1) // 2)",
+        "(rows // 2, (columns - 1) // 2)",
+    ),
+    (
+        primitives,
+        ConvolutionMatrix.__init__,
+        "((rows - 1) // 2, (columns - 1) // 2)",
+        "((rows - 1) // 2, columns // 2)",
+    ),
+    (primitives, ConvolutionMatrix.T.fget, "self.kernel[::-1, ::-1]", "self.kernel[::-1]"),
     (primitives, ConvolutionMatrix.T.fget, "rows - 1 - self.centre[0]", "(rows - 1) // 2"),
-    (primitives, ConvolutionMatrix.tocsr, "np.tile(", "0.5 * np.tile("),
+    (
+        primitives,
+        ConvolutionMatrix.tocsr,
+        "np.tile(self.kernel[place][channels_in, channels_out], to.size)",
+        "0.5 * np.tile(self.kernel[place][channels_in, channels_out], to.size)",
+    ),
     (
         primitives,
         midrad.row_norms_up,
-        "np.square(scaled.kernel)) @ ones",
-        "np.square(scaled.kernel)) @ ones / 2",
+        "scaled.with_kernel(np.square(scaled.kernel)) @ ones",
+        "scaled.with_kernel(np.square(scaled.kernel)) @ ones / 2",
     ),
-    (primitives, midrad.product_up, "np.float64) > 0.0", "np.float64) > 1e9"),
+    (
+        primitives,
+        midrad.product_up,
+        "_pattern(a) @ (b != 0.0).astype(np.float64) > 0.0",
+        "_pattern(a) @ (b != 0.0).astype(np.float64) > 1e9",
+    ),
     (primitives, midrad.terms, "weight.row_terms", "0"),
     (operator_norms, ConvolutionMidRad.magnitude, "self.kernel.magnitude()", "np.abs(self.kernel.mid)"),
     (
@@ -188,22 +208,82 @@ MUTANTS = [
     ),
     (operator_norms, convolution_norm_up, "centre + simple_bound(matrix.rad)", "centre"),
     (operator_norms, spectral.simple_bound, "min(frobenius, float(hoelder))", "frobenius / 2"),
-    (operator_norms, spectral.simple_bound, "np.sqrt(columns)", "0.0 * columns"),
+    (
+        operator_norms,
+        spectral.simple_bound,
+        "times_up(inflate(np.sqrt(rows), 1), inflate(np.sqrt(columns), 1))",
+        "times_up(inflate(np.sqrt(rows), 1), inflate(0.0 * columns, 1))",
+    ),
     (operator_norms, convolution_norms._grid_bound, "np.sqrt(square)", "np.sqrt(square / 2)"),
     (operator_norms, convolution_norms._grid_bound, "unscaled_up(np.array(bound), exponent)", "bound"),
     (operator_norms, convolution_norms._offsets_bound, "sum_up(norms)", "norms.max()"),
-    (operator_norms, convolution_norms._hoelder, "np.sqrt(per_input)", "0.0 * per_input"),
-    (operator_norms, convolution_norms.autocorrelation, "total[place] +=", "total[place] ="),
-    (tight, convolutions.composed, "(r2, s2, c_out, r1, s1, c_in)", "(r2, s2, c_out, r1, s1, c_in)[::-1]"),
-    (tight, convolutions.composed, "first.centre[0] + second.centre[0]", "max(r1, r2) // 2"),
+    (
+        operator_norms,
+        convolution_norms._hoelder,
+        "times_up(inflate(np.sqrt(per_output), 1), inflate(np.sqrt(per_input), 1))",
+        "times_up(inflate(np.sqrt(per_output), 1), inflate(0.0 * per_input, 1))",
+    ),
+    (
+        operator_norms,
+        convolution_norms.autocorrelation,
+        "total[place] += factor[p, q] @ turned",
+        "total[place] = factor[p, q] @ turned",
+    ),
+    (
+        tight,
+        convolutions.composed,
+        "part.reshape(r2, s2, c_out, r1, s1, c_in)",
+        "part.reshape(r2, s2, c_out, r1, s1, c_in)[::-1]",
+    ),
+    (
+        tight,
+        convolutions.composed,
+        (
+            "(r1, s1, c_in, hidden), (r2, s2, _, c_out) = first.kernel.shape, second.kernel.shape\n"
+            "...\n"
+            "first.centre[0] + second.centre[0]"
+        ),
+        "max(r1, r2) // 2",
+    ),
     (tight, convolutions.composed, "values[:, start : start + count]", "values[:, :count]"),
-    (tight, convolutions._aligned, "[*margins, ", "[*(margin[::-1] for margin in margins), "),
-    (tight, convolutions._aligned, "return a, b", "return a, a"),
+    (
+        tight,
+        convolutions._aligned,
+        "[*margins, (0, 0), (0, 0)]",
+        "[*(margin[::-1] for margin in margins), (0, 0), (0, 0)]",
+    ),
+    (
+        tight,
+        convolutions._aligned,
+        "if a.mid.kernel.shape == b.mid.kernel.shape and a.mid.centre == b.mid.centre:\n    return a, b",
+        "if a.mid.kernel.shape == b.mid.kernel.shape and a.mid.centre == b.mid.centre:\n    return a, a",
+    ),
     (tight, convolutions.larger_products_up, "range(a.kernel.shape[2])", "range(1)"),
-    (tight, convolutions.larger_products_up, "a.kernel[place][channel]", "b.kernel[place][channel]"),
+    (
+        tight,
+        convolutions.larger_products_up,
+        (
+            "np.maximum(times_up(left[source][..., channel, np.newaxis], a.kernel[place][channel]), "
+            "times_up(right[source][..., channel, np.newaxis], b.kernel[place][channel]))"
+        ),
+        (
+            "np.maximum(times_up(left[source][..., channel, np.newaxis], b.kernel[place][channel]), "
+            "times_up(right[source][..., channel, np.newaxis], b.kernel[place][channel]))"
+        ),
+    ),
     (tight, convolutions.larger_products_up, "a.offsets()", "list(a.offsets())[1:]"),
-    (trapped, convolutions.larger_products_up, "times_up(right[source]", "times_up(left[source]"),
-    (trapped, convolutions.channels_where, "np.any(", "np.all("),
+    (
+        trapped,
+        convolutions.larger_products_up,
+        "left, right = (values.reshape(*a.image, -1) for values in (x, y))\n...\nright[source]",
+        "left[source]",
+    ),
+    (
+        trapped,
+        convolutions.channels_where,
+        "np.any(_by_channel(matrix, inputs), axis=0)",
+        "np.all(_by_channel(matrix, inputs), axis=0)",
+    ),
     (
         trapped,
         differential._counted,
@@ -217,12 +297,26 @@ MUTANTS = [
         "np.maximum(positive, 0.0 * negative)",
     ),
     (trapped, convolutions.seen_entries, "entries(matrix) * seen", "entries(matrix) * ~seen"),
-    (trapped, ConvolutionMidRad.columns, "self.mid.kernel[", "0.5 * self.mid.kernel["),
-    (trapped, norms._visible, ".beside(error.negative.columns(may_be_negative))", ""),
+    (
+        trapped,
+        ConvolutionMidRad.columns,
+        "self.mid.kernel[:, :, channels]",
+        "0.5 * self.mid.kernel[:, :, channels]",
+    ),
+    (
+        trapped,
+        norms._visible,
+        "error.positive.columns(may_be_positive).beside(error.negative.columns(may_be_negative))",
+        "error.positive.columns(may_be_positive)",
+    ),
     (
         trapped,
         effective._convolutions,
-        "affine(second.weight, MidRad.point(np.maximum(first.offset, 0.0)))",
+        (
+            "positive, negative = composed(before, after, hstack(_halves(before.rows)).tocsr())\n"
+            "...\n"
+            "affine(second.weight, MidRad.point(np.maximum(first.offset, 0.0)))"
+        ),
         (
             "MidRad.point(np.tile(np.maximum(first.offset, 0.0)[: len(before.rows)] @ "
             "after.kernel.sum((0, 1)), first.d_out // len(before.rows)))"

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planting import plain_python
-from verification.test_verification_mutants import plant
+from support.planting import plain_python, plant
 from verification.tiny_groups import (
     BY_LAYERS,
     DOMAINS,
@@ -239,20 +238,40 @@ def inexact_pair():
 MUTANTS = [
     (effective._relu, "-(-negative).relu()", "-negative.relu()"),
     (effective._relu, "-(-negative).relu()", "(-negative).relu()"),
-    (effective._relu, "positive.relu()", "positive"),
-    (effective._relu, "constant.relu()]", "constant]"),
+    (
+        effective._relu,
+        "[positive.relu(), -(-negative).relu(), constant.relu()]",
+        "[positive, -(-negative).relu(), constant.relu()]",
+    ),
+    (
+        effective._relu,
+        "[positive.relu(), -(-negative).relu(), constant.relu()]",
+        "[positive.relu(), -(-negative).relu(), constant]",
+    ),
     (effective._relu, "_halves(constant)[0]", "constant"),
     (effective._matrices, "constant.plus(layer.offset[:, np.newaxis])", "constant"),
-    (effective._matrices, "first.offset[:, np.newaxis]", "0.0 * first.offset[:, np.newaxis]"),
-    (effective._matrices, "TwoSlope(parts[0], parts[-2]", "TwoSlope(parts[0], parts[0]"),
+    (
+        effective._matrices,
+        "[first.weight, first.offset[:, np.newaxis]]",
+        "[first.weight, 0.0 * first.offset[:, np.newaxis]]",
+    ),
+    (effective._matrices, "parts[-2]", "parts[0]"),
     (effective._times, "affine(weight, part)", "MidRad.point(weight @ part.mid)"),
     (effective._times, "affine(weight, part)", "MidRad(weight @ part.mid, 0.1 * abs(weight) @ part.rad)"),
-    (MidRad.relu, "self.rad, mixed.rad", "0.0 * self.rad, mixed.rad"),
-    (MidRad.relu, "np.maximum(high, 0.0)", "np.maximum(low, 0.0)"),
+    (
+        MidRad.relu,
+        "np.where(low >= 0.0, self.rad, mixed.rad)",
+        "np.where(low >= 0.0, 0.0 * self.rad, mixed.rad)",
+    ),
+    (MidRad.relu, "low, high = self.bounds()\n...\nnp.maximum(high, 0.0)", "np.maximum(low, 0.0)"),
     (MidRad.relu, "np.where(low >= 0.0, self.mid, mixed.mid)", "self.mid"),
     (groups_module._first_bend, "inputs + used[:, -1] > 1", "inputs > 1"),
     (groups_module._first_bend, "inputs + used[:, -1] > 1", "used[:, -1] > 1"),
-    (groups_module._signs, "up @ below + down @ above", "up @ below"),
+    (
+        groups_module._signs,
+        "(up @ above + down @ below, up @ below + down @ above)",
+        "(up @ above + down @ below, up @ below)",
+    ),
     (groups_module._signs, "(bias > 0.0, bias < 0.0)", "(bias > 0.0, bias > 0.0)"),
     (groups_module._first_bend, "not group.nonnegative", "False"),
     (layer_groups, "start > 0 and relu_after[start - 1]", "start > 0"),
@@ -268,19 +287,23 @@ def test_every_mutant_is_caught(monkeypatch, function, formula, broken):
 
 
 REPLAY_MUTANTS = [
-    ("if len(inputs) > 1 and", "if False and"),
-    ("-value if column in minus else value", "value"),
-    ("if r > 0}", "if r}"),
-    ("if r and not (nonnegative and c in minus)", "if r and c not in minus"),
-    ("total[one] = bias << finer - bias_scale", "total[one] = 0"),
-    ("(number << shift for", "(number for"),
-    ("total[column] += weight", "total[column] = weight"),
+    ("_relu", "len(inputs) > 1", "False"),
+    ("_relu", "-value if column in minus else value", "value"),
+    (
+        "_relu",
+        "{c: row[c] for c, r in entries.items() if r > 0}",
+        "{c: row[c] for c, r in entries.items() if r}",
+    ),
+    ("_relu", "not (nonnegative and c in minus)", "c not in minus"),
+    ("_through", "total[one] = bias << finer - bias_scale", "total[one] = 0"),
+    ("_through", "number << shift", "number"),
+    ("_through", "total[column] += weight * value", "total[column] = weight * value"),
 ]
 
 
-@pytest.mark.parametrize(("formula", "broken"), REPLAY_MUTANTS, ids=range(len(REPLAY_MUTANTS)))
-def test_every_mutant_of_the_replay_is_caught(monkeypatch, formula, broken):
-    mutant = plain_python(monkeypatch, "subsetsum_nets.verification.replay.layers", formula, broken)
+@pytest.mark.parametrize(("where", "formula", "broken"), REPLAY_MUTANTS, ids=range(len(REPLAY_MUTANTS)))
+def test_every_mutant_of_the_replay_is_caught(monkeypatch, where, formula, broken):
+    mutant = plain_python(monkeypatch, "subsetsum_nets.verification.replay.layers", where, formula, broken)
     with pytest.raises((AssertionError, UnsupportedStructureError, pytest.fail.Exception)):
         all_checks(mutant.exact_effective_layers)
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
-from verification.test_verification_mutants import plant
+from support.planting import plant
 from verification.tiny_networks import NORMS, exact_pair, exact_sizes, power, random_pair
 from verification.true_sup import true_sup
 
@@ -193,41 +193,118 @@ def test_the_checks_pass_as_things_are():
 
 MUTANTS = [
     (certified_lp.Program._residual, "-np.concatenate([free, signed])", "np.concatenate([free, signed])"),
-    (certified_lp.Program._residual, "*products_up(free, rhs.mid),", ""),
-    (certified_lp.Program._residual, "*times_up(np.abs(free), rhs.rad),", ""),
-    (certified_lp.Program._residual, "*products_up(signed, self.inequalities.upper),", ""),
+    (
+        certified_lp.Program._residual,
+        (
+            "[*products_up(free, rhs.mid), *times_up(np.abs(free), rhs.rad), *products_up(signed, "
+            "self.inequalities.upper)]"
+        ),
+        "[*times_up(np.abs(free), rhs.rad), *products_up(signed, self.inequalities.upper)]",
+    ),
+    (
+        certified_lp.Program._residual,
+        (
+            "[*products_up(free, rhs.mid), *times_up(np.abs(free), rhs.rad), *products_up(signed, "
+            "self.inequalities.upper)]"
+        ),
+        "[*products_up(free, rhs.mid), *products_up(signed, self.inequalities.upper)]",
+    ),
+    (
+        certified_lp.Program._residual,
+        (
+            "[*products_up(free, rhs.mid), *times_up(np.abs(free), rhs.rad), *products_up(signed, "
+            "self.inequalities.upper)]"
+        ),
+        "[*products_up(free, rhs.mid), *times_up(np.abs(free), rhs.rad)]",
+    ),
     (certified_lp.products_up, "2.0 * rounding_error(product, 1)", "0.0"),
-    (certified_lp.products_up, "(2.0 * TINY)", "0.0"),
+    (certified_lp.products_up, "2.0 * TINY", "0.0"),
     (certified_lp._box_terms_up, "products_up(residual.mid, box.low)", "products_up(residual.mid, box.high)"),
     (certified_lp._box_terms_up, "np.nextafter(ends + spread, np.inf)", "-ends"),
     (certified_lp.total_up, "total + slack", "total - slack"),
     (certified_lp.ball_support_up, "middle.rad + reach", "middle.rad + 0.5 * reach"),
-    (certified_lp.ball_support_up, ".bounds()[1]", ".bounds()[0]"),
-    (certified_lp.Program.proven_empty, "[0] < 0.0", "[0] < 0.25"),
-    (model_file.chord_up, "np.maximum(slope * -low", "0.5 * np.maximum(slope * -low"),
+    (
+        certified_lp.ball_support_up,
+        "MidRad(middle.mid, inflate(middle.rad + reach, 1)).bounds()[1]",
+        "MidRad(middle.mid, inflate(middle.rad + reach, 1)).bounds()[0]",
+    ),
+    (
+        certified_lp.Program.proven_empty,
+        "self.bound_up(np.zeros(self.box.low.size), proposal)[0] < 0.0",
+        "self.bound_up(np.zeros(self.box.low.size), proposal)[0] < 0.25",
+    ),
+    (
+        model_file.chord_up,
+        "np.maximum(slope * -low, (1.0 - slope) * high)",
+        "0.5 * np.maximum(slope * -low, (1.0 - slope) * high)",
+    ),
     (model_file.chord_up, "inflate(np.maximum(ends, 0.0) + TINY, 4)", "ends * (1 - 2.0**-50)"),
-    (model_file.Units.tighten, "np.maximum(high[self.pre], 0.0)", "np.maximum(0.5 * high[self.pre], 0.0)"),
-    (model_file.NegativeParts.tighten, "np.minimum(low[self.value], 0.0)", "low[self.value] * 0.5"),
+    (
+        model_file.Units.tighten,
+        "cut(low, high, self.post, np.maximum(low[self.pre], 0.0), np.maximum(high[self.pre], 0.0))",
+        ("cut(low, high, self.post, np.maximum(low[self.pre], 0.0), np.maximum(0.5 * high[self.pre], 0.0))"),
+    ),
+    (
+        model_file.NegativeParts.tighten,
+        (
+            "cut(low, high, self.negative, np.minimum(low[self.value], 0.0), "
+            "np.minimum(high[self.value], 0.0))"
+        ),
+        "cut(low, high, self.negative, low[self.value] * 0.5, np.minimum(high[self.value], 0.0))",
+    ),
     (model_file.Pairs.tighten, "np.minimum(low[self.d], 0.0)", "0.0 * low[self.d]"),
     (model_file.Pairs.tighten, "np.maximum(high[self.d], 0.0)", "0.0 * high[self.d]"),
-    (model_file.PairModel.inequalities, "np.where(y_on, 1.0,", "np.where(z_off, 1.0,"),
-    (model_file.PairModel.inequalities, "np.where(y_on | y_off, 0.0, most)", "0.0 * most"),
-    (model_file.PairModel.inequalities, "np.where(z_on | z_off, 0.0, least)", "0.0 * least"),
+    (
+        model_file.PairModel.inequalities,
+        (
+            "z_on, z_off = low[pair.z] >= 0.0, high[pair.z] <= 0.0\n"
+            "...\n"
+            "np.where(y_on, 1.0, np.where(y_off, 0.0, above))"
+        ),
+        "np.where(z_off, 1.0, np.where(y_off, 0.0, above))",
+    ),
+    (
+        model_file.PairModel.inequalities,
+        "above, most = chord_up(low[pair.d], high[pair.d])\n...\nnp.where(y_on | y_off, 0.0, most)",
+        "0.0 * most",
+    ),
+    (
+        model_file.PairModel.inequalities,
+        "above, most = chord_up(low[pair.d], high[pair.d])\n...\nnp.where(z_on | z_off, 0.0, least)",
+        "0.0 * least",
+    ),
     (model_file._Builder.affine, "radius + product_up(matrix.rad, largest)", "radius"),
     (model_file._Builder.affine, "MidRad(offset.mid, radius)", "MidRad.point(offset.mid)"),
     (model_file._Builder.pair, "factor / new_scale", "1.0 / new_scale"),
-    (model_file._Builder.pair, "_scaled(error.bias, 1.0 / new_scale)", "_zeros(layer.d_out)"),
+    (
+        model_file._Builder.pair,
+        (
+            "for index, (layer, two_slope) in enumerate(zip(target.affine_layers, effective, "
+            "strict=True)): ...\n"
+            "...\n"
+            "_scaled(error.bias, 1.0 / new_scale)"
+        ),
+        "_zeros(layer.d_out)",
+    ),
     (model_file._Builder.pair, "error.negative.toarray()", "error.positive.toarray()"),
-    (output_norm.OutputNorm.linear, "== aim.output, aim.sign", "== 0, aim.sign"),
+    (output_norm.OutputNorm.linear, "np.arange(self.count) == aim.output", "np.arange(self.count) == 0"),
     (output_norm.OutputNorm.linear, "products[aim.output] = 1.0", "products[aim.output] = 0.0"),
     (output_norm.OutputNorm.aims, "(1.0, -1.0)", "(1.0,)"),
-    (output_norm.OutputNorm.scaled_up, "[1]) - 1", "[1]) - 2"),
+    (
+        output_norm.OutputNorm.scaled_up,
+        "int(np.frexp(self.scale)[1]) - 1",
+        "int(np.frexp(self.scale)[1]) - 2",
+    ),
     (output_norm.chord_of_magnitude_up, "np.maximum(*at_ends)", "np.minimum(*at_ends) / 2"),
-    (milp._Node.children, "(0.0, math.inf))", "(0.0, 0.0))"),
+    (milp._Node.children, "(0.0, math.inf)", "(0.0, 0.0)"),
     (milp._BranchAndBound._push, "self._settled = max(self._settled, node.bound)", "pass"),
     (milp._BranchAndBound.run, "-heap[0][0] if heap else 0.0", "0.0"),
-    (milp._BranchAndBound._bounded, "(0.0, math.inf) if aim.sign", "(-math.inf, 0.0) if aim.sign"),
-    (milp._BranchAndBound._tight_variable, "-ends[0], ends[1]", "-ends[0], 0.25 * ends[1]"),
+    (milp._BranchAndBound._bounded, "(0.0, math.inf)", "(-math.inf, 0.0)"),
+    (
+        milp._BranchAndBound._tight_variable,
+        "_cut_at(box, variable, -ends[0], ends[1])",
+        "_cut_at(box, variable, -ends[0], 0.25 * ends[1])",
+    ),
 ]
 
 

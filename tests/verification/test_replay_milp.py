@@ -8,7 +8,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from planting import plain_python
+from support.planting import plain_python
 from verification.test_milp import he_pair, single_kink
 from verification.tiny_networks import power, random_pair
 from verification.true_sup import true_sup
@@ -373,54 +373,180 @@ USERS = {
 MUTANTS = [
     (
         "replay.milp",
+        "_Replay.largest",
         "largest = max(largest, self._bound_of_leaf(part))",
         "largest = self._bound_of_leaf(part)",
     ),
-    ("replay.milp", "(0.0, math.inf) if cone.sign > 0", "(0.0, math.inf) if cone.sign < 0"),
-    ("replay.milp", "part.box, program) < 0", "part.box, program) < 1"),
-    ("replay.milp", "max(abs(end) - s * end", "min(abs(end) - s * end"),
-    ("replay.milp", "return bound + constant", "return bound"),
-    ("replay.milp", "Fraction(cone.sign * (j == cone.output))", "Fraction(j == cone.output)"),
-    ("replay.milp", "    own += sum(abs(", "    0 and sum(abs("),
-    ("replay.milp", "(1 + a * a - sum(", "(a * a - sum("),
-    ("replay.milp", "-ends[0], ends[1])", "-ends[0] / 2, ends[1] / 2)"),
-    ("replay.milp", "((-math.inf, 0.0), (0.0, math.inf)), strict", "((0.0, 0.0), (0.0, math.inf)), strict"),
+    ("replay.milp", "_Replay._within", "cone.sign > 0", "cone.sign < 0"),
     (
         "replay.milp",
-        "        high[node.ratio] = low[node.ratio] = at\n",
-        "        high[node.ratio] = at\n        low[node.ratio] = (at + 1) / 2\n",
+        "_Replay._proven_empty",
+        "self._model.bound(nothing, part.box, program) < 0",
+        "self._model.bound(nothing, part.box, program) < 1",
     ),
-    ("replay.milp", "return largest * self._model.scale", "return largest"),
-    ("replay.milp", "for sign in (1, -1)]", "for sign in (1, 1)]"),
-    ("replay.pair_model", "signed = np.maximum(signed, 0.0)", "pass"),
-    ("replay.pair_model", "            total.fixed += dot(y, step.offset)\n", ""),
+    (
+        "replay.milp",
+        "_Replay._linear",
+        "max(abs(end) - s * end for end in ends)",
+        "min(abs(end) - s * end for end in ends)",
+    ),
+    ("replay.milp", "_Replay._bound", "return bound + constant", "return bound"),
+    (
+        "replay.milp",
+        "_Replay._linear",
+        "Fraction(cone.sign * (j == cone.output))",
+        "Fraction(j == cone.output)",
+    ),
+    (
+        "replay.milp",
+        "_linear_in_cone",
+        "own += sum(abs((lows[j] + highs[j]) / (2 * a) - given[j]) for j in others)",
+        "0 and sum(abs((lows[j] + highs[j]) / (2 * a) - given[j]) for j in others)",
+    ),
+    (
+        "replay.milp",
+        "_linear_in_cone",
+        "1 + a * a - sum(lows[j] * highs[j] for j in others)",
+        "a * a - sum(lows[j] * highs[j] for j in others)",
+    ),
+    (
+        "replay.milp",
+        "_Replay._tightened_root",
+        "box.cut(np.array([variable]), -ends[0], ends[1])",
+        "box.cut(np.array([variable]), -ends[0] / 2, ends[1] / 2)",
+    ),
+    ("replay.milp", "_Replay._children", "(-math.inf, 0.0)", "(0.0, 0.0)"),
+    (
+        "replay.milp",
+        "_Replay._children",
+        "high[node.ratio] = low[node.ratio] = at",
+        "high[node.ratio] = at\nlow[node.ratio] = (at + 1) / 2",
+    ),
+    ("replay.milp", "_Replay.largest", "return largest * self._model.scale", "return largest"),
+    ("replay.milp", "_cones", "(1, -1)", "(1, 1)"),
+    ("replay.pair_model", "ExactPairModel._rows", "signed = np.maximum(signed, 0.0)", "pass"),
+    ("replay.pair_model", "ExactPairModel._rows", "total.fixed += dot(y, step.offset)", "pass"),
     (
         "replay.pair_model",
+        "ExactPairModel._rows",
         "total.add(step.inputs, -(step.matrix.T @ y))",
         "total.add(step.inputs, step.matrix.T @ y)",
     ),
-    ("replay.pair_model", "            total.add(post, -below)\n", ""),
-    ("replay.pair_model", "box.part(d), on, off, sign=-1)", "box.part(d), off, on, sign=-1)"),
-    ("replay.pair_model", "least, box.part(d), on, off, sign=-1)", "least, box.part(d), on, off)"),
-    ("replay.pair_model", "on, off = box.low[y_] >= 0.0", "on, off = box.low[y_] >= -9.0"),
-    ("replay.pair_model", "        total.fixed += Fraction(self._ball.radius) * norm\n", ""),
-    ("replay.pair_model", "total.fixed += dot(direction, ball_center", "0 and dot(direction, ball_center"),
-    ("replay.pair_model", "(error.negative, negative)]", "(error.positive, negative)]"),
-    ("replay.pair_model", "[(_shifted(layer.positive, last), difference)]", "[]"),
-    ("replay.pair_model", "_shifted(error.bias, -scale)", "zeros(error.bias.shape[0])"),
-    ("replay.pair_model", "last = scale", "last = 0"),
-    ("replay.pair_model", "return fixed + sum(", "return sum("),
-    ("replay.pair_model", "[(one, g), (-one, f)]", "[(one, g), (one, f)]"),
-    ("replay.steps", "np.minimum(low, 0.0))\n", "0.0 * low)\n"),
-    ("replay.steps", "np.maximum(high, 0.0))\n", "0.0 * high)\n"),
-    ("replay.steps", "np.maximum(box.high[self.pre], 0.0)", "np.maximum(box.high[self.pre] / 2, 0.0)"),
-    ("replay.steps", "np.minimum(box.low[self.value], 0.0)", "box.low[self.value] / 2"),
-    ("replay.steps", ".plus(point(self.offset))", ""),
-    ("replay.combinations", "(positive_part(x.low), positive_part(x.high))", "(x.low, x.high)"),
-    ("replay.combinations", "            weights = -multipliers\n", "            pass\n"),
-    ("replay.combinations", "        self.fixed += dot(multipliers, b)\n", ""),
-    ("replay.combinations", "minimum(b, by_zero), b)", "minimum(b, by_x), b)"),
-    ("replay.combinations", "            x = ExactRange(-x.high, -x.low)\n", ""),
+    ("replay.pair_model", "ExactPairModel._rows", "total.add(post, -below)", "pass"),
+    (
+        "replay.pair_model",
+        "ExactPairModel._rows",
+        "total.line(e, d, under, least, box.part(d), on, off, sign=-1)",
+        "total.line(e, d, under, least, box.part(d), off, on, sign=-1)",
+    ),
+    (
+        "replay.pair_model",
+        "ExactPairModel._rows",
+        "total.line(e, d, under, least, box.part(d), on, off, sign=-1)",
+        "total.line(e, d, under, least, box.part(d), on, off)",
+    ),
+    (
+        "replay.pair_model",
+        "ExactPairModel._rows",
+        (
+            'z, y_, d, e = (np.concatenate([getattr(p, name) for p in pairs]) for name in "zyde")\n'
+            "...\n"
+            "box.low[y_] >= 0.0"
+        ),
+        "box.low[y_] >= -9.0",
+    ),
+    (
+        "replay.pair_model",
+        "ExactPairModel._direction",
+        "total.fixed += Fraction(self._ball.radius) * norm",
+        "pass",
+    ),
+    (
+        "replay.pair_model",
+        "ExactPairModel._direction",
+        "total.fixed += dot(direction, ball_center(self._ball, self._dimension))",
+        "0 and dot(direction, ball_center(self._ball, self._dimension))",
+    ),
+    (
+        "replay.pair_model",
+        "ExactPairModel.compare_layers",
+        "(error.negative, negative)",
+        "(error.positive, negative)",
+    ),
+    (
+        "replay.pair_model",
+        "ExactPairModel.compare_layers",
+        "[(_shifted(layer.positive, last), difference)]",
+        "[]",
+    ),
+    (
+        "replay.pair_model",
+        "ExactPairModel.compare_layers",
+        "_shifted(error.bias, -scale)",
+        "zeros(error.bias.shape[0])",
+    ),
+    (
+        "replay.pair_model",
+        "ExactPairModel.compare_layers",
+        (
+            "blocks = [] if difference is None else [(_shifted(layer.positive, last), difference)]\n"
+            "...\n"
+            "last = scale"
+        ),
+        "last = 0",
+    ),
+    (
+        "replay.pair_model",
+        "ExactPairModel.bound",
+        "fixed + sum(largest.fractions(), Fraction(0))",
+        "sum(largest.fractions(), Fraction(0))",
+    ),
+    ("replay.pair_model", "ExactPairModel.compare_outputs", "[(one, g), (-one, f)]", "[(one, g), (one, f)]"),
+    (
+        "replay.steps",
+        "Pairs.tighten",
+        "np.where(box.low[self.z] >= 0.0, low, np.minimum(low, 0.0))",
+        "np.where(box.low[self.z] >= 0.0, low, 0.0 * low)",
+    ),
+    (
+        "replay.steps",
+        "Pairs.tighten",
+        "np.where(box.low[self.y] >= 0.0, high, np.maximum(high, 0.0))",
+        "np.where(box.low[self.y] >= 0.0, high, 0.0 * high)",
+    ),
+    (
+        "replay.steps",
+        "Units.tighten",
+        "np.maximum(box.high[self.pre], 0.0)",
+        "np.maximum(box.high[self.pre] / 2, 0.0)",
+    ),
+    (
+        "replay.steps",
+        "NegativeParts.tighten",
+        "np.minimum(box.low[self.value], 0.0)",
+        "box.low[self.value] / 2",
+    ),
+    (
+        "replay.steps",
+        "Definition.tighten",
+        "image(self.matrix, box.part(self.inputs)).plus(point(self.offset))",
+        "image(self.matrix, box.part(self.inputs))",
+    ),
+    (
+        "replay.combinations",
+        "Combination.line",
+        "(positive_part(x.low), positive_part(x.high))",
+        "(x.low, x.high)",
+    ),
+    ("replay.combinations", "Combination.line", "weights = -multipliers", "pass"),
+    ("replay.combinations", "Combination.line", "self.fixed += dot(multipliers, b)", "pass"),
+    (
+        "replay.combinations",
+        "Combination.line",
+        "b = where(on.tolist(), minimum(b, by_x), b)\n...\nminimum(b, by_zero)",
+        "minimum(b, by_x)",
+    ),
+    ("replay.combinations", "Combination.line", "x = ExactRange(-x.high, -x.low)", "pass"),
 ]
 
 
@@ -431,10 +557,10 @@ ALL = [
 ]
 
 
-@pytest.mark.parametrize(("name", "right", "wrong"), ALL)
-def test_every_mutant_is_caught(monkeypatch, name, right, wrong):
+@pytest.mark.parametrize(("name", "where", "right", "wrong"), ALL)
+def test_every_mutant_is_caught(monkeypatch, name, where, right, wrong):
     cases()  # searched and recorded without the mistake
-    mutant = plain_python(monkeypatch, f"subsetsum_nets.verification.{name}", right, wrong)
+    mutant = plain_python(monkeypatch, f"subsetsum_nets.verification.{name}", where, right, wrong)
     for user in USERS[name]:
         for public in vars(mutant):
             if not public.startswith("__") and public in vars(user):

@@ -99,21 +99,14 @@ class Rounding:
 
 
 class Windows:
-    """A subset of an allowed size that improves window by window; its error is exact at any time.
-
-    Attributes
-    ----------
-    chosen : bool array, shape (n,)
-    remaining : list of d integers
-        Target less sum, in units of the problem's image.
-
-    """
+    """A subset of an allowed size that improves window by window; its error is exact at any time."""
 
     def __init__(self, problem: SubsetSum, chosen: NDArray[np.bool_], rng: np.random.Generator) -> None:
         self.problem = problem
         self.rng = rng
         self.chosen = chosen.copy()
         total = problem.image.total(self.subset)
+        # Target less sum, in units of the image.
         self.remaining = [t - s for t, s in zip(problem.image.target, total, strict=True)]
 
     @property

@@ -30,30 +30,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Nonnegative:
-    """A problem over items ``step * items[j]``, non-negative and with gcd(items) = 1.
+    """A problem over items ``step * items[j]``, non-negative and with gcd(items) = 1."""
 
-    Attributes
-    ----------
-    items : list of int
-        In descending order.
-    step : int
-    targets : dict
-        What the chosen items are to add up to, in units of the image, by their number; {0: target} where the
-        number does not matter.
-    groups : list of lists of indices
-        The original items that stand behind each item.
-    plus : list of n bools
-        Whether taking the item that stands for an original one means to choose it (else: to leave it out).
-    weights : list of int
-        By how much taking an item changes the number of chosen items; only for the weighted form.
-
-    """
-
-    items: list[int]
+    items: list[int]  # in descending order
     step: int
+    # what the chosen items are to add up to, in units of the image, by their number; {0: target} where the
+    # number does not matter
     targets: dict[int, int]
-    groups: list[list[int]]
+    groups: list[list[int]]  # the original items that stand behind each item
+    # whether taking the item that stands for an original one means to choose it (else: to leave it out)
     plus: list[bool]
+    # by how much taking an item changes the number of chosen items; only for the weighted form
     weights: list[int]
 
     @cached_property

@@ -22,26 +22,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Plan:
-    """A table to be made.
-
-    Attributes
-    ----------
-    form : Nonnegative
-    kind : {"bits", "by size", "fewest"}
-    goal : Goal
-        The sizes and sums of the table.
-    needed : int
-        Bytes.
-    left_out : bool
-        Whether a table of the fewest items counts those left out.
-
-    """
+    """A table to be made."""
 
     form: Nonnegative
-    kind: str
-    goal: Goal
-    needed: int
-    left_out: bool = False
+    kind: str  # "bits", "by size" or "fewest"
+    goal: Goal  # the sizes and sums of the table
+    needed: int  # bytes
+    left_out: bool = False  # whether a table of the fewest items counts those left out
 
     @property
     def sized(self) -> bool:

@@ -27,13 +27,7 @@ _SPARE_BITS = 6  # a core of c items has 2^c subsets; so many times more than su
 class SumSearch:
     """One problem, its incumbent and the bound that needs no search.
 
-    Attributes
-    ----------
-    subset, units :
-        The incumbent, of an allowed number of items, and its error.
-    bound : int
-        No subset's error is below.
-
+    ``subset`` and ``units`` are the incumbent, of an allowed number of items, and its error.
     """
 
     def __init__(self, problem: SubsetSum, limits: Limits) -> None:

@@ -40,28 +40,13 @@ _CONTRADICTED = "the solver contradicted exact arithmetic; its claims were dropp
 
 @dataclass(frozen=True)
 class Claim:
-    """What a solver says about a model.
+    """What a solver says about a model."""
 
-    Attributes
-    ----------
-    outcome : {"complete", "infeasible", "stopped"}
-        Proven optimal; proven to have no solution; or anything else.
-    values : sequence of floats, or None
-        Of at least the binaries. May hold None.
-    bound : float or None
-        Lower bound on the objective.
-    note : str
-        What else there is to say.
-    stop : Stop
-        Why it was stopped.
-
-    """
-
-    outcome: Literal["complete", "infeasible", "stopped"]
-    values: Sequence[float | None] | None = None
-    bound: float | None = None
-    note: str = ""
-    stop: Stop = Stop.SEARCH_EXHAUSTED
+    outcome: Literal["complete", "infeasible", "stopped"]  # proven optimal or unsolvable, or anything else
+    values: Sequence[float | None] | None = None  # of at least the binaries; may hold None
+    bound: float | None = None  # lower bound on the objective
+    note: str = ""  # what else there is to say
+    stop: Stop = Stop.SEARCH_EXHAUSTED  # why it was stopped
 
 
 class FloatingSearch:

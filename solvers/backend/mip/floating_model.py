@@ -26,33 +26,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Tolerances:
-    """How far a solver may be off, in the numbers of its model.
+    """How far a solver may be off, in the numbers of its model."""
 
-    Attributes
-    ----------
-    bits : int
-        Items and target are scaled so that their absolute values add up to less than ``2^bits``.
-    feasibility : float
-        By which a row or a bound may be violated.
-    integrality : float
-        By which a binary variable may be off 0 or 1.
-    optimality : float
-        By which a reduced cost may have the wrong sign.
-    gap : float
-        By which a better solution may be ignored, and the digits that a reported bound is cut to.
-    rounding : float
-        Relative error of a coefficient or a value on its way through a text file.
-    smallest : float
-        Coefficients up to this may be dropped; they are dropped beforehand instead, and accounted for.
-
-    """
-
-    bits: int
-    feasibility: float
-    integrality: float
-    optimality: float
-    gap: float
-    rounding: float = 0.0
+    bits: int  # items and target are scaled so that their absolute values add up to less than ``2^bits``
+    feasibility: float  # by which a row or a bound may be violated
+    integrality: float  # by which a binary variable may be off 0 or 1
+    optimality: float  # by which a reduced cost may have the wrong sign
+    gap: float  # by which a better solution may be ignored, and the digits that a reported bound is cut to
+    rounding: float = 0.0  # relative error of a coefficient or a value on its way through a text file
+    # coefficients up to this may be dropped; they are dropped beforehand instead, and accounted for
     smallest: float = 1e-9
 
     def margin(self, n: int) -> Fraction:
@@ -64,23 +46,12 @@ class Tolerances:
 
 @dataclass(frozen=True)
 class Scaled:
-    """An image in float64.
+    """An image in float64."""
 
-    Attributes
-    ----------
-    items : float64 array, shape (n, d)
-    target : float64 array, shape (d,)
-    step : Fraction
-        Units of the image in 1.0 here.
-    lost : Fraction
-        The most that rounding changed any residual by.
-
-    """
-
-    items: NDArray[np.float64]
-    target: NDArray[np.float64]
-    step: Fraction
-    lost: Fraction
+    items: NDArray[np.float64]  # shape (n, d)
+    target: NDArray[np.float64]  # shape (d,)
+    step: Fraction  # units of the image in 1.0 here
+    lost: Fraction  # the most that rounding changed any residual by
 
 
 def scaled(image: IntegerImage, bits: int, smallest: float) -> Scaled:

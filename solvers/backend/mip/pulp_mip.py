@@ -68,16 +68,7 @@ _DUAL_BOUNDS: dict[str, Callable[[Any], float]] = {
 class PulpMip(Backend):
     """A MIP solver through PuLP: scalar and vector problems, any cardinality, all objectives, time limits.
 
-    Parameters
-    ----------
-    solver : str, optional
-        The solver's name in PuLP, in any case; CBC when left out.
-
-    Raises
-    ------
-    InvalidProblemError
-        If PuLP knows no solver of that name.
-
+    ``solver`` is its name in PuLP, in any case, CBC when left out; InvalidProblemError for an unknown one.
     """
 
     summary = "scalar and vector, any cardinality; all objectives, proven up to a floating-point resolution"

@@ -58,13 +58,7 @@ def exact_hits_refusal(problem: SubsetSum, limits: Limits) -> str | None:
 def exact_hits(problem: SubsetSum, limits: Limits) -> Iterator[list[int]]:
     """Yield every subset of an allowed cardinality whose sum is exactly the target, each once.
 
-    They come in the same order whatever the number of threads.
-
-    Raises
-    ------
-    OutOfTimeError
-        When the time limit is reached before all have been listed.
-
+    They come in the same order whatever the number of threads. OutOfTimeError when the time is up.
     """
     if simple_bound(problem) > 0:
         return
@@ -82,28 +76,15 @@ def _threads(limits: Limits) -> int:
 
 @dataclass
 class _Quarter:
-    """The subset sums of a quarter of the items, equal ones once.
+    """The subset sums of a quarter of the items, equal ones once."""
 
-    Attributes
-    ----------
-    places : the items' indices in the problem
-    vectors : their exact vectors
-    residues : int64 array, ascending
-    sizes : int64 array
-        The number of items of each; 0 where it does not matter.
-    members : list of lists
-        The masks behind each entry: subsets of one exact sum and, where it matters, one size.
-    totals : dict
-        The exact sums needed so far, by mask.
-
-    """
-
-    places: Sequence[int]
-    vectors: Sequence[Vector]
-    residues: Ints
-    sizes: Ints
+    places: Sequence[int]  # the items' indices in the problem
+    vectors: Sequence[Vector]  # their exact vectors
+    residues: Ints  # ascending
+    sizes: Ints  # the number of items of each; 0 where it does not matter
+    # the masks behind each entry: subsets of one exact sum and, where it matters, one size
     members: list[list[int]]
-    totals: dict[int, Vector]
+    totals: dict[int, Vector]  # the exact sums needed so far, by mask
 
     def total(self, mask: int) -> Vector:
         """Return the exact sum of a subset."""
@@ -236,14 +217,7 @@ class _Search:
         self.right = _Side(second.reflected(0), third.reflected(residue(self.target)))
 
     def joined(self) -> Iterator[Joined]:
-        """Yield the pairs of both sides with equal residues, in ascending windows of residues.
-
-        Raises
-        ------
-        OutOfTimeError
-            When the time limit is reached.
-
-        """
+        """Yield the pairs of both sides with equal residues, in ascending windows of residues."""
         from solvers.kernels.modular_join import join_windows
 
         pairs = max(self.left.pairs, self.right.pairs)

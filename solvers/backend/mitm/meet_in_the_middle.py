@@ -97,16 +97,7 @@ class _TooManyCandidatesError(Exception):
 
 
 class _Search:
-    """The half sums of one problem, and the searches over pairs of them.
-
-    Attributes
-    ----------
-    best : (list of int or None, int)
-        The nearest of all subsets that came up so far, and its error.
-    fewest : int
-        No acceptable subset has fewer items.
-
-    """
+    """The half sums of one problem, and the searches over pairs of them."""
 
     def __init__(self, problem: SubsetSum, limits: Limits, *, grouped: bool) -> None:
         self.problem = problem
@@ -116,8 +107,8 @@ class _Search:
         self.target = problem.image.target[0]
         self.grid = grid_of(problem.image)
         self.in_python = False
-        self.best: Seen = (None, 0)
-        self.fewest = problem.sizes[0]
+        self.best: Seen = (None, 0)  # the nearest of all that came up so far
+        self.fewest = problem.sizes[0]  # no acceptable subset has fewer items
 
     # -- building ------------------------------------------------------------------------------------
 
@@ -246,14 +237,12 @@ class _Search:
         return best
 
     def _nearest_on_grid(self, left: Sums, right: Sums, stop: int) -> tuple[int, int]:
-        target = int(self.grid.target[0])
-        if self.in_python:
-            return _nearest_pair_of_integers(left[0], right[0], target)
         from solvers.kernels.two_pointers import nearest_pair
 
+        search = getattr(nearest_pair, "py_func", nearest_pair) if self.in_python else nearest_pair
         # On a coarse grid a small distance proves nothing yet, so nothing but the nearest pair will do.
         stop = min(stop, _WORD) if not self.grid.shift else -1
-        i, j, _ = nearest_pair(left[0], right[0], target, stop)
+        i, j, _ = search(left[0], right[0], int(self.grid.target[0]), stop)
         return int(i), int(j)
 
     def _may_beat(self, units: int, best: int) -> bool:
@@ -391,11 +380,3 @@ def _clamped(bound: int) -> int:
 def _without(interval: tuple[int, int], part: tuple[int, int]) -> list[tuple[int, int]]:
     """Return what is left of an interval without a part of it, which may be empty (low > high)."""
     return [(interval[0], part[0] - 1), (part[1] + 1, interval[1])] if part[0] <= part[1] else [interval]
-
-
-def _nearest_pair_of_integers(left: NDArray[Any], right: NDArray[Any], target: int) -> tuple[int, int]:
-    """Do what the compiled ``nearest_pair`` does, in integers of any size."""
-    above = np.minimum(right.searchsorted(target - left), right.size - 1)
-    places = np.concatenate([np.maximum(above - 1, 0), above])  # next to the target, for each left sum
-    best = int(np.argmin(abs(np.tile(left, 2) + right[places] - target)))
-    return best % left.size, int(places[best])

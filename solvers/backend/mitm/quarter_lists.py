@@ -54,13 +54,7 @@ class _Quarter:
 class Half:
     """The sums of consecutive items of an instance, on the grid and exactly.
 
-    Parameters
-    ----------
-    grid_items : int64 array
-    items : the exact integers
-    most : int or None
-        The largest cardinality of interest; None when cardinality does not matter at all.
-
+    ``most`` is the largest cardinality of interest; None when cardinality does not matter at all.
     """
 
     def __init__(self, grid_items: Ints, items: Sequence[int], most: int | None) -> None:

@@ -57,7 +57,7 @@ class Halves:
     # -- building ------------------------------------------------------------------------------------
 
     def _sums(self, start: Ints, items: Ints) -> Ints:
-        from solvers.kernels.vector_sums import add_item
+        from solvers.kernels.half_sums import add_item
 
         sums = np.empty((1 << len(items), len(start)), np.int64)
         sums[0] = start

@@ -41,30 +41,15 @@ _MOST_PAIRS = 16  # of a served member and its neighbour, that Step 1 is checked
 
 @dataclass(frozen=True)
 class Cell:
-    """All that determines a cell's answer, but for members left open when the time is up.
+    """All that determines a cell's answer, but for members left open when the time is up."""
 
-    Attributes
-    ----------
-    dimension, epsilon, kind
-        Of the packing.
-    members : int or None
-        How many are drawn; None asks about all.
-    time_limit : float
-        Seconds a member.
-    seed : int
-        Of the experiment.
-    width, trial : int
-        Which network.
-
-    """
-
-    dimension: int
+    dimension: int  # of the packing
     epsilon: float
     kind: str
-    members: int | None
-    time_limit: float
-    seed: int
-    width: int
+    members: int | None  # how many are drawn; None asks about all
+    time_limit: float  # seconds a member
+    seed: int  # of the experiment
+    width: int  # which network
     trial: int
 
     @property
@@ -100,23 +85,13 @@ class Cell:
 
 @dataclass(frozen=True)
 class CellAnswer:
-    """How many of the members asked about are served, and what the first one drawn is.
-
-    Attributes
-    ----------
-    served, not_served, unknown : int
-    first : int
-        The status of the first member drawn: one independent trial of P(success).
-    pairs : int
-        Pairs on which Step 1 was checked.
-
-    """
+    """How many of the members asked about are served, and what the first one drawn is."""
 
     served: int
     not_served: int
     unknown: int
-    first: int
-    pairs: int
+    first: int  # the status of the first member drawn: one independent trial of P(success)
+    pairs: int  # pairs on which Step 1 was checked
 
     @property
     def asked(self) -> int:
@@ -127,13 +102,7 @@ class CellAnswer:
 def answered(cell: Cell, packing: Packing, folder: Path | None) -> CellAnswer:
     """Return the answer of a cell, from its file if that is there, else computed and kept.
 
-    Raises
-    ------
-    ValueError
-        If the file answers another question or is damaged.
-    SoundnessError
-        If the cell contradicts Step 1 of the proof: a defect of this program.
-
+    ValueError if the file answers another question or is damaged; SoundnessError as :func:`check_step_one`.
     """
     path = None if folder is None else folder / cell.name
     if path is not None and path.exists():
@@ -175,13 +144,7 @@ def check_step_one(
 
     All prunings shown must differ and be no more than there are different ones, and up to 16 of them are
     compared with the member next to theirs: at the input where the two members differ most, the pruned
-    network is proven to be farther than epsilon from it.
-
-    Raises
-    ------
-    SoundnessError
-        If one pruning serves two.
-
+    network is proven to be farther than epsilon from it. If one pruning serves two, SoundnessError.
     """
     served = [(i, d) for i, d in zip(chosen, decisions, strict=True) if d.masks is not None]
     shown = {b"".join(np.packbits(mask).tobytes() for mask in d.masks or ()) for _, d in served}

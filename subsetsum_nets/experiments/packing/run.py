@@ -35,78 +35,42 @@ CELLS = "cells"
 
 @dataclass(frozen=True)
 class WidthRow:
-    """What was found at one width.
-
-    Attributes
-    ----------
-    epsilon, width
-    trials : int
-        Random networks.
-    asked, served, not_served, unknown : int
-        Members, over all trials.
-    share_low, share_high : float
-        The share of members served, with the unknown ones counted as not served and as served.
-    success_low, success_high : float
-        95 % interval (Clopper and Pearson) of P(success), the probability that a random network serves a
-        member drawn at random: from the first member of each trial, which are independent.
-    largest_share : float
-        By counting: no network of this width serves a larger share of the packing, as no pruning serves two.
-
-    """
+    """What was found at one width."""
 
     epsilon: float
     width: int
-    trials: int
-    asked: int
+    trials: int  # random networks
+    asked: int  # members, over all trials
     served: int
     not_served: int
     unknown: int
-    share_low: float
+    share_low: float  # the share of members served, with the unknown ones counted as not served and as served
     share_high: float
+    # 95 % interval (Clopper and Pearson) of P(success), the probability that a random network serves a member
+    # drawn at random: from the first member of each trial, which are independent
     success_low: float
     success_high: float
+    # by counting: no network of this width serves a larger share of the packing, as no pruning serves two
     largest_share: float
 
 
 @dataclass(frozen=True)
 class EpsilonRow:
-    """What was found for one epsilon.
-
-    Attributes
-    ----------
-    epsilon : float
-    members : int
-        Size of the packing.
-    volume_bound, most : float
-        At least so many members has a maximal packing, at most so many any.
-    half_width : int or None
-        The least width at which half of the members asked about were served; None where there was none.
-    open_width : int or None
-        The least width at which half may have been served, unknown ones included.
-    theorem_2 : float
-        s must exceed (d^2 log2(1 / (2 epsilon)) - 1) / (2 d).
-    theorem_2_width : int
-        The least such s >= 1.
-    counting_width : int
-        The least s with 2 (1 + (2^d - 1)^2)^s >= members, which serving half of this packing needs.
-    theorem_1_width : int
-        C d log2(d^2 / min(epsilon, 1/2)), enough for the right C.
-    pairs : int
-        Pairs on which Step 1 of the proof was checked.
-
-    """
+    """What was found for one epsilon."""
 
     epsilon: float
-    members: int
-    volume_bound: float
-    most: float
+    members: int  # size of the packing
+    volume_bound: float  # at least so many members has a maximal packing
+    most: float  # at most so many members has any packing
+    # the least width at which half of the members asked about were served; None where there was none
     half_width: int | None
-    open_width: int | None
-    theorem_2: float
-    theorem_2_width: int
+    open_width: int | None  # the least width at which half may have been served, unknown ones included
+    theorem_2: float  # s must exceed (d^2 log2(1 / (2 epsilon)) - 1) / (2 d)
+    theorem_2_width: int  # the least such s >= 1
+    # the least s with 2 (1 + (2^d - 1)^2)^s >= members, which serving half of this packing needs
     counting_width: int
-    theorem_1_width: int
-    pairs: int
+    theorem_1_width: int  # C d log2(d^2 / min(epsilon, 1/2)), enough for the right C
+    pairs: int  # pairs on which Step 1 of the proof was checked
 
 
 @dataclass(frozen=True)

@@ -44,32 +44,16 @@ _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 @dataclass(frozen=True)
 class PerWeight:
-    """What the experiment found; rows are the weights of all layers in order.
+    """What the experiment found; rows are the weights of all layers in order."""
 
-    Attributes
-    ----------
-    digest : str
-        Of the network.
-    items : int
-        n.
-    epsilon, scale : float
-    seed : int
-    weights : float64 array, shape (N,)
-    layers : int array, shape (N,)
-        The layer of each weight.
-    solutions : dict
-        "nearest" and "sparsest" to their BatchSolution.
-
-    """
-
-    digest: str
-    items: int
+    digest: str  # of the network
+    items: int  # n
     epsilon: float
     scale: float
     seed: int
-    weights: Floats
-    layers: NDArray[np.int64]
-    solutions: dict[str, BatchSolution]
+    weights: Floats  # shape (N,)
+    layers: NDArray[np.int64]  # shape (N,): the layer of each weight
+    solutions: dict[str, BatchSolution]  # "nearest" and "sparsest" to their BatchSolution
 
     def within(self, objective: str) -> NDArray[np.bool_]:
         """Return which weights have a subset within epsilon, bool (N,)."""

@@ -42,26 +42,13 @@ _MOST_CHUNK = 512
 
 @dataclass(frozen=True)
 class SampleDesign:
-    """What is sampled.
-
-    Attributes
-    ----------
-    law : ItemLaw
-    sizes : tuple of int
-        The numbers n of items, ascending.
-    samples : int
-        Problems of each size.
-    seed : int
-    low, high : float
-        The interval of targets.
-
-    """
+    """What is sampled."""
 
     law: ItemLaw
-    sizes: tuple[int, ...]
-    samples: int
+    sizes: tuple[int, ...]  # the numbers n of items, ascending
+    samples: int  # problems of each size
     seed: int
-    low: float = -0.5
+    low: float = -0.5  # low to high: the interval of targets
     high: float = 0.5
 
     @classmethod
@@ -230,24 +217,7 @@ def nearest_errors(
 ) -> dict[int, Floats]:
     """Return the proven error of the nearest subset to every sample's own random target, rounded up.
 
-    Parameters
-    ----------
-    design : SampleDesign
-    folder : Path, optional
-        Keeps finished chunks (:func:`solvers.solve_many`'s checkpoints).
-    threads : int, optional
-        All cores when None.
-    progress : bool or callable(done, total)
-
-    Returns
-    -------
-    dict
-        n to a float64 array of shape (samples,).
-
-    Raises
-    ------
-    ValueError
-        If the folder holds the answers to another design.
+    As :func:`covering_radii`, with :func:`solvers.solve_many`'s checkpoints and threads.
 
     Examples
     --------

@@ -43,39 +43,20 @@ CHECKPOINT = "checkpoint"
 
 @dataclass(frozen=True)
 class Findings:
-    """What the experiment found.
-
-    Attributes
-    ----------
-    design : SampleDesign
-    epsilon, delta : float
-        What ``least`` is for.
-    confidence : float
-        Of all intervals.
-    radii, errors : mapping of int to float64 array, shape (samples,)
-        The covering radii and the nearest errors, rounded up, for each n.
-    served : list of Served
-        For every n and every epsilon asked for.
-    least : LeastItems
-    constant : Fit or None
-        C of n = C log2(1 / min(epsilon, delta)); None where too few n were measured.
-    table : list of Errors
-    slope : Fit or None
-        Of log2 of the median nearest error against n.
-
-    """
+    """What the experiment found."""
 
     design: SampleDesign
-    epsilon: float
+    epsilon: float  # what ``least`` is for, with delta
     delta: float
-    confidence: float
+    confidence: float  # of all intervals
+    # shape (samples,): the covering radii and the nearest errors, rounded up, for each n
     radii: dict[int, Floats]
     errors: dict[int, Floats]
-    served: list[Served]
+    served: list[Served]  # for every n and every epsilon asked for
     least: LeastItems
-    constant: Fit | None
+    constant: Fit | None  # C of n = C log2(1 / min(epsilon, delta)); None where too few n were measured
     table: list[Errors]
-    slope: Fit | None
+    slope: Fit | None  # of log2 of the median nearest error against n
 
     def predicted(self, n: int, epsilon: float) -> float | None:
         """Return the predicted probability of serving all targets; None for a law of unknown moments."""

@@ -24,30 +24,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Measured:
-    """A random network that was pruned to epsilon, or was not.
-
-    Attributes
-    ----------
-    epsilon : float
-    candidates : int
-        n, units a subset sum draws from, as ``prune`` chose it.
-    width, depth, parameters, kept : int
-        Of the random network; ``kept`` is how many weights its pruning leaves.
-    bound : float
-        Proven on sup ||f - g||, rounded up.
-    proven : bool
-        Whether the bound is at most epsilon.
-
-    """
+    """A random network that was pruned to epsilon, or was not."""
 
     epsilon: float
-    candidates: int
-    width: int
+    candidates: int  # n, units a subset sum draws from, as ``prune`` chose it
+    width: int  # of the random network, as depth and parameters
     depth: int
     parameters: int
-    kept: int
-    bound: float
-    proven: bool
+    kept: int  # weights that its pruning leaves
+    bound: float  # proven on sup ||f - g||, rounded up
+    proven: bool  # whether the bound is at most epsilon
 
 
 def random_target(width: int, depth: int, seed: int = 0) -> ReluNetwork:

@@ -121,11 +121,7 @@ def gadgets() -> list[Drawing]:
 def check(drawing: Drawing) -> None:
     """Evaluate a graph on the corners of the box and on random points.
 
-    Raises
-    ------
-    ArithmeticError
-        If it is farther from what it stands for than it may be.
-
+    ArithmeticError if it is farther from what it stands for than it may be.
     """
     inputs = drawing.graph.widths[0]
     corners = np.array(np.meshgrid(*[[-1.0, 1.0]] * inputs)).reshape(inputs, -1).T

@@ -44,14 +44,7 @@ class Digits(NamedTuple):
 
 
 def load_digits(seed: int = 0) -> Digits:
-    """Return scikit-learn's 1797 handwritten digits, split 75/25 with equal shares of each digit.
-
-    Raises
-    ------
-    ImportError
-        If scikit-learn is not installed.
-
-    """
+    """Return scikit-learn's 1797 handwritten digits, split 75/25 with equal shares of each digit."""
     datasets, model_selection = _sklearn("datasets"), _sklearn("model_selection")
     digits = datasets.load_digits()
     images, labels = digits.data.astype(np.uint8), digits.target.astype(np.uint8)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from subsetsum_nets.graphs.errors import InvalidGraphError
-from subsetsum_nets.networks.arrays import FloatArray, exact_float64, is_sparse, locked, narrowed
+from subsetsum_nets.networks.arrays import FloatArray, exact_float64, frozen, is_sparse, locked, narrowed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -120,7 +120,7 @@ class EdgeBlock:
             values = exact_float64(weight, "the weight")
             return cls((values.shape[0], values.shape[1]), values, None, _mask(mask), origin)
         values = exact_float64(weight.data, "the weight")
-        pattern = (locked(weight.indptr), locked(weight.indices))
+        pattern = (frozen(weight.indptr), frozen(weight.indices))
         mask = None if kept is None else _kept_of_stored(weight, kept)
         return cls(tuple(weight.shape), values, pattern, _mask(mask), origin)
 
@@ -311,7 +311,7 @@ def _mask(kept: Any) -> Bools | None:
         return None
     if kept.dtype != bool:
         raise InvalidGraphError(f"a mask must be bool, got {kept.dtype}")
-    mask: Bools = locked(kept.copy() if kept.flags.writeable else kept)
+    mask: Bools = frozen(kept)
     return mask
 
 

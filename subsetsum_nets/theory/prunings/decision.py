@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from enum import IntEnum
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from solvers.solution import Sentence
 from subsetsum_nets.networks import Ball, Dense, ReluNetwork
 from subsetsum_nets.networks.arrays import dense_array, exact_float64
 from subsetsum_nets.theory.prunings.exhaustion import excludes_all
@@ -19,33 +19,21 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from subsetsum_nets.networks.arrays import FloatArray
-    from subsetsum_nets.theory.prunings.probe import Probe
+    from subsetsum_nets.theory.prunings.exhaustion import Probe
 
 UNIT_BALL = Ball(1.0)
 
 
-class PruningStatus(IntEnum):
+class PruningStatus(Sentence):
     """What is known about one network and one matrix. ``str(status)`` is a sentence.
 
     >>> print(PruningStatus.NOT_SERVED)
     no pruning comes within epsilon (proven)
     """
 
-    text: str
-
-    def __new__(cls, value: int, text: str = "") -> Self:
-        """Attach the sentence to the member."""
-        member = int.__new__(cls, value)
-        member._value_ = value
-        member.text = text
-        return member
-
     UNKNOWN = 0, "nothing proven: no pruning shown to do, none excluded"
     SERVED = 1, "the pruning shown comes within epsilon on the whole unit ball (proven)"
     NOT_SERVED = 2, "no pruning comes within epsilon (proven)"
-
-    def __str__(self) -> str:
-        return self.text
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,14 +84,7 @@ class PruningDecision:
 
 
 def weights_of(network: ReluNetwork) -> tuple[FloatArray, FloatArray]:
-    """Return U (s, d) and V (d, s) of a network V relu(U x).
-
-    Raises
-    ------
-    ValueError
-        If the network is of another form.
-
-    """
+    """Return U (s, d) and V (d, s) of a network V relu(U x); ValueError for one of another form."""
     layers: Sequence[Any] = network.layers
     plain = len(layers) == 2 and all(isinstance(layer, Dense) and layer.bias is None for layer in layers)
     if not plain or network.relu_after != (True, False) or layers[0].d_in != layers[1].d_out:

@@ -9,6 +9,7 @@ programs infeasible that are not.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product
 from typing import TYPE_CHECKING
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from subsetsum_nets.networks.arrays import FloatArray
-    from subsetsum_nets.theory.prunings.probe import Probe
 
     Integers = NDArray[np.int64]
 
@@ -31,23 +31,26 @@ MOST_SUMS = 400_000  # that are kept at a time
 _BITS = 50  # of all numbers of a condition, added up
 
 
+@dataclass(frozen=True, eq=False)
+class Probe:
+    """A necessary condition: ``|c . (g(x) - W x)| <= epsilon ||c|| ||x||`` for one point x and direction c.
+
+    Both are positive-homogeneous, so x need not lie in the ball.
+    """
+
+    point: FloatArray  # shape (d,)
+    direction: FloatArray  # shape (d,)
+
+
 def excludes_all(
     first: FloatArray, second: FloatArray, member: FloatArray, epsilon: float, probes: Sequence[Probe]
 ) -> bool:
     """Prove that no pruning of V relu(U x) meets all conditions; False proves nothing.
 
-    Parameters
-    ----------
-    first, second : float64 arrays, shapes (s, d) and (d, s)
-        U and V.
-    member : float64 array, shape (d, d)
-        W.
-    epsilon : float
-    probes : sequence of Probe
+    ``first`` and ``second`` are U (s, d) and V (d, s), ``member`` is W (d, d).
 
     Examples
     --------
-    >>> from subsetsum_nets.theory.prunings.probe import Probe
     >>> u, v, w = np.array([[1.0], [-1.0]]), np.array([[0.5, 1.0]]), np.array([[0.5]])
     >>> excludes_all(u, v, w, 0.125, [Probe(np.ones(1), np.ones(1))])
     False

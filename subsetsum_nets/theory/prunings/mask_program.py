@@ -28,8 +28,7 @@ from subsetsum_nets.theory.prunings.decision import (
     pruned_by,
     weights_of,
 )
-from subsetsum_nets.theory.prunings.exhaustion import excludes_all
-from subsetsum_nets.theory.prunings.probe import Probe
+from subsetsum_nets.theory.prunings.exhaustion import Probe, excludes_all
 from subsetsum_nets.verification import Comparison
 from subsetsum_nets.verification.falsifier import falsify
 from subsetsum_nets.verification.replay.arithmetic import root_up
@@ -60,15 +59,8 @@ class _Unit(NamedTuple):
 class MaskProgram:
     """The prunings of V relu(U x) that meet all conditions added so far.
 
-    Parameters
-    ----------
-    first, second : float64 arrays, shapes (s, d) and (d, s)
-        U and V.
-    member : float64 array, shape (d, d)
-        W.
-    epsilon : float
-    bits : int
-        How finely conditions are rounded: absolute values sum up to at most 2^bits.
+    ``first`` and ``second`` are U (s, d) and V (d, s), ``member`` is W (d, d). Conditions are rounded so that
+    absolute values sum up to at most 2^bits.
 
     Examples
     --------
@@ -151,11 +143,7 @@ class MaskProgram:
     def solve(self, *, time_limit: float | None, seed: int) -> Masks | None:
         """Return a pruning that meets all conditions, or None if CP-SAT finds that there is none.
 
-        Raises
-        ------
-        OutOfTimeError
-            If the time is up before either.
-
+        OutOfTimeError if the time is up before either.
         """
         cp, solver = self._cp, self._cp.CpSolver()
         # With presolve, CP-SAT 9.15 calls some programs infeasible that are not (its issue 5274).

@@ -15,7 +15,7 @@ import numpy as np
 
 from solvers import BatchSolution, Status, solve_many
 from subsetsum_nets.theory.prunings.decision import PruningDecision, PruningStatus
-from subsetsum_nets.theory.prunings.probe import Probe
+from subsetsum_nets.theory.prunings.exhaustion import Probe
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,12 +28,7 @@ def decide_scalars(
 ) -> list[PruningDecision]:
     """Decide for each number whether some pruning serves it; exact, without a limit.
 
-    Parameters
-    ----------
-    first, second : float64 arrays, shape (s,)
-        u and v.
-    targets : float64 array, shape (N,)
-    epsilon : float
+    ``first`` and ``second`` are u and v, shape (s,); the targets have shape (N,).
 
     Examples
     --------

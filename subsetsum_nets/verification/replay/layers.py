@@ -136,7 +136,7 @@ def _through(layer: AffineLayer, rows: list[_Row], scale: int, one: int) -> tupl
 
     Biases go to column ``one``.
     """
-    units, sources, weights = _entries(layer.weight)
+    units, sources, weights = entries(layer.weight)
     numbers, weight_scale = integers(weights)
     biases, bias_scale = integers(layer.offset)
     finer = max(scale + weight_scale, bias_scale)
@@ -165,8 +165,8 @@ def _relu(row: _Row, d: int, unit: str, *, nonnegative: bool) -> _Row:
     return {c: row[c] for c, r in entries.items() if r > 0}
 
 
-def _entries(weight: Any) -> tuple[list[int], list[int], Any]:
-    """Return rows, columns and values of the nonzero entries."""
+def entries(weight: Any) -> tuple[list[int], list[int], Any]:
+    """Return rows, columns and values of the nonzero entries of a weight, dense or not."""
     if hasattr(weight, "tocsr"):
         triplets = weight.tocsr().tocoo()
         used = triplets.data != 0.0
