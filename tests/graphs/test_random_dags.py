@@ -72,7 +72,7 @@ MUTANTS = [
     ("analysis.reachability", "live_units", "reversed(list(graph.blocks.items()))", "graph.blocks.items()"),
     ("analysis.reachability", "_own", "bias > 0.0", "bias != 0.0"),
     ("analysis.reachability", "_own", "bias != 0.0", "bias > 0.0"),
-    ("analysis.reachability", "_own", "layer.kept_bias", "layer.bias"),
+    ("analysis.reachability", "_own", "layer.offset", "layer.offset if layer.bias is None else layer.bias"),
     ("analysis.reachability", "without_dead_units", "block.select(live[b], live[a])", "block"),
     ("analysis.reachability", "path_count", "total + _paths(block, counts[a])", "_paths(block, counts[a])"),
     (
@@ -115,7 +115,12 @@ MUTANTS = [
     ("analysis.exact_paths", "_products", "exponent + before.exponent", "exponent"),
     ("analysis.exact_paths", "_summed", "np.add.reduceat(numbers, starts)", "numbers[starts]"),
     ("analysis.exact_paths", "_values", "layer.relu & ~positive[-1]", "~positive[-1]"),
-    ("analysis.exact_paths", "integers", "exponents - least", "0"),
+    (
+        "analysis.exact_paths",
+        "integers",
+        "numbers.astype(object) << shifts.astype(object)",
+        "numbers.astype(object)",
+    ),
     ("dag.layering", "_longest_paths", "layer[leaving[unset]] + 1", "1"),
     ("dag.layering", "_longest_paths", "layer[outputs & (given == UNKNOWN)] = last", "pass"),
     ("files.networkx_bridge", "node_attributes", 'attributes["bias_kept"] = False', "pass"),

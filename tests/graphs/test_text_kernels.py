@@ -8,7 +8,9 @@ from support.planting import plain_python
 
 from subsetsum_nets.graphs.files.text_kernels import LONGEST_FLOAT, powers_of_ten, put_edges
 
-WORDS = [np.frombuffer(word, dtype=np.uint8) for word in (b"", b">", b" ", b"", b" no", b" o", b";", b"\n")]
+WORDS = tuple(
+    np.frombuffer(word, dtype=np.uint8) for word in (b"", b">", b" ", b"", b" no", b" o", b";", b"\n")
+)
 
 
 def lines(values, put=put_edges):
@@ -18,7 +20,7 @@ def lines(values, put=put_edges):
     out = np.full(count * 100, 255, dtype=np.uint8)
     ends = 7 * np.arange(count) ** 3, np.full(count, 9 * 10**18)
     kept, origins = np.arange(count) % 2 == 0, np.arange(count) - 1
-    size = put(out, *ends, bits, kept, origins, powers_of_ten(), *WORDS)
+    size = put(out, *ends, bits, kept, origins, powers_of_ten(), WORDS)
     return out[:size].tobytes().decode().splitlines()
 
 

@@ -167,11 +167,16 @@ MUTANTS = [
     # inward rounding
     (
         "methods.slope_ranges",
-        "_outward",
-        "np.nextafter(low - error, -np.inf)",
-        "np.nextafter(low + error, np.inf)",
+        "box_slope_range",
+        "Range(low.sum(axis=1), high.sum(axis=1)).widened(rounding_error(magnitude, x.low.size + 4))",
+        "Range(low.sum(axis=1), high.sum(axis=1)).widened(0.0 * magnitude, magnitude)",
     ),
-    ("methods.slope_ranges", "_outward", "np.nextafter(high + error, np.inf)", "np.nextafter(high, -np.inf)"),
+    (
+        "methods.slope_ranges",
+        "box_slope_range",
+        "Range(low.sum(axis=1), high.sum(axis=1)).widened(rounding_error(magnitude, x.low.size + 4))",
+        "Range(low.sum(axis=1), high.sum(axis=1)).widened(magnitude, 0.0 * magnitude)",
+    ),
     ("methods.slope_ranges", "box_slope_range", "x.high >= 0.0", "x.high < 0.0"),
     (
         "methods.slope_ranges",

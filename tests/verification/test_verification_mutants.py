@@ -152,8 +152,8 @@ MUTANTS = [
     (ranges.network_ranges, "before.relu() if network.relu_after[index] else before", "before.relu()"),
     (
         ranges.layer_range,
-        "affine(layer.weight, MidRad.from_bounds(x.low, x.high), layer.bias)",
-        "affine(layer.weight, MidRad.from_bounds(x.low, x.high))",
+        "affine(layer.weight, MidRad.from_bounds(*x), layer.bias)",
+        "affine(layer.weight, MidRad.from_bounds(*x))",
     ),
     (ranges.Range.meet, "np.minimum(self.high, other.high)", "np.maximum(self.low, other.low)"),
     (
@@ -209,7 +209,7 @@ MUTANTS = [
     (spectral._gram_bound, "np.sqrt(square)", "np.sqrt(np.sqrt(square))"),
     (spectral.spectral_norm_up, "centre + simple_bound(matrix.rad)", "centre"),
     (
-        falsifier.difference_down,
+        falsifier.difference_bounds,
         "partial(value_enclosure, comparison.pruned, point)",
         "partial(value_enclosure, comparison.pruned, point * 0.5)",
     ),
