@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from subsetsum_nets.networks.arrays import Bools, is_sparse
 from subsetsum_nets.networks.digests import array_digest
 from subsetsum_nets.networks.errors import InvalidNetworkError, NetworkFileError
 from subsetsum_nets.networks.files.atomic_files import atomic_write
+from subsetsum_nets.networks.files.budget import check_demand, open_regular
 from subsetsum_nets.networks.files.npz_files import read_npz
 
 if TYPE_CHECKING:
@@ -135,24 +135,27 @@ class NetworkMasks:
 
         """
         try:
-            with Path(path).open("rb") as file:
+            with open_regular(path) as file:
                 stored = read_npz(file)
             header = json.loads(bytes(stored["header"]))
             if header["format"] != _FORMAT or header["version"] != 1:
                 raise NetworkFileError(f"{path} is not a masks file of version 1")  # noqa: TRY301
             weights: list[Any] = []
             biases: list[Bools | None] = []
+            demand = 0
             for index, layer in enumerate(header["layers"]):
                 shape = tuple(int(size) for size in layer["shape"])
                 if len(shape) not in (2, 4):
                     raise NetworkFileError(f"{path} has a mask of shape {shape}")  # noqa: TRY301
+                units = shape[0] if len(shape) == 2 else shape[3]
                 packed = stored[f"weight{index}"]
+                demand += (8 * packed.size + 8 * units if layer["sparse"] else math.prod(shape)) + units
+                check_demand(demand, f"the masks in {path}")
                 weights.append(
                     sparse_mask(packed[0], packed[1], (shape[0], shape[1]))
                     if layer["sparse"]
                     else _unpacked(packed, math.prod(shape)).reshape(shape)
                 )
-                units = shape[0] if len(shape) == 2 else shape[3]
                 biases.append(_unpacked(stored[f"bias{index}"], units) if layer["bias"] else None)
         except FileNotFoundError:
             raise

@@ -6,7 +6,6 @@ cover. No solver is imported: how the masks were found does not matter.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,9 +15,11 @@ import numpy as np
 from subsetsum_nets.masks import NetworkMasks, random_counts
 from subsetsum_nets.networks.arguments import checked_integer
 from subsetsum_nets.networks.digests import network_digest
-from subsetsum_nets.networks.errors import NetworkFileError
-from subsetsum_nets.networks.files.network_files import load_network
+from subsetsum_nets.networks.errors import InvalidNetworkError, NetworkFileError
+from subsetsum_nets.networks.files.budget import check_demand, open_regular, read_regular
+from subsetsum_nets.networks.files.network_files import load_workable
 from subsetsum_nets.networks.files.npz_files import read_npz
+from subsetsum_nets.networks.files.strict_json import strict_json
 from subsetsum_nets.networks.random_networks import random_recipe_from_json
 from subsetsum_nets.networks.relu_network import sparse_form
 from subsetsum_nets.ticket_folder import (
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 # What provenance.json says again; PrunedNetwork.load takes it from there.
 _SAID_TWICE = ("construction", "epsilon", "seed", "recipe", "candidates", "shortfall")
 _STATUSES = ("unknown", "optimal", "feasible", "infeasible")  # by the codes of solvers.Status
+_DRAWN_BYTES = 16  # a float64, its mask, its place in a sparse layer
 _UNCHECKED = "construction, candidates, delta, versions, shortfall: said, not checked"
 
 
@@ -89,7 +91,7 @@ def read_provenance(place: Path) -> dict[str, Any]:
     """
     path = place / PROVENANCE
     try:
-        page = json.loads(path.read_bytes())
+        page = strict_json(read_regular(path))
         if page["format"] != FORMAT or page["version"] != 1:
             raise NetworkFileError(f"{path} is not the provenance of a pruned network, version 1")
         return {name: page[name] for name in _SAID_TWICE}
@@ -123,15 +125,16 @@ def read_ticket(folder: str | PathLike[str], said: Mapping[str, Any] | None = No
     if said is None or (place / CERTIFICATE).exists():
         certificate = Certificate.load(place / CERTIFICATE)
         said = vars(certificate)
-    target = load_network(place / TARGET)
+    target = load_workable(place / TARGET)
     if certificate is not None:
         certificate.check_about("target network", network_digest(target), certificate.target_digest)
     recipe, seed = _drawn(said)
-    if recipe is None or seed is None:
-        random = load_network(place / RANDOM)
-    else:
-        random = recipe.draw(seed, domain=target.domain)
     masks = NetworkMasks.load(place / MASKS)
+    if recipe is None or seed is None:
+        random = load_workable(place / RANDOM)
+    else:
+        _check_recipe(recipe, masks)  # before as much is drawn as a line of text may ask for
+        random = recipe.draw(seed, domain=target.domain)
     network = masks.apply(random)
     files = TicketFiles(certificate, target, random, masks, network, recipe, seed)
     if certificate is not None:
@@ -158,7 +161,7 @@ def check_beside(folder: str | PathLike[str], files: TicketFiles) -> None:
     place, certificate, notes = Path(folder), files.certificate, files.unchecked
     if certificate is None:
         return
-    stored = load_network(place / PRUNED)
+    stored = load_workable(place / PRUNED)
     certificate.check_about("stored pruned network", network_digest(stored), certificate.pruned_digest)
     drawn, kept = random_counts(files.random, files.masks, files.recipe)
     counts = {"weights": files.target.parameters, "random_parameters": drawn, "kept_parameters": kept}
@@ -176,7 +179,7 @@ def check_beside(folder: str | PathLike[str], files: TicketFiles) -> None:
         _check_solution(place / SOLUTION, certificate)
     report = place / REPORT
     if report.exists():
-        about_this = certificate.to_json()["digest"].encode() in report.read_bytes()
+        about_this = certificate.to_json()["digest"].encode() in read_regular(report)
         notes.append(f"{REPORT}: " + ("not read" if about_this else "it is NOT about this certificate"))
     strange = sorted({path.name for path in place.iterdir()} - FILES)
     if strange:
@@ -203,9 +206,17 @@ def _drawn(said: Mapping[str, Any]) -> tuple[RandomRecipe | None, int | None]:
         raise CertificateFileError(f"the recipe and seed of the random network are none: {error}") from error
 
 
+def _check_recipe(recipe: RandomRecipe, masks: NetworkMasks) -> None:
+    """Raise unless the masks are for what the recipe draws, and that is not too much."""
+    shapes = [layer.shape for layer in recipe.layers], [tuple(mask.shape) for mask in masks.weights]
+    if shapes[0] != shapes[1]:
+        raise InvalidNetworkError(f"masks of shapes {shapes[1]} for a recipe of layers {shapes[0]}")
+    check_demand(_DRAWN_BYTES * sum(layer.size for layer in recipe.layers), "drawing the random network")
+
+
 def _check_solution(path: Path, certificate: Certificate) -> None:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             arrays = read_npz(file)
         status = arrays["status"].astype(np.uint8, casting="equiv")
         digest = solution_digest(arrays)

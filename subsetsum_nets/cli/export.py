@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from subsetsum_nets.cli.options import Json, Ticket, app
+from subsetsum_nets.cli.options import Json, MaxMemory, Ticket, app
 from subsetsum_nets.cli.terminal import print_pairs, refusing_bad_input
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def export(
         Path | None,
         typer.Option(help="Also write weight_orig and weight_mask as torch.nn.utils.prune keeps them."),
     ] = None,
+    max_memory: MaxMemory = None,  # noqa: ARG001 - its callback sees to it
     as_json: Json = False,
 ) -> None:
     """Write f, g and f - g as ONNX, and "is sup ||f - g||_inf <= epsilon?" as VNN-LIB 1.0 and 2.0."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from subsetsum_nets.cli.options import Json, app
+from subsetsum_nets.cli.options import Json, MaxMemory, app
 from subsetsum_nets.cli.terminal import console, print_pairs, refusing_bad_input
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def graph(
     channels: Annotated[
         bool, typer.Option("--channels", help="A node for each channel of a convolution.")
     ] = False,
+    max_memory: MaxMemory = None,  # noqa: ARG001 - its callback sees to it
     as_json: Json = False,
 ) -> None:
     """Show a network as a graph: layers, units, edges, what is kept and what is dead; draw or export it."""
@@ -79,14 +80,15 @@ def graph(
 def _load(place: Path, *, channels: bool) -> LayeredDag:
     """Read a pruned network, a network or a graph."""
     from subsetsum_nets.graphs import GraphFileError, LayeredDag
-    from subsetsum_nets.networks import NetworkFileError, load_network
+    from subsetsum_nets.networks import NetworkFileError
+    from subsetsum_nets.networks.files.network_files import load_workable
     from subsetsum_nets.pruned_network import PrunedNetwork
 
     if place.is_dir():
         return LayeredDag.from_network(PrunedNetwork.load(place), channels=channels)
     if place.suffix not in (".graphml", ".json"):
         try:
-            return LayeredDag.from_network(load_network(place), channels=channels)
+            return LayeredDag.from_network(load_workable(place), channels=channels)
         except NetworkFileError as not_a_network:
             if place.suffix != ".safetensors":
                 raise

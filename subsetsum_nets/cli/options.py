@@ -13,12 +13,25 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+
+def _allow_memory(context: typer.Context, most: int | None) -> int | None:
+    if most is not None:
+        from subsetsum_nets.networks.files.budget import memory_allowed
+
+        context.with_resource(memory_allowed(most))
+    return most
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Threads = Annotated[int | None, typer.Option(help="All cores if not given.")]
 Target = Annotated[Path | None, typer.Argument(help="Network file; the shipped digits one if none.")]
 Ticket = Annotated[Path, typer.Argument(metavar="DIR", help="A folder that prune wrote.")]
 Epsilon = Annotated[float, typer.Option(help="Required bound on sup ||f - g||.")]
 Delta = Annotated[float, typer.Option(help="Accepted probability of not reaching epsilon.")]
+MaxMemory = Annotated[
+    int | None,
+    typer.Option(min=1, callback=_allow_memory, help="Bytes that reading a file may take, else 2 GiB."),
+]
 RunFolder = Annotated[
     Path | None, typer.Option(help="Folder for tables, provenance and figure; a cut-off run resumes from it.")
 ]

@@ -62,7 +62,7 @@ def print_pairs(title: str, rows: list[tuple[str, Any]]) -> None:
     from rich.text import Text
 
     style: dict[str, Any] = {"title_justify": "left", "title_style": "bold", "pad_edge": False}
-    table = Table(title=title, show_header=False, box=None, **style)
+    table = Table(title=Text(title), show_header=False, box=None, **style)
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in rows:
@@ -77,7 +77,7 @@ def print_found(found: Any, show: Callable[[Any], None], out: Path | None, as_js
         return
     show(found)
     if out is not None:
-        console().print(f"written to {out}", highlight=False)
+        console().print(f"written to {out}", highlight=False, markup=False)
 
 
 def open_table(
@@ -90,8 +90,10 @@ def open_table(
 ) -> Any:
     """Return a rich table without lines; columns are set right, but for those whose headings are ``left``."""
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, **style)
+    plain = None if title is None else Text(title)  # names of files may look like markup
+    table = Table(title=plain, title_justify="left", title_style="bold", box=None, pad_edge=False, **style)
     for heading in headings:
         table.add_column(heading, justify="left" if heading in left else "right", no_wrap=no_wrap)
     return table

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from subsetsum_nets.cli.options import Delta, Epsilon, Json, Target, Threads, Ticket, app
+from subsetsum_nets.cli.options import Delta, Epsilon, Json, MaxMemory, Target, Threads, Ticket, app
 from subsetsum_nets.cli.terminal import at_least, at_most, console, print_pairs, refusing_bad_input
 
 if TYPE_CHECKING:
@@ -48,18 +48,20 @@ def prune(
     threads: Threads = None,
     checkpoint: Annotated[Path | None, typer.Option(help="Folder to resume a long run from.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for masks and certificate.")] = Path("ticket"),
+    max_memory: MaxMemory = None,  # noqa: ARG001 - its callback sees to it
     as_json: Json = False,
 ) -> None:
     """Prune a random network into a target network, prove the error, and write masks and certificate."""
     with refusing_bad_input(as_json, checkpoint):
         from subsetsum_nets.compiler import prune as run
         from subsetsum_nets.constructions import DEFAULT
-        from subsetsum_nets.networks import load_network, shipped_network
+        from subsetsum_nets.networks import shipped_network
+        from subsetsum_nets.networks.files.network_files import load_workable
         from subsetsum_nets.reports import write_report
         from subsetsum_nets.ticket_folder import REPORT, check_folder
 
         path = target or shipped_network(_DEFAULT_TARGET)
-        network = load_network(path)
+        network = load_workable(path)
         check_folder(out)
         started = perf_counter()
         pruned = run(
@@ -69,7 +71,7 @@ def prune(
             candidates=candidates,
             delta=delta,
             seed=seed,
-            into=None if into is None else load_network(into),
+            into=None if into is None else load_workable(into),
             domain=_domain(box, ball),
             objective=objective,
             allocation=allocation,
@@ -156,7 +158,9 @@ def _show_prune(pruned: PrunedNetwork, certificate: Certificate, page: dict[str,
     screen.print(_verdict(certificate.bound, epsilon, certificate.attack, certificate))
     if pruned.shortfall is not None:
         screen.print(f"[yellow]note[/] {pruned.shortfall}")
-    screen.print(f"written to {out}: check it again with  subsetsum-nets verify {out}", highlight=False)
+    screen.print(
+        f"written to {out}: check it again with  subsetsum-nets verify {out}", highlight=False, markup=False
+    )
 
 
 def _verdict(bound: float, epsilon: float, attack: float, certificate: Certificate) -> str:
@@ -184,6 +188,7 @@ def verify(
     certificate_out: Annotated[
         Path | None, typer.Option("--certificate", help="Write what is proven now as a new certificate.")
     ] = None,
+    max_memory: MaxMemory = None,  # noqa: ARG001 - its callback sees to it
     as_json: Json = False,
 ) -> None:
     """Check a folder again, from its files alone; a tampered one is refused with exit code 2."""

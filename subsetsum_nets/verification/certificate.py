@@ -6,12 +6,14 @@ import hashlib
 import json
 import math
 from dataclasses import asdict, dataclass, field, fields
-from pathlib import Path
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from subsetsum_nets.networks.digests import array_digest
 from subsetsum_nets.networks.domains import Domain, domain_from_json
 from subsetsum_nets.networks.files.atomic_files import atomic_write
+from subsetsum_nets.networks.files.budget import read_regular
+from subsetsum_nets.networks.files.strict_json import strict_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +27,20 @@ SEMANTICS = (
     "f is the target and g the pruned random network, both as functions in real arithmetic with exactly the "
     "stored float64 weights; for every x in the domain, ||f(x) - g(x)|| <= bound in the stated norm."
 )
+_KINDS: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("target_digest", "random_digest", "masks_digest", "pruned_digest"), (str,)),
+    **dict.fromkeys(("construction", "norm", "method"), (str,)),
+    **dict.fromkeys(("domain", "counts", "status_counts", "versions"), (dict,)),
+    **dict.fromkeys(("layers", "witness"), (list,)),
+    **dict.fromkeys(("epsilon", "delta", "bound", "attack"), (int, float)),
+    **dict.fromkeys(("recipe", "shortfall"), (dict, NoneType)),
+    "worst_weight_error": (float, NoneType),
+    "solution_digest": (str, NoneType),
+    "seed": (int, NoneType),
+    "candidates": (int,),
+    "verified": (bool,),
+}  # of JSON, by field
+_BEYOND = 1 << 1023
 _SOLUTION_ARRAYS = ("masks", "errors", "lower_bounds", "status", "tolerances")
 
 
@@ -162,11 +178,17 @@ class Certificate:
         values.setdefault("solution_digest", None)
         if set(values) != {f.name for f in fields(cls)} or body.get("semantics") != SEMANTICS:
             raise CertificateFileError("the certificate does not have the fields of its version")
-        for name in ("epsilon", "delta", "bound", "attack"):
-            if isinstance(values[name], bool) or not isinstance(values[name], (int, float)):
-                raise CertificateFileError(f"the certificate's {name} is {values[name]!r}, not a number")
+        for name, kinds in _KINDS.items():
+            if type(values[name]) not in kinds:
+                wanted = " or ".join("null" if kind is NoneType else kind.__name__ for kind in kinds)
+                what = "not a number" if float in kinds else f"not {wanted}"
+                raise CertificateFileError(f"the certificate's {name} is {_shown(values[name])}, {what}")
+            if float in kinds and isinstance(values[name], int) and abs(values[name]) >= _BEYOND:
+                raise CertificateFileError(f"the certificate's {name} is beyond the range of float64")
         if math.isnan(values["bound"]):
             raise CertificateFileError("the certificate's bound is NaN")
+        if not all(isinstance(layer, dict) for layer in values["layers"]):
+            raise CertificateFileError("the certificate's layers are no list of objects")
         return cls(**values)
 
     def save(self, path: str | PathLike[str]) -> None:
@@ -187,13 +209,18 @@ class Certificate:
 
         """
         try:
-            page = json.loads(Path(path).read_bytes())
-        except (ValueError, RecursionError) as error:
-            raise CertificateFileError(f"{path} is not JSON: {error}") from error
+            page = strict_json(read_regular(path))
+        except ValueError as error:
+            raise CertificateFileError(f"{path} is not proper JSON: {error}") from error
         try:
             return cls.from_json(page)
         except CertificateFileError as error:
             raise CertificateFileError(f"{path}: {error}") from None
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:50]}... ({len(text)} characters)"
 
 
 def solution_digest(arrays: Mapping[str, Any]) -> str:

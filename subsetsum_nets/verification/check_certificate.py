@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 
 BITS = 1074
 ONE = 1 << BITS  # the number that stands for 1
+MOST = 6_000_000  # weights of a network, or units of a layer: 3 GB or so; more for files that you trust
 FLOATS, INDICES = {"F64": "d", "F32": "f", "F16": "e"}, {"I64": "q", "I32": "i"}
 Domain = tuple[list[int], list[int], tuple[list[int], int] | None]  # low, high; center, radius of a ball
 SEMANTICS = (
@@ -94,6 +95,7 @@ def read_network(path: Path, stated: str) -> list[Layer]:
         name = f"layers.{index}.weight"
         if kind["kind"] == "dense":
             outputs, inputs = tensors[name][1]
+            need(outputs > 0 < inputs, f"{path.name}: {name} is empty")
             values = take(name, [outputs, inputs])
             starts = list(range(0, inputs * outputs + 1, inputs))
             columns = list(range(inputs)) * outputs
@@ -101,6 +103,7 @@ def read_network(path: Path, stated: str) -> list[Layer]:
         else:
             need(kind["kind"] == "sparse", f"{path.name}: {name} is {kind['kind']!r}; only dense is checked")
             outputs, inputs = kind["shape"]
+            need(0 < inputs <= MOST, f"{path.name}: {name} has {inputs} columns")
             (count,) = tensors[f"{name}.data"][1]
             values = take(f"{name}.data", [count])
             starts = take(f"{name}.indptr", [outputs + 1], INDICES)
@@ -126,10 +129,10 @@ def read_network(path: Path, stated: str) -> list[Layer]:
 
 def read_tensors(path: Path) -> tuple[dict[str, tuple[str, list[int], list[Any]]], dict[str, Any]]:
     """Return (type, shape, entries) of every array of a .safetensors file, and our own header in it."""
-    raw = path.read_bytes()
+    raw = read(path)
     size = int.from_bytes(raw[:8], "little")
-    header, body = json.loads(raw[8 : 8 + size]), raw[8 + size :]
-    page = json.loads(header.pop("__metadata__")["subsetsum-nets"])
+    header, body = parsed(raw[8 : 8 + size]), raw[8 + size :]
+    page = parsed(header.pop("__metadata__")["subsetsum-nets"])
     known = (page["format"], page["version"]) == ("subsetsum-nets network", 1)
     need(known, f"{path.name} is not a subsetsum-nets network of version 1")
     tensors, end = {}, 0
@@ -142,9 +145,25 @@ def read_tensors(path: Path) -> tuple[dict[str, tuple[str, list[int], list[Any]]
     return tensors, page
 
 
+def read(path: Path) -> bytes:
+    """Return the bytes of a regular file; a pipe would hang, a device never end."""
+    need(path.is_file() and path.stat().st_size <= 9 * MOST, f"{path.name} is no file, or larger than 9 MOST")
+    return path.read_bytes()
+
+
+def parsed(text: bytes | str) -> Any:
+    """Return what a JSON text holds; no object in it gives a key twice."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        need(len(pairs) == len(dict(pairs)), "a JSON object gives a key twice")
+        return dict(pairs)
+
+    return json.loads(text, object_pairs_hook=once)
+
+
 def read_certificate(path: Path) -> dict[str, Any]:
     """Read a certificate of the claim that is checked here, unedited."""
-    page: dict[str, Any] = json.loads(path.read_bytes())
+    page: dict[str, Any] = parsed(read(path))
     claim = page["format"], page["version"], page["semantics"]
     need(claim == ("subsetsum-nets certificate", 1, SEMANTICS), f"{path.name} makes another claim")
     stated, text = page.pop("digest"), json.dumps(page, sort_keys=True, separators=(",", ":"))
@@ -205,6 +224,7 @@ def deviations(f: list[Layer], g: list[Layer], domain: Domain) -> list[int]:
         g = [layer for pair in zip(firsts, g, strict=True) for layer in pair]
     (low, high, ball), before = domain, [0] * f[0].inputs  # before: the deviation of the inputs
     for index, layer in enumerate(f):
+        need(len(layer.rows) * layer.inputs <= MOST, "f has a layer of more than MOST weights", RefusedError)
         # How far the inputs of g reach above and below zero; behind a ReLU they are never below.
         above = [max(h + d, 0) for h, d in zip(high, before, strict=True)]
         signed = index == 0 or not f[index - 1].relu

@@ -15,6 +15,7 @@ import numpy as np
 
 from subsetsum_nets.networks import Dense, ReluNetwork
 from subsetsum_nets.networks.files.atomic_files import atomic_write
+from subsetsum_nets.networks.files.budget import read_regular
 from subsetsum_nets.theory.prunings import (
     PruningDecision,
     PruningStatus,
@@ -174,7 +175,7 @@ def check_step_one(
 
 def _read(path: Path, cell: Cell) -> CellAnswer:
     try:
-        page: Any = json.loads(path.read_bytes())
+        page: Any = json.loads(read_regular(path))
         digest, answer = page["digest"], CellAnswer(**{k: int(v) for k, v in page["answer"].items()})
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} is damaged; remove it to compute it again") from error

@@ -12,6 +12,7 @@ from subsetsum_nets.graphs.files.graphml import read_graphml, write_graphml
 from subsetsum_nets.graphs.files.node_link import read_node_link, write_node_link
 from subsetsum_nets.networks.errors import InvalidNetworkError
 from subsetsum_nets.networks.files.atomic_files import atomic_write
+from subsetsum_nets.networks.files.budget import open_regular
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -99,7 +100,7 @@ def load_graph(path: str | PathLike[str]) -> Dag:
     try:
         if place.suffix == ".safetensors":
             return read_arrays(place)
-        with place.open("rb") as file:
+        with open_regular(place) as file:
             return readers[place.suffix](file)
     except GraphFileError as error:
         raise GraphFileError(f"cannot read {place}: {error}") from error

@@ -14,7 +14,9 @@ from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.domains import domain_from_json
 from subsetsum_nets.networks.errors import InvalidNetworkError, unreadable
 from subsetsum_nets.networks.files.atomic_files import atomic_write
+from subsetsum_nets.networks.files.budget import VALUE_BYTES, check_demand, check_regular, open_regular
 from subsetsum_nets.networks.files.npz_files import read_npz
+from subsetsum_nets.networks.files.strict_json import strict_json
 from subsetsum_nets.networks.relu_network import ReluNetwork
 
 if TYPE_CHECKING:
@@ -177,6 +179,17 @@ def load_network(path: str | os.PathLike[str]) -> ReluNetwork:
         raise InvalidNetworkError(f"{Path(path)}: {error}") from error
 
 
+def load_workable(path: str | os.PathLike[str]) -> ReluNetwork:
+    """Read a network as :func:`load_network` does, of no more units than memory is allowed for.
+
+    Few bytes tell of a sparse layer, or of images, of any width; work begins with vectors of that width.
+    """
+    network = load_network(path)
+    if not network.convolutional or network.input_shape is not None:
+        check_demand(VALUE_BYTES * max(network.widths), f"working with the network of {Path(path)}")
+    return network
+
+
 def read_extra(path: str | os.PathLike[str]) -> dict[str, str]:
     """Return the notes that were stored with a network.
 
@@ -210,8 +223,7 @@ def read_safetensors(path: str | os.PathLike[str]) -> TensorFile:
         If it is not a .safetensors file of arrays that numpy knows.
 
     """
-    if not Path(path).exists():
-        raise FileNotFoundError(f"there is no file {Path(path)}")
+    check_regular(path)
     from safetensors import safe_open
 
     try:
@@ -253,7 +265,7 @@ def write_safetensors(file: IO[bytes], contents: TensorFile) -> None:
 
 def _read_npz(path: str | os.PathLike[str]) -> TensorFile:
     try:
-        with Path(path).open("rb") as file:
+        with open_regular(path) as file:
             tensors = read_npz(file)
     except OSError:
         raise
@@ -270,8 +282,6 @@ def _read_npz(path: str | os.PathLike[str]) -> TensorFile:
 
 def _read(path: str | os.PathLike[str]) -> TensorFile:
     suffix = _suffix(path)
-    if not Path(path).exists():
-        raise FileNotFoundError(f"there is no file {Path(path)}")
     return _read_npz(path) if suffix == ".npz" else read_safetensors(path)
 
 
@@ -372,8 +382,8 @@ def _layer(
 
 def _json(path: str | os.PathLike[str], text: bytes) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
+        return strict_json(text)
+    except ValueError as error:
         raise unreadable(path, f"its header is not JSON ({error})") from error
 
 

@@ -9,6 +9,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from subsetsum_nets.networks.files.budget import check_demand
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -45,6 +47,7 @@ def read_npz(file: IO[bytes]) -> dict[str, NDArray[Any]]:
                 raise ValueError(f"{member.filename} is compressed by method {member.compress_type}")
         unpacked = sum(member.file_size for member in members)
         limit = _MOST_EXPANSION * size + _ALWAYS_ALLOWED
+        check_demand(unpacked, "unpacking its arrays")
         if unpacked > limit:
             raise ValueError(f"its {size} bytes unpack to {unpacked}, more than the {limit} that are allowed")
         return {

@@ -19,6 +19,7 @@ from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.domains import Domain, domain_from_json
 from subsetsum_nets.networks.errors import InvalidNetworkError, NetworkFileError, unreadable
 from subsetsum_nets.networks.files.atomic_files import atomic_write
+from subsetsum_nets.networks.files.budget import read_regular
 from subsetsum_nets.networks.files.onnx_layouts import (
     columns_to_channels_first,
     kernel_to_channels_first,
@@ -307,7 +308,7 @@ def _model(path: str | os.PathLike[str]) -> ModelProto:
 
     if place.stat().st_size > _LARGEST:
         raise unreadable(path, "it is larger than 2 GiB, where ONNX files end")
-    contents = place.read_bytes()
+    contents = read_regular(place)
     try:
         model: ModelProto = ModelProto.FromString(contents)
     except Exception as error:  # whatever a parser makes of foreign bytes means the same here
