@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from solvers.atomic_files import replacing
+from solvers.batch.bounded_arrays import regular_bytes, stored_arrays
 from solvers.errors import CertificateError, InvalidProblemError
 from solvers.exact import as_fraction, exact_array, float_up
 from solvers.solution import Objective, Status, checked_objective
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from os import PathLike
 
     from numpy.typing import NDArray
@@ -91,12 +93,14 @@ class BatchSolution:
             "seconds": self.seconds,
         }
 
-    def check(self, items: Any, targets: Any) -> None:
+    def check(self, items: Any, targets: Any, *, rows: Iterable[int] | None = None) -> None:
         """Recompute every row in exact arithmetic, independently of the kernels that made it.
 
         Parameters
         ----------
         items, targets : as given to ``solve_many``
+        rows : iterable of int, optional
+            Those to check; all if not given.
 
         Raises
         ------
@@ -104,16 +108,16 @@ class BatchSolution:
             Naming the first row whose error, bound, cardinality or status is wrong.
 
         """
-        rows = exact_array(items)
+        table = exact_array(items)
         goals = exact_array(targets)
-        shared = rows.ndim == goals.ndim
+        shared = table.ndim == goals.ndim
         offered = self.masks.shape[1:] if shared else self.masks.shape
-        if goals.shape[:1] != (len(self),) or rows.shape != offered + goals.shape[1:]:
+        if goals.shape[:1] != (len(self),) or table.shape != offered + goals.shape[1:]:
             raise CertificateError(
-                f"masks of shape {self.masks.shape} do not go with items {rows.shape}, targets {goals.shape}"
+                f"masks of shape {self.masks.shape} do not go with items {table.shape}, targets {goals.shape}"
             )
-        for row in range(len(self)):
-            chosen = (rows if shared else rows[row])[self.masks[row]]
+        for row in range(len(self)) if rows is None else rows:
+            chosen = (table if shared else table[row])[self.masks[row]]
             try:
                 self._check_row(row, chosen, goals[row])
             except CertificateError as error:
@@ -206,8 +210,7 @@ class BatchSolution:
 
     @classmethod
     def _read(cls, path: str | PathLike[str]) -> BatchSolution:
-        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            stored = {name: archive[name] for name in archive.files}
+        stored = stored_arrays(regular_bytes(Path(path)))
         header = json.loads(bytes(stored["header"]))
         if header["format"] != _FORMAT or header["version"] != 1:
             raise InvalidProblemError(f"format {header['format']!r} {header['version']!r}")

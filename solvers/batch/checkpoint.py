@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from solvers.atomic_files import UNFINISHED, replacing
+from solvers.batch.bounded_arrays import regular_bytes, stored_arrays
 from solvers.batch.rows import Answers
 from solvers.errors import InvalidProblemError
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 _FORMAT = "subset-sum checkpoint"
 _VERSION = 2
 _MANIFEST = "manifest.json"
+# What a damaged shard, or one that was made to do harm, may raise.
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, zipfile.BadZipFile)
 
 
 @dataclass(frozen=True)
@@ -47,9 +50,16 @@ class Checkpoint:
         mine: dict[str, Any] = {"format": _FORMAT, "version": _VERSION, "digest": digest, "rows": rows}
         if path.exists():
             try:
-                stored = json.loads(path.read_bytes())
+                stored = json.loads(regular_bytes(path))
                 resumed = int(stored.pop("chunk_rows"))
-            except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+            except (
+                ValueError,
+                KeyError,
+                TypeError,
+                AttributeError,
+                OverflowError,
+                RecursionError,
+            ) as error:
                 raise InvalidProblemError(f"{path} is not a checkpoint manifest: {error}") from error
             if stored != mine or resumed < 1:
                 raise InvalidProblemError(
@@ -94,11 +104,11 @@ class Checkpoint:
         """
         path = self._shard(first, last)
         try:
-            asked, answers = self._unpacked(path.read_bytes(), first, last, n)
+            asked, answers = self._unpacked(regular_bytes(path), first, last, n)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, AttributeError, zipfile.BadZipFile) as error:
-            warnings.warn(f"{path} is of no use: {error}; its rows are solved again", stacklevel=3)
+        except _UNREADABLE as error:
+            self.refuse(first, last, str(error))
             return None
         if asked != fingerprint:
             raise InvalidProblemError(
@@ -107,17 +117,30 @@ class Checkpoint:
             )
         return answers
 
+    def refuse(self, first: int, last: int, why: str) -> None:
+        """Warn that a shard is of no use."""
+        path = self._shard(first, last)
+        warnings.warn(f"{path} is of no use: {why}; its rows are solved again", stacklevel=4)
+
     def _unpacked(self, stored: bytes, first: int, last: int, n: int) -> tuple[str, Answers]:
         if hashlib.sha256(stored[32:]).digest() != stored[:32]:
             raise ValueError("it is damaged")
-        with np.load(io.BytesIO(stored[32:]), allow_pickle=False) as shard:
-            header = json.loads(bytes(shard["header"]))
-            asked = str(header.pop("fingerprint"))
-            masks = np.unpackbits(shard["masks"], axis=1, count=n).astype(bool)
-            answers = Answers(masks, shard["errors"], shard["lower"], shard["status"])
+        shard = stored_arrays(stored[32:])
+        header = json.loads(bytes(shard["header"]))
+        asked = str(header.pop("fingerprint"))
         if header != self._header(first, last):
             raise ValueError("it has other rows than its name says, or another problem's")
-        return asked, answers
+        rows = last - first
+        for name, (shape, kind) in {
+            "masks": ((rows, (n + 7) // 8), np.uint8),
+            "errors": ((rows,), np.float64),
+            "lower": ((rows,), np.float64),
+            "status": ((rows,), np.uint8),
+        }.items():
+            if shard[name].shape != shape or shard[name].dtype != kind:
+                raise ValueError(f"its {name} are {shard[name].dtype} {shard[name].shape}")
+        masks = np.unpackbits(shard["masks"], axis=1, count=n).astype(bool)
+        return asked, Answers(masks, shard["errors"], shard["lower"], shard["status"])
 
 
 def _sweep(folder: Path) -> None:

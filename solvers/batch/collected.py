@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from solvers.batch.rows import Answers
+from solvers.batch.taken_over import contradiction
 from solvers.solution import Status
 
 if TYPE_CHECKING:
@@ -40,12 +41,21 @@ class Collected:
             self._make_room(piece.last)
             kept = None
             if self.shards is not None:
-                kept = self.shards.read(piece.first, piece.last, self.n, piece.fingerprint)
+                kept = self._read(self.shards, piece)
             if kept is None:
                 yield piece
             else:
                 self._take(piece, kept)
                 self.kept += len(kept)
+
+    def _read(self, shards: Checkpoint, piece: Piece) -> Answers | None:
+        """Return what the checkpoint holds of a piece, where it is true of the piece's rows."""
+        kept = shards.read(piece.first, piece.last, self.n, piece.fingerprint)
+        wrong = None if kept is None else contradiction(piece.load(), kept)
+        if wrong is None:
+            return kept
+        shards.refuse(piece.first, piece.last, wrong)
+        return None
 
     def put(self, piece: Piece, answers: Answers) -> None:
         """Add the answers to a piece, and keep them."""

@@ -147,7 +147,8 @@ def read_tensors(path: Path) -> tuple[dict[str, tuple[str, list[int], list[Any]]
 
 def read(path: Path) -> bytes:
     """Return the bytes of a regular file; a pipe would hang, a device never end."""
-    need(path.is_file() and path.stat().st_size <= 9 * MOST, f"{path.name} is no file, or larger than 9 MOST")
+    fits = path.is_file() and path.stat().st_size <= 9 * MOST
+    need(fits, f"a file is missing or damaged: {path.name} is no regular file of at most {9 * MOST} bytes")
     return path.read_bytes()
 
 
