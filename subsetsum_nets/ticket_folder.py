@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
+import os
 import secrets
 import shutil
 from contextlib import contextmanager
@@ -18,6 +20,7 @@ MASKS, CERTIFICATE = "masks.npz", "certificate.json"
 SOLUTION, PROVENANCE = "solution.npz", "provenance.json"
 REPORT = "report.html"
 FILES = frozenset((TARGET, RANDOM, PRUNED, MASKS, CERTIFICATE, SOLUTION, PROVENANCE, REPORT))
+_HERE, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux
 FORMAT = "subsetsum-nets pruned network"
 """The format that provenance.json names."""
 
@@ -65,20 +68,30 @@ def replaced(folder: str | PathLike[str]) -> Iterator[Path]:
         As :func:`check_folder`; an earlier result is then left as it was.
 
     """
-    place = Path(folder).absolute()
+    place = Path(os.path.realpath(folder))  # a rename would replace a link, not what it points to
     check_folder(place)
     staging, retired = _beside(place), _beside(place)
     try:
         staging.mkdir()
         yield staging
-        if place.exists():
-            place.rename(retired)
-        staging.rename(place)
+        if place.exists() and not _exchanged(staging, place):
+            place.rename(retired)  # a kill before the next line leaves it under this name
+        if not place.exists():
+            staging.rename(place)
     finally:
         if retired.exists() and not place.exists():
             retired.rename(place)
         shutil.rmtree(staging, ignore_errors=True)
         shutil.rmtree(retired, ignore_errors=True)
+
+
+def _exchanged(first: Path, second: Path) -> bool:
+    """Exchange two folders in one step: a kill leaves one or the other. False where that cannot be."""
+    try:
+        rename = ctypes.CDLL(None, use_errno=True).renameat2  # Linux, since glibc 2.28
+        return bool(rename(_HERE, os.fsencode(first), _HERE, os.fsencode(second), _EXCHANGE) == 0)
+    except (AttributeError, OSError, TypeError):
+        return False
 
 
 def _beside(place: Path) -> Path:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 _OFF_CENTRE = 0.5  # deviations between the target and half the total of the items offered
 _POOR = 4.0  # times the error of a central target: where the largest items are tried, too
 _BLOCK = 1 << 14  # rows chosen at a time
+# Items of a row to choose among, as a multiple of those to offer. The largest of very many are nearly equal,
+# and so are the sums of equally many of them: gaps between these are as wide as the items are.
+_POOL = 4
 
 
 def choose_items(products: FloatArray, serving: Bools, targets: FloatArray, most: int) -> tuple[Ints, Bools]:
@@ -31,8 +34,10 @@ def choose_items(products: FloatArray, serving: Bools, targets: FloatArray, most
     The larger products first, as they reach further. As long as there are units to spare, those that would
     leave the target more than half a deviation from half the total are passed over, unless they bring it
     nearer: subset sums are densest there. Asking for less than that would pass over all but small products
-    once a large one stands at twice the target, and leave a gap around it.
+    once a large one stands at twice the target, and leave a gap around it. They are chosen among
+    a few times as many, small and large ones in the shares in which they were drawn.
     """
+    serving = _sample(serving, _POOL * most)
     order = np.argsort(np.where(serving, -np.abs(products), np.inf), axis=1, kind="stable")
     ranked = np.take_along_axis(products, order, axis=1)
     available = serving.sum(axis=1)
@@ -104,6 +109,7 @@ def best_items(
         The expected errors of the nearest subsets; of the empty one at most.
 
     """
+    valid = _sample(valid, _POOL * most)
     places, filled = choose_items(items, valid, targets, most)
     errors = _errors(items, places, filled, targets)
     spread = np.sqrt((np.where(valid, items, 0.0) ** 2).sum(axis=1)) / 2
@@ -118,6 +124,17 @@ def best_items(
         changed = poor[better]
         places[changed], filled[changed], errors[changed] = largest[better], there[better], others[better]
     return places, filled, errors
+
+
+def _sample(valid: Bools, count: int) -> Bools:
+    """Return where ``count`` of the valid items of each row stand, evenly spread over all of them."""
+    if valid.shape[1] <= count:
+        return valid
+    number = valid.sum(axis=1, keepdims=True)
+    before = (np.cumsum(valid, axis=1) - valid) * count  # of how many valid items it comes after
+    parts = np.maximum(number, count)
+    kept: Bools = valid & ((before + count) // parts != before // parts)
+    return kept
 
 
 def _errors(items: FloatArray, places: Ints, filled: Bools, targets: FloatArray) -> FloatArray:
