@@ -127,12 +127,12 @@ def best_items(
 
 
 def _sample(valid: Bools, count: int) -> Bools:
-    """Return where ``count`` of the valid items of each row stand, evenly spread over all of them."""
-    if valid.shape[1] <= count:
+    """Return where the valid items of each row stand; of more than twice ``count``, that many all over them."""
+    if valid.shape[1] <= 2 * count:
         return valid
     number = valid.sum(axis=1, keepdims=True)
     before = (np.cumsum(valid, axis=1) - valid) * count  # of how many valid items it comes after
-    parts = np.maximum(number, count)
+    parts = np.where(number > 2 * count, number, count)
     kept: Bools = valid & ((before + count) // parts != before // parts)
     return kept
 
