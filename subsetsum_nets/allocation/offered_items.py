@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 _OFF_CENTRE = 0.5  # deviations between the target and half the total of the items offered
 _POOR = 4.0  # times the error of a central target: where the largest items are tried, too
 _BLOCK = 1 << 14  # rows chosen at a time
-# Items of a row to choose among, as a multiple of those to offer. The largest of very many are nearly equal,
-# and so are the sums of equally many of them: gaps between these are as wide as the items are.
-_POOL = 4
+# Of very many items the largest are nearly equal, and so are the sums of equally many of them: gaps between
+# these are as wide as the items are. So where there are _MANY times as many as are offered, a row chooses among
+# a sample of _POOL times as many, large and small.
+_MANY, _POOL = 9, 4
 
 
 def choose_items(products: FloatArray, serving: Bools, targets: FloatArray, most: int) -> tuple[Ints, Bools]:
@@ -37,7 +38,7 @@ def choose_items(products: FloatArray, serving: Bools, targets: FloatArray, most
     once a large one stands at twice the target, and leave a gap around it. They are chosen among
     a few times as many, small and large ones in the shares in which they were drawn.
     """
-    serving = _sample(serving, _POOL * most)
+    serving = _sample(serving, most)
     order = np.argsort(np.where(serving, -np.abs(products), np.inf), axis=1, kind="stable")
     ranked = np.take_along_axis(products, order, axis=1)
     available = serving.sum(axis=1)
@@ -109,7 +110,7 @@ def best_items(
         The expected errors of the nearest subsets; of the empty one at most.
 
     """
-    valid = _sample(valid, _POOL * most)
+    valid = _sample(valid, most)
     places, filled = choose_items(items, valid, targets, most)
     errors = _errors(items, places, filled, targets)
     spread = np.sqrt((np.where(valid, items, 0.0) ** 2).sum(axis=1)) / 2
@@ -126,13 +127,13 @@ def best_items(
     return places, filled, errors
 
 
-def _sample(valid: Bools, count: int) -> Bools:
-    """Return where the valid items of each row stand; of more than twice ``count``, that many all over them."""
-    if valid.shape[1] <= 2 * count:
+def _sample(valid: Bools, most: int) -> Bools:
+    """Return where a row's valid items stand that it chooses ``most`` of: all, or of too many a sample."""
+    if valid.shape[1] <= _MANY * most:
         return valid
-    number = valid.sum(axis=1, keepdims=True)
+    number, count = valid.sum(axis=1, keepdims=True), _POOL * most
     before = (np.cumsum(valid, axis=1) - valid) * count  # of how many valid items it comes after
-    parts = np.where(number > 2 * count, number, count)
+    parts = np.where(number > _MANY * most, number, count)
     kept: Bools = valid & ((before + count) // parts != before // parts)
     return kept
 
