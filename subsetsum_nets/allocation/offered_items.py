@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 _OFF_CENTRE = 0.5  # deviations between the target and half the total of the items offered
 _POOR = 4.0  # times the error of a central target: where the largest items are tried, too
 _BLOCK = 1 << 14  # rows chosen at a time
-# Of very many items the largest are nearly equal, and so are the sums of equally many of them: gaps between
-# these are as wide as the items are. So where there are _MANY times as many as are offered, a row has to choose
+# Of very many items the largest are nearly equal, and so are the sums of equally many of them: gaps
+# between these are as wide as the items. So where there are _MANY times as many as are offered, a row chooses
 # among a sample of _POOL times as many, large and small.
 _MANY, _POOL = 9, 4
 
