@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from solvers.arrays import positional
 from solvers.backend.protocol import Limits, OutOfTimeError
 from solvers.errors import InvalidProblemError, UnsupportedProblemError
 from solvers.exact import as_fraction, integer_image
@@ -129,6 +130,7 @@ class _Instance:
 
 
 def _instance_of(items: Any, low: Any, high: Any) -> _Instance:
+    items = positional(items, "items")
     if isinstance(items, (list, tuple, np.ndarray)) and any(np.ndim(x) for x in items):
         raise InvalidProblemError("covering_radius takes scalar items, some of these are vectors")
     lowest, highest = as_fraction(low, "low"), as_fraction(high, "high")

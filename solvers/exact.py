@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from solvers.arrays import one_number, positional
 from solvers.errors import InvalidProblemError
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def as_fraction(value: Any, what: str) -> Fraction:
-    """Return the exact value of a float, integer, Fraction, Decimal or numpy scalar.
+    """Return the exact value of a float, integer, Fraction, Decimal, NumPy scalar or 0-d array.
 
     Raises
     ------
@@ -31,7 +32,9 @@ def as_fraction(value: Any, what: str) -> Fraction:
         For NaN, infinities, booleans, strings, complex numbers and anything else without an exact ratio.
 
     """
-    if isinstance(value, np.integer):
+    if not hasattr(value, "as_integer_ratio"):
+        value = one_number(value)
+    if isinstance(value, np.integer) and not isinstance(value, np.timedelta64):
         return Fraction(int(value))
     if isinstance(value, (bool, type)) or not hasattr(value, "as_integer_ratio"):
         raise InvalidProblemError(f"{what} is {value!r}, not a number (float, int or Fraction)")
@@ -64,11 +67,12 @@ def _nearest_float(value: Fraction) -> float:
         return math.inf if value > 0 else -math.inf
 
 
-def exact_array(values: Any) -> NDArray[Any]:
-    """Return ``np.asarray(values)``, or Python numbers in an object array where that would have rounded some.
+def exact_array(values: Any, what: str = "the numbers") -> NDArray[Any]:
+    """Return an array-like as an array, by position; of Python numbers where float64 would round some.
 
     NumPy makes float64 of a list of floats and integers, however large the integers are.
     """
+    values = positional(values, what)
     array = np.asarray(values)
     if array.dtype.kind != "f" or isinstance(values, np.ndarray):
         return array

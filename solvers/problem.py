@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from solvers.arguments import is_whole
+from solvers.arrays import one_number, positional
 from solvers.errors import InvalidProblemError
 from solvers.exact import IntegerImage, as_fraction, integer_image
 
@@ -26,7 +27,8 @@ class SubsetSum:
     Parameters
     ----------
     items : array_like, shape (n,) or (n, d)
-        Floats (each the exact dyadic rational it stores), integers of any size, or Fractions, also mixed.
+        Floats (each the exact dyadic rational it stores), integers of any size, Fractions or Decimals, also
+        mixed. Series, frames, tensors and the like are read by position, sparse matrices made dense.
     target : number, or array_like of shape (d,)
     tolerance : number, optional
         epsilon >= 0: subsets with error <= tolerance (exactly) are acceptable.
@@ -72,7 +74,8 @@ class SubsetSum:
         tolerance: Any = None,
         cardinality: int | tuple[int, int] | None = None,
     ) -> None:
-        rows, scalar = _rows_of(items)
+        rows, scalar = _rows_of(positional(items, "items"))
+        target = one_number(positional(target, "the target"))
         exact_items = [
             tuple(as_fraction(x, _name_of(i, k, scalar=scalar)) for k, x in enumerate(row))
             for i, row in enumerate(rows)

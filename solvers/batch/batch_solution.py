@@ -104,8 +104,8 @@ class BatchSolution:
             Naming the first row whose error, bound, cardinality or status is wrong.
 
         """
-        rows = exact_array(items)
-        goals = exact_array(targets)
+        rows = exact_array(items, "items")
+        goals = exact_array(targets, "targets")
         shared = rows.ndim == goals.ndim
         offered = self.masks.shape[1:] if shared else self.masks.shape
         if goals.shape[:1] != (len(self),) or rows.shape != offered + goals.shape[1:]:

@@ -46,6 +46,8 @@ def is_compiled(rows: Rows) -> bool:
 
 def chunk_rows(rows: Rows, total: int | None, workers: int) -> int:
     """Return a number of rows a chunk; ``rows`` are some of them, and ``total`` may be unknown."""
+    if not len(rows):
+        return _LEAST_ROWS
     share = _SHARED_ROWS if total is None else -(-total // (_CHUNKS_A_WORKER * workers))
     if not is_compiled(rows):
         return max(1, min(share, round(_SECONDS / _seconds_a_row(rows)), 256))
