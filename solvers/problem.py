@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 
 class SubsetSum:
-    """A subset-sum problem, scalar or multidimensional. Immutable.
+    """A subset-sum problem, scalar or multidimensional. Immutable, hashable, and equal by value.
+
+    Two problems are equal that ask the same in the same order of items: 1, 1.0 and Fraction(1) are equal, 0.1
+    and Fraction(1, 10) are not, nor are scalars and vectors of one coordinate.
 
     The error of a subset S is ``|sum_S - target|``, for d > 1 the max norm of that vector.
 
@@ -127,6 +130,17 @@ class SubsetSum:
     def tolerance_units(self) -> int | None:
         """The tolerance in whole units of the image: error <= tolerance iff error units <= this."""
         return None if self.tolerance is None else self.image.floor(self.tolerance)
+
+    def __eq__(self, other: object) -> bool:
+        """Tell whether both ask the same: equal numbers, whatever stores them, and the same constraints."""
+        return self._question == other._question if isinstance(other, SubsetSum) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._question)
+
+    @property
+    def _question(self) -> tuple[Any, ...]:
+        return self.items.ndim, self.image, self.tolerance, self.sizes
 
     def __repr__(self) -> str:
         notes = f", tolerance={self.tolerance}" if self.tolerance is not None else ""

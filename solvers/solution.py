@@ -87,7 +87,7 @@ class Proof(Enum):
 
 @dataclass(frozen=True, eq=False)
 class Solution:
-    """The answer to one :class:`~solvers.problem.SubsetSum`.
+    """The answer to one :class:`~solvers.problem.SubsetSum`; hashable, and equal by all but its seconds.
 
     Attributes
     ----------
@@ -134,6 +134,27 @@ class Solution:
     seconds: float = 0.0
     message: str = ""
     stop: Stop = Stop.PROVEN
+
+    def __post_init__(self) -> None:
+        if self.subset is not None and self.subset.flags.writeable:
+            object.__setattr__(self, "subset", _read_only(self.subset.copy()))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if self.subset is not None:
+            _read_only(self.subset)  # pickling and copying forget it
+
+    def __eq__(self, other: object) -> bool:
+        """Tell whether both say the same, the seconds aside."""
+        return self._said() == other._said() if isinstance(other, Solution) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._said())
+
+    def _said(self) -> tuple[Any, ...]:
+        said = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "seconds"}
+        said["subset"] = None if self.subset is None else tuple(self.subset.tolist())
+        return tuple(said.values())
 
     @property
     def mask(self) -> NDArray[np.bool_] | None:
@@ -258,6 +279,11 @@ class Solution:
             claims_best = self.status is Status.OPTIMAL
             if self.objective != "within" and best != claims_best:
                 raise CertificateError(f"status {self.status.name} contradicts the bounds (gap {self.gap})")
+
+
+def _read_only(array: NDArray[np.int64]) -> NDArray[np.int64]:
+    array.flags.writeable = False
+    return array
 
 
 def exact_total_and_error(problem: SubsetSum, subset: list[int]) -> tuple[Sum, Fraction]:

@@ -26,7 +26,7 @@ _FORMAT = "subset-sum batch solution"
 
 @dataclass(frozen=True, eq=False)
 class BatchSolution:
-    """Answers to N problems of up to n items.
+    """Answers to N problems of up to n items; all arrays are read-only.
 
     Attributes
     ----------
@@ -66,6 +66,12 @@ class BatchSolution:
         for name, array in shapes.items():
             if array.shape != (rows,):
                 raise InvalidProblemError(f"{name} has shape {array.shape}, the masks have {rows} rows")
+        for name, array in {"masks": self.masks, **shapes}.items():
+            object.__setattr__(self, name, _read_only(array))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)  # pickling and copying forget which arrays are read-only
+        self.__post_init__()
 
     def __len__(self) -> int:
         return len(self.masks)
@@ -228,6 +234,12 @@ class BatchSolution:
             float(header["seconds"]),
             {int(row): str(why) for row, why in header.get("failures", [])},
         )
+
+
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    seen = array.view()
+    seen.flags.writeable = False
+    return seen
 
 
 def _check_error(chosen: NDArray[Any], target: Any, claimed: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -132,27 +133,38 @@ def _warn_of_contradictions(solved: list[tuple[Instance, Solution]]) -> bool:
 
 
 def _solution_line(instance: Instance, solution: Solution) -> dict[str, Any]:
+    from solvers.exact import float_down
+
+    page = solution.to_json()
     return {
         "name": instance.name,
         "status": solution.status.name,
         "proof": solution.proof.name,
+        "resolution": solution.resolution,
         "stop": solution.stop.name,
-        "error": _json_float(solution.error),
-        "error_exact": None if solution.error is None else f"{solution.error}",
-        "lower_bound": _json_float(solution.lower_bound),
-        "gap": _json_float(solution.gap),
-        "subset": None if solution.subset is None else solution.subset.tolist(),
+        "message": solution.message,
+        "objective": solution.objective,
+        "error": _at_most(solution.error),
+        "error_exact": page["error"],
+        "lower_bound": float_down(solution.lower_bound),
+        "lower_bound_exact": page["lower_bound"],
+        "gap": _at_most(solution.gap),
+        "gap_exact": None if solution.gap is None else str(solution.gap),
+        "total_exact": page["total"],
+        "size_bound": solution.size_bound,
+        "subset": page["subset"],
         "backend": solution.backend,
         "seconds": solution.seconds,
+        "solution": page,
     }
 
 
-def _json_float(value: Fraction | None) -> float | None:
-    """Return the nearest float64; None past the largest one, which JSON could not write."""
-    try:
-        return None if value is None else float(value)
-    except OverflowError:
-        return None
+def _at_most(value: Fraction | None) -> float | None:
+    """Return the value rounded up to float64; None past the largest one, which JSON could not write."""
+    from solvers.exact import float_up
+
+    rounded = math.inf if value is None else float_up(value)
+    return rounded if math.isfinite(rounded) else None
 
 
 def _show_solutions(solved: list[tuple[Instance, Solution]]) -> None:
