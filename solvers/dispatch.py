@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from solvers.backend.automatic import Attempt, counting_order, plan
 from solvers.backend.protocol import Enumerator, Finding, Limits, OutOfTimeError
 from solvers.backend.registry import BACKENDS, backend_named
+from solvers.decimals import are_decimals, misses_by_rounding
 from solvers.errors import (
     BackendUnavailableError,
     CertificateError,
@@ -15,13 +16,19 @@ from solvers.errors import (
     UnsupportedProblemError,
 )
 from solvers.problem import SubsetSum
+from solvers.restrictions import restricted_finding
 from solvers.solution import Proof, Solution, Status, Stop, checked_objective, exact_total_and_error
 
 if TYPE_CHECKING:
     from fractions import Fraction
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from solvers.backend.protocol import Backend
     from solvers.solution import Objective
+
+_MOMENT = 1e-6  # seconds, where none are left: to hear so from the backend
 
 
 def solve(
@@ -85,6 +92,8 @@ def solve(
     if checked != "nearest" and problem.tolerance is None:
         raise InvalidProblemError(f"objective {objective!r} needs a tolerance; give the SubsetSum one")
     limits = Limits.checked(time_limit, memory_limit, threads, seed)
+    if problem.is_restricted:
+        return _restricted(problem, checked, backend, limits)
     best: Solution | None = None
     attempts = (
         plan(problem, checked, limits) if backend == "auto" else [named(backend, problem, checked, limits)]
@@ -106,6 +115,26 @@ def solve(
     if best is None:
         raise UnsupportedProblemError(f"{problem!r} cannot be answered ({'; '.join(reasons)})")
     return best
+
+
+def _restricted(problem: SubsetSum, objective: Objective, backend: str, limits: Limits) -> Solution:
+    """Answer a problem with restrictions by plain ones."""
+
+    def ask(core: SubsetSum, about: Objective) -> Solution:
+        remaining = None if limits.remaining is None else max(limits.remaining, _MOMENT)
+        return solve(
+            core,
+            objective=about,
+            backend=backend,
+            time_limit=remaining,
+            memory_limit=limits.memory,
+            threads=limits.threads,
+            seed=limits.seed,
+        )
+
+    finding, name = restricted_finding(problem, objective, ask)
+    seconds = limits.clock() - limits.started
+    return certified(problem, objective, finding, backend=name, seconds=seconds)
 
 
 def _asked(attempt: Attempt, problem: SubsetSum, objective: Objective, limits: Limits) -> Finding:
@@ -233,18 +262,34 @@ def certified(
         resolution=finding.resolution if known else 0.0,
         backend=backend,
         seconds=seconds,
-        message=finding.message,
+        message=_with_hint(problem, status, subset, finding.message),
         stop=Stop.PROVEN if status.settles(objective) else finding.stop,
     )
     solution.check(problem)
     return solution
 
 
+def _with_hint(problem: SubsetSum, status: Status, subset: NDArray[np.int64] | None, message: str) -> str:
+    """Add, where only the rounding of decimals to floats keeps a subset from the tolerance, what to give."""
+    if status is not Status.INFEASIBLE or problem.is_restricted:
+        return message
+    hint = ""
+    if subset is not None and misses_by_rounding(problem, subset.tolist()):
+        hint = "the nearest misses by less than the rounding of the decimals"
+    elif subset is None and problem.tolerance == 0 and are_decimals(problem):
+        hint = "floats are taken exactly; if these are rounded decimals"
+    if not hint:
+        return message
+    hint += ": give Decimal, Fraction or a tolerance"
+    return f"{message}; {hint}" if message else hint
+
+
 def _status(problem: SubsetSum, objective: Objective, finding: Finding, error: Fraction | None) -> Status:
-    tolerance = problem.tolerance
-    if tolerance is not None and finding.lower_bound > tolerance and (error is None or error > tolerance):
+    reach = problem.reach
+    missed = error is None or (reach is not None and error > reach)
+    if missed and reach is not None and finding.lower_bound > reach:
         return Status.INFEASIBLE
-    if error is None or finding.subset is None or (tolerance is not None and error > tolerance):
+    if error is None or finding.subset is None or missed:
         return Status.UNKNOWN
     best = error == finding.lower_bound
     if finding.proof is Proof.TOLERANCE:

@@ -12,10 +12,12 @@ from solvers.backend.protocol import Finding, Limits, OutOfTimeError
 from solvers.dispatch import certified, enumerators
 from solvers.errors import InvalidProblemError, UnsupportedProblemError
 from solvers.problem import SubsetSum
+from solvers.restrictions import Reduction, countable_core, listed_core
 from solvers.solution import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from fractions import Fraction
 
     from solvers.backend.protocol import Enumerator
     from solvers.solution import Solution
@@ -74,6 +76,11 @@ def count(
     limits = Limits.checked(time_limit, memory_limit, threads)
     if _checked(problem).tolerance is None:
         raise InvalidProblemError("count() needs a tolerance; give the SubsetSum one")
+    if problem.is_restricted:
+        core = countable_core(problem)
+        if core is None:
+            return 0
+        problem = core
     reach = problem.tolerance_units or 0
     choice = enumerators(problem, backend, limits)
     try:
@@ -88,6 +95,7 @@ def solutions(
     problem: SubsetSum,
     *,
     limit: int | None = None,
+    distinct: bool = False,
     backend: str = "auto",
     time_limit: float | None = None,
     memory_limit: int | None = None,
@@ -104,6 +112,8 @@ def solutions(
     problem : SubsetSum
     limit : int, optional
         Stop after this many: the ``limit`` best. Without it the problem needs a tolerance.
+    distinct : bool
+        Only one subset for each sum.
     backend : str
         "auto", or one that can list: mitm, schroeppel-shamir, mitm-nd, dp.
     time_limit : float, optional
@@ -141,7 +151,48 @@ def solutions(
     if _checked(problem).tolerance is None and limit is None:
         raise InvalidProblemError("solutions() needs a tolerance (of the SubsetSum) or a limit")
     limit = count_or_none(limit, "limit")
-    return _best_first(problem, limit, enumerators(problem, backend, limits), limits)
+    if not problem.is_restricted and not distinct:
+        return _best_first(problem, limit, enumerators(problem, backend, limits), limits)
+    return islice(_chosen(problem, limit, backend, limits, distinct=bool(distinct)), limit)
+
+
+def _chosen(
+    problem: SubsetSum, limit: int | None, backend: str, limits: Limits, *, distinct: bool
+) -> Iterator[Solution]:
+    """Yield those of the plain core's subsets that are asked for, as subsets of the problem itself."""
+    listed = listed_core(problem) if problem.is_restricted else (problem, None)
+    if listed is None:
+        return
+    core, reduction = listed
+    nearest: Fraction | None = None
+    seen: set[object] = set()
+    error = None
+    many = limit if reduction is None and not distinct else None
+    for found in _best_first(core, many, enumerators(core, backend, limits), limits):
+        solution = found if reduction is None else _lifted(problem, reduction, found, nearest)
+        if solution is None or solution.error is None:
+            continue
+        nearest = solution.error if nearest is None else nearest
+        if distinct:
+            # Equal sums have equal errors, and errors only grow.
+            seen, error = (seen, error) if solution.error == error else (set(), solution.error)
+            if solution.total in seen:
+                continue
+            seen.add(solution.total)
+        yield solution
+
+
+def _lifted(
+    problem: SubsetSum, reduction: Reduction, found: Solution, nearest: Fraction | None
+) -> Solution | None:
+    """Return a subset of the core as one of the problem's; None if it is on the wrong side, say."""
+    subset = reduction.lifted(None if found.subset is None else found.subset.tolist())
+    error = None if subset is None else reduction.error(subset)
+    if error is None:
+        return None
+    bound = error if nearest is None else nearest
+    finding = Finding(subset, bound, problem.sizes[0], message=found.message)
+    return certified(problem, "nearest", finding, backend=found.backend, seconds=found.seconds)
 
 
 def _of_first_able(choice: list[Enumerator], asked: Callable[[Enumerator], Asked]) -> Asked:

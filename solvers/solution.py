@@ -251,7 +251,9 @@ class Solution:
             raise CertificateError(f"the subset's error is {error}, not {self.error}")
         if self.lower_bound > error and (self.objective != "sparsest" or len(chosen) == self.size_bound):
             raise CertificateError(f"the lower bound {self.lower_bound} exceeds the error {error}")
-        return problem.tolerance is None or error <= problem.tolerance
+        if (objection := problem.objection(chosen, total)) is not None:
+            raise CertificateError(objection)
+        return problem.tolerance is None or (error <= problem.tolerance and problem.accepts(total))
 
     def _check_status(self, problem: SubsetSum, *, acceptable: bool) -> None:
         if (self.proof is Proof.NONE) != (self.status is Status.UNKNOWN):
@@ -263,7 +265,8 @@ class Solution:
             raise CertificateError(f"status {self.status.name}, but no subset within the tolerance is shown")
         if self.status in (Status.INFEASIBLE, Status.UNKNOWN) and acceptable:
             raise CertificateError(f"status {self.status.name}, but the subset shown meets the tolerance")
-        excluded = problem.tolerance is not None and self.lower_bound > problem.tolerance
+        reach = problem.reach
+        excluded = reach is not None and self.lower_bound > reach
         if self.status is Status.INFEASIBLE and self.proof is Proof.EXACT and not excluded:
             raise CertificateError("INFEASIBLE, but the lower bound does not exceed the tolerance")
         if self.status is Status.UNKNOWN and excluded:
@@ -289,8 +292,11 @@ def _read_only(array: NDArray[np.int64]) -> NDArray[np.int64]:
 def exact_total_and_error(problem: SubsetSum, subset: list[int]) -> tuple[Sum, Fraction]:
     """Return the exact sum of the chosen items and its max-norm distance to the target."""
     image = problem.image
-    total = tuple(s * image.unit for s in image.total(subset))
-    return (total if problem.target.__class__ is tuple else total[0]), image.error(subset) * image.unit
+    sums = tuple(s * image.unit for s in image.total(subset))
+    total = sums if problem.target.__class__ is tuple else sums[0]
+    if problem.interval is not None:
+        return total, problem.error_of(total)
+    return total, image.error(subset) * image.unit
 
 
 def checked_objective(objective: str) -> Objective:
