@@ -182,6 +182,19 @@ def _chosen(
         yield solution
 
 
+def listed_subsets(problem: SubsetSum, backend: str, limits: Limits) -> list[list[int]]:
+    """Return all subsets within the tolerance, in no order; for few of them."""
+    reduction = Reduction(problem) if problem.is_restricted else None
+    core = countable_core(problem) if problem.is_restricted else problem
+    if core is None:
+        return []
+    reach = core.tolerance_units or 0
+    found = _of_first_able(
+        enumerators(core, backend, limits), lambda able: list(able.listed(core, -1, reach, limits))
+    )
+    return found if reduction is None else [reduction.lifted(subset) or [] for subset in found]
+
+
 def _lifted(
     problem: SubsetSum, reduction: Reduction, found: Solution, nearest: Fraction | None
 ) -> Solution | None:
