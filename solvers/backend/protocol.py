@@ -9,6 +9,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from solvers.arguments import count_or_none, seconds_or_none, whole_number
+from solvers.interrupts import Interruption
 from solvers.solution import Proof, Stop
 
 if TYPE_CHECKING:
@@ -32,12 +33,31 @@ class Progress:
     counted: int = 0
 
 
+_A_LOOK = 1e-4
+
+
+class WorkClock:
+    """Seconds of work done, by estimate: the same ones whatever else the machine does.
+
+    Those that know what a step costs tell it, and a look at it is taken for a little work.
+    """
+
+    def __init__(self) -> None:
+        self.done = 0.0
+
+    def __call__(self) -> float:
+        """Return the time by this clock."""
+        self.done += _A_LOOK
+        return self.done
+
+
 @dataclass(frozen=True)
 class Limits:
     """Resources of one call.
 
     ``seconds`` None means no limit, by a ``clock`` that began at ``started``; ``memory`` in bytes;
-    ``threads`` None means what the backend thinks best; ``progress`` is written by those that count.
+    ``threads`` None means what the backend thinks best; ``progress`` is written by those that count. After
+    an ``interruption`` the time is up.
     """
 
     seconds: float | None = None
@@ -47,6 +67,7 @@ class Limits:
     started: float = field(default_factory=monotonic)
     clock: Callable[[], float] = monotonic
     progress: Progress = field(default_factory=Progress)
+    interruption: Interruption = field(default_factory=Interruption)
 
     @classmethod
     def checked(cls, time_limit: Any, memory_limit: Any = None, threads: Any = None, seed: Any = 0) -> Self:
@@ -57,12 +78,34 @@ class Limits:
     @property
     def remaining(self) -> float | None:
         """Seconds left, at least 0; None without a limit."""
+        if self.interruption.is_set:
+            return 0.0
         return None if self.seconds is None else max(0.0, self.seconds - (self.clock() - self.started))
 
     def share(self, seconds: float | None) -> Limits:
-        """Return the same limits, started now, with at most this much of the time that is left."""
+        """Return the same limits, started now, with at most this much of the time that is left.
+
+        Without a time limit these are seconds of work (see :class:`WorkClock`), so that no answer depends on
+        the clock.
+        """
+        if self.seconds is None and seconds is not None:
+            return replace(self, seconds=seconds, started=0.0, clock=WorkClock())
         left = [s for s in (seconds, self.remaining) if s is not None]
         return replace(self, seconds=min(left, default=None), started=self.clock())
+
+    @property
+    def timed(self) -> bool:
+        """Whether there is a time limit by the clock, and not one of work."""
+        return self.seconds is not None and not isinstance(self.clock, WorkClock)
+
+    def spend(self, seconds: float) -> None:
+        """Count work that takes about so many seconds, where work is counted."""
+        if isinstance(self.clock, WorkClock):
+            self.clock.done += seconds
+
+    def allow(self, seconds: float) -> bool:
+        """Tell whether a step that takes about so long, and cannot be stopped, may be begun."""
+        return not self.timed or self.remaining is None or seconds <= self.remaining
 
     def check(self) -> None:
         """Raise OutOfTimeError if the time is up."""
