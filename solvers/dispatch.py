@@ -15,6 +15,7 @@ from solvers.errors import (
     InvalidProblemError,
     UnsupportedProblemError,
 )
+from solvers.exact import MANY
 from solvers.interrupts import interruptible
 from solvers.problem import SubsetSum
 from solvers.solution import Proof, Solution, Status, Stop, checked_objective, exact_total_and_error
@@ -131,9 +132,7 @@ def _with_a_guess(problem: SubsetSum, open_yet: Solution) -> Solution:
         message=open_yet.message,
         stop=open_yet.stop,
     )
-    return certified(
-        problem, open_yet.objective, finding, backend=open_yet.backend, seconds=open_yet.seconds
-    )
+    return certified(problem, open_yet.objective, finding, backend=open_yet.backend, seconds=open_yet.seconds)
 
 
 def _asked(attempt: Attempt, problem: SubsetSum, objective: Objective, limits: Limits) -> Finding:
@@ -251,10 +250,10 @@ def certified(
         import numpy as np
 
         indices = sorted(finding.subset)
-        if len(set(indices)) != len(indices) or not all(0 <= i < problem.n for i in indices):
+        if len(set(indices)) != len(indices) or (indices and not 0 <= indices[0] <= indices[-1] < problem.n):
             raise CertificateError(f"backend {backend} chose impossible items {finding.subset}")
-        total, error = exact_total_and_error(problem, indices)
         subset = np.array(indices, dtype=np.int64)
+        total, error = exact_total_and_error(problem, subset if problem.n >= MANY else indices)
         subset.flags.writeable = False
     status = _status(problem, objective, finding, error)
     known = status is not Status.UNKNOWN

@@ -123,9 +123,7 @@ class IntegerImage:
     def magnitude(self) -> int:
         """The largest, over the dimensions, of the sum of all absolute items and the absolute target."""
         if self.columns is not None:
-            return max(
-                exact_sum(abs(x)) + abs(t) for x, t in zip(self.columns, self.target, strict=True)
-            )
+            return max(exact_sum(abs(x)) + abs(t) for x, t in zip(self.columns, self.target, strict=True))
         return max(
             sum(abs(item[k]) for item in self.items) + abs(self.target[k]) for k in range(len(self.target))
         )
@@ -133,7 +131,8 @@ class IntegerImage:
     def total(self, subset: Iterable[int]) -> tuple[int, ...]:
         """Return the sum of the chosen items, in units."""
         if self.columns is not None and self.words is not None:
-            return tuple(map(exact_sum, self.words[np.fromiter(subset, np.int64)].T))
+            places = subset if isinstance(subset, np.ndarray) else np.array(list(subset), np.int64)
+            return tuple(map(exact_sum, self.words[places].T))
         chosen = [self.items[i] for i in subset]
         return tuple(sum(item[k] for item in chosen) for k in range(len(self.target)))
 

@@ -46,9 +46,7 @@ class Interruption:
             self._told.remove(tell)
 
 
-def interruptible(
-    call: Callable[[], Result], interruption: Interruption, *, brief: bool = False
-) -> Result:
+def interruptible(call: Callable[[], Result], interruption: Interruption, *, brief: bool = False) -> Result:
     """Return what ``call`` returns; on Ctrl-C set the interruption and raise KeyboardInterrupt.
 
     ``brief``: it takes less time than it takes to start a thread.

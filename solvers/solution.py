@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Literal, Self, cast
 import numpy as np
 
 from solvers.errors import CertificateError, InvalidProblemError
+from solvers.exact import MANY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -217,13 +218,13 @@ class Solution:
             if self.total is not None or self.error is not None:
                 raise CertificateError("a solution without a subset cannot have a sum or an error")
             return False
-        chosen = [int(i) for i in self.subset]
+        chosen = self.subset.tolist() if self.subset.dtype == np.int64 else [int(i) for i in self.subset]
         if chosen != sorted(set(chosen)) or (chosen and not 0 <= chosen[0] <= chosen[-1] < problem.n):
             raise CertificateError(f"subset {chosen} is not a sorted set of indices below {problem.n}")
         low, high = problem.sizes
         if not low <= len(chosen) <= high:
             raise CertificateError(f"the subset has {len(chosen)} items, allowed are {low} to {high}")
-        total, error = exact_total_and_error(problem, chosen)
+        total, error = exact_total_and_error(problem, chosen if problem.n < MANY else self.subset)
         if self.total != total:
             raise CertificateError(f"the items add up to {total}, not {self.total}")
         if self.error != error:
@@ -260,7 +261,9 @@ class Solution:
                 raise CertificateError(f"status {self.status.name} contradicts the bounds (gap {self.gap})")
 
 
-def exact_total_and_error(problem: SubsetSum, subset: list[int]) -> tuple[Sum, Fraction]:
+def exact_total_and_error(
+    problem: SubsetSum, subset: Sequence[int] | NDArray[np.int64]
+) -> tuple[Sum, Fraction]:
     """Return the exact sum of the chosen items and its max-norm distance to the target."""
     image = problem.image
     total = tuple(s * image.unit for s in image.total(subset))

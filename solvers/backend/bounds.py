@@ -55,7 +55,7 @@ def extreme_subset(items: list[int], sizes: tuple[int, int]) -> list[int]:
 
 def expected_subsets(problem: SubsetSum, reach: int) -> Fraction:
     """Estimate how many subsets of scalars lie within ``reach`` units, as if sums were spread evenly."""
-    extent = sum(abs(item[0]) for item in problem.image.items)
+    extent = problem.image.magnitude - abs(problem.image.target[0])
     return Fraction(min(2 * reach + 1, extent) << problem.n, max(extent, 1))
 
 

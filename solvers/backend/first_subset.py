@@ -84,17 +84,18 @@ def _of_many(problem: SubsetSum) -> list[int]:
     items, scale = _relative(problem)
     values = items[:, 0]
     target = float(max(-problem.n, min(problem.image.target[0] * problem.image.unit / scale, problem.n)))
-    small = min(_LOOKED_AT, values.size // 2)
-    by_size = np.argpartition(abs(values), small)
-    large = np.sort(by_size[small:])
+    sizes = abs(values)
+    smallest = np.argpartition(sizes, _LOOKED_AT)[:_LOOKED_AT]
+    order = smallest[np.argsort(-sizes[smallest], kind="stable")].tolist()
+    sizes[smallest] = 0.0
+    taken = values < 0
+    taken[smallest] = False
     # Items below zero are taken at first: to leave one raises the sum as taking another one does.
-    start = float(np.minimum(values[large], 0).sum()) - target
-    changed = int(np.searchsorted(np.cumsum(abs(values[large])), -start))
-    taken = (values[large] < 0) ^ (np.arange(large.size) < changed)
-    chosen = large[taken].tolist()
+    changed = int(np.searchsorted(np.cumsum(sizes), target + float(sizes[taken].sum())))
+    taken[:changed] ^= True
+    taken[smallest] = False
+    chosen = np.flatnonzero(taken).tolist()
     left = [t - s for t, s in zip(problem.image.target, problem.image.total(chosen), strict=True)]
-    smallest = by_size[:small]
-    order = smallest[np.argsort(-abs(values[smallest]), kind="stable")].tolist()
     return _descending(problem.image.items, chosen, order, left, problem.sizes)
 
 

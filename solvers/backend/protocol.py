@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -34,6 +35,8 @@ class Progress:
 
 
 _A_LOOK = 1e-4
+_LONGEST = 1e9  # seconds: some decades, which clocks and locks still take
+_MOST_THREADS = 64  # more than there are cores do not help, and thousands are refused by the system
 
 
 class WorkClock:
@@ -73,7 +76,13 @@ class Limits:
     def checked(cls, time_limit: Any, memory_limit: Any = None, threads: Any = None, seed: Any = 0) -> Self:
         """Return the limits of one call, started now; InvalidProblemError for values that make no sense."""
         memory, cores = count_or_none(memory_limit, "memory_limit"), count_or_none(threads, "threads")
-        return cls(seconds_or_none(time_limit), memory, cores, whole_number(seed, "seed", 0))
+        seconds = seconds_or_none(time_limit)
+        return cls(
+            None if seconds is None else min(seconds, _LONGEST),
+            memory,
+            None if cores is None else min(cores, max(_MOST_THREADS, 4 * (os.cpu_count() or 1))),
+            whole_number(seed, "seed", 0),
+        )
 
     @property
     def remaining(self) -> float | None:
