@@ -35,6 +35,7 @@ class Progress:
 
 
 _A_LOOK = 1e-4
+_A_BLOCK = 0.02  # seconds
 _LONGEST = 1e9  # seconds: some decades, which clocks and locks still take
 _MOST_THREADS = 64  # more than there are cores do not help, and thousands are refused by the system
 
@@ -127,6 +128,20 @@ class Limits:
             if number % every == 0:
                 self.check()
             yield thing
+
+    def blocks(self, count: int, cost: float, most: float) -> Iterator[tuple[int, int]]:
+        """Cut ``range(count)`` into blocks of a cost of at most ``most``, as long as there is time.
+
+        The first ones are shorter: the time that they take may shorten those that follow.
+        """
+        size, first = max(1, int(most / cost / 8)), 0
+        largest = max(1, int(most / cost))
+        while first < count and not self.expired:
+            begun, last = monotonic(), min(first + size, count)
+            yield first, last
+            seconds = (monotonic() - begun) / (last - first)  # each
+            size = max(1, min(2 * size, largest, int(_A_BLOCK / max(seconds, 1e-9))))
+            first = last
 
     @property
     def bytes_allowed(self) -> int:

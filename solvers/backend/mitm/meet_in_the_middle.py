@@ -355,9 +355,10 @@ class _Search:
 
     def _portions(self, sums: Sums) -> Iterator[Sums]:
         """Cut a list of sums into portions, and look at the clock before each."""
-        for first in range(0, len(sums[0]), self._step):
+        step = self._step
+        for first in range(0, len(sums[0]), step):
             self.limits.check()
-            yield sums[0][first : first + self._step], sums[1][first : first + self._step]
+            yield sums[0][first : first + step], sums[1][first : first + step]
 
     def _pairs_between(self, left: Sums, right: Sums, low: int, high: int) -> int:
         """Count the pairs of sums with grid differences to the target from ``low`` to ``high``."""
