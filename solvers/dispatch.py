@@ -15,7 +15,6 @@ from solvers.errors import (
     InvalidProblemError,
     UnsupportedProblemError,
 )
-from solvers.exact import MANY
 from solvers.interrupts import interruptible
 from solvers.problem import SubsetSum
 from solvers.solution import Proof, Solution, Status, Stop, checked_objective, exact_total_and_error
@@ -249,11 +248,11 @@ def certified(
     if finding.subset is not None:
         import numpy as np
 
-        indices = sorted(finding.subset)
-        if len(set(indices)) != len(indices) or (indices and not 0 <= indices[0] <= indices[-1] < problem.n):
+        subset = np.sort(np.array(finding.subset, dtype=np.int64))
+        rising = bool((np.diff(subset) > 0).all())
+        if not rising or (subset.size and not 0 <= subset[0] <= subset[-1] < problem.n):
             raise CertificateError(f"backend {backend} chose impossible items {finding.subset}")
-        subset = np.array(indices, dtype=np.int64)
-        total, error = exact_total_and_error(problem, subset if problem.n >= MANY else indices)
+        total, error = exact_total_and_error(problem, subset)
         subset.flags.writeable = False
     status = _status(problem, objective, finding, error)
     known = status is not Status.UNKNOWN

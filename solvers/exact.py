@@ -133,7 +133,7 @@ class IntegerImage:
         if self.columns is not None and self.words is not None:
             places = subset if isinstance(subset, np.ndarray) else np.array(list(subset), np.int64)
             return tuple(map(exact_sum, self.words[places].T))
-        chosen = [self.items[i] for i in subset]
+        chosen = [self.items[i] for i in (subset.tolist() if isinstance(subset, np.ndarray) else subset)]
         return tuple(sum(item[k] for item in chosen) for k in range(len(self.target)))
 
     def error(self, subset: Iterable[int]) -> int:

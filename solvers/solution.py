@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Literal, Self, cast
 import numpy as np
 
 from solvers.errors import CertificateError, InvalidProblemError
-from solvers.exact import MANY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -218,13 +217,14 @@ class Solution:
             if self.total is not None or self.error is not None:
                 raise CertificateError("a solution without a subset cannot have a sum or an error")
             return False
-        chosen = self.subset.tolist() if self.subset.dtype == np.int64 else [int(i) for i in self.subset]
-        if chosen != sorted(set(chosen)) or (chosen and not 0 <= chosen[0] <= chosen[-1] < problem.n):
-            raise CertificateError(f"subset {chosen} is not a sorted set of indices below {problem.n}")
+        chosen = np.array([int(i) for i in self.subset]) if self.subset.dtype != np.int64 else self.subset
+        rising = bool((np.diff(chosen) > 0).all())
+        if not rising or (chosen.size and not 0 <= chosen[0] <= chosen[-1] < problem.n):
+            raise CertificateError(f"subset {chosen.tolist()} is not a sorted set of indices below {problem.n}")
         low, high = problem.sizes
         if not low <= len(chosen) <= high:
             raise CertificateError(f"the subset has {len(chosen)} items, allowed are {low} to {high}")
-        total, error = exact_total_and_error(problem, chosen if problem.n < MANY else self.subset)
+        total, error = exact_total_and_error(problem, chosen)
         if self.total != total:
             raise CertificateError(f"the items add up to {total}, not {self.total}")
         if self.error != error:

@@ -85,11 +85,12 @@ class Workers:
             self._use_threads()
         under_way: dict[Future[Answers], tuple[Piece, Executor]] = {}
         suspects: list[Piece] = []
+        ahead = 1 if self.local and self.threads == 1 else 2 * self.count
         try:
             while True:
                 # More than one chunk a worker, so that none waits for the next; not many more, so that
                 # memory stays flat and the seconds sent along are about right.
-                while len(under_way) < 2 * self.count and not self.limits.expired:
+                while len(under_way) < ahead and not self.limits.expired:
                     following = next(pieces, None)
                     if following is None:
                         break
