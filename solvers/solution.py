@@ -220,7 +220,9 @@ class Solution:
         chosen = np.array([int(i) for i in self.subset]) if self.subset.dtype != np.int64 else self.subset
         rising = bool((np.diff(chosen) > 0).all())
         if not rising or (chosen.size and not 0 <= chosen[0] <= chosen[-1] < problem.n):
-            raise CertificateError(f"subset {chosen.tolist()} is not a sorted set of indices below {problem.n}")
+            raise CertificateError(
+                f"subset {chosen.tolist()} is not a sorted set of indices below {problem.n}"
+            )
         low, high = problem.sizes
         if not low <= len(chosen) <= high:
             raise CertificateError(f"the subset has {len(chosen)} items, allowed are {low} to {high}")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _MODEL_BITS = 60
 _MOST_CANDIDATES = 20_000
-_SECONDS_A_NUMBER = 5e-6  # to write the model
+_SECONDS_A_NUMBER = 6e-6  # to write the model
 
 
 class CpSat(Backend):
