@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from solvers.backend.automatic import Attempt, counting_order, plan
+from solvers.backend.first_subset import first_subset
 from solvers.backend.protocol import Enumerator, Finding, Limits, OutOfTimeError
 from solvers.backend.registry import BACKENDS, backend_named
 from solvers.decimals import are_decimals, misses_by_rounding
@@ -15,6 +16,7 @@ from solvers.errors import (
     InvalidProblemError,
     UnsupportedProblemError,
 )
+from solvers.interrupts import interruptible
 from solvers.problem import SubsetSum
 from solvers.restrictions import restricted_finding
 from solvers.solution import Proof, Solution, Status, Stop, checked_objective, exact_total_and_error
@@ -28,7 +30,8 @@ if TYPE_CHECKING:
     from solvers.backend.protocol import Backend
     from solvers.solution import Objective
 
-_MOMENT = 1e-6  # seconds, where none are left: to hear so from the backend
+# By estimate, in seconds; a thread takes a tenth of that to start.
+_BRIEF = 1e-3
 
 
 def solve(
@@ -53,7 +56,8 @@ def solve(
         "auto", or one of the names that :func:`backends` lists.
     time_limit : float, optional
         Seconds. When it is reached the best subset found so far is returned with what is proven about it,
-        and ``stop`` says so.
+        and ``stop`` says so. Where nothing better was found that is a quick guess, so that there is always
+        one. Without a limit no answer depends on the clock.
     memory_limit : int, optional
         Bytes.
     threads : int, optional
@@ -76,6 +80,8 @@ def solve(
         If the chosen backend's package is not installed.
     CertificateError
         If a backend's claim fails exact recomputation: a bug, in it or here; never silently passed on.
+    KeyboardInterrupt
+        On Ctrl-C, within a second; the search ends soon after.
 
     Examples
     --------
@@ -91,7 +97,11 @@ def solve(
     checked = checked_objective(objective)
     if checked != "nearest" and problem.tolerance is None:
         raise InvalidProblemError(f"objective {objective!r} needs a tolerance; give the SubsetSum one")
-    limits = Limits.checked(time_limit, memory_limit, threads, seed)
+    return solved(problem, checked, backend, Limits.checked(time_limit, memory_limit, threads, seed))
+
+
+def solved(problem: SubsetSum, checked: Objective, backend: str, limits: Limits) -> Solution:
+    """Do what :func:`solve` does, within limits that have been checked."""
     if problem.is_restricted:
         return _restricted(problem, checked, backend, limits)
     best: Solution | None = None
@@ -114,34 +124,42 @@ def solve(
             break
     if best is None:
         raise UnsupportedProblemError(f"{problem!r} cannot be answered ({'; '.join(reasons)})")
+    if best.subset is None and best.status is Status.UNKNOWN:
+        return _with_a_guess(problem, best)
     return best
 
 
 def _restricted(problem: SubsetSum, objective: Objective, backend: str, limits: Limits) -> Solution:
     """Answer a problem with restrictions by plain ones."""
-
-    def ask(core: SubsetSum, about: Objective) -> Solution:
-        remaining = None if limits.remaining is None else max(limits.remaining, _MOMENT)
-        return solve(
-            core,
-            objective=about,
-            backend=backend,
-            time_limit=remaining,
-            memory_limit=limits.memory,
-            threads=limits.threads,
-            seed=limits.seed,
-        )
-
-    finding, name = restricted_finding(problem, objective, ask)
+    finding, name = restricted_finding(
+        problem, objective, lambda core, about: solved(core, about, backend, limits)
+    )
     seconds = limits.clock() - limits.started
     return certified(problem, objective, finding, backend=name, seconds=seconds)
+
+
+def _with_a_guess(problem: SubsetSum, open_yet: Solution) -> Solution:
+    """Show some subset where a search ended without one: any may be an answer, and it shows how far off."""
+    finding = Finding(
+        first_subset(problem),
+        open_yet.lower_bound,
+        open_yet.size_bound,
+        message=open_yet.message,
+        stop=open_yet.stop,
+    )
+    return certified(problem, open_yet.objective, finding, backend=open_yet.backend, seconds=open_yet.seconds)
 
 
 def _asked(attempt: Attempt, problem: SubsetSum, objective: Objective, limits: Limits) -> Finding:
     """Ask one backend, for its share of the time; that this is over is no time limit of the caller's."""
     share = limits.share(attempt.seconds)
+    backend, asked = attempt.backend, attempt.objective or objective
     try:
-        finding = attempt.backend.solve(problem, attempt.objective or objective, share)
+        finding = interruptible(
+            lambda: backend.solve(problem, asked, share),
+            limits.interruption,
+            brief=_is_brief(backend, problem, asked),
+        )
     except OutOfTimeError:
         finding = Finding(None, stop=Stop.TIME_LIMIT)
     except MemoryError as reason:
@@ -149,6 +167,11 @@ def _asked(attempt: Attempt, problem: SubsetSum, objective: Objective, limits: L
     if finding.stop is Stop.TIME_LIMIT and share.seconds == attempt.seconds and not limits.expired:
         return replace(finding, stop=Stop.SEARCH_EXHAUSTED)
     return finding
+
+
+def _is_brief(backend: Backend, problem: SubsetSum, objective: Objective) -> bool:
+    seconds = backend.seconds_to_proof(problem, objective) if problem.n * problem.d < 1 << 10 else None
+    return seconds is not None and seconds < _BRIEF
 
 
 def named(name: str, problem: SubsetSum, objective: Objective, limits: Limits) -> Attempt:
@@ -241,11 +264,11 @@ def certified(
     if finding.subset is not None:
         import numpy as np
 
-        indices = sorted(finding.subset)
-        if len(set(indices)) != len(indices) or not all(0 <= i < problem.n for i in indices):
+        subset = np.sort(np.array(finding.subset, dtype=np.int64))
+        rising = bool((np.diff(subset) > 0).all())
+        if not rising or (subset.size and not 0 <= subset[0] <= subset[-1] < problem.n):
             raise CertificateError(f"backend {backend} chose impossible items {finding.subset}")
-        total, error = exact_total_and_error(problem, indices)
-        subset = np.array(indices, dtype=np.int64)
+        total, error = exact_total_and_error(problem, subset)
         subset.flags.writeable = False
     status = _status(problem, objective, finding, error)
     known = status is not Status.UNKNOWN

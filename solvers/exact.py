@@ -10,6 +10,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
+from operator import lshift
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -81,6 +83,14 @@ def exact_array(values: Any, what: str = "the numbers") -> NDArray[Any]:
     return given if wide else array
 
 
+def exact_sum(words: NDArray[np.int64]) -> int:
+    """Return the exact sum of fewer than 2^31 int64 numbers, whatever its size."""
+    return (int((words >> 32).sum()) << 32) + int((words & 0xFFFF_FFFF).sum())
+
+
+MANY = 1 << 10  # from so many items on, NumPy is faster than Python's integers
+
+
 @dataclass(frozen=True)
 class IntegerImage:
     """An instance on its common grid: item i is exactly ``items[i] * unit``, the target ``target * unit``.
@@ -98,16 +108,36 @@ class IntegerImage:
     target: tuple[int, ...]
     unit: Fraction
 
+    @cached_property
+    def words(self) -> NDArray[np.int64] | None:
+        """The items as int64, shape (n, d), where each of them fits; None where one does not."""
+        try:
+            words = np.array(self.items, dtype=np.int64)
+        except OverflowError:
+            return None
+        return None if (words == np.iinfo(np.int64).min).any() else words  # it has no absolute value
+
     @property
+    def columns(self) -> list[NDArray[np.int64]] | None:
+        """The coordinates of the items, an array each, of many items that fit a machine word; else None."""
+        many = len(self.items) >= MANY and self.words is not None
+        return list(self.words.T) if many and self.words is not None else None
+
+    @cached_property
     def magnitude(self) -> int:
         """The largest, over the dimensions, of the sum of all absolute items and the absolute target."""
+        if self.columns is not None:
+            return max(exact_sum(abs(x)) + abs(t) for x, t in zip(self.columns, self.target, strict=True))
         return max(
             sum(abs(item[k]) for item in self.items) + abs(self.target[k]) for k in range(len(self.target))
         )
 
     def total(self, subset: Iterable[int]) -> tuple[int, ...]:
         """Return the sum of the chosen items, in units."""
-        chosen = [self.items[i] for i in subset]
+        if self.columns is not None and self.words is not None:
+            places = subset if isinstance(subset, np.ndarray) else np.array(list(subset), np.int64)
+            return tuple(map(exact_sum, self.words[places].T))
+        chosen = [self.items[i] for i in (subset.tolist() if isinstance(subset, np.ndarray) else subset)]
         return tuple(sum(item[k] for item in chosen) for k in range(len(self.target)))
 
     def error(self, subset: Iterable[int]) -> int:
@@ -118,6 +148,56 @@ class IntegerImage:
     def floor(self, value: Fraction) -> int:
         """Return the whole units in ``value``; an error is <= ``value`` iff its units are <= this."""
         return math.floor(value / self.unit)
+
+
+def image_of_words(numbers: NDArray[Any], target: Sequence[Fraction]) -> IntegerImage | None:
+    """Return what :func:`integer_image` does for an array of float64 or int64 numbers, shape (n, d).
+
+    None where it is of no use: all items are zero, or one has no absolute value.
+    """
+    wholes, exponent = _wholes(numbers)
+    largest = int(abs(wholes).max())  # of -2^63 it is negative
+    if largest <= 0:
+        return None
+    divisor = int(np.gcd.reduce(wholes, axis=None)) if wholes.dtype != object else math.gcd(*wholes.flat)
+    step = divisor * Fraction(2) ** exponent  # the items' own grid; the common one is a part of it
+    unit = _common_step([step, *target])
+    factor = int(step / unit)
+    if wholes.dtype != object and largest // divisor * factor >= 1 << 63:
+        wholes = wholes.astype(object)
+    if divisor != 1:
+        wholes = wholes // divisor
+    if factor != 1:
+        wholes = wholes * factor
+    items = tuple(zip(*wholes.T.tolist(), strict=True))
+    image = IntegerImage(items, tuple(int(t / unit) for t in target), unit)
+    image.__dict__["words"] = wholes if wholes.dtype != object else None
+    return image
+
+
+def _common_step(steps: Sequence[Fraction]) -> Fraction:
+    """Return the largest rational of which all of these are multiples."""
+    denominator = math.lcm(*(x.denominator for x in steps))
+    return Fraction(math.gcd(*(x.numerator * (denominator // x.denominator) for x in steps)), denominator)
+
+
+def _wholes(numbers: NDArray[Any]) -> tuple[NDArray[Any], int]:
+    """Write numbers as integers, int64 or Python's, times a common power of two."""
+    if numbers.dtype != np.float64:
+        return numbers, 0
+    fractions, exponents = np.frexp(numbers)
+    mantissas = np.ldexp(fractions, 53).astype(np.int64)
+    # A mantissa's lowest bit is a power of two, which floats hold exactly.
+    spare = np.frexp((mantissas & -mantissas).astype(np.float64))[1] - 1
+    exponents = np.where(mantissas == 0, 1 << 20, exponents.astype(np.int64) - 53 + spare)
+    lowest = int(exponents.min())
+    mantissas >>= np.maximum(spare, 0)
+    shifts = np.where(mantissas == 0, 0, exponents - lowest)
+    if int((np.frexp(abs(mantissas).astype(np.float64))[1] + shifts).max()) <= 62:
+        return mantissas << shifts, lowest
+    wide = np.empty(mantissas.size, object)
+    wide[:] = list(map(lshift, mantissas.ravel().tolist(), shifts.ravel().tolist()))
+    return wide.reshape(mantissas.shape), lowest
 
 
 def integer_image(items: Sequence[Sequence[Fraction]], target: Sequence[Fraction]) -> IntegerImage:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from time import monotonic
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from solvers.arguments import count_or_none
 from solvers.backend.protocol import Finding, Limits, OutOfTimeError
 from solvers.dispatch import certified, enumerators
 from solvers.errors import InvalidProblemError, UnsupportedProblemError
+from solvers.interrupts import interruptible
 from solvers.problem import SubsetSum
 from solvers.restrictions import Reduction, countable_core, listed_core
 from solvers.solution import Stop
@@ -26,6 +28,9 @@ Asked = TypeVar("Asked")
 
 # Subsets are listed and sorted by error in portions of about this many.
 _PORTION = 1 << 14
+# Of so few numbers all subsets are counted and listed in less time than it takes to start a thread.
+_BRIEF = 16
+_STEP = 64  # subsets that are asked for at a time
 
 
 def count(
@@ -84,7 +89,11 @@ def count(
     reach = problem.tolerance_units or 0
     choice = enumerators(problem, backend, limits)
     try:
-        return _of_first_able(choice, lambda able: able.count(problem, -1, reach, limits))
+        return interruptible(
+            lambda: _of_first_able(choice, lambda able: able.count(problem, -1, reach, limits)),
+            limits.interruption,
+            brief=_is_brief(problem),
+        )
     except TimeoutError:
         share, counted = limits.progress.share, limits.progress.counted
         told = f"{share:.1%} of the search done" + (f", {counted:,} subsets counted" if counted else "")
@@ -235,10 +244,14 @@ def _best_first(
 
     limits = replace(limits, started=clock(), clock=clock)  # it runs while this searches, and only then
     portion = _PORTION if limit is None else min(_PORTION, 64 + 4 * limit)
+
+    def heard(step: Callable[[], Asked]) -> Asked:
+        return interruptible(step, limits.interruption, brief=_is_brief(problem))
+
     try:
-        rings = _of_first_able(choice, lambda able: _Rings(able, problem, limits))
+        rings = heard(lambda: _of_first_able(choice, lambda able: _Rings(able, problem, limits)))
         name = rings.enumerator.name
-        for subset in islice(rings.subsets(portion), limit):
+        for subset in islice(rings.subsets(portion, heard), limit):
             finding = Finding(subset, rings.nearest * problem.image.unit, problem.sizes[0])
             seconds = clock() - limits.started
             solution = certified(problem, "nearest", finding, backend=name, seconds=seconds)
@@ -249,6 +262,14 @@ def _best_first(
     except TimeoutError:
         told = f"time limit of {limits.seconds} s reached: {listed:,} subsets listed, best first"
         raise TimeoutError(f"solutions: {told}") from None
+
+
+def _next_few(ring: Iterator[list[int]]) -> list[list[int]]:
+    return list(islice(ring, _STEP))
+
+
+def _is_brief(problem: SubsetSum) -> bool:
+    return problem.n * problem.d <= _BRIEF
 
 
 class _Rings:
@@ -272,19 +293,31 @@ class _Rings:
         units = finding.lower_bound / self.problem.image.unit
         return units.numerator
 
-    def subsets(self, portion: int) -> Iterator[list[int]]:
-        """Yield them by error, then by their indices where those of one error are few enough to be sorted."""
+    def subsets(self, portion: int, heard: Callable[[Callable[[], Any]], Any]) -> Iterator[list[int]]:
+        """Yield them by error, then by their indices where those of one error are few enough to be sorted.
+
+        ``heard`` calls a function that may take long.
+        """
         above, width = self.nearest - 1, 1
         while above < self.last:
             reach = min(above + width, self.last)
-            number = self.enumerator.count(self.problem, above, reach, self.limits)
+            number = heard(partial(self.enumerator.count, self.problem, above, reach, self.limits))
             if number > portion and reach > above + 1:
                 width = max(1, (reach - above) * portion // (2 * number))
                 continue
             ring = self.enumerator.listed(self.problem, above, reach, self.limits)
-            yield from ring if number > portion else (x for _, x in sorted(map(self._rank, ring)))
+            if number <= portion:
+                yield from heard(partial(self._sorted, ring))
+            else:  # so many, that it takes no time to find the next few
+                while step := heard(partial(_next_few, ring)):
+                    yield from step
             width = 2 * width * max(1, portion // (2 * number + 1))
             above = reach
+
+    def _sorted(self, ring: Iterator[list[int]]) -> list[list[int]]:
+        ranked = sorted(map(self._rank, self.limits.watched(ring)))
+        self.limits.check()
+        return [subset for _, subset in ranked]
 
     def _rank(self, subset: list[int]) -> tuple[int, list[int]]:
         return self.problem.image.error(subset), subset

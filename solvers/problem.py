@@ -12,13 +12,14 @@ import numpy as np
 from solvers.arguments import is_whole
 from solvers.arrays import one_number, positional
 from solvers.errors import InvalidProblemError
-from solvers.exact import IntegerImage, as_fraction, integer_image
+from solvers.exact import IntegerImage, as_fraction, image_of_words, integer_image
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
+_MANY_NUMBERS = 1 << 15
 
 Side = Literal["both", "below", "above"]
 
@@ -104,23 +105,24 @@ class SubsetSum:
         forbidden: Any = None,
         side: str = "both",
     ) -> None:
-        rows, scalar = _rows_of(positional(items, "items"))
-        target = one_number(positional(target, "the target"))
-        exact_items = [
-            tuple(as_fraction(x, _name_of(i, k, scalar=scalar)) for k, x in enumerate(row))
-            for i, row in enumerate(rows)
-        ]
+        items, target = positional(items, "items"), one_number(positional(target, "the target"))
+        stored = _machine_numbers(items)
+        if stored is None:
+            rows, scalar = _rows_of(items)
+            exact_items = _exact(rows, scalar=scalar)
+            stored = _stored(rows, scalar=scalar)
+        else:
+            scalar, exact_items = stored.ndim == 1, None
         targets = [target] if scalar else _sequence_of(target, "the target")
-        d = len(rows[0])
+        n, d = len(stored), 1 if scalar else stored.shape[1]
         if scalar and isinstance(target, (list, tuple, np.ndarray)) and np.ndim(target) > 0:
             raise InvalidProblemError(f"scalar items need one number as target, got {target!r}")
         if len(targets) != d:
             raise InvalidProblemError(f"items have {d} dimensions, the target has {len(targets)}")
         exact_target = tuple(as_fraction(x, "the target") for x in targets)
-        n = len(rows)
         exact_tolerance, tolerances = _tolerances(tolerance, None if scalar else d)
         given = {
-            "items": _stored(rows, scalar=scalar),
+            "items": stored,
             "target": exact_target[0] if scalar else exact_target,
             "tolerance": exact_tolerance,
             "cardinality": _cardinality_range(cardinality, n),
@@ -133,6 +135,8 @@ class SubsetSum:
             chosen, barred = _places(required, n, "required"), _places(forbidden, n, "forbidden")
             self.__dict__.update(tolerances=tolerances, required=chosen, forbidden=barred, side=_side(side))
             self._check_places()
+        if n * d >= _MANY_NUMBERS:  # it takes tenths of a second, which are none of a time limit's
+            _ = self.image
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a SubsetSum cannot be changed; make a new one instead of setting {name}")
@@ -260,6 +264,12 @@ class SubsetSum:
     def image(self) -> IntegerImage:
         """The instance on its common integer grid."""
         exact_items, exact_target = self.__dict__["_exact"]
+        if exact_items is None:
+            numbers = self.items.reshape(self.n, self.d)
+            image = image_of_words(numbers, exact_target)
+            if image is not None:
+                return image
+            exact_items = _exact(numbers, scalar=True)
         return integer_image(exact_items, exact_target)
 
     @property
@@ -330,6 +340,42 @@ def _rows_of(items: Any) -> tuple[list[list[Any]], bool]:
     if lengths == {0}:
         raise InvalidProblemError("items have no dimensions: each is an empty vector")
     return rows, False
+
+
+def _machine_numbers(items: Any) -> NDArray[Any] | None:
+    """Return a copy of items that are all of one machine type, as float64 or int64; None for any others.
+
+    Their exact values need no Fractions. InvalidProblemError for NaN and infinities.
+    """
+    if isinstance(items, (list, tuple)) and items and set(map(type, items)) in ({float}, {int}):
+        try:
+            array = np.array(items)
+        except OverflowError:
+            return None
+        if array.dtype.kind != ("f" if type(items[0]) is float else "i"):  # wide integers become floats
+            return None
+    elif type(items) is np.ndarray:
+        array = items
+    else:
+        return None
+    exact = array.dtype.kind == "i" or (array.dtype.kind == "f" and array.dtype.itemsize <= 8)
+    if not exact or array.ndim not in (1, 2) or array.size == 0:
+        return None
+    stored: NDArray[Any] = array.astype(np.float64 if array.dtype.kind == "f" else np.int64)
+    if array.dtype.kind == "f" and not np.isfinite(stored).all():
+        place = np.argwhere(~np.isfinite(stored))[0].tolist()
+        first = items[place[0]] if array.ndim == 1 else array[tuple(place)]
+        as_fraction(first, _name_of(*(*place, 0)[:2], scalar=array.ndim == 1))
+    stored.flags.writeable = False
+    return stored
+
+
+def _exact(rows: Sequence[Sequence[Any]] | NDArray[Any], *, scalar: bool) -> list[tuple[Fraction, ...]]:
+    """Return the exact values of all items."""
+    return [
+        tuple(as_fraction(x, _name_of(i, k, scalar=scalar)) for k, x in enumerate(row))
+        for i, row in enumerate(rows)
+    ]
 
 
 def _stored(rows: Sequence[Sequence[Any]], *, scalar: bool) -> NDArray[Any]:

@@ -15,7 +15,7 @@ import numpy as np
 from solvers.errors import CertificateError, InvalidProblemError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -238,9 +238,12 @@ class Solution:
             if self.total is not None or self.error is not None:
                 raise CertificateError("a solution without a subset cannot have a sum or an error")
             return False
-        chosen = [int(i) for i in self.subset]
-        if chosen != sorted(set(chosen)) or (chosen and not 0 <= chosen[0] <= chosen[-1] < problem.n):
-            raise CertificateError(f"subset {chosen} is not a sorted set of indices below {problem.n}")
+        chosen = np.array([int(i) for i in self.subset]) if self.subset.dtype != np.int64 else self.subset
+        rising = bool((np.diff(chosen) > 0).all())
+        if not rising or (chosen.size and not 0 <= chosen[0] <= chosen[-1] < problem.n):
+            raise CertificateError(
+                f"subset {chosen.tolist()} is not a sorted set of indices below {problem.n}"
+            )
         low, high = problem.sizes
         if not low <= len(chosen) <= high:
             raise CertificateError(f"the subset has {len(chosen)} items, allowed are {low} to {high}")
@@ -289,7 +292,9 @@ def _read_only(array: NDArray[np.int64]) -> NDArray[np.int64]:
     return array
 
 
-def exact_total_and_error(problem: SubsetSum, subset: list[int]) -> tuple[Sum, Fraction]:
+def exact_total_and_error(
+    problem: SubsetSum, subset: Sequence[int] | NDArray[np.int64]
+) -> tuple[Sum, Fraction]:
     """Return the exact sum of the chosen items and its max-norm distance to the target."""
     image = problem.image
     sums = tuple(s * image.unit for s in image.total(subset))

@@ -307,7 +307,7 @@ def test_the_check_knows_every_restriction():
 def test_a_time_limit_leaves_a_subset_on_the_side():
     items = np.random.default_rng(0).uniform(0, 1, 200)
     answer = solve(SubsetSum(items, 40.5, side="below"), time_limit=0.2)
-    assert answer.status is Status.FEASIBLE
+    assert answer.status in (Status.FEASIBLE, Status.OPTIMAL)
     assert answer.total <= Fraction(40.5)
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from solvers.backend.mip.floating_mip import Claim, FloatingSearch
+from solvers.backend.mip.floating_mip import Claim, FloatingSearch, too_late
 from solvers.backend.mip.floating_model import Model, Tolerances
 from solvers.backend.protocol import Backend, Finding, Limits
 from solvers.solution import Stop
@@ -28,6 +28,7 @@ TOLERANCES = Tolerances(
     optimality=1e-10,  # HiGHS works at a tenth of option dual_feasibility_tolerance
     gap=2e-9,  # solutions better by less than the feasibility tolerance are not looked for
 )
+_SECONDS_A_NUMBER = 1e-5  # to write the model
 _COMPLETE, _LIMIT, _INFEASIBLE = 0, 1, 2
 
 
@@ -38,7 +39,9 @@ class Highs(Backend):
     summary = "scalar and vector, any cardinality; all objectives, proven up to a floating-point resolution"
 
     def solve(self, problem: SubsetSum, objective: Objective, limits: Limits) -> Finding:
-        """Answer with HiGHS; Ctrl-C takes effect when HiGHS returns."""
+        """Answer with HiGHS."""
+        if not limits.allow(_SECONDS_A_NUMBER * problem.n * (2 * problem.d + 1)):
+            return too_late(problem)
         search = FloatingSearch(problem, limits, TOLERANCES, lambda model: _claim(model, limits))
         return search.answer(objective)
 
