@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from solvers.backend.automatic import Attempt, counting_order, plan
 from solvers.backend.first_subset import first_subset
@@ -17,12 +17,15 @@ from solvers.errors import (
     UnsupportedProblemError,
 )
 from solvers.interrupts import interruptible
-from solvers.problem import SubsetSum
+from solvers.problem import SubsetSum, start_subset
 from solvers.restrictions import restricted_finding
 from solvers.solution import Proof, Solution, Status, Stop, checked_objective, exact_total_and_error
+from solvers.watching import Watch, checked_watchers, watched
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from fractions import Fraction
+    from threading import Event
 
     import numpy as np
     from numpy.typing import NDArray
@@ -43,6 +46,9 @@ def solve(
     memory_limit: int | None = None,
     threads: int | None = None,
     seed: int = 0,
+    start: Any = None,
+    progress: bool | Callable[[float, Solution | None], object] = False,
+    cancel: Event | None = None,
 ) -> Solution:
     """Solve one subset-sum problem; the answer is recomputed in exact arithmetic before it is returned.
 
@@ -64,6 +70,15 @@ def solve(
         For backends that can use several.
     seed : int
         For backends that search at random.
+    start : array_like of int, or of bool and shape (n,), or Solution, optional
+        A subset that may be chosen, to start from: the answer is at least as good.
+    progress : bool or callable(seconds, best)
+        Called about twice a second, from another thread, with the seconds so far and the best Solution that
+        a search which ended has left (None before); True prints a line each on stderr. An exception of its
+        own ends the call.
+    cancel : threading.Event, optional
+        Once it is set, from another thread, the best subset so far is returned, and ``stop`` is INTERRUPTED
+        unless nothing remained to be shown.
 
     Returns
     -------
@@ -72,8 +87,8 @@ def solve(
     Raises
     ------
     InvalidProblemError
-        For an unknown objective or backend, a missing tolerance, or limits, threads or a seed that make no
-        sense.
+        For an unknown objective or backend, a missing tolerance, or limits, threads, a seed or a start that
+        make no sense.
     UnsupportedProblemError
         If the chosen backend cannot answer this problem; the message names those that can.
     BackendUnavailableError
@@ -97,14 +112,48 @@ def solve(
     checked = checked_objective(objective)
     if checked != "nearest" and problem.tolerance is None:
         raise InvalidProblemError(f"objective {objective!r} needs a tolerance; give the SubsetSum one")
-    return solved(problem, checked, backend, Limits.checked(time_limit, memory_limit, threads, seed))
+    limits = Limits.checked(time_limit, memory_limit, threads, seed)
+    if start is None and not progress and cancel is None:
+        return solved(problem, checked, backend, limits)
+    report, event = checked_watchers(progress, cancel)
+    watch = Watch()
+    best = None if start is None else _started(problem, checked, start, limits)
+    with watched(watch, report, event, limits.interruption):
+        found = solved(problem, checked, backend, limits, best=best, watch=watch)
+        watch.see(found)
+    if event is not None and event.is_set() and found.stop is not Stop.PROVEN:
+        return replace(found, stop=Stop.INTERRUPTED)
+    return found
 
 
-def solved(problem: SubsetSum, checked: Objective, backend: str, limits: Limits) -> Solution:
-    """Do what :func:`solve` does, within limits that have been checked."""
+def _started(problem: SubsetSum, objective: Objective, start: Any, limits: Limits) -> Solution:
+    """Return the subset to start from as an answer; InvalidProblemError if it may not be chosen."""
+    subset = start_subset(problem, start)
+    seconds = limits.clock() - limits.started
+    finding = Finding(subset, size_bound=problem.sizes[0])
+    try:
+        return certified(problem, objective, finding, backend="start", seconds=seconds)
+    except CertificateError as reason:
+        raise InvalidProblemError(f"start is no subset of this problem: {reason}") from reason
+
+
+def solved(
+    problem: SubsetSum,
+    checked: Objective,
+    backend: str,
+    limits: Limits,
+    *,
+    best: Solution | None = None,
+    watch: Watch | None = None,
+) -> Solution:
+    """Do what :func:`solve` does, within limits that have been checked; ``best`` is what is known before."""
+    if best is not None and _is_final(best):
+        return best
     if problem.is_restricted:
-        return _restricted(problem, checked, backend, limits)
-    best: Solution | None = None
+        found = _restricted(problem, checked, backend, limits)
+        return found if best is None else _better(problem, best, found)
+    if best is not None and best.subset is not None and getattr(problem, "multiplicity", None) is None:
+        limits = replace(limits, start=tuple(best.subset.tolist()))
     attempts = (
         plan(problem, checked, limits) if backend == "auto" else [named(backend, problem, checked, limits)]
     )
@@ -120,6 +169,8 @@ def solved(problem: SubsetSum, checked: Objective, backend: str, limits: Limits)
         seconds = limits.clock() - limits.started
         found = certified(problem, checked, finding, backend=attempt.backend.name, seconds=seconds)
         best = found if best is None else _better(problem, best, found)
+        if watch is not None:
+            watch.see(best)
         if _is_final(best) or limits.expired or found.stop is Stop.INTERRUPTED:
             break
     if best is None:

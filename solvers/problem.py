@@ -416,6 +416,18 @@ def _tolerances(tolerance: Any, d: int | None) -> tuple[Fraction | None, tuple[F
     return max(limits), limits if len(set(limits)) > 1 else None
 
 
+def start_subset(problem: SubsetSum, start: Any) -> list[int]:
+    """Return the indices that a list of them, a mask, or a solution's subset names, sorted."""
+    given = positional(getattr(start, "subset", start), "start")
+    if given is None:
+        raise InvalidProblemError("start is a solution without a subset")
+    listed = _sequence_of(given, "start")
+    if listed and all(isinstance(x, (bool, np.bool_)) for x in listed):
+        return list(_places(given, problem.n, "start"))
+    _places(given, problem.n, "start")
+    return sorted(int(i) for i in listed)
+
+
 def _places(given: Any, n: int, what: str) -> tuple[int, ...]:
     """Return the indices that a list of them, or a mask, names, sorted."""
     if given is None:

@@ -61,7 +61,7 @@ class Limits:
 
     ``seconds`` None means no limit, by a ``clock`` that began at ``started``; ``memory`` in bytes;
     ``threads`` None means what the backend thinks best; ``progress`` is written by those that count. After
-    an ``interruption`` the time is up.
+    an ``interruption`` the time is up. ``start`` is a subset of an allowed size to start from.
     """
 
     seconds: float | None = None
@@ -72,6 +72,7 @@ class Limits:
     clock: Callable[[], float] = monotonic
     progress: Progress = field(default_factory=Progress)
     interruption: Interruption = field(default_factory=Interruption)
+    start: tuple[int, ...] | None = None
 
     @classmethod
     def checked(cls, time_limit: Any, memory_limit: Any = None, threads: Any = None, seed: Any = 0) -> Self:

@@ -69,7 +69,8 @@ class LargeNeighbourhood(Backend):
             return whole
         if objective == "sparsest":
             return _Sparsest(problem, limits).finding()
-        return _Nearest(problem, objective, limits, start).finding()
+        given = None if limits.start is None else list(limits.start)
+        return _Nearest(problem, objective, limits, start if given is None else given).finding()
 
 
 def _whole(problem: SubsetSum, objective: Objective, limits: Limits) -> Finding | None:
@@ -160,7 +161,9 @@ class _Sparsest(_Search):
     """The search for "sparsest": within the tolerance first, then with fewer and fewer items."""
 
     def __init__(self, problem: SubsetSum, limits: Limits) -> None:
-        super().__init__(problem, limits, few=True)
+        super().__init__(
+            problem, limits, few=True, start=None if limits.start is None else list(limits.start)
+        )
         self.tolerance = problem.tolerance_units or 0
         self.least = least_size(problem)
 

@@ -193,6 +193,8 @@ class _Search:
             model.minimize(error)
         elif minimise == "size":
             model.minimize(sum(chosen))
+        for i, x in enumerate(chosen if self.limits.start is not None else ()):
+            model.add_hint(x, i in set(self.limits.start or ()))
         return model, chosen
 
     def _window(self, units: int) -> tuple[int, int]:
