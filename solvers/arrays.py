@@ -14,6 +14,7 @@ import numpy as np
 from solvers.errors import InvalidProblemError
 
 _LISTS = (list, tuple)
+_NUMBERS = {float, int, np.float64, np.int64}
 
 
 def positional(values: Any, what: str) -> Any:
@@ -28,6 +29,8 @@ def positional(values: Any, what: str) -> Any:
         For masked entries, and for what calls itself an array but cannot be made one.
 
     """
+    if type(values) in _NUMBERS or (type(values) is np.ndarray and values.dtype != object):
+        return values
     if isinstance(values, _LISTS):
         return _list(values, what)
     if isinstance(values, np.ndarray):
@@ -43,6 +46,8 @@ def positional(values: Any, what: str) -> Any:
 
 def one_number(value: Any) -> Any:
     """Return the element of an array without dimensions; anything else as it is."""
+    if type(value) in _NUMBERS:
+        return value
     if isinstance(value, np.generic) or not (isinstance(value, np.ndarray) or _is_array_like(value)):
         return value
     array = positional(value, "the number")
@@ -59,13 +64,13 @@ def _is_array_like(values: Any) -> bool:
 
 def _holds_integers(values: Any) -> bool:
     """Tell whether a series or a frame says that some of its numbers are integers."""
-    kinds = getattr(values, "dtypes", None)
+    kinds: Any = getattr(values, "dtypes", None)
     kinds = kinds if hasattr(kinds, "__iter__") else [kinds]
     return hasattr(values, "astype") and any("int" in str(kind).lower() for kind in kinds)
 
 
 def _list(values: Any, what: str) -> Any:
-    kinds = set(map(type, values))
+    kinds = set(map(type, values)) - _NUMBERS
     if not any(issubclass(kind, (*_LISTS, np.ndarray)) or _may_be_array_like(kind) for kind in kinds):
         return values
     return [_element(x, f"{what}[{i}]") for i, x in enumerate(values)]
@@ -82,7 +87,7 @@ def _element(value: Any, what: str) -> Any:
 
 
 def _array(values: Any, what: str) -> Any:
-    if np.ma.is_masked(values):
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
         raise InvalidProblemError(f"{what} hold masked entries; fill them or leave them out")
     array = np.asarray(values)
     if array.dtype.kind == "O" and array.ndim == 1 and any(map(_may_be_array_like, set(map(type, array)))):

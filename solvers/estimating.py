@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from solvers.backend.automatic import counting_order
 from solvers.backend.protocol import Limits
 from solvers.errors import InvalidProblemError, UnsupportedProblemError
-from solvers.listing import count
+from solvers.listing import checked_problem, count
 from solvers.problem import SubsetSum
 from solvers.restrictions import countable_core
 
@@ -78,7 +78,7 @@ def count_bounds(
 
     """
     limits = Limits.checked(_PATIENCE if time_limit is None else time_limit, memory_limit, threads)
-    if not isinstance(problem, SubsetSum) or problem.tolerance is None:
+    if checked_problem(problem).tolerance is None:
         raise InvalidProblemError("count_bounds() needs a SubsetSum with a tolerance")
     core = countable_core(problem) if problem.is_restricted else problem
     if core is None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from solvers.arguments import is_whole
 from solvers.arrays import one_number, positional
 from solvers.errors import InvalidProblemError
 
@@ -36,7 +37,7 @@ def as_fraction(value: Any, what: str) -> Fraction:
     """
     if not hasattr(value, "as_integer_ratio"):
         value = one_number(value)
-    if isinstance(value, np.integer) and not isinstance(value, np.timedelta64):
+    if is_whole(value) and not isinstance(value, int):
         return Fraction(int(value))
     if isinstance(value, (bool, type)) or not hasattr(value, "as_integer_ratio"):
         raise InvalidProblemError(f"{what} is {value!r}, not a number (float, int or Fraction)")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from solvers.arguments import count_or_none
 from solvers.backend.protocol import Finding, Limits, OutOfTimeError
 from solvers.dispatch import certified, enumerators
+from solvers.distinct_sums import distinct_sums, sums_repeat
 from solvers.errors import InvalidProblemError, UnsupportedProblemError
 from solvers.interrupts import interruptible
 from solvers.problem import SubsetSum
@@ -79,7 +80,7 @@ def count(
 
     """
     limits = Limits.checked(time_limit, memory_limit, threads)
-    if _checked(problem).tolerance is None:
+    if checked_problem(problem).tolerance is None:
         raise InvalidProblemError("count() needs a tolerance; give the SubsetSum one")
     if problem.is_restricted:
         core = countable_core(problem)
@@ -157,27 +158,38 @@ def solutions(
 
     """
     limits = Limits.checked(time_limit, memory_limit, threads)
-    if _checked(problem).tolerance is None and limit is None:
+    if checked_problem(problem).tolerance is None and limit is None:
         raise InvalidProblemError("solutions() needs a tolerance (of the SubsetSum) or a limit")
     limit = count_or_none(limit, "limit")
     if not problem.is_restricted and not distinct:
         return _best_first(problem, limit, enumerators(problem, backend, limits), limits)
-    return islice(_chosen(problem, limit, backend, limits, distinct=bool(distinct)), limit)
+    if distinct and sums_repeat(problem):
+        return islice(_timed(distinct_sums(problem, backend, limits), time_limit), limit)
+    core, reduction = listed_core(problem) if problem.is_restricted else (problem, None)
+    if core is None:
+        return iter(())
+    listed = _best_first(core, None, enumerators(core, backend, limits), limits)
+    return islice(_chosen(problem, reduction, listed, distinct=bool(distinct)), limit)
+
+
+def _timed(sums: Iterator[Solution], time_limit: float | None) -> Iterator[Solution]:
+    listed = 0
+    try:
+        for listed, solution in enumerate(sums, start=1):  # noqa: B007 - the message tells it
+            yield solution
+    except OutOfTimeError:
+        told = f"solutions: time limit of {time_limit} s reached: {listed:,} sums listed, best first"
+        raise TimeoutError(told) from None
 
 
 def _chosen(
-    problem: SubsetSum, limit: int | None, backend: str, limits: Limits, *, distinct: bool
+    problem: SubsetSum, reduction: Reduction | None, listed: Iterator[Solution], *, distinct: bool
 ) -> Iterator[Solution]:
-    """Yield those of the plain core's subsets that are asked for, as subsets of the problem itself."""
-    listed = listed_core(problem) if problem.is_restricted else (problem, None)
-    if listed is None:
-        return
-    core, reduction = listed
+    """Yield those of a plain core's subsets that are asked for, as subsets of the problem itself."""
     nearest: Fraction | None = None
     seen: set[object] = set()
     error = None
-    many = limit if reduction is None and not distinct else None
-    for found in _best_first(core, many, enumerators(core, backend, limits), limits):
+    for found in listed:
         solution = found if reduction is None else _lifted(problem, reduction, found, nearest)
         if solution is None or solution.error is None:
             continue
@@ -228,7 +240,8 @@ def _of_first_able(choice: list[Enumerator], asked: Callable[[Enumerator], Asked
     return asked(last)
 
 
-def _checked(problem: SubsetSum) -> SubsetSum:
+def checked_problem(problem: SubsetSum) -> SubsetSum:
+    """Return the problem if it is one; InvalidProblemError for anything else."""
     if not isinstance(problem, SubsetSum):
         raise InvalidProblemError(f"a SubsetSum is needed, got a {type(problem).__name__}")
     return problem

@@ -200,10 +200,11 @@ def countable_core(problem: SubsetSum) -> SubsetSum | None:
     return reduction.even_core() if reduction.is_even else reduction.box_core(reduction.reach)
 
 
-def listed_core(problem: SubsetSum) -> tuple[SubsetSum, Reduction] | None:
+def listed_core(problem: SubsetSum) -> tuple[SubsetSum | None, Reduction]:
     """Return a plain problem that lists the restricted one's subsets, and others, in the order of errors.
 
-    None if there are none. UnsupportedProblemError for boxes of several widths, whose order no plain one has.
+    None in its place if there are none. UnsupportedProblemError for boxes of several widths, whose order no
+    plain one has.
     """
     reduction = Reduction(problem)
     if reduction.is_even:
@@ -216,7 +217,7 @@ def listed_core(problem: SubsetSum) -> tuple[SubsetSum, Reduction] | None:
         problem.items.ndim == 1
         and _greedy(reduction, 1 if problem.side == "below" else -1, reduction.sizes) is None
     ):
-        return None
+        return None, reduction
     return reduction.core(reduction.middle, reduction.reach), reduction
 
 
@@ -369,7 +370,7 @@ def _greedy(reduction: Reduction, sign: int, sizes: Sizes) -> list[int] | None:
 def _by_halving(reduction: Reduction, ask: Ask, sizes: Sizes | None) -> Finding:
     """Find the smallest error that leaves a sum in its box: every box without one is a bound."""
     problem, step = reduction.problem, reduction.step
-    bound, best, message = Fraction(0), None, ""
+    bound, best = Fraction(0), None
     least = problem.sizes[0]
     if problem.interval is None:  # nearest on any side, and whatever the tolerances are
         solution = ask(reduction.core(reduction.middle, None, sizes), "nearest")
@@ -388,18 +389,18 @@ def _by_halving(reduction: Reduction, ask: Ask, sizes: Sizes | None) -> Finding:
             error = worst - step if just_below else bound + step * math.floor((worst - bound) / step / 2)
             just_below = not just_below
         core = reduction.box_core(error, sizes)
-        solution = None if core is None else ask(core, "within")
-        if solution is None or (solution.status, solution.proof) == (Status.INFEASIBLE, Proof.EXACT):
+        answer = None if core is None else ask(core, "within")
+        if answer is None or (answer.status, answer.proof) == (Status.INFEASIBLE, Proof.EXACT):
             bound = step * (math.floor(error / step) + 1)
             if worst is None:
                 return Finding(None, lower_bound=reach + step, size_bound=least)
-        elif solution.status is Status.FEASIBLE and solution.subset is not None:
-            best = reduction.lifted(solution.subset.tolist())
+        elif answer.status is Status.FEASIBLE and answer.subset is not None:
+            best = reduction.lifted(answer.subset.tolist())
             found = None if best is None else reduction.error(best)
             if found is None or found > error:
                 raise CertificateError(
                     f"a subset of error {found} was said to lie in the box of error {error}"
                 )
         else:
-            return Finding(best, bound, least, message=solution.message, stop=_stop(solution))
-    return Finding(best, lower_bound=bound, size_bound=least, message=message)
+            return Finding(best, bound, least, message=answer.message, stop=_stop(answer))
+    return Finding(best, lower_bound=bound, size_bound=least)

@@ -14,12 +14,12 @@ from solvers.arguments import whole_number
 from solvers.backend.protocol import Finding, Limits
 from solvers.dispatch import certified
 from solvers.errors import InvalidProblemError, UnsupportedProblemError
-from solvers.listing import count, listed_subsets
-from solvers.problem import SubsetSum
+from solvers.listing import checked_problem, count, listed_subsets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from solvers.problem import SubsetSum
     from solvers.solution import Solution
 
 _FEW = 1 << 12  # subsets that are listed rather than parted further
@@ -77,7 +77,7 @@ def sample(
     """
     limits = Limits.checked(time_limit, memory_limit, threads, seed)
     size = whole_number(size, "size", 0)
-    if not isinstance(problem, SubsetSum) or problem.tolerance is None:
+    if checked_problem(problem).tolerance is None:
         raise InvalidProblemError("sample() needs a SubsetSum with a tolerance")
     total = _count(problem, backend, limits)
     if size and not total:

@@ -32,6 +32,8 @@ def test_target_and_cardinality_replace_those_of_the_file(path):
     assert (line["error_exact"], line["status"]) == ("1/2", "OPTIMAL")
     (line,) = lines(run(path, "--target", "20", "--cardinality", "1:2", "--tolerance", "0", "--json"))
     assert line["subset"] == [2, 3]
+    (line,) = lines(run(path, "--side", "below", "--json"))
+    assert line["subset"] == [0, 2]
     result = run(path, "--target", "3", "--cardinality", "1")
     assert result.exit_code == 0, result.output  # what was known is not known of another problem
 
@@ -46,6 +48,7 @@ def test_target_and_cardinality_replace_those_of_the_file(path):
         (["--cardinality", "-1"], "K or MIN:MAX"),
         (["--count", "--all"], "ask for different things"),
         (["--count", "--objective", "sparsest"], "takes no --objective sparsest"),
+        (["--side", "left"], "unknown side 'left'"),
         (["--k-best", "0"], "limit must be an integer of at least 1"),
     ],
 )

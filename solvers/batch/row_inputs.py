@@ -100,7 +100,7 @@ class Table:
         """Return which items of a block (of shared ones: from ``first`` on) any row may use."""
         valid, shared = self.rows.valid, self.rows.shared
         if shared:
-            anywhere = valid if valid.ndim == 1 else valid.any(axis=0)
+            anywhere: NDArray[np.bool_] = valid if valid.ndim == 1 else np.logical_or.reduce(valid)
             return anywhere[first : first + count]
         return valid[None] if valid.ndim == 1 else valid[first : first + count]
 
@@ -286,7 +286,7 @@ def _without_holes(rows: Rows) -> NDArray[Any]:
     """Return the items with 0 in place of those that no row may use, whatever they are."""
     usable = rows.valid
     if rows.shared:
-        usable = usable if usable.ndim == 1 else usable.any(axis=0)
+        usable = usable if usable.ndim == 1 else np.logical_or.reduce(usable)
     elif usable.ndim == 1:
         usable = np.broadcast_to(usable, (len(rows), rows.n))
     if rows.targets.ndim == 2:

@@ -201,7 +201,7 @@ def _instance(page: Any, default_name: str) -> Instance:
     name, source = page.get("name", default_name), page.get("source")
     if not isinstance(name, str) or not isinstance(source, str | None):
         raise InvalidProblemError("'name' and 'source' must be strings")
-    arguments = {
+    arguments: dict[str, Any] = {
         "tolerance": None if page.get("tolerance") is None else _numbers(page["tolerance"]),
         "cardinality": tuple(sizes) if isinstance(sizes := page.get("cardinality"), list) else sizes,
         "required": page.get("required"),

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from solvers.errors import InvalidProblemError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import NoReturn
 
 MOST_BYTES = 32 << 20
@@ -27,7 +28,11 @@ _INTEGER = re.compile(r"[+-]?[0-9]{1,4000}")
 # Exponents beyond those of float64 would let a few characters stand for a number of any size.
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]{1,4000}\.?[0-9]{0,400}|\.[0-9]{1,400})(?:[eE][+-]?[0-9]{1,3})?")
 _RATIO = re.compile(r"[+-]?[0-9]{1,4000}/[0-9]{1,4000}")
-_PACKED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
+_PACKED: dict[bytes, Callable[[BytesIO], Any]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ\x00": lzma.open,
+}
 PACKED_SUFFIXES = (".gz", ".bz2", ".xz")
 
 

@@ -128,12 +128,12 @@ def _two_numbers_first(page: Page, *, uniform: bool) -> Instance:
     first, second = map(number_of, header.words)
     width = len(page.rows[1].words)
     total = sum(len(row.words) for row in page.rows)
-    whole = isinstance(first, int) and isinstance(second, int)
-    size = 2 + second + first + first * second if whole else 0  # of an OR-Library problem
-    if whole and width != second + 1 and total in (size, size + 1):
-        return read_sac94(page, page.rows, stem_of(page.path))
+    if isinstance(first, int) and isinstance(second, int) and width != second + 1:
+        size = 2 + second + first + first * second  # of an OR-Library problem
+        if total in (size, size + 1):
+            return read_sac94(page, page.rows, stem_of(page.path))
     if width == 2 and second != 1:
-        solved = lines == (first or 0) + 1 and len(page.rows[-1].words) == first
+        solved = lines - 1 == first and len(page.rows[-1].words) == first
         if lines == first or solved:
             return _profits_and_weights(page)
         if uniform:

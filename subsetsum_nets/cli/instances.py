@@ -41,6 +41,7 @@ def solve(
     cardinality: Annotated[
         str | None, typer.Option(help="Replaces that of the instances: K, or MIN:MAX.")
     ] = None,
+    side: Annotated[str | None, typer.Option(help="both; below: sums up to the target only; above.")] = None,
     count: Annotated[bool, typer.Option("--count", help="Only count the subsets within tolerance.")] = False,
     all_: Annotated[bool, typer.Option("--all", help="List all subsets within tolerance.")] = False,
     k_best: Annotated[int | None, typer.Option(help="List so many subsets, best first.")] = None,
@@ -59,7 +60,7 @@ def solve(
     limits = {"backend": backend, "time_limit": time_limit, "memory_limit": memory_limit, "threads": threads}
     with refusing_bad_input(as_json):
         _check_choice(objective, count=count, all_=all_, k_best=k_best)
-        read = _read_all(instances, target, tolerance, cardinality)
+        read = _read_all(instances, target, tolerance, cardinality, side)
         if count:
             ended = _run(read, lambda one: _counted(one, limits), show_counts, as_json)
         elif all_ or k_best is not None:
@@ -142,7 +143,11 @@ def _counted(instance: Instance, limits: dict[str, Any]) -> Iterator[Line]:
 
 
 def _read_all(
-    places: list[Path], target: str | None, tolerance: str | None, cardinality: str | None
+    places: list[Path],
+    target: str | None,
+    tolerance: str | None,
+    cardinality: str | None,
+    side: str | None,
 ) -> list[Instance]:
     """Read every instance of every file and folder; complain about all that cannot be read at once."""
     from solvers import InvalidProblemError
@@ -152,6 +157,7 @@ def _read_all(
     changes: dict[str, Any] = {} if goal is None else {"target": goal[0] if len(goal) == 1 else goal}
     changes |= {} if tolerance is None else {"tolerance": number_from(tolerance)}
     changes |= {} if cardinality is None else {"cardinality": _range_from(cardinality)}
+    changes |= {} if side is None else {"side": side}
     paths: dict[Path, None] = {}  # in order, each once
     read: list[Instance] = []
     complaints = []

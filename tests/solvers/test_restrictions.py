@@ -4,7 +4,7 @@ import json
 import random
 from collections import Counter
 from fractions import Fraction
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -322,6 +322,33 @@ def test_distinct_lists_each_sum_once():
     assert len(list(solutions(problem, distinct=True, limit=2))) == 2
 
 
+def test_distinct_sums_of_many_equal_items_are_sought_not_listed():
+    items = [1] * 20 + [2] * 20 + [5] * 20
+    sums = [a.total for a in solutions(SubsetSum(items, 50, tolerance=3), distinct=True)]
+    assert sums == [50, 49, 51, 48, 52, 47, 53]
+    assert [a.total for a in solutions(SubsetSum(items, 3, side="below"), distinct=True, limit=9)] == [
+        3,
+        2,
+        1,
+        0,
+    ]
+    above = SubsetSum(items, 159, side="above", cardinality=(59, 60))
+    assert [a.total for a in solutions(above, distinct=True, limit=9)] == [159, 160]
+    random_levels = np.random.default_rng(4).uniform(0, 1, 3)[[0] * 9 + [1] * 9 + [2] * 9]
+    problem = SubsetSum(random_levels, 4.5)
+    found = [a.error for a in solutions(problem, distinct=True, limit=40)]
+    every = sorted(
+        abs(
+            sum(
+                (Fraction(x) * k for x, k in zip(random_levels[::9].tolist(), uses, strict=True)),
+                -problem.target,
+            )
+        )
+        for uses in product(range(10), repeat=3)
+    )
+    assert found == every[:40]
+
+
 def test_samples_are_uniform():
     problem = SubsetSum([3, 5, 9, 11, -2, 4, 4], 13, tolerance=2, side="below")
     number, draws = count(problem), 200
@@ -332,10 +359,10 @@ def test_samples_are_uniform():
 
 
 def test_samples_of_more_subsets_than_can_be_listed(monkeypatch):
-    monkeypatch.setattr("solvers.sampling._FEW", 2)
+    monkeypatch.setattr("solvers.sampling._FEW", 5)
     monkeypatch.setattr("solvers.sampling._A_DRAW", 0)
     problem = SubsetSum([3, 5, 9, 11, -2, 4, 4, 1], 13, tolerance=3)
-    number, draws = count(problem), 60
+    number, draws = count(problem), 40
     found = sample(problem, draws * number, seed=3)
     seen = Counter(tuple(a.subset.tolist()) for a in found)
     assert len(seen) == number
