@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from solvers.arguments import count_or_none
 from solvers.backend.protocol import Finding, Limits, OutOfTimeError
 from solvers.dispatch import certified, enumerators
-from solvers.distinct_sums import distinct_sums, sums_repeat
 from solvers.errors import InvalidProblemError, UnsupportedProblemError
 from solvers.interrupts import interruptible
+from solvers.next_sums import distinct_sums, sums_repeat
 from solvers.problem import SubsetSum
 from solvers.restrictions import Reduction, countable_core, listed_core
 from solvers.solution import Stop
