@@ -95,8 +95,9 @@ def count_bounds(
 def _exactly(core: SubsetSum, limits: Limits) -> int | None:
     """Return the number itself, where a method promises it in time and keeps the promise."""
     seconds = _EXACT_SHARE * (limits.remaining or 0.0)
-    for backend in counting_order(core, limits):
-        expected = backend.seconds_to_proof(core, "nearest")
+    whole = getattr(core, "expanded", core)
+    for backend in counting_order(whole, limits):
+        expected = backend.seconds_to_proof(whole, "nearest")
         if expected is None or expected > seconds:
             continue
         try:

@@ -210,9 +210,13 @@ def listed_subsets(problem: SubsetSum, backend: str, limits: Limits) -> list[lis
     if core is None:
         return []
     reach = core.tolerance_units or 0
+    whole = getattr(core, "expanded", core)  # with each copy of an item that may be used several times
     found = _of_first_able(
-        enumerators(core, backend, limits), lambda able: list(able.listed(core, -1, reach, limits))
+        enumerators(whole, backend, limits), lambda able: list(able.listed(whole, -1, reach, limits))
     )
+    origins = getattr(whole, "origins", None)
+    if origins is not None:
+        found = [sorted(origins[i] for i in subset) for subset in found]
     return found if reduction is None else [reduction.lifted(subset) or [] for subset in found]
 
 

@@ -211,7 +211,8 @@ class SubsetSum:
             return self.tolerance
         sign, image = (1 if self.side == "below" else -1), self.image
         ends = (
-            sign * t - sum(min(0, sign * row[k]) for row in image.items) for k, t in enumerate(image.target)
+            sign * t - sum(m * min(0, sign * row[k]) for m, row in zip(self._uses, image.items, strict=True))
+            for k, t in enumerate(image.target)
         )
         return max(0, *ends) * image.unit
 
@@ -255,10 +256,17 @@ class SubsetSum:
         low, high = self.sizes
         if len(self.required) > high:
             raise InvalidProblemError(f"{len(self.required)} items are required, {high} may be chosen")
-        if self.n - len(self.forbidden) < low and getattr(self, "multiplicity", None) is None:
-            raise InvalidProblemError(
-                f"{low} items must be chosen, {self.n - len(self.forbidden)} are not forbidden"
-            )
+        if unusable := [i for i in self.required if not self._uses[i]]:
+            raise InvalidProblemError(f"item {unusable[0]} is required, and may not be used")
+        left = sum(self._uses) - sum(self._uses[i] for i in self.forbidden)
+        if left < low:
+            raise InvalidProblemError(f"{low} items must be chosen, {left} are not forbidden")
+
+    @property
+    def _uses(self) -> list[int]:
+        """How often each item may be used."""
+        uses = getattr(self, "multiplicity", None)
+        return [1] * self.n if uses is None else [int(m) for m in uses]
 
     @cached_property
     def image(self) -> IntegerImage:
@@ -291,7 +299,9 @@ class SubsetSum:
 
     @property
     def _question(self) -> tuple[Any, ...]:
+        uses = getattr(self, "multiplicity", None)
         asked = self.items.ndim, self.image, self.tolerances or self.tolerance, self.sizes
+        asked += () if uses is None else (tuple(self._uses),)
         return *asked, self.required, self.forbidden, self.side, self.interval
 
     def __repr__(self) -> str:

@@ -81,8 +81,8 @@ class Reduction:
     @property
     def reach(self) -> Fraction:
         """An error that no acceptable subset exceeds."""
-        reach = self.problem.reach
-        return self.problem.image.magnitude * self.problem.image.unit * 2 if reach is None else reach
+        image, reach, most = self.problem.image, self.problem.reach, int(self.uses.max(initial=1)) + 1
+        return image.magnitude * image.unit * 2 * most if reach is None else reach
 
     def box(self, error: Fraction) -> list[tuple[Fraction, Fraction]]:
         """Return what each coordinate of an acceptable sum with at most this error lies between."""
