@@ -183,7 +183,7 @@ def _machine_numbers(items: Any) -> NDArray[Any] | None:
     """
     if isinstance(items, (list, tuple)) and items and set(map(type, items)) in ({float}, {int}):
         try:
-            array = np.array(items)
+            array = np.array(items, np.int64 if type(items[0]) is int else np.float64)
         except OverflowError:
             return None
     elif type(items) is np.ndarray:

@@ -20,7 +20,7 @@ from solvers.backend.automatic import plan
 from solvers.backend.first_subset import first_subset
 from solvers.backend.protocol import Limits
 from solvers.dispatch import solved
-from solvers.exact import IntegerImage, as_fraction, integer_image
+from solvers.exact import IntegerImage, as_fraction, exact_array, integer_image
 
 RNG = np.random.default_rng(7)
 OBJECTIVES = ("nearest", "within", "sparsest")
@@ -250,6 +250,7 @@ NUMBERS = st.one_of(
     st.one_of(
         st.lists(NUMBERS, min_size=1, max_size=6),
         st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=6),
+        st.lists(st.integers(-(2**65), 2**65) | st.just(2**63), min_size=1, max_size=6),
         st.lists(st.tuples(NUMBERS, NUMBERS), min_size=1, max_size=4),
     ),
     st.one_of(NUMBERS, st.integers(-(2**70), 2**70), st.fractions()),
@@ -258,7 +259,7 @@ NUMBERS = st.one_of(
 @settings(max_examples=300, deadline=None)
 def test_the_image_of_an_array_is_that_of_its_fractions(items, target, as_array):
     vectors = isinstance(items[0], tuple)
-    given_items = np.array(items) if as_array or vectors else items
+    given_items = exact_array(items) if as_array or vectors else items
     goal = [target, target] if vectors else target
     problem = SubsetSum(given_items, goal)
     rows = [[as_fraction(x, "item") for x in (item if vectors else [item])] for item in items]

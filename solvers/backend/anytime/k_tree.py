@@ -81,11 +81,12 @@ class KTree(Backend):
         best = np.flatnonzero(rounding.subset(rng)).tolist()
         error = problem.image.error(best)
         late = False
-        for shape in _shapes(problem, rounding, goal, limits):
+        for wanted in _shapes(problem, rounding, goal, limits):
             if error <= goal or bound > goal:
                 break
-            late = not limits.allow(shape.seconds_to_merge)
-            if late:
+            shape = _in_time(problem.n, wanted, limits)
+            late = shape is None
+            if shape is None:
                 break
             found = _round(problem, rounding, shape, rng, limits)
             if found is not None and (found_error := problem.image.error(found)) < error:
@@ -153,6 +154,17 @@ def _shapes(problem: SubsetSum, rounding: Rounding, goal: int, limits: Limits) -
             bits = min(bits + 2, largest)
         else:
             rounds_of_largest += 1
+
+
+def _in_time(n: int, shape: _Shape, limits: Limits) -> _Shape | None:
+    """Return a tree with lists short enough for the time that is left; None where none are."""
+    if limits.allow(shape.seconds_to_merge):
+        return shape
+    for bits in range(shape.bits - 1, _LEAST_BITS - 1, -1):
+        shorter = _best_shape(n, bits, math.inf)
+        if limits.allow(shorter.seconds_to_merge):
+            return shorter
+    return None
 
 
 def _bytes(bits: int, d: int) -> int:
