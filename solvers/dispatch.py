@@ -290,13 +290,16 @@ def _better(problem: SubsetSum, first: Solution, second: Solution) -> Solution:
         return missed, size or 0, solution.error
 
     shown = min(first, second, key=merit)
-    bound = max((first.size_bound, first.lower_bound), (second.size_bound, second.lower_bound))
+    # The fewest items, then the error of so few; that no subset is acceptable says more than both.
+    stronger = max(
+        (second, first), key=lambda s: (s.status is Status.INFEASIBLE, s.size_bound, s.lower_bound)
+    )
     settled = second.status is Status.INFEASIBLE or _is_final(second)
     messages = [second.message] if settled else [first.message, second.message]
     finding = Finding(
         None if shown.subset is None else shown.subset.tolist(),
-        lower_bound=bound[1],
-        size_bound=bound[0],
+        lower_bound=stronger.lower_bound,
+        size_bound=stronger.size_bound,
         message="; ".join(dict.fromkeys(m for m in messages if m)),
         # That the last search ended by itself does not undo a limit that an earlier one met.
         stop=first.stop if second.stop is Stop.SEARCH_EXHAUSTED else second.stop,

@@ -299,9 +299,9 @@ class SubsetSum:
 
     @property
     def _question(self) -> tuple[Any, ...]:
-        uses = getattr(self, "multiplicity", None)
-        asked = self.items.ndim, self.image, self.tolerances or self.tolerance, self.sizes
-        asked += () if uses is None else (tuple(self._uses),)
+        tolerance = self.tolerances or self.tolerance
+        uses = None if getattr(self, "multiplicity", None) is None else tuple(self._uses)
+        asked = self.items.ndim, self.image, tolerance, self.sizes, uses
         return *asked, self.required, self.forbidden, self.side, self.interval
 
     def __repr__(self) -> str:
@@ -359,7 +359,7 @@ def _machine_numbers(items: Any) -> NDArray[Any] | None:
     """
     if isinstance(items, (list, tuple)) and items and set(map(type, items)) in ({float}, {int}):
         try:
-            array = np.array(items)
+            array = np.array(items, np.int64 if type(items[0]) is int else np.float64)
         except OverflowError:
             return None
         if array.dtype.kind != ("f" if type(items[0]) is float else "i"):  # wide integers become floats

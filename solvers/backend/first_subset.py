@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from fractions import Fraction
+from functools import partial
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -71,7 +72,7 @@ def _neighbours(values: list[int], target: int, sizes: tuple[int, int]) -> list[
     best: tuple[int, int, int] | None = None
     for size in range(sizes[0], sizes[1] + 1, step):
         starts = range(len(values) - size + 1)
-        place = bisect_left(starts, target, key=lambda start, k=size: sums[start + k] - sums[start])
+        place = bisect_left(starts, target, key=partial(_sum_of_neighbours, sums, size))
         for start in {max(place - 1, 0), min(place, len(starts) - 1)}:
             seen = abs(sums[start + size] - sums[start] - target), start, size
             best = seen if best is None else min(best, seen)
@@ -79,11 +80,16 @@ def _neighbours(values: list[int], target: int, sizes: tuple[int, int]) -> list[
     return sorted(order[start : start + size])
 
 
+def _sum_of_neighbours(sums: list[int], size: int, start: int) -> int:
+    return sums[start + size] - sums[start]
+
+
 def _of_many(problem: SubsetSum) -> list[int]:
     """Take or leave all but the smallest items from the first one on, and choose those one by one."""
     items, scale = _relative(problem)
     values = items[:, 0]
-    target = float(max(-problem.n, min(problem.image.target[0] * problem.image.unit / scale, problem.n)))
+    wanted = problem.image.target[0] * problem.image.unit / scale
+    target = float(min(max(wanted, Fraction(-problem.n)), Fraction(problem.n)))  # as far as sums reach
     sizes = abs(values)
     smallest = np.argpartition(sizes, _LOOKED_AT)[:_LOOKED_AT]
     order = smallest[np.argsort(-sizes[smallest], kind="stable")].tolist()

@@ -82,8 +82,6 @@ def solve_chunk(rows: Rows, interruption: Interruption | None = None) -> Answers
     """
     limits = Limits(rows.seconds, threads=1, interruption=interruption or Interruption())
     answers = Answers.unknown(len(rows), rows.n)
-    if limits.expired:
-        return answers
     left = np.arange(len(rows))
     if is_compiled(rows):
         with heard():

@@ -138,11 +138,11 @@ def _search(rows: Rows, limits: Limits) -> tuple[NDArray[np.int64], Answers] | N
         bit = place if place < k else place - k + 32
         answers.masks[:, item] = (subsets[alone] >> bit) & 1
     answers.errors[:], answers.lower[:] = upper[alone], lower[alone]
-    limits = np.broadcast_to(rows.tolerances, len(rows))[done]
+    tolerances = np.broadcast_to(rows.tolerances, len(rows))[done]
     within = rows.question.objective == "within"
     answers.status[:] = Status.FEASIBLE if within else Status.OPTIMAL
     # An error rounded up exceeds a float tolerance if and only if the exact error does.
-    answers.status[answers.errors > limits] = Status.INFEASIBLE
+    answers.status[answers.errors > tolerances] = Status.INFEASIBLE
     if within:
         answers.lower[answers.status == Status.FEASIBLE] = 0.0
     return done, answers

@@ -35,7 +35,7 @@ _LEAST_BITS, _FIRST_BITS, _MOST_BITS = 8, 12, 18  # binary logarithms of the len
 _MOST_LEVELS = 5
 _OVERHEAD = 1 << 12  # of a merge, in rows of a list
 _ROUNDS_OF_LARGEST = 2  # without a time limit
-_SECONDS_A_ROW = 4e-7  # of a merge
+_SECONDS_A_ROW = 3e-6  # of the last merge; of others an eighth
 _START_SECONDS = 3e-6  # for each number, at most: rounding, a start by random exchanges
 _SPARE_BITS = 4.0  # what neighbours in other cells and off-centre targets cost, roughly
 _LOOKS = 16  # pairs looked at, for each one kept
@@ -81,11 +81,12 @@ class KTree(Backend):
         best = np.flatnonzero(rounding.subset(rng)).tolist()
         error = problem.image.error(best)
         late = False
-        for shape in _shapes(problem, rounding, goal, limits):
+        for wanted in _shapes(problem, rounding, goal, limits):
             if error <= goal or bound > goal:
                 break
-            late = not limits.allow(shape.seconds_to_merge)
-            if late:
+            shape = _in_time(problem.n, wanted, limits)
+            late = shape is None
+            if shape is None:
                 break
             found = _round(problem, rounding, shape, rng, limits)
             if found is not None and (found_error := problem.image.error(found)) < error:
@@ -107,7 +108,7 @@ class _Shape:
 
     @property
     def seconds_to_merge(self) -> float:
-        """About how long it takes to merge two lists."""
+        """About how long it takes to merge two lists, at the root, where most pairs are looked at."""
         return _SECONDS_A_ROW * (_OVERHEAD + (1 << self.bits))
 
     @property
@@ -153,6 +154,17 @@ def _shapes(problem: SubsetSum, rounding: Rounding, goal: int, limits: Limits) -
             bits = min(bits + 2, largest)
         else:
             rounds_of_largest += 1
+
+
+def _in_time(n: int, shape: _Shape, limits: Limits) -> _Shape | None:
+    """Return a tree with lists short enough for the time that is left; None where none are."""
+    if limits.allow(shape.seconds_to_merge):
+        return shape
+    for bits in range(shape.bits - 1, _LEAST_BITS - 1, -1):
+        shorter = _best_shape(n, bits, math.inf)
+        if limits.allow(shorter.seconds_to_merge):
+            return shorter
+    return None
 
 
 def _bytes(bits: int, d: int) -> int:
@@ -220,7 +232,7 @@ def _merged(
     right = _merged(items, first + half, target - left_target, shape, level - 1, rng, limits)
     if right is None or limits.expired:
         return None
-    limits.spend(shape.seconds_to_merge)
+    limits.spend(shape.seconds_to_merge / 8)
     rows = _near_pairs(left[0], target - right[0], 1 << shape.bits, rng, last=level == shape.levels)
     if not len(rows):
         return None

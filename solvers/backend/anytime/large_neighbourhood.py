@@ -88,6 +88,7 @@ class _Search:
     ) -> None:
         self.problem = problem
         self.limits = limits
+        self.late = False  # for the next step, although some time is left
         self.rng = np.random.default_rng(np.random.SeedSequence(limits.seed))
         self.rounding = Rounding(problem)
         self.bound = simple_bound(problem)
@@ -108,7 +109,7 @@ class _Search:
     @property
     def stop(self) -> Stop:
         """Why the search ended."""
-        return Stop.TIME_LIMIT if self.limits.expired else Stop.SEARCH_EXHAUSTED
+        return Stop.TIME_LIMIT if self.late or self.limits.expired else Stop.SEARCH_EXHAUSTED
 
 
 class _Nearest(_Search):
@@ -144,7 +145,9 @@ class _Nearest(_Search):
         problem, limits = self.problem, self.limits
         size, tries = _SCALAR_LARGEST if problem.d == 1 else _VECTOR_LARGEST
         if self.merges:
-            self.windows.adopt(KTree().solve(problem, self.objective, limits).subset or [])
+            merged = KTree().solve(problem, self.objective, limits)
+            self.windows.adopt(merged.subset or [])
+            self.late = merged.stop is Stop.TIME_LIMIT
         elif problem.n <= size:
             found = solved_exactly(problem, self.objective, limits)
             if found is not None:

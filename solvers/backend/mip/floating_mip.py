@@ -72,6 +72,8 @@ class FloatingSearch:
         self.seen: list[Seen] = []  # (error in units, size, subset) of every subset that came up
         for subset in _extreme_subsets(problem):
             self._see(subset)
+            if limits.expired:
+                break
 
     def answer(self, objective: Objective) -> Finding:
         """Answer the question, claiming no more than the solver's floating point supports."""

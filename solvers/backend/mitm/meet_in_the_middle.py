@@ -141,7 +141,7 @@ class _Search:
     def _merge(self, without: Sums | None, taking: Sums, item: int, bit: int) -> Sums:
         if without is None:
             without = taking[0][:0], taking[1][:0]
-        merge = _merged_integers
+        merge: Callable[..., Sums] = _merged_integers
         if not self.in_python:
             from solvers.kernels.half_sums import merge_with_item as merge
         step = self._step

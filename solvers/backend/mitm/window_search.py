@@ -42,6 +42,7 @@ _MOST_STRIPES = 64
 _ITEMS_WORTH_THREADS = 40
 _MOST_THREADS = 4
 _WATCHED = 1 << 8  # half sums between two looks at the clock
+_BYTES_PER_RANKED = 400  # at most: its mask, its exact sum, a pair of them and references
 _MOST_RANKED = 1 << 20  # half sums listed to settle what rounding left open
 _GRID_BITS = 60
 ENDLESS = 1 << _GRID_BITS  # a reach that covers every sum
@@ -321,12 +322,13 @@ class NearestSearch:
 
     def _ranked_exactly(self, part: Part, box: Box, best: Best) -> Best:
         left, right, watched = self.halves.left, self.halves.right, self.limits.watched
-        lefts = list(watched(islice(left.between(part[0], box[0], box[0]), _MOST_RANKED), _WATCHED))
-        rights = list(watched(islice(right.between(part[1], box[1], box[2]), _MOST_RANKED), _WATCHED))
-        if len(lefts) + len(rights) > _MOST_RANKED:
+        most = min(_MOST_RANKED, self.limits.bytes_allowed // _BYTES_PER_RANKED)
+        lefts = list(watched(islice(left.between(part[0], box[0], box[0]), most), _WATCHED))
+        rights = list(watched(islice(right.between(part[1], box[1], box[2]), most), _WATCHED))
+        if len(lefts) + len(rights) > most:
             raise UnsupportedProblemError(
                 "the items' magnitudes are too mixed for the backend schroeppel-shamir: rounded to 60 bits, "
-                f"more than {_MOST_RANKED} half sums cannot be told apart; able: cp-sat"
+                f"more than {most} half sums cannot be told apart; able: cp-sat"
             )
         ascending = sorted((left.total(mask), mask) for mask in watched(lefts, _WATCHED))
         descending = sorted(((right.total(mask), mask) for mask in watched(rights, _WATCHED)), reverse=True)
