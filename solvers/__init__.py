@@ -18,14 +18,17 @@ from solvers.errors import (
     InvalidProblemError,
     UnsupportedProblemError,
 )
+from solvers.estimating import CountBounds, count_bounds
 from solvers.listing import count, solutions
 from solvers.problem import SubsetSum
+from solvers.sampling import sample
 from solvers.solution import Proof, Solution, Status, Stop
 
 __all__ = [
     "BackendUnavailableError",
     "BatchSolution",
     "CertificateError",
+    "CountBounds",
     "CoveringRadius",
     "InvalidProblemError",
     "Proof",
@@ -36,7 +39,9 @@ __all__ = [
     "UnsupportedProblemError",
     "backends",
     "count",
+    "count_bounds",
     "covering_radius",
+    "sample",
     "solutions",
     "solve",
     "solve_many",

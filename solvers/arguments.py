@@ -14,7 +14,7 @@ from solvers.errors import InvalidProblemError
 
 def is_whole(value: Any) -> bool:
     """Tell whether a value is an integer, NumPy's included; True and 2.0 are not."""
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    return isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.timedelta64))
 
 
 def whole_number(value: Any, name: str, least: int) -> int:

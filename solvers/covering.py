@@ -19,9 +19,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from solvers.arrays import positional
 from solvers.backend.protocol import Limits, OutOfTimeError
 from solvers.errors import InvalidProblemError, UnsupportedProblemError
 from solvers.exact import as_fraction, integer_image
+from solvers.interrupts import interruptible
 from solvers.problem import SubsetSum
 
 if TYPE_CHECKING:
@@ -33,8 +35,11 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
 
 _MOST_ITEMS = 40
+_BRIEF = 12  # items, of which the answer is there sooner than a thread
 _FEW = 1 << 10  # sums that are listed in Python rather than in windows
 _MOST_LISTED = 1 << 20  # sums that are simply listed in Python where no machine word can hold them
+_LISTED_AT_A_TIME = 1 << 12  # of these, between two looks at the clock
+_SECONDS_A_SUM = 2e-7  # of these
 _MOST_GAPS = 1 << 10  # that rounding to a machine word does not tell apart
 _WORD_BITS = 61
 _CELLS = 1 << 18  # a window, in bytes: it stays in the second-level cache
@@ -91,7 +96,8 @@ def covering_radius(items: Any, low: Any, high: Any, *, time_limit: float | None
     limits = Limits.checked(time_limit)
     instance = _instance_of(items, low, high)
     try:
-        return _worst(instance, limits).answer()
+        brief = len(instance.items) <= _BRIEF
+        return interruptible(lambda: _worst(instance, limits), limits.interruption, brief=brief).answer()
     except OutOfTimeError:
         told = f"{limits.progress.share:.1%} of the interval searched"
         raise TimeoutError(f"covering_radius: time limit of {time_limit} s reached: {told}") from None
@@ -129,6 +135,7 @@ class _Instance:
 
 
 def _instance_of(items: Any, low: Any, high: Any) -> _Instance:
+    items = positional(items, "items")
     if isinstance(items, (list, tuple, np.ndarray)) and any(np.ndim(x) for x in items):
         raise InvalidProblemError("covering_radius takes scalar items, some of these are vectors")
     lowest, highest = as_fraction(low, "low"), as_fraction(high, "high")
@@ -183,6 +190,8 @@ def _distinct_sums(items: Iterable[int], most: int, limits: Limits) -> list[int]
     for item in limits.watched(items, every=1):
         if len(sums) > most:
             break
+        if not limits.allow(_SECONDS_A_SUM * 2 * len(sums)):
+            raise OutOfTimeError("there is no time to list the sums")
         sums = list(dict.fromkeys(sorted(sums + [total + item for total in sums])))  # two runs: linear time
     return sums
 
@@ -285,7 +294,17 @@ class _Walk:
         from solvers.kernels.sum_gaps import neighbours
 
         in_python: Any = getattr(neighbours, "py_func", neighbours)  # compiled, it would take int64 only
-        below, above = in_python(*self.exact_halves, value)
+        left, right = self.exact_halves
+        below, above = left[0] + right[0], left[-1] + right[-1]
+        for first in self.limits.watched(range(0, len(left), _LISTED_AT_A_TIME), every=1):
+            some = left[first : first + _LISTED_AT_A_TIME]
+            begin = max(0, bisect_left(right, value - some[-1]) - 1)
+            near = right[begin : bisect_left(right, value - some[0]) + 1] or right[-1:]
+            for total in in_python(some, near, value):
+                if total < value:
+                    below = max(below, total)
+                else:
+                    above = min(above, total)
         return below, above
 
     # -- gaps of interest --------------------------------------------------------------------------------
@@ -379,5 +398,7 @@ def _half_sums(items: list[int], limits: Limits) -> Ints:
     """Return all distinct sums, sorted."""
     sums = np.zeros(1, np.int64)
     for item in limits.watched(items, every=1):
+        if not limits.allow(_SECONDS_A_SUM * 2 * len(sums)):
+            raise OutOfTimeError("there is no time to list the sums")
         sums = np.union1d(sums, sums + item)
     return sums

@@ -3,25 +3,38 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from solvers.backend.automatic import Attempt, counting_order, plan
+from solvers.backend.first_subset import first_subset
 from solvers.backend.protocol import Enumerator, Finding, Limits, OutOfTimeError
 from solvers.backend.registry import BACKENDS, backend_named
+from solvers.decimals import are_decimals, misses_by_rounding
 from solvers.errors import (
     BackendUnavailableError,
     CertificateError,
     InvalidProblemError,
     UnsupportedProblemError,
 )
-from solvers.problem import SubsetSum
+from solvers.interrupts import interruptible
+from solvers.problem import SubsetSum, start_subset
+from solvers.restrictions import restricted_finding
 from solvers.solution import Proof, Solution, Status, Stop, checked_objective, exact_total_and_error
+from solvers.watching import Watch, checked_watchers, watched
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from fractions import Fraction
+    from threading import Event
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from solvers.backend.protocol import Backend
     from solvers.solution import Objective
+
+# By estimate, in seconds; a thread takes a tenth of that to start.
+_BRIEF = 1e-3
 
 
 def solve(
@@ -33,6 +46,9 @@ def solve(
     memory_limit: int | None = None,
     threads: int | None = None,
     seed: int = 0,
+    start: Any = None,
+    progress: bool | Callable[[float, Solution | None], object] = False,
+    cancel: Event | None = None,
 ) -> Solution:
     """Solve one subset-sum problem; the answer is recomputed in exact arithmetic before it is returned.
 
@@ -46,13 +62,23 @@ def solve(
         "auto", or one of the names that :func:`backends` lists.
     time_limit : float, optional
         Seconds. When it is reached the best subset found so far is returned with what is proven about it,
-        and ``stop`` says so.
+        and ``stop`` says so. Where nothing better was found that is a quick guess, so that there is always
+        one. Without a limit no answer depends on the clock.
     memory_limit : int, optional
         Bytes.
     threads : int, optional
         For backends that can use several.
     seed : int
         For backends that search at random.
+    start : array_like of int, or of bool and shape (n,), or Solution, optional
+        A subset that may be chosen, to start from: the answer is at least as good.
+    progress : bool or callable(seconds, best)
+        Called about twice a second, from another thread, with the seconds so far and the best Solution that
+        a search which ended has left (None before); True prints a line each on stderr. An exception of its
+        own ends the call.
+    cancel : threading.Event, optional
+        Once it is set, from another thread, the best subset so far is returned, and ``stop`` is INTERRUPTED
+        unless nothing remained to be shown.
 
     Returns
     -------
@@ -61,14 +87,16 @@ def solve(
     Raises
     ------
     InvalidProblemError
-        For an unknown objective or backend, a missing tolerance, or limits, threads or a seed that make no
-        sense.
+        For an unknown objective or backend, a missing tolerance, or limits, threads, a seed or a start that
+        make no sense.
     UnsupportedProblemError
         If the chosen backend cannot answer this problem; the message names those that can.
     BackendUnavailableError
         If the chosen backend's package is not installed.
     CertificateError
         If a backend's claim fails exact recomputation: a bug, in it or here; never silently passed on.
+    KeyboardInterrupt
+        On Ctrl-C, within a second; the search ends soon after.
 
     Examples
     --------
@@ -85,7 +113,47 @@ def solve(
     if checked != "nearest" and problem.tolerance is None:
         raise InvalidProblemError(f"objective {objective!r} needs a tolerance; give the SubsetSum one")
     limits = Limits.checked(time_limit, memory_limit, threads, seed)
-    best: Solution | None = None
+    if start is None and not progress and cancel is None:
+        return solved(problem, checked, backend, limits)
+    report, event = checked_watchers(progress, cancel)
+    watch = Watch()
+    best = None if start is None else _started(problem, checked, start, limits)
+    with watched(watch, report, event, limits.interruption):
+        found = solved(problem, checked, backend, limits, best=best, watch=watch)
+        watch.see(found)
+    if event is not None and event.is_set() and found.stop is not Stop.PROVEN:
+        return replace(found, stop=Stop.INTERRUPTED)
+    return found
+
+
+def _started(problem: SubsetSum, objective: Objective, start: Any, limits: Limits) -> Solution:
+    """Return the subset to start from as an answer; InvalidProblemError if it may not be chosen."""
+    subset = start_subset(problem, start)
+    seconds = limits.clock() - limits.started
+    finding = Finding(subset, size_bound=problem.sizes[0])
+    try:
+        return certified(problem, objective, finding, backend="start", seconds=seconds)
+    except CertificateError as reason:
+        raise InvalidProblemError(f"start is no subset of this problem: {reason}") from reason
+
+
+def solved(
+    problem: SubsetSum,
+    checked: Objective,
+    backend: str,
+    limits: Limits,
+    *,
+    best: Solution | None = None,
+    watch: Watch | None = None,
+) -> Solution:
+    """Do what :func:`solve` does, within limits that have been checked; ``best`` is what is known before."""
+    if best is not None and _is_final(best):
+        return best
+    if problem.is_restricted:
+        found = _restricted(problem, checked, backend, limits)
+        return found if best is None else _better(problem, best, found)
+    if best is not None and best.subset is not None and getattr(problem, "multiplicity", None) is None:
+        limits = replace(limits, start=tuple(best.subset.tolist()))
     attempts = (
         plan(problem, checked, limits) if backend == "auto" else [named(backend, problem, checked, limits)]
     )
@@ -101,18 +169,48 @@ def solve(
         seconds = limits.clock() - limits.started
         found = certified(problem, checked, finding, backend=attempt.backend.name, seconds=seconds)
         best = found if best is None else _better(problem, best, found)
+        if watch is not None:
+            watch.see(best)
         if _is_final(best) or limits.expired or found.stop is Stop.INTERRUPTED:
             break
     if best is None:
         raise UnsupportedProblemError(f"{problem!r} cannot be answered ({'; '.join(reasons)})")
+    if best.subset is None and best.status is Status.UNKNOWN:
+        return _with_a_guess(problem, best)
     return best
+
+
+def _restricted(problem: SubsetSum, objective: Objective, backend: str, limits: Limits) -> Solution:
+    """Answer a problem with restrictions by plain ones."""
+    finding, name = restricted_finding(
+        problem, objective, lambda core, about: solved(core, about, backend, limits)
+    )
+    seconds = limits.clock() - limits.started
+    return certified(problem, objective, finding, backend=name, seconds=seconds)
+
+
+def _with_a_guess(problem: SubsetSum, open_yet: Solution) -> Solution:
+    """Show some subset where a search ended without one: any may be an answer, and it shows how far off."""
+    finding = Finding(
+        first_subset(problem),
+        open_yet.lower_bound,
+        open_yet.size_bound,
+        message=open_yet.message,
+        stop=open_yet.stop,
+    )
+    return certified(problem, open_yet.objective, finding, backend=open_yet.backend, seconds=open_yet.seconds)
 
 
 def _asked(attempt: Attempt, problem: SubsetSum, objective: Objective, limits: Limits) -> Finding:
     """Ask one backend, for its share of the time; that this is over is no time limit of the caller's."""
     share = limits.share(attempt.seconds)
+    backend, asked = attempt.backend, attempt.objective or objective
     try:
-        finding = attempt.backend.solve(problem, attempt.objective or objective, share)
+        finding = interruptible(
+            lambda: backend.solve(problem, asked, share),
+            limits.interruption,
+            brief=_is_brief(backend, problem, asked),
+        )
     except OutOfTimeError:
         finding = Finding(None, stop=Stop.TIME_LIMIT)
     except MemoryError as reason:
@@ -120,6 +218,11 @@ def _asked(attempt: Attempt, problem: SubsetSum, objective: Objective, limits: L
     if finding.stop is Stop.TIME_LIMIT and share.seconds == attempt.seconds and not limits.expired:
         return replace(finding, stop=Stop.SEARCH_EXHAUSTED)
     return finding
+
+
+def _is_brief(backend: Backend, problem: SubsetSum, objective: Objective) -> bool:
+    seconds = backend.seconds_to_proof(problem, objective) if problem.n * problem.d < 1 << 10 else None
+    return seconds is not None and seconds < _BRIEF
 
 
 def named(name: str, problem: SubsetSum, objective: Objective, limits: Limits) -> Attempt:
@@ -187,13 +290,16 @@ def _better(problem: SubsetSum, first: Solution, second: Solution) -> Solution:
         return missed, size or 0, solution.error
 
     shown = min(first, second, key=merit)
-    bound = max((first.size_bound, first.lower_bound), (second.size_bound, second.lower_bound))
+    # The fewest items, then the error of so few; that no subset is acceptable says more than both.
+    stronger = max(
+        (second, first), key=lambda s: (s.status is Status.INFEASIBLE, s.size_bound, s.lower_bound)
+    )
     settled = second.status is Status.INFEASIBLE or _is_final(second)
     messages = [second.message] if settled else [first.message, second.message]
     finding = Finding(
         None if shown.subset is None else shown.subset.tolist(),
-        lower_bound=bound[1],
-        size_bound=bound[0],
+        lower_bound=stronger.lower_bound,
+        size_bound=stronger.size_bound,
         message="; ".join(dict.fromkeys(m for m in messages if m)),
         # That the last search ended by itself does not undo a limit that an earlier one met.
         stop=first.stop if second.stop is Stop.SEARCH_EXHAUSTED else second.stop,
@@ -212,11 +318,11 @@ def certified(
     if finding.subset is not None:
         import numpy as np
 
-        indices = sorted(finding.subset)
-        if len(set(indices)) != len(indices) or not all(0 <= i < problem.n for i in indices):
+        subset = np.sort(np.array(finding.subset, dtype=np.int64))
+        rising = bool((np.diff(subset) > 0).all())
+        if not rising or (subset.size and not 0 <= subset[0] <= subset[-1] < problem.n):
             raise CertificateError(f"backend {backend} chose impossible items {finding.subset}")
-        total, error = exact_total_and_error(problem, indices)
-        subset = np.array(indices, dtype=np.int64)
+        total, error = exact_total_and_error(problem, subset)
         subset.flags.writeable = False
     status = _status(problem, objective, finding, error)
     known = status is not Status.UNKNOWN
@@ -233,18 +339,34 @@ def certified(
         resolution=finding.resolution if known else 0.0,
         backend=backend,
         seconds=seconds,
-        message=finding.message,
+        message=_with_hint(problem, status, subset, finding.message),
         stop=Stop.PROVEN if status.settles(objective) else finding.stop,
     )
     solution.check(problem)
     return solution
 
 
+def _with_hint(problem: SubsetSum, status: Status, subset: NDArray[np.int64] | None, message: str) -> str:
+    """Add, where only the rounding of decimals to floats keeps a subset from the tolerance, what to give."""
+    if status is not Status.INFEASIBLE or problem.is_restricted:
+        return message
+    hint = ""
+    if subset is not None and misses_by_rounding(problem, subset.tolist()):
+        hint = "the nearest misses by less than the rounding of the decimals"
+    elif subset is None and problem.tolerance == 0 and are_decimals(problem):
+        hint = "floats are taken exactly; if these are rounded decimals"
+    if not hint:
+        return message
+    hint += ": give Decimal, Fraction or a tolerance"
+    return f"{message}; {hint}" if message else hint
+
+
 def _status(problem: SubsetSum, objective: Objective, finding: Finding, error: Fraction | None) -> Status:
-    tolerance = problem.tolerance
-    if tolerance is not None and finding.lower_bound > tolerance and (error is None or error > tolerance):
+    reach = problem.reach
+    missed = error is None or (reach is not None and error > reach)
+    if missed and reach is not None and finding.lower_bound > reach:
         return Status.INFEASIBLE
-    if error is None or finding.subset is None or (tolerance is not None and error > tolerance):
+    if error is None or finding.subset is None or missed:
         return Status.UNKNOWN
     best = error == finding.lower_bound
     if finding.proof is Proof.TOLERANCE:

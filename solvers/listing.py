@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from time import monotonic
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from solvers.arguments import count_or_none
 from solvers.backend.protocol import Finding, Limits, OutOfTimeError
 from solvers.dispatch import certified, enumerators
 from solvers.errors import InvalidProblemError, UnsupportedProblemError
+from solvers.interrupts import interruptible
+from solvers.next_sums import distinct_sums, sums_repeat
 from solvers.problem import SubsetSum
+from solvers.restrictions import Reduction, countable_core, listed_core
 from solvers.solution import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from fractions import Fraction
 
     from solvers.backend.protocol import Enumerator
     from solvers.solution import Solution
@@ -24,6 +29,9 @@ Asked = TypeVar("Asked")
 
 # Subsets are listed and sorted by error in portions of about this many.
 _PORTION = 1 << 14
+# Of so few numbers all subsets are counted and listed in less time than it takes to start a thread.
+_BRIEF = 16
+_STEP = 64  # subsets that are asked for at a time
 
 
 def count(
@@ -72,12 +80,21 @@ def count(
 
     """
     limits = Limits.checked(time_limit, memory_limit, threads)
-    if _checked(problem).tolerance is None:
+    if checked_problem(problem).tolerance is None:
         raise InvalidProblemError("count() needs a tolerance; give the SubsetSum one")
+    if problem.is_restricted:
+        core = countable_core(problem)
+        if core is None:
+            return 0
+        problem = core
     reach = problem.tolerance_units or 0
     choice = enumerators(problem, backend, limits)
     try:
-        return _of_first_able(choice, lambda able: able.count(problem, -1, reach, limits))
+        return interruptible(
+            lambda: _of_first_able(choice, lambda able: able.count(problem, -1, reach, limits)),
+            limits.interruption,
+            brief=_is_brief(problem),
+        )
     except TimeoutError:
         share, counted = limits.progress.share, limits.progress.counted
         told = f"{share:.1%} of the search done" + (f", {counted:,} subsets counted" if counted else "")
@@ -88,6 +105,7 @@ def solutions(
     problem: SubsetSum,
     *,
     limit: int | None = None,
+    distinct: bool = False,
     backend: str = "auto",
     time_limit: float | None = None,
     memory_limit: int | None = None,
@@ -104,6 +122,8 @@ def solutions(
     problem : SubsetSum
     limit : int, optional
         Stop after this many: the ``limit`` best. Without it the problem needs a tolerance.
+    distinct : bool
+        Only one subset for each sum.
     backend : str
         "auto", or one that can list: mitm, schroeppel-shamir, mitm-nd, dp.
     time_limit : float, optional
@@ -138,10 +158,79 @@ def solutions(
 
     """
     limits = Limits.checked(time_limit, memory_limit, threads)
-    if _checked(problem).tolerance is None and limit is None:
+    if checked_problem(problem).tolerance is None and limit is None:
         raise InvalidProblemError("solutions() needs a tolerance (of the SubsetSum) or a limit")
     limit = count_or_none(limit, "limit")
-    return _best_first(problem, limit, enumerators(problem, backend, limits), limits)
+    if not problem.is_restricted and not distinct:
+        return _best_first(problem, limit, enumerators(problem, backend, limits), limits)
+    if distinct and sums_repeat(problem):
+        return islice(_timed(distinct_sums(problem, backend, limits), time_limit), limit)
+    core, reduction = listed_core(problem) if problem.is_restricted else (problem, None)
+    if core is None:
+        return iter(())
+    listed = _best_first(core, None, enumerators(core, backend, limits), limits)
+    return islice(_chosen(problem, reduction, listed, distinct=bool(distinct)), limit)
+
+
+def _timed(sums: Iterator[Solution], time_limit: float | None) -> Iterator[Solution]:
+    listed = 0
+    try:
+        for listed, solution in enumerate(sums, start=1):  # noqa: B007 - the message tells it
+            yield solution
+    except OutOfTimeError:
+        told = f"solutions: time limit of {time_limit} s reached: {listed:,} sums listed, best first"
+        raise TimeoutError(told) from None
+
+
+def _chosen(
+    problem: SubsetSum, reduction: Reduction | None, listed: Iterator[Solution], *, distinct: bool
+) -> Iterator[Solution]:
+    """Yield those of a plain core's subsets that are asked for, as subsets of the problem itself."""
+    nearest: Fraction | None = None
+    seen: set[object] = set()
+    error = None
+    for found in listed:
+        solution = found if reduction is None else _lifted(problem, reduction, found, nearest)
+        if solution is None or solution.error is None:
+            continue
+        nearest = solution.error if nearest is None else nearest
+        if distinct:
+            # Equal sums have equal errors, and errors only grow.
+            seen, error = (seen, error) if solution.error == error else (set(), solution.error)
+            if solution.total in seen:
+                continue
+            seen.add(solution.total)
+        yield solution
+
+
+def listed_subsets(problem: SubsetSum, backend: str, limits: Limits) -> list[list[int]]:
+    """Return all subsets within the tolerance, in no order; for few of them."""
+    reduction = Reduction(problem) if problem.is_restricted else None
+    core = countable_core(problem) if problem.is_restricted else problem
+    if core is None:
+        return []
+    reach = core.tolerance_units or 0
+    whole = getattr(core, "expanded", core)  # with each copy of an item that may be used several times
+    found = _of_first_able(
+        enumerators(whole, backend, limits), lambda able: list(able.listed(whole, -1, reach, limits))
+    )
+    origins = getattr(whole, "origins", None)
+    if origins is not None:
+        found = [sorted(origins[i] for i in subset) for subset in found]
+    return found if reduction is None else [reduction.lifted(subset) or [] for subset in found]
+
+
+def _lifted(
+    problem: SubsetSum, reduction: Reduction, found: Solution, nearest: Fraction | None
+) -> Solution | None:
+    """Return a subset of the core as one of the problem's; None if it is on the wrong side, say."""
+    subset = reduction.lifted(None if found.subset is None else found.subset.tolist())
+    error = None if subset is None else reduction.error(subset)
+    if error is None:
+        return None
+    bound = error if nearest is None else nearest
+    finding = Finding(subset, bound, problem.sizes[0], message=found.message)
+    return certified(problem, "nearest", finding, backend=found.backend, seconds=found.seconds)
 
 
 def _of_first_able(choice: list[Enumerator], asked: Callable[[Enumerator], Asked]) -> Asked:
@@ -155,7 +244,8 @@ def _of_first_able(choice: list[Enumerator], asked: Callable[[Enumerator], Asked
     return asked(last)
 
 
-def _checked(problem: SubsetSum) -> SubsetSum:
+def checked_problem(problem: SubsetSum) -> SubsetSum:
+    """Return the problem if it is one; InvalidProblemError for anything else."""
     if not isinstance(problem, SubsetSum):
         raise InvalidProblemError(f"a SubsetSum is needed, got a {type(problem).__name__}")
     return problem
@@ -171,10 +261,14 @@ def _best_first(
 
     limits = replace(limits, started=clock(), clock=clock)  # it runs while this searches, and only then
     portion = _PORTION if limit is None else min(_PORTION, 64 + 4 * limit)
+
+    def heard(step: Callable[[], Asked]) -> Asked:
+        return interruptible(step, limits.interruption, brief=_is_brief(problem))
+
     try:
-        rings = _of_first_able(choice, lambda able: _Rings(able, problem, limits))
+        rings = heard(lambda: _of_first_able(choice, lambda able: _Rings(able, problem, limits)))
         name = rings.enumerator.name
-        for subset in islice(rings.subsets(portion), limit):
+        for subset in islice(rings.subsets(portion, heard), limit):
             finding = Finding(subset, rings.nearest * problem.image.unit, problem.sizes[0])
             seconds = clock() - limits.started
             solution = certified(problem, "nearest", finding, backend=name, seconds=seconds)
@@ -185,6 +279,14 @@ def _best_first(
     except TimeoutError:
         told = f"time limit of {limits.seconds} s reached: {listed:,} subsets listed, best first"
         raise TimeoutError(f"solutions: {told}") from None
+
+
+def _next_few(ring: Iterator[list[int]]) -> list[list[int]]:
+    return list(islice(ring, _STEP))
+
+
+def _is_brief(problem: SubsetSum) -> bool:
+    return problem.n * problem.d <= _BRIEF
 
 
 class _Rings:
@@ -208,19 +310,31 @@ class _Rings:
         units = finding.lower_bound / self.problem.image.unit
         return units.numerator
 
-    def subsets(self, portion: int) -> Iterator[list[int]]:
-        """Yield them by error, then by their indices where those of one error are few enough to be sorted."""
+    def subsets(self, portion: int, heard: Callable[[Callable[[], Any]], Any]) -> Iterator[list[int]]:
+        """Yield them by error, then by their indices where those of one error are few enough to be sorted.
+
+        ``heard`` calls a function that may take long.
+        """
         above, width = self.nearest - 1, 1
         while above < self.last:
             reach = min(above + width, self.last)
-            number = self.enumerator.count(self.problem, above, reach, self.limits)
+            number = heard(partial(self.enumerator.count, self.problem, above, reach, self.limits))
             if number > portion and reach > above + 1:
                 width = max(1, (reach - above) * portion // (2 * number))
                 continue
             ring = self.enumerator.listed(self.problem, above, reach, self.limits)
-            yield from ring if number > portion else (x for _, x in sorted(map(self._rank, ring)))
+            if number <= portion:
+                yield from heard(partial(self._sorted, ring))
+            else:  # so many, that it takes no time to find the next few
+                while step := heard(partial(_next_few, ring)):
+                    yield from step
             width = 2 * width * max(1, portion // (2 * number + 1))
             above = reach
+
+    def _sorted(self, ring: Iterator[list[int]]) -> list[list[int]]:
+        ranked = sorted(map(self._rank, self.limits.watched(ring)))
+        self.limits.check()
+        return [subset for _, subset in ranked]
 
     def _rank(self, subset: list[int]) -> tuple[int, list[int]]:
         return self.problem.image.error(subset), subset

@@ -15,7 +15,7 @@ import numpy as np
 from solvers.errors import CertificateError, InvalidProblemError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -87,7 +87,7 @@ class Proof(Enum):
 
 @dataclass(frozen=True, eq=False)
 class Solution:
-    """The answer to one :class:`~solvers.problem.SubsetSum`.
+    """The answer to one :class:`~solvers.problem.SubsetSum`; hashable, and equal by all but its seconds.
 
     Attributes
     ----------
@@ -134,6 +134,27 @@ class Solution:
     seconds: float = 0.0
     message: str = ""
     stop: Stop = Stop.PROVEN
+
+    def __post_init__(self) -> None:
+        if self.subset is not None and self.subset.flags.writeable:
+            object.__setattr__(self, "subset", _read_only(self.subset.copy()))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if self.subset is not None:
+            _read_only(self.subset)  # pickling and copying forget it
+
+    def __eq__(self, other: object) -> bool:
+        """Tell whether both say the same, the seconds aside."""
+        return self._said() == other._said() if isinstance(other, Solution) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._said())
+
+    def _said(self) -> tuple[Any, ...]:
+        said = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "seconds"}
+        said["subset"] = None if self.subset is None else tuple(self.subset.tolist())
+        return tuple(said.values())
 
     @property
     def mask(self) -> NDArray[np.bool_] | None:
@@ -217,9 +238,12 @@ class Solution:
             if self.total is not None or self.error is not None:
                 raise CertificateError("a solution without a subset cannot have a sum or an error")
             return False
-        chosen = [int(i) for i in self.subset]
-        if chosen != sorted(set(chosen)) or (chosen and not 0 <= chosen[0] <= chosen[-1] < problem.n):
-            raise CertificateError(f"subset {chosen} is not a sorted set of indices below {problem.n}")
+        chosen = np.array([int(i) for i in self.subset]) if self.subset.dtype != np.int64 else self.subset
+        rising = bool((np.diff(chosen) > 0).all())
+        if not rising or (chosen.size and not 0 <= chosen[0] <= chosen[-1] < problem.n):
+            raise CertificateError(
+                f"subset {chosen.tolist()} is not a sorted set of indices below {problem.n}"
+            )
         low, high = problem.sizes
         if not low <= len(chosen) <= high:
             raise CertificateError(f"the subset has {len(chosen)} items, allowed are {low} to {high}")
@@ -230,7 +254,9 @@ class Solution:
             raise CertificateError(f"the subset's error is {error}, not {self.error}")
         if self.lower_bound > error and (self.objective != "sparsest" or len(chosen) == self.size_bound):
             raise CertificateError(f"the lower bound {self.lower_bound} exceeds the error {error}")
-        return problem.tolerance is None or error <= problem.tolerance
+        if (objection := problem.objection(chosen, total)) is not None:
+            raise CertificateError(objection)
+        return problem.tolerance is None or (error <= problem.tolerance and problem.accepts(total))
 
     def _check_status(self, problem: SubsetSum, *, acceptable: bool) -> None:
         if (self.proof is Proof.NONE) != (self.status is Status.UNKNOWN):
@@ -242,7 +268,8 @@ class Solution:
             raise CertificateError(f"status {self.status.name}, but no subset within the tolerance is shown")
         if self.status in (Status.INFEASIBLE, Status.UNKNOWN) and acceptable:
             raise CertificateError(f"status {self.status.name}, but the subset shown meets the tolerance")
-        excluded = problem.tolerance is not None and self.lower_bound > problem.tolerance
+        reach = problem.reach
+        excluded = reach is not None and self.lower_bound > reach
         if self.status is Status.INFEASIBLE and self.proof is Proof.EXACT and not excluded:
             raise CertificateError("INFEASIBLE, but the lower bound does not exceed the tolerance")
         if self.status is Status.UNKNOWN and excluded:
@@ -260,11 +287,21 @@ class Solution:
                 raise CertificateError(f"status {self.status.name} contradicts the bounds (gap {self.gap})")
 
 
-def exact_total_and_error(problem: SubsetSum, subset: list[int]) -> tuple[Sum, Fraction]:
+def _read_only(array: NDArray[np.int64]) -> NDArray[np.int64]:
+    array.flags.writeable = False
+    return array
+
+
+def exact_total_and_error(
+    problem: SubsetSum, subset: Sequence[int] | NDArray[np.int64]
+) -> tuple[Sum, Fraction]:
     """Return the exact sum of the chosen items and its max-norm distance to the target."""
     image = problem.image
-    total = tuple(s * image.unit for s in image.total(subset))
-    return (total if problem.target.__class__ is tuple else total[0]), image.error(subset) * image.unit
+    sums = tuple(s * image.unit for s in image.total(subset))
+    total = sums if problem.target.__class__ is tuple else sums[0]
+    if problem.interval is not None:
+        return total, problem.error_of(total)
+    return total, image.error(subset) * image.unit
 
 
 def checked_objective(objective: str) -> Objective:

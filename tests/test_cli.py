@@ -252,7 +252,8 @@ def test_solve_prints_one_json_line_an_instance(tmp_path):
     assert lines[1] == {**lines[1], "status": "OPTIMAL", "proof": "EXACT", "gap": 0.0, "subset": [0, 1]}
     assert set(lines[0]) == {
         *("name", "status", "proof", "error", "error_exact", "lower_bound", "gap", "subset"),
-        *("backend", "seconds", "stop"),
+        *("backend", "seconds", "stop", "message", "objective", "resolution", "size_bound", "solution"),
+        *("lower_bound_exact", "gap_exact", "total_exact"),
     }
     assert {line["stop"] for line in lines} == {"PROVEN"}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import chain
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
@@ -20,10 +21,18 @@ if TYPE_CHECKING:
 # Without a time limit, a proof that would take longer than this (in seconds, by the model) is not begun.
 _PATIENCE = 1200.0
 # "within" looks for an easy answer before a proof that costs more than this, for a share of the proof's cost.
+# Without a time limit these are seconds of work, not of the clock.
 _SHORT = 0.01
 _EASY_SHARE = 0.5
-# "auto" gives a search that has no end of its own this long when there is no time limit.
+# "auto" gives a search that has no end of its own so much work when there is no time limit.
 _OPEN_END = 30.0
+# With a time limit: a proof is tried if it is to take no more than this share of the time, ...
+_PROVABLE = 0.75
+# ... after a search of this share if the proof may well take most of the rest; else it gets so much of what
+# is left, for if that does not do its cost was misjudged, and the search gets the rest.
+_SEARCH_FIRST = 0.25
+_SURE = 0.3
+_PROOF_SHARE = 0.6
 
 
 @dataclass(frozen=True)
@@ -40,30 +49,36 @@ def plan(problem: SubsetSum, objective: Objective, limits: Limits) -> Iterator[A
     """Yield what "auto" tries, in order, until an answer leaves nothing to add.
 
     The proving backends that can finish in time come first, cheapest first. "within" looks for an easy answer
-    before: most instances with many items have very many. Where no proof can be had in time, the anytime
-    searches take the time; their answer is FEASIBLE, or OPTIMAL when it meets a bound.
+    before: most instances with many items have very many. With a time limit no proof is left all of it before
+    a search has had its share. Where no proof can be had in time, the anytime searches take the time; their
+    answer is FEASIBLE, or OPTIMAL when it meets a bound.
     """
     if objective == "nearest" and problem.d > 1 and problem.tolerance_units == 0:
         # No subset is nearer than an exact hit, and those are searched for faster than nearest vectors.
         for _, backend in provers(problem, "within", limits):
             if backend.refusal(problem, objective, limits) is not None:
-                yield Attempt(backend, objective="within")
+                time = limits.remaining
+                yield Attempt(backend, time and time * _SEARCH_FIRST, objective="within")
                 break
     proofs = provers(problem, objective, limits)
     seconds, first = next(proofs, (0.0, None))
     if first is None:
         yield from _without_proof(problem, objective, limits)
         return
+    time = limits.remaining
     if objective == "within" and seconds > _SHORT:
         yield from _searches(problem, objective, limits, max(_SHORT, _EASY_SHARE * seconds))
-    yield Attempt(first)
-    yield from (Attempt(backend) for _, backend in proofs)
+    elif time is not None and seconds > _SURE * time:
+        yield from _searches(problem, objective, limits, _SEARCH_FIRST * time)
+    for cost, backend in chain([(seconds, first)], proofs):
+        time = limits.remaining
+        yield Attempt(backend, None if time is None or cost > _SURE * time else _PROOF_SHARE * time)
     yield from _searches(problem, objective, limits)
 
 
 def provers(problem: SubsetSum, objective: Objective, limits: Limits) -> Iterator[tuple[float, Backend]]:
     """Yield the backends that can prove an answer in time, and their seconds to proof, cheapest first."""
-    patience = _PATIENCE if limits.remaining is None else limits.remaining
+    patience = _PATIENCE if limits.remaining is None else _PROVABLE * limits.remaining
     costs = ((b.seconds_to_proof(problem, objective), b) for b in BACKENDS.values())
     in_time = [(seconds, b) for seconds, b in costs if seconds is not None and seconds <= patience]
     for seconds, backend in sorted(in_time, key=itemgetter(0)):

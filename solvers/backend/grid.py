@@ -47,6 +47,9 @@ class Grid:
 def grid_of(image: IntegerImage, bits: int = WORD_BITS) -> Grid:
     """Round an image so that its magnitude (absolute items and target, added up) takes ``bits`` bits."""
     shift = max(0, image.magnitude.bit_length() - bits)
+    if image.columns is not None and image.words is not None:
+        target = np.array([t >> shift for t in image.target], dtype=np.int64)
+        return Grid(image.words >> min(shift, 63), target, shift, len(image.items) if shift else 0)
     return Grid(
         np.array([[x >> shift for x in item] for item in image.items], dtype=np.int64),
         np.array([t >> shift for t in image.target], dtype=np.int64),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -9,6 +10,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from solvers.arguments import count_or_none, seconds_or_none, whole_number
+from solvers.interrupts import Interruption
 from solvers.solution import Proof, Stop
 
 if TYPE_CHECKING:
@@ -32,12 +34,34 @@ class Progress:
     counted: int = 0
 
 
+_A_LOOK = 1e-4
+_A_BLOCK = 0.02  # seconds
+_LONGEST = 1e9  # seconds: some decades, which clocks and locks still take
+_MOST_THREADS = 64  # more than there are cores do not help, and thousands are refused by the system
+
+
+class WorkClock:
+    """Seconds of work done, by estimate: the same ones whatever else the machine does.
+
+    Those that know what a step costs tell it, and a look at it is taken for a little work.
+    """
+
+    def __init__(self) -> None:
+        self.done = 0.0
+
+    def __call__(self) -> float:
+        """Return the time by this clock."""
+        self.done += _A_LOOK
+        return self.done
+
+
 @dataclass(frozen=True)
 class Limits:
     """Resources of one call.
 
     ``seconds`` None means no limit, by a ``clock`` that began at ``started``; ``memory`` in bytes;
-    ``threads`` None means what the backend thinks best; ``progress`` is written by those that count.
+    ``threads`` None means what the backend thinks best; ``progress`` is written by those that count. After
+    an ``interruption`` the time is up. ``start`` is a subset of an allowed size to start from.
     """
 
     seconds: float | None = None
@@ -47,22 +71,52 @@ class Limits:
     started: float = field(default_factory=monotonic)
     clock: Callable[[], float] = monotonic
     progress: Progress = field(default_factory=Progress)
+    interruption: Interruption = field(default_factory=Interruption)
+    start: tuple[int, ...] | None = None
 
     @classmethod
     def checked(cls, time_limit: Any, memory_limit: Any = None, threads: Any = None, seed: Any = 0) -> Self:
         """Return the limits of one call, started now; InvalidProblemError for values that make no sense."""
         memory, cores = count_or_none(memory_limit, "memory_limit"), count_or_none(threads, "threads")
-        return cls(seconds_or_none(time_limit), memory, cores, whole_number(seed, "seed", 0))
+        seconds = seconds_or_none(time_limit)
+        return cls(
+            None if seconds is None else min(seconds, _LONGEST),
+            memory,
+            None if cores is None else min(cores, max(_MOST_THREADS, 4 * (os.cpu_count() or 1))),
+            whole_number(seed, "seed", 0),
+        )
 
     @property
     def remaining(self) -> float | None:
         """Seconds left, at least 0; None without a limit."""
+        if self.interruption.is_set:
+            return 0.0
         return None if self.seconds is None else max(0.0, self.seconds - (self.clock() - self.started))
 
     def share(self, seconds: float | None) -> Limits:
-        """Return the same limits, started now, with at most this much of the time that is left."""
+        """Return the same limits, started now, with at most this much of the time that is left.
+
+        Without a time limit these are seconds of work (see :class:`WorkClock`), so that no answer depends on
+        the clock.
+        """
+        if self.seconds is None and seconds is not None:
+            return replace(self, seconds=seconds, started=0.0, clock=WorkClock())
         left = [s for s in (seconds, self.remaining) if s is not None]
         return replace(self, seconds=min(left, default=None), started=self.clock())
+
+    @property
+    def timed(self) -> bool:
+        """Whether there is a time limit by the clock, and not one of work."""
+        return self.seconds is not None and not isinstance(self.clock, WorkClock)
+
+    def spend(self, seconds: float) -> None:
+        """Count work that takes about so many seconds, where work is counted."""
+        if isinstance(self.clock, WorkClock):
+            self.clock.done += seconds
+
+    def allow(self, seconds: float) -> bool:
+        """Tell whether a step that takes about so long, and cannot be stopped, may be begun."""
+        return not self.timed or self.remaining is None or seconds <= self.remaining
 
     def check(self) -> None:
         """Raise OutOfTimeError if the time is up."""
@@ -75,6 +129,20 @@ class Limits:
             if number % every == 0:
                 self.check()
             yield thing
+
+    def blocks(self, count: int, cost: float, most: float) -> Iterator[tuple[int, int]]:
+        """Cut ``range(count)`` into blocks of a cost of at most ``most``, as long as there is time.
+
+        The first ones are shorter: the time that they take may shorten those that follow.
+        """
+        size, first = max(1, int(most / cost / 8)), 0
+        largest = max(1, int(most / cost))
+        while first < count and not self.expired:
+            begun, last = monotonic(), min(first + size, count)
+            yield first, last
+            seconds = (monotonic() - begun) / (last - first)  # each
+            size = max(1, min(2 * size, largest, int(_A_BLOCK / max(seconds, 1e-9))))
+            first = last
 
     @property
     def bytes_allowed(self) -> int:

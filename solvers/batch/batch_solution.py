@@ -28,7 +28,7 @@ _FORMAT = "subset-sum batch solution"
 
 @dataclass(frozen=True, eq=False)
 class BatchSolution:
-    """Answers to N problems of up to n items.
+    """Answers to N problems of up to n items; all arrays are read-only.
 
     Attributes
     ----------
@@ -68,6 +68,12 @@ class BatchSolution:
         for name, array in shapes.items():
             if array.shape != (rows,):
                 raise InvalidProblemError(f"{name} has shape {array.shape}, the masks have {rows} rows")
+        for name, array in {"masks": self.masks, **shapes}.items():
+            object.__setattr__(self, name, _read_only(array))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)  # pickling and copying forget which arrays are read-only
+        self.__post_init__()
 
     def __len__(self) -> int:
         return len(self.masks)
@@ -108,8 +114,8 @@ class BatchSolution:
             Naming the first row whose error, bound, cardinality or status is wrong.
 
         """
-        table = exact_array(items)
-        goals = exact_array(targets)
+        table = exact_array(items, "items")
+        goals = exact_array(targets, "targets")
         shared = table.ndim == goals.ndim
         offered = self.masks.shape[1:] if shared else self.masks.shape
         if goals.shape[:1] != (len(self),) or table.shape != offered + goals.shape[1:]:
@@ -231,6 +237,12 @@ class BatchSolution:
             float(header["seconds"]),
             {int(row): str(why) for row, why in header.get("failures", [])},
         )
+
+
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    seen = array.view()
+    seen.flags.writeable = False
+    return seen
 
 
 def _check_error(chosen: NDArray[Any], target: Any, claimed: float) -> None:

@@ -5,6 +5,7 @@ A chunk is enough work that handing it out does not count, and few enough rows t
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,17 +15,17 @@ from solvers.backend.protocol import Limits
 from solvers.backend.registry import backend_named
 from solvers.batch.rows import Answers, Failure, Rows
 from solvers.batch.shared_items import solve_shared
-from solvers.dispatch import solve
+from solvers.dispatch import solved
 from solvers.exact import float_down, float_up
+from solvers.interrupts import Interruption, heard
 from solvers.problem import SubsetSum
 from solvers.solution import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
 _HALF_SUMS = 1 << 28  # a chunk, in compiled code: some tenths of a second
+_HALF_SUMS_AT_A_TIME = 1 << 24  # between two looks at the clock
 _SECONDS = 0.5  # a chunk, row by row
 _LEAST_SECONDS = 1e-4  # a row, by solve()
 _MOST_BYTES = 1 << 23  # a chunk: executors send it, Dask warns above 10 MB
@@ -46,15 +47,21 @@ def is_compiled(rows: Rows) -> bool:
 
 def chunk_rows(rows: Rows, total: int | None, workers: int) -> int:
     """Return a number of rows a chunk; ``rows`` are some of them, and ``total`` may be unknown."""
+    if not len(rows):
+        return _LEAST_ROWS
     share = _SHARED_ROWS if total is None else -(-total // (_CHUNKS_A_WORKER * workers))
     if not is_compiled(rows):
         return max(1, min(share, round(_SECONDS / _seconds_a_row(rows)), 256))
     if rows.shared and rows.valid.ndim == 1:
         return max(_LEAST_ROWS, min(max(share, _SHARED_ROWS // 8), _SHARED_ROWS))
-    sample = np.atleast_2d(rows.valid).sum(axis=1)
-    half_sums = 4 * float(np.exp2(np.minimum(sample, 32) / 2).mean())
     bytes_a_row = 8 * rows.n + 16 + (rows.n if rows.valid.ndim == 2 else 0)
-    return max(_LEAST_ROWS, min(share, int(_HALF_SUMS / half_sums), _MOST_BYTES // bytes_a_row))
+    return max(_LEAST_ROWS, min(share, int(_HALF_SUMS / _half_sums(rows)), _MOST_BYTES // bytes_a_row))
+
+
+def _half_sums(rows: Rows) -> float:
+    """Return how many sums of halves there are for a row, on average."""
+    sample = np.atleast_2d(rows.valid).sum(axis=1)
+    return 4 * float(np.exp2(np.minimum(sample, 32) / 2).mean())
 
 
 def _seconds_a_row(rows: Rows) -> float:
@@ -68,38 +75,44 @@ def _seconds_a_row(rows: Rows) -> float:
     return _SECONDS if seconds is None else max(seconds, _LEAST_SECONDS)
 
 
-def solve_chunk(rows: Rows, stopped: Callable[[], bool] | None = None) -> Answers:
+def solve_chunk(rows: Rows, interruption: Interruption | None = None) -> Answers:
     """Answer the rows of one chunk: a pure function of them, as long as there is time.
 
-    A row that cannot be answered fails alone. ``stopped`` tells, between two rows, that no one waits for
-    the answers any more.
+    A row that cannot be answered fails alone. After an ``interruption`` no one waits for the answers.
     """
-    limits = Limits(rows.seconds)
+    limits = Limits(rows.seconds, threads=1, interruption=interruption or Interruption())
     answers = Answers.unknown(len(rows), rows.n)
-    if limits.expired:
-        return answers
     left = np.arange(len(rows))
     if is_compiled(rows):
-        left = solve_shared(rows, answers)
-        left = _solve_compiled(rows, left, answers)
+        with heard():
+            left = solve_shared(rows, answers, limits)
+            left = _solve_compiled(rows, left, answers, limits)
     for row in left.tolist():
-        remaining = limits.remaining
-        if remaining == 0 or (stopped is not None and stopped()):
+        if limits.expired:
             break
         try:
-            _solve_row(rows, row, remaining, answers)
+            with heard():
+                _solve_row(rows, row, limits, answers)
         except Exception as error:  # noqa: BLE001 - whatever it is, the other rows must not suffer
             answers.put(slice(row, row + 1), Answers.unknown(1, rows.n))
             answers.failures[row] = Failure(type(error).__name__, str(error))
     return answers
 
 
-def _solve_compiled(rows: Rows, places: NDArray[np.int64], answers: Answers) -> NDArray[np.int64]:
-    """Answer rows with the kernel for rows; return those that it leaves."""
+def _solve_compiled(
+    rows: Rows, places: NDArray[np.int64], answers: Answers, limits: Limits
+) -> NDArray[np.int64]:
+    """Answer rows with the kernel for rows, as long as there is time; return those that it leaves."""
+    left = [
+        _solve_block(rows, places[first:last], answers)
+        for first, last in limits.blocks(places.size, _half_sums(rows), _HALF_SUMS_AT_A_TIME)
+    ]
+    return np.concatenate(left) if left else places[:0]
+
+
+def _solve_block(rows: Rows, places: NDArray[np.int64], answers: Answers) -> NDArray[np.int64]:
     from solvers.kernels.batch_rows import UNSOLVED, RowAnswers, RowInputs, solve_rows
 
-    if not places.size:
-        return places
     some = rows if places.size == len(rows) else rows.take(places)
     part = answers if some is rows else Answers.unknown(len(some), rows.n)
     shape = len(some), rows.n
@@ -139,17 +152,11 @@ def row_problem(rows: Rows, row: int) -> tuple[SubsetSum, NDArray[np.int64]]:
     return problem, usable
 
 
-def _solve_row(rows: Rows, row: int, time_limit: float | None, answers: Answers) -> None:
+def _solve_row(rows: Rows, row: int, limits: Limits, answers: Answers) -> None:
     question = rows.question
     problem, usable = row_problem(rows, row)
-    solution = solve(
-        problem,
-        objective=question.objective,
-        backend=question.backend,
-        time_limit=time_limit,
-        threads=1,
-        seed=question.seed,
-    )
+    left = replace(limits.share(limits.remaining), seed=question.seed)
+    solution = solved(problem, question.objective, question.backend, left)
     answers.status[row] = solution.status
     # For "sparsest" an OPTIMAL row's bound is about subsets of as few items, not about all of them.
     everywhere = question.objective != "sparsest" or solution.status is Status.INFEASIBLE

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from solvers.arrays import positional
 from solvers.backend.registry import backend_named
 from solvers.batch.mapped_rows import MappedRows
 from solvers.batch.rows import BatchQuestion, Rows
@@ -49,19 +50,20 @@ class Table:
     def __init__(self, items: Any, targets: Any, valid: Any, tolerance: Any, question: BatchQuestion) -> None:
         self.given = (items, targets, valid)
         goals, offered = _numbers(targets, "targets"), _numbers(items, "items")
-        _check_shapes(offered, goals, np.shape(items))
+        _check_shapes(offered, goals)
         count, n = len(goals), offered.shape[-goals.ndim]
-        usable = np.ones(n, dtype=bool) if valid is None else np.asarray(valid)
+        usable = np.ones(n, dtype=bool) if valid is None else _flags(valid)
         if usable.dtype != bool or usable.shape not in ((n,), (count, n)):
             raise InvalidProblemError(
                 f"valid must be bool of shape {(count, n)} or {(n,)}, got {usable.dtype} {usable.shape}"
             )
         if question.cardinality is not None:
-            sizes = SubsetSum([0] * n, 0, cardinality=question.cardinality).cardinality
+            sizes = SubsetSum([0] * n, 0, cardinality=question.cardinality).cardinality if n else None
             question = replace(question, cardinality=sizes)
         self.rows = Rows(offered, goals, usable, tolerances_of(tolerance, count), question)
         self.tolerances = self.rows.tolerances
         self.exact = goals.dtype.kind == "O" or offered.dtype.kind == "O"
+        self.holes = False  # whether some items that may not be used are no numbers
         self.total: int | None = count
         self.digest = ""
 
@@ -72,6 +74,7 @@ class Table:
         """
         rows, sizes = self.rows, self.rows.question.cardinality
         checksum = hashlib.sha256(f"({rows.question}, {rows.items.shape}, {rows.targets.shape})".encode())
+        valid = self.given[2]
         parts = (
             ("items", rows.items),
             ("targets", rows.targets),
@@ -82,13 +85,24 @@ class Table:
             checksum.update(array.dtype.str.encode())
             for first, block in _blocks(array):
                 if name in ("items", "targets"):
-                    self.exact |= _check_numbers(block, name, first)
+                    used = None if valid is None or name == "targets" else self._used(first, len(block))
+                    wide, holes = _check_numbers(block, name, first, used)
+                    self.exact |= wide
+                    self.holes |= holes
                 elif name == "valid" and sizes is not None:
                     _check_sizes(block, first, sizes)
                 if digest:
                     checksum.update(_bytes(block))
                 self.release()
         self.digest = checksum.hexdigest() if digest else ""
+
+    def _used(self, first: int, count: int) -> NDArray[np.bool_]:
+        """Return which items of a block (of shared ones: from ``first`` on) any row may use."""
+        valid, shared = self.rows.valid, self.rows.shared
+        if shared:
+            anywhere: NDArray[np.bool_] = valid if valid.ndim == 1 else np.logical_or.reduce(valid)
+            return anywhere[first : first + count]
+        return valid[None] if valid.ndim == 1 else valid[first : first + count]
 
     def pieces(self, size: int) -> Iterator[Piece]:
         """Cut the rows into pieces of ``size``."""
@@ -105,8 +119,9 @@ class Table:
         """Return rows as plain arrays of float64, or of Python numbers where float64 would round."""
         rows = self.rows.take(slice(first, last))
         kind = object if self.exact else np.float64
+        items = np.array(_without_holes(rows) if self.holes else rows.items, dtype=kind)
         plain = Rows(
-            np.array(rows.items, dtype=kind),
+            items,
             np.array(rows.targets, dtype=kind),
             np.array(rows.valid),
             np.array(rows.tolerances),
@@ -116,8 +131,8 @@ class Table:
         return plain
 
     def mapped(self, first: int, last: int) -> MappedRows | None:
-        """Return rows as places in files; None if they are in none, or float64 would round them."""
-        if self.exact:
+        """Return rows as places in files; None if they are in none, or are not to be taken as they are."""
+        if self.exact or self.holes:
             return None
         found = MappedRows.of(self.rows.take(slice(first, last)))
         self.release()
@@ -147,7 +162,9 @@ class Stream:
         self._tables = self._read(iter(chunks))
         first = next(self._tables, None)
         if first is None:
-            raise InvalidProblemError("the iterator of chunks is empty; there must be at least one row")
+            raise InvalidProblemError("the iterator of chunks is empty; there must be at least one")
+        while not len(first) and (more := next(self._tables, None)) is not None:
+            first = more
         self.first = first
         self.digest = ""
 
@@ -192,7 +209,7 @@ class Stream:
     def pieces(self, size: int) -> Iterator[Piece]:
         """Cut the rows into pieces of ``size``, wherever the iterator's own chunks end."""
         first = 0
-        held: list[Rows] = [self.first]
+        held: list[Rows] = [self.first] if len(self.first) else []
         while held:
             while sum(map(len, held)) < size and (more := next(self._tables, None)) is not None:
                 held.append(more)
@@ -221,7 +238,7 @@ def tolerances_of(tolerance: Any, rows: int | None) -> NDArray[np.float64]:
     """Return tolerances as the float64 they are; rounding one could accept or refuse a row wrongly."""
     if tolerance is None:
         return np.full((), np.inf)
-    given = exact_array(tolerance)
+    given = exact_array(tolerance, "tolerances")
     if given.dtype.kind not in "iufO":
         raise InvalidProblemError(f"tolerance must be a number or numbers, got {tolerance!r}")
     try:
@@ -245,7 +262,9 @@ def tolerances_of(tolerance: Any, rows: int | None) -> NDArray[np.float64]:
 def _numbers(values: Any, what: str) -> NDArray[Any]:
     """Return values as an array of numbers, not yet checked one by one."""
     try:
-        array = exact_array(values)
+        array = exact_array(values, what)
+    except InvalidProblemError:
+        raise
     except ValueError as error:
         raise InvalidProblemError(f"{what} are ragged: {error}") from error
     if array.dtype == np.longdouble and array.dtype.itemsize > 8:
@@ -255,13 +274,37 @@ def _numbers(values: Any, what: str) -> NDArray[Any]:
     return array
 
 
-def _check_shapes(items: NDArray[Any], targets: NDArray[Any], given: tuple[int, ...]) -> None:
-    if targets.ndim not in (1, 2) or targets.size == 0:
-        raise InvalidProblemError(f"targets must have shape (N,) or (N, d) with N >= 1, got {targets.shape}")
+def _flags(values: Any) -> NDArray[Any]:
+    """Return values as an array of bool, where all of them are; as they are otherwise."""
+    array = np.asarray(positional(values, "valid"))
+    if array.dtype.kind == "O" and all(isinstance(x, (bool, np.bool_)) for x in array.flat):
+        return array.astype(bool)
+    return array
+
+
+def _without_holes(rows: Rows) -> NDArray[Any]:
+    """Return the items with 0 in place of those that no row may use, whatever they are."""
+    usable = rows.valid
+    if rows.shared:
+        usable = usable if usable.ndim == 1 else np.logical_or.reduce(usable)
+    elif usable.ndim == 1:
+        usable = np.broadcast_to(usable, (len(rows), rows.n))
+    if rows.targets.ndim == 2:
+        usable = usable[..., None]
+    return np.where(usable, rows.items, 0)
+
+
+def _check_shapes(items: NDArray[Any], targets: NDArray[Any]) -> None:
+    if targets.ndim not in (1, 2) or 0 in targets.shape[1:]:
+        raise InvalidProblemError(f"targets must have shape (N,) or (N, d), got {targets.shape}")
     shared = items.ndim == targets.ndim  # one list of items for all rows
     fitting = shared or (items.ndim == targets.ndim + 1 and len(items) == len(targets))
-    if not fitting or 0 in items.shape:
-        raise InvalidProblemError(f"items of shape {given} do not go with targets {targets.shape}")
+    if not fitting and not len(targets):
+        raise InvalidProblemError(
+            f"targets must have shape (N,) or (N, d), N = {len(items)} as for the items"
+        )
+    if not fitting or (0 in items.shape and len(targets)):
+        raise InvalidProblemError(f"items of shape {items.shape} do not go with targets {targets.shape}")
     if targets.ndim == 2 and items.shape[-1] != targets.shape[1]:
         raise InvalidProblemError(f"items have {items.shape[-1]} dimensions, targets {targets.shape[1]}")
 
@@ -274,20 +317,28 @@ def _blocks(array: NDArray[Any]) -> Iterator[tuple[int, NDArray[Any]]]:
         yield first, whole[first : first + step]
 
 
-def _check_numbers(block: NDArray[Any], what: str, first: int) -> bool:
-    """Check that all numbers are; return whether some are wider than float64."""
+def _check_numbers(
+    block: NDArray[Any], what: str, first: int, used: NDArray[np.bool_] | None
+) -> tuple[bool, bool]:
+    """Check all numbers that are ``used``; return whether some are wider than float64, others no numbers."""
+    if block.dtype.kind in "iu":
+        return bool((block > 2**53).any()) or bool((block < -(2**53)).any()), False
+    if used is not None:
+        used = np.broadcast_to(used if used.ndim == block.ndim else used[..., None], block.shape)
     if block.dtype.kind == "O":
         for place, x in np.ndenumerate(block):
-            as_fraction(x, f"{what}[{', '.join(map(str, (place[0] + first, *place[1:])))}]")
-        return True
-    if block.dtype.kind in "iu":
-        return bool((block > 2**53).any()) or bool((block < -(2**53)).any())
+            if used is None or used[place]:
+                as_fraction(x, f"{what}[{', '.join(map(str, (place[0] + first, *place[1:])))}]")
+        return True, used is not None and not used.all()
     finite = np.isfinite(block)
-    if not finite.all():
-        place = tuple(int(i) for i in np.argwhere(~finite)[0])
+    if finite.all():
+        return False, False
+    bad = ~finite if used is None else ~finite & used
+    if bad.any():
+        place = tuple(int(i) for i in np.argwhere(bad)[0])
         where = (place[0] + first, *place[1:])
         raise InvalidProblemError(f"{what} hold {block[place]} at {where}; every number must be finite")
-    return False
+    return False, True
 
 
 def _check_sizes(valid: NDArray[np.bool_], first: int, sizes: tuple[int, int]) -> None:

@@ -23,22 +23,29 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from solvers.backend.protocol import Limits
     from solvers.batch.rows import Rows
 
 MOST_ITEMS = 32
 _LEAST_ROWS = 64  # of fewer rows, each is answered faster on its own
 _MOST_IN_TABLE = 20  # items: 25 MB while a table is built
+_STEPS_AT_A_TIME = 1 << 22  # of bisection, between two looks at the clock
 _WORD = 2.0**61
 _EXPONENTS = 900  # of the unit: far from subnormal numbers and from overflow
 
 
-def solve_shared(rows: Rows, answers: Answers) -> NDArray[np.int64]:
-    """Answer the scalar float64 rows that share their items with enough others; return the rest."""
+def solve_shared(rows: Rows, answers: Answers, limits: Limits) -> NDArray[np.int64]:
+    """Answer the scalar float64 rows that share their items with enough others; return the rest.
+
+    As long as there is time.
+    """
     left = np.ones(len(rows), dtype=bool)
     if rows.question.objective == "sparsest":
         return np.flatnonzero(left)
     for places in _groups(rows):
-        found = _search(rows.take(places))
+        if limits.expired:
+            break
+        found = _search(rows.take(places), limits)
         if found is not None:
             done, part = found
             answers.put(places[done], part)
@@ -98,7 +105,7 @@ def _like_the_first(rows: Rows, places: NDArray[np.int64]) -> NDArray[np.bool_]:
     return alike
 
 
-def _search(rows: Rows) -> tuple[NDArray[np.int64], Answers] | None:
+def _search(rows: Rows, limits: Limits) -> tuple[NDArray[np.int64], Answers] | None:
     """Answer rows of the same items; return (which of them, their answers), or None where none can be."""
     from solvers.kernels.shared_sums import nearest_sums, rounded_distances, sorted_sums
 
@@ -115,10 +122,13 @@ def _search(rows: Rows) -> tuple[NDArray[np.int64], Answers] | None:
     rests = scaled[fits] - goals
     count = goals.size
     k = min(items.size, _MOST_IN_TABLE, max(items.size // 2, (items.size + 2 + count.bit_length()) // 2))
-    subsets, distances = np.empty(count, np.int64), np.empty(count, np.int64)
-    sides, lower, upper = np.empty(count), np.empty(count), np.empty(count)
+    subsets, distances = np.full(count, -1), np.zeros(count, np.int64)
+    sides, lower, upper = np.zeros(count), np.empty(count), np.empty(count)
     table, others = sorted_sums(items[:k]), sorted_sums(items[k:])
-    nearest_sums(table, others, goals.astype(np.int64), rests, subsets, distances, sides)
+    whole = goals.astype(np.int64)
+    for first, last in limits.blocks(count, (k + 1) * others[0].size, _STEPS_AT_A_TIME):
+        found = subsets[first:last], distances[first:last], sides[first:last]
+        nearest_sums(table, others, whole[first:last], rests[first:last], *found)
     rounded_distances(distances, sides, exponent, lower, upper)
 
     alone = np.flatnonzero(subsets >= 0)
@@ -128,11 +138,11 @@ def _search(rows: Rows) -> tuple[NDArray[np.int64], Answers] | None:
         bit = place if place < k else place - k + 32
         answers.masks[:, item] = (subsets[alone] >> bit) & 1
     answers.errors[:], answers.lower[:] = upper[alone], lower[alone]
-    limits = np.broadcast_to(rows.tolerances, len(rows))[done]
+    tolerances = np.broadcast_to(rows.tolerances, len(rows))[done]
     within = rows.question.objective == "within"
     answers.status[:] = Status.FEASIBLE if within else Status.OPTIMAL
     # An error rounded up exceeds a float tolerance if and only if the exact error does.
-    answers.status[answers.errors > limits] = Status.INFEASIBLE
+    answers.status[answers.errors > tolerances] = Status.INFEASIBLE
     if within:
         answers.lower[answers.status == Status.FEASIBLE] = 0.0
     return done, answers

@@ -58,12 +58,13 @@ def solve_many(
     Parameters
     ----------
     items : array_like, shape (N, n) or (N, n, d), or (n,) or (n, d) when all rows share them
-        float64 (each the exact dyadic rational it stores), integers, or an object array of Fractions. Arrays
+        float64 (each the exact dyadic rational it stores), integers, or an object array of Fractions; frames,
+        tensors and the like are read by position. N may be 0. Arrays
         mapped from files (``np.load(path, mmap_mode="r")``) are read a chunk at a time. Or, without
         ``targets``, an iterator of chunks: tuples (items, targets) or (items, targets, valid) of such arrays.
     targets : array_like, shape (N,) or (N, d)
     valid : bool array_like, shape (N, n) or (n,), optional
-        The items that may be used in each row; all of them when None.
+        The items that may be used in each row; all of them when None. Others may be NaN.
     objective : {"nearest", "within", "sparsest"}
     tolerance : float or array_like of shape (N,), optional
     cardinality : int or (int, int), optional
@@ -163,7 +164,7 @@ def solve_many(
 
 def _refuse_at_once(first: Rows, backend: str) -> None:
     """Refuse a backend by name that is not installed, or cannot answer even the first row."""
-    if backend != "auto" and not is_compiled(first):
+    if backend != "auto" and len(first) and not is_compiled(first):
         try:
             named(backend, row_problem(first, 0)[0], first.question.objective, Limits(threads=1))
         except UnsupportedProblemError as error:

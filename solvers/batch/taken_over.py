@@ -41,6 +41,8 @@ def contradiction(rows: Rows, answers: Answers) -> str | None:
         question.cardinality,
     )
     doubtful = np.flatnonzero(~_plausible(rows, answers, tolerances))
+    if not doubtful.size:
+        return None
     try:
         claimed.check(rows.items, rows.targets, rows=doubtful)
     except CertificateError as error:

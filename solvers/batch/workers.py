@@ -51,7 +51,6 @@ class Workers:
     def __init__(self, executor: Executor | Callable[[], Executor] | None, limits: Limits) -> None:
         self.threads = limits.threads or os.cpu_count() or 1
         self.limits = limits
-        self.leaving = threading.Event()
         self.deaths = 0
         self.files_are_shared = True  # until a worker finds no file where this process has one
         self.make = executor if callable(executor) else None
@@ -69,13 +68,14 @@ class Workers:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self.leaving.set()
+        self.limits.interruption.set()
         if self.owned and self.pool is not None:
-            self.pool.shutdown(wait=kind is None or self.local, cancel_futures=True)
+            ctrl_c = kind is not None and issubclass(kind, KeyboardInterrupt)
+            self.pool.shutdown(wait=kind is None or (self.local and not ctrl_c), cancel_futures=True)
 
     def run(self, pieces: Iterator[Piece]) -> Generator[tuple[Piece, Answers]]:
         """Yield finished pieces, in any order; what is not reached in time is left out."""
-        if self.local and self.threads == 1:
+        if self.local and self.threads == 1 and not _hears_signals():
             for piece in pieces:
                 if self.limits.expired:
                     return
@@ -85,11 +85,12 @@ class Workers:
             self._use_threads()
         under_way: dict[Future[Answers], tuple[Piece, Executor]] = {}
         suspects: list[Piece] = []
+        ahead = 1 if self.local and self.threads == 1 else 2 * self.count
         try:
             while True:
                 # More than one chunk a worker, so that none waits for the next; not many more, so that
                 # memory stays flat and the seconds sent along are about right.
-                while len(under_way) < 2 * self.count and not self.limits.expired:
+                while len(under_way) < ahead and not self.limits.expired:
                     following = next(pieces, None)
                     if following is None:
                         break
@@ -138,7 +139,7 @@ class Workers:
             return self._submit(piece)
 
     def _solve_here(self, rows: Rows) -> Answers:
-        return solve_chunk(replace(rows, seconds=self.limits.remaining), self.leaving.is_set)
+        return solve_chunk(replace(rows, seconds=self.limits.remaining), self.limits.interruption)
 
     def _outcome(self, future: Future[Answers], pool: Executor) -> Answers | None:
         """Return the answers, or None if the worker died."""
@@ -198,6 +199,11 @@ class Workers:
     def _use_threads(self) -> None:
         self.pool, self.count = ThreadPoolExecutor(self.threads), self.threads
         self.local = self.owned = True
+
+
+def _hears_signals() -> bool:
+    """Tell whether Ctrl-C interrupts this thread, which then should wait and not compute."""
+    return threading.current_thread() is threading.main_thread()
 
 
 def _workers_of(executor: Executor) -> int:

@@ -1,9 +1,10 @@
 """Instance files: reading and writing subset-sum problems, numbers kept exactly.
 
 JSON: ``{"format": "subset-sum", "version": 1, "name": .., "items": [..] or [[..]..], "target": ..,
-"tolerance": .., "cardinality": .., "known": {"status": .., "error": ..}, "source": ..}``. A number is JSON
-(an integer of any size; any other is the float64 it parses to) or a string: a fraction "p/q", a decimal "0.1"
-(a tenth exactly) or a hex float "0x1.8p-3". The text formats of the field are in
+"tolerance": .., "cardinality": .., "required": [..], "forbidden": [..], "side": .., "interval": [low, high],
+"known": {"status": .., "error": ..}, "source": ..}``; all but items and target may be missing. A number is
+JSON (an integer of any size; any other is the float64 it parses to) or a string: a fraction "p/q", a decimal
+"0.1" (a tenth exactly) or a hex float "0x1.8p-3". The text formats of the field are in
 :mod:`solvers.instances.text_formats`. Which one a file is in is decided by its content.
 """
 
@@ -19,7 +20,7 @@ from solvers.atomic_files import replacing
 from solvers.errors import InvalidProblemError
 from solvers.exact import as_fraction
 from solvers.instances.instance import Instance, contradiction
-from solvers.instances.pages import MOST_NUMBERS, bounded_bytes, shown
+from solvers.instances.pages import MOST_NUMBERS, bounded_bytes, name_of, shown, stem_of
 from solvers.instances.text_formats import principal, read_text
 from solvers.problem import SubsetSum
 
@@ -61,8 +62,11 @@ def read_instance(path: str | PathLike[str]) -> Instance:
     return found[0]
 
 
-def read_instances(path: str | PathLike[str]) -> list[Instance]:
+def read_instances(path: str | PathLike[str], *, target: Any = None) -> list[Instance]:
     """Read all problems of an instance file, at least one; OR-Library's formats put several into a file.
+
+    ``path`` "-" is standard input; what gzip, bz2 or xz compressed is read as what it was. ``target`` is for
+    a text file or a table that holds items alone.
 
     Raises
     ------
@@ -75,11 +79,11 @@ def read_instances(path: str | PathLike[str]) -> list[Instance]:
     place = Path(path)
     content = bounded_bytes(place)
     start = content.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if place.suffix != ".json" and not start.startswith(_JSON_STARTS):
-        return read_text(place, content)
+    if not name_of(place).endswith(".json") and not start.startswith(_JSON_STARTS):
+        return read_text(place, content, target)
     try:
         page = json.loads(content, parse_constant=_no_constant, object_pairs_hook=_without_duplicates)
-        return [_instance(page, default_name=place.stem)]
+        return [_instance(page, default_name=stem_of(place))]
     except InvalidProblemError as error:
         raise InvalidProblemError(f"{place}: {error}") from error
     except (ValueError, RecursionError) as error:
@@ -89,8 +93,8 @@ def read_instances(path: str | PathLike[str]) -> list[Instance]:
 def instance_paths(path: str | PathLike[str]) -> list[Path]:
     """Return ``path`` itself, or for a folder the instance files in and below it, sorted.
 
-    Taken are .json, .txt, .dat and .kp. For a file that belongs to another one (a target, solutions) that
-    other one is returned, once.
+    Taken are .json, .txt, .dat and .kp, also compressed (.json.gz). For a file that belongs to another one (a
+    target, solutions) that other one is returned, once.
 
     Raises
     ------
@@ -104,7 +108,7 @@ def instance_paths(path: str | PathLike[str]) -> list[Path]:
     found = [
         file
         for file in sorted(place.rglob("*"))
-        if file.suffix in _SUFFIXES and file.is_file() and not file.name.startswith(".")
+        if Path(name_of(file)).suffix in _SUFFIXES and file.is_file() and not file.name.startswith(".")
     ]
     found = list(dict.fromkeys(principal(file) for file in found))
     if not found:
@@ -130,9 +134,10 @@ def write_instance(instance: Instance, path: str | PathLike[str]) -> None:
             "version": _VERSION,
             "name": instance.name,
             "items": _written(problem.items.tolist()),
-            "target": _written(list(target) if isinstance(target, tuple) else target),
-            "tolerance": _written(problem.tolerance),
+            "target": _written(target),
+            "tolerance": _written(problem.tolerances or problem.tolerance),
             "cardinality": None if problem.cardinality is None else list(problem.cardinality),
+            **_restrictions(problem),
             "known": known and {"status": known["status"], "error": _written(known["error"])},
             "source": instance.source,
         }
@@ -196,13 +201,33 @@ def _instance(page: Any, default_name: str) -> Instance:
     name, source = page.get("name", default_name), page.get("source")
     if not isinstance(name, str) or not isinstance(source, str | None):
         raise InvalidProblemError("'name' and 'source' must be strings")
-    problem = SubsetSum(
-        [_numbers(x) for x in page["items"]],
-        _numbers(page["target"]),
-        tolerance=None if page.get("tolerance") is None else _number(page["tolerance"]),
-        cardinality=tuple(sizes) if isinstance(sizes := page.get("cardinality"), list) else sizes,
-    )
+    arguments: dict[str, Any] = {
+        "tolerance": None if page.get("tolerance") is None else _numbers(page["tolerance"]),
+        "cardinality": tuple(sizes) if isinstance(sizes := page.get("cardinality"), list) else sizes,
+        "required": page.get("required"),
+        "forbidden": page.get("forbidden"),
+        "side": page.get("side") or "both",
+    }
+    items, interval = [_numbers(x) for x in page["items"]], page.get("interval")
+    if interval is None:
+        problem = SubsetSum(items, _numbers(page["target"]), **arguments)
+    elif isinstance(interval, list) and len(interval) == 2:
+        problem = SubsetSum.between(items, *map(_numbers, interval), **arguments)
+    else:
+        raise InvalidProblemError(f"'interval' must be [low, high], got {shown(interval)}")
     return Instance(problem, name, source or "", _known(page.get("known")))
+
+
+def _restrictions(problem: SubsetSum) -> dict[str, Any]:
+    """Return the keys for what few problems have."""
+    page: dict[str, Any] = {
+        name: list(x) for name in ("required", "forbidden") if (x := getattr(problem, name))
+    }
+    if problem.side != "both":
+        page["side"] = problem.side
+    if problem.interval is not None:
+        page["interval"] = [_written(end) for end in problem.interval]
+    return page
 
 
 def _known(value: Any) -> dict[str, Any] | None:
@@ -231,7 +256,7 @@ def _number(value: Any) -> int | float | Fraction:
 
 def _written(value: Any) -> Any:
     """Write integers as they are, floats as hex floats, other numbers as "p/q"; lists of them as lists."""
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         return [_written(x) for x in value]
     if value is None or type(value) is int:
         return value

@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from solvers.instances.instance import Instance
-from solvers.instances.pages import shown
+from solvers.instances.pages import shown, stem_of
 from solvers.problem import SubsetSum
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def read_mknap1(page: Page) -> list[Instance]:
         profits = stream.take(n, "profits")
         weights = [stream.take(n, "weights") for _ in range(_at_most(m, stream))]
         capacities = stream.take(m, "capacities")
-        name = page.path.stem if problems == 1 else f"{page.path.stem}-{number}"
+        name = stem_of(page.path) if problems == 1 else f"{stem_of(page.path)}-{number}"
         found.append(_multidimensional(page, line, name, profits, weights, capacities, optimum))
     if stream.left:
         page.refuse(stream.line, f"more numbers than the announced {problems} problems need")

@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
 import re
+import sys
+import zlib
 from dataclasses import dataclass
+from fractions import Fraction
 from io import BytesIO, TextIOWrapper
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from solvers.errors import InvalidProblemError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
     from typing import NoReturn
 
 MOST_BYTES = 32 << 20
 MOST_NUMBERS = 1 << 20
+STDIN = "-"
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,4000}")
+# Exponents beyond those of float64 would let a few characters stand for a number of any size.
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]{1,4000}\.?[0-9]{0,400}|\.[0-9]{1,400})(?:[eE][+-]?[0-9]{1,3})?")
+_RATIO = re.compile(r"[+-]?[0-9]{1,4000}/[0-9]{1,4000}")
+_PACKED: dict[bytes, Callable[[BytesIO], Any]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ\x00": lzma.open,
+}
+PACKED_SUFFIXES = (".gz", ".bz2", ".xz")
 
 
 class Row(NamedTuple):
@@ -38,10 +55,22 @@ class Page:
         """Raise InvalidProblemError with the file and the line."""
         raise InvalidProblemError(f"{self.path} line {line}: {reason}")
 
-    def integers(self, row: Row, expected: int, what: str) -> list[int]:
-        """Return the row's integers, of which there must be ``expected``."""
+    def numbers(self, row: Row, expected: int, what: str) -> list[int | Fraction]:
+        """Return the row's integers, decimals and fractions, exactly; there must be ``expected``."""
+        self._check_words(row, expected, what)
+        found = [number_of(word) for word in row.words]
+        for word, number in zip(row.words, found, strict=True):
+            if number is None:
+                self.refuse(row.line, f"{word[:40]!r} is not a number")
+        return [x for x in found if x is not None]
+
+    def _check_words(self, row: Row, expected: int, what: str) -> None:
         if len(row.words) != expected:
             self.refuse(row.line, f"{what} expected, got {len(row.words)} words")
+
+    def integers(self, row: Row, expected: int, what: str) -> list[int]:
+        """Return the row's integers, of which there must be ``expected``."""
+        self._check_words(row, expected, what)
         for word in row.words:
             if not _INTEGER.fullmatch(word):
                 self.refuse(row.line, f"{word[:40]!r} is not an integer")
@@ -67,10 +96,50 @@ def shown(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:50]}... ({len(text)} characters)"
 
 
+def number_of(word: str) -> int | Fraction | None:
+    """Return the exact number that a word of a text file stands for: an integer, a decimal or p/q; else None.
+
+    >>> number_of("12"), number_of("0.10"), number_of("1/3"), number_of("five")
+    (12, Fraction(1, 10), Fraction(1, 3), None)
+    """
+    if _INTEGER.fullmatch(word):
+        return int(word)
+    if not (_DECIMAL.fullmatch(word) or _RATIO.fullmatch(word)) or not word.rpartition("/")[2].strip("0"):
+        return None
+    number = Fraction(word)
+    return int(number) if number.denominator == 1 else number
+
+
+def name_of(path: Path) -> str:
+    """Return a file's name without the suffix of what it was compressed by; of standard input, its own."""
+    if str(path) == STDIN:
+        return "stdin"
+    return path.stem if path.suffix in PACKED_SUFFIXES else path.name
+
+
+def stem_of(path: Path) -> str:
+    """Return a file's name without any suffix."""
+    return Path(name_of(path)).stem
+
+
 def bounded_bytes(path: Path) -> bytes:
-    """Return the content of a file; InvalidProblemError if it is larger than ``MOST_BYTES``."""
-    with path.open("rb") as file:
-        content = file.read(MOST_BYTES + 1)
+    """Return the content of a file, or of standard input for "-"; decompressed where it is gzip, bz2 or xz.
+
+    InvalidProblemError if it is larger than ``MOST_BYTES``, or its compressed data are damaged.
+    """
+    if str(path) == STDIN:
+        content = sys.stdin.buffer.read(MOST_BYTES + 1)
+    else:
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+    for mark, unpacked in _PACKED.items():
+        if content.startswith(mark) and len(content) <= MOST_BYTES:
+            try:
+                with unpacked(BytesIO(content)) as file:
+                    content = file.read(MOST_BYTES + 1)
+            except (OSError, EOFError, ValueError, lzma.LZMAError, zlib.error) as error:
+                raise InvalidProblemError(f"{path} is compressed, and damaged: {error}") from error
+            break
     if len(content) > MOST_BYTES:
         raise InvalidProblemError(f"{path} is larger than {MOST_BYTES >> 20} MiB, the most that is read")
     return content

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from subsetsum_nets.cli.options import Json, app
-from subsetsum_nets.cli.terminal import solver_chatter_on_stderr
+from subsetsum_nets.cli.terminal import refusing_bad_input, solver_chatter_on_stderr
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,11 +25,12 @@ def selftest(as_json: Json = False) -> None:
     from subsetsum_nets.selftest import selftest as run
 
     outcomes = []
-    for outcome in _quietly(run()):
-        outcomes.append(outcome)
-        if not as_json:
-            verdict = "ok    " if outcome.passed else "FAILED"
-            print(f"{verdict} {outcome.name:<24} {outcome.detail}", flush=True)  # noqa: T201
+    with refusing_bad_input(as_json):
+        for outcome in _quietly(run()):
+            outcomes.append(outcome)
+            if not as_json:
+                verdict = "ok    " if outcome.passed else "FAILED"
+                print(f"{verdict} {outcome.name:<24} {outcome.detail}", flush=True)  # noqa: T201
     passed = all(outcome.passed for outcome in outcomes)
     if as_json:
         print(json.dumps({"passed": passed, "checks": [outcome._asdict() for outcome in outcomes]}))  # noqa: T201

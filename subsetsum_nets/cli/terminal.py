@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from solvers.interrupts import heard
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
 def refusing_bad_input(as_json: bool, checkpoint: Path | None = None) -> Iterator[None]:
     """Turn the errors that users can cause into one line and exit code 2; leave bugs their traceback."""
     try:
-        yield
+        with heard():
+            yield
     except (ValueError, OSError, NotImplementedError, ImportError, MemoryError) as error:
         complain(str(error) or type(error).__name__, error, as_json)
         raise typer.Exit(2) from error

@@ -61,13 +61,17 @@ ORDERS = recorded_orders()
 LIMITS = {"none": {}, "1 s": {"seconds": 1.0}, "100 s": {"seconds": 100.0}, "4 MiB": {"memory": 1 << 22}}
 
 
+def is_a_proofs_share(attempt, limits):
+    return attempt.proves and limits.seconds is not None
+
+
 def order_of(problem, objective, limits):
     if objective == "count":
         return ", ".join(b.name for b in counting_order(problem, limits)) or "-"
     return ", ".join(
         attempt.backend.name
         + ("" if attempt.proves else "?")
-        + ("" if attempt.seconds is None else f"/{attempt.seconds:.3g}")
+        + ("" if attempt.seconds is None or is_a_proofs_share(attempt, limits) else f"/{attempt.seconds:.3g}")
         + ("" if attempt.objective is None else f" {attempt.objective}")
         for attempt in plan(problem, objective, limits)
     )

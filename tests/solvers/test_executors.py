@@ -416,14 +416,14 @@ def test_if_every_row_fails_the_call_fails(poisoned):
 def test_a_crash_inside_a_solver_fails_alone(monkeypatch):
     from solvers.batch import chunks
 
-    original = chunks.solve
+    original = chunks.solved
 
-    def crash(problem, **options):
+    def crash(problem, *asked):
         if problem.n == 4:
             raise ZeroDivisionError("a bug")
-        return original(problem, **options)
+        return original(problem, *asked)
 
-    monkeypatch.setattr(chunks, "solve", crash)
+    monkeypatch.setattr(chunks, "solved", crash)
     valid = np.ones((9, 5), dtype=bool)
     valid[4, 0] = False
     question = {"items": np.arange(45.0).reshape(9, 5), "targets": np.arange(9.0), "cardinality": (0, 3)}

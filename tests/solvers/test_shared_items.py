@@ -24,7 +24,7 @@ def alone(monkeypatch):
 
     def solved(*args, **options):
         with monkeypatch.context() as patched:
-            patched.setattr(chunks, "solve_shared", lambda rows, answers: np.arange(len(rows)))
+            patched.setattr(chunks, "solve_shared", lambda rows, *_: np.arange(len(rows)))
             return solve_many(*args, **options)
 
     return solved
@@ -36,8 +36,8 @@ def searched(monkeypatch):
     counts = []
     original = chunks.solve_shared
 
-    def counted(rows, answers):
-        left = original(rows, answers)
+    def counted(rows, answers, limits):
+        left = original(rows, answers, limits)
         counts.append((len(rows) - len(left), len(left)))
         return left
 

@@ -4,9 +4,6 @@ import copy
 import json
 import pickle
 import re
-import signal
-import subprocess
-import sys
 from dataclasses import fields, replace
 from fractions import Fraction
 from pathlib import Path
@@ -30,7 +27,7 @@ from solvers import (
     solve,
 )
 from solvers.backend.automatic import Attempt
-from solvers.backend.protocol import Finding, OutOfTimeError
+from solvers.backend.protocol import Backend, Finding, OutOfTimeError
 from solvers.dispatch import certified
 
 OBJECTIVES = ["nearest", "within", "sparsest"]
@@ -134,7 +131,7 @@ def test_answered_questions_are_proven(case, objective):
 # -- several backends one after the other ------------------------------------------------------------
 
 
-class Scripted:
+class Scripted(Backend):
     """A backend that finds what it is told to find, or raises it."""
 
     summary = "anything"
@@ -203,7 +200,7 @@ def test_an_interruption_ends_it_all(monkeypatch):
 
 def test_too_little_memory_is_a_reason_not_a_crash(monkeypatch):
     solution = joined(monkeypatch, MemoryError("cannot allocate 9 TiB"))
-    assert (solution.status, solution.stop, solution.subset) == (Status.UNKNOWN, Stop.MEMORY_LIMIT, None)
+    assert (solution.status, solution.stop) == (Status.FEASIBLE, Stop.MEMORY_LIMIT), "there is a first guess"
     assert solution.message == "backend 0: cannot allocate 9 TiB"
     rescued = joined(monkeypatch, MemoryError(), found(Stop.SEARCH_EXHAUSTED, [2], 1))
     assert (rescued.status, rescued.stop) == (Status.OPTIMAL, Stop.PROVEN)
@@ -211,7 +208,7 @@ def test_too_little_memory_is_a_reason_not_a_crash(monkeypatch):
 
 def test_a_backend_may_leave_when_the_time_is_up(monkeypatch):
     solution = joined(monkeypatch, OutOfTimeError(), time_limit=1e6)
-    assert (solution.status, solution.stop) == (Status.UNKNOWN, Stop.TIME_LIMIT)
+    assert (solution.status, solution.stop) == (Status.FEASIBLE, Stop.TIME_LIMIT), "there is a first guess"
     rescued = joined(monkeypatch, OutOfTimeError(), found(Stop.SEARCH_EXHAUSTED), time_limit=1e6)
     assert (rescued.status, rescued.stop) == (Status.FEASIBLE, Stop.TIME_LIMIT)
 
@@ -222,22 +219,6 @@ def test_searches_that_end_by_themselves_say_so():
     for backend in ("lns", "k-tree"):
         solution = solve(problem, backend=backend, threads=1)
         assert (solution.status, solution.stop) == (Status.FEASIBLE, Stop.SEARCH_EXHAUSTED)
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="there Ctrl-C is no signal to be sent")
-def test_ctrl_c_in_cp_sat_is_an_interruption():
-    program = (
-        "import os, signal, threading, numpy as np\n"
-        "from solvers import SubsetSum, solve\n"
-        "items = [int(x) for x in np.random.default_rng(0).integers(1, 2**50, 60)]\n"
-        "solve(SubsetSum(items[:9], 2**53), backend='cp-sat')\n"
-        f"threading.Timer(1, lambda: os.kill(os.getpid(), {int(signal.SIGINT)})).start()\n"
-        "print(solve(SubsetSum(items, 2**54 + 12345), backend='cp-sat', time_limit=60).stop.name)\n"
-    )
-    path = f"import sys; sys.path[:0] = {[p for p in sys.path if p]!r}\n"
-    done = subprocess.run([sys.executable, "-c", path + program], capture_output=True, text=True, check=True)
-    assert done.stdout.split()[-1] == "INTERRUPTED"
 
 
 # -- kept ----------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ import numpy as np
 
 from solvers.backend.anytime.sub_windows import Rounding
 from solvers.backend.bounds import simple_bound
+from solvers.backend.first_subset import first_subset
 from solvers.backend.grid import grid_of
 from solvers.backend.protocol import Backend, Finding, Limits
 from solvers.exact import IntegerImage
@@ -34,6 +35,8 @@ _LEAST_BITS, _FIRST_BITS, _MOST_BITS = 8, 12, 18  # binary logarithms of the len
 _MOST_LEVELS = 5
 _OVERHEAD = 1 << 12  # of a merge, in rows of a list
 _ROUNDS_OF_LARGEST = 2  # without a time limit
+_SECONDS_A_ROW = 3e-6  # of the last merge; of others an eighth
+_START_SECONDS = 3e-6  # for each number, at most: rounding, a start by random exchanges
 _SPARE_BITS = 4.0  # what neighbours in other cells and off-centre targets cost, roughly
 _LOOKS = 16  # pairs looked at, for each one kept
 _LOOKS_AT_LAST = 64
@@ -69,21 +72,29 @@ class KTree(Backend):
 
         Without a time limit the search ends after two rounds with lists of 2^18 sums.
         """
+        if not limits.allow(_START_SECONDS * problem.n * problem.d):
+            return Finding(first_subset(problem), size_bound=problem.sizes[0], stop=Stop.TIME_LIMIT)
         bound = simple_bound(problem)
         goal = problem.tolerance_units or 0 if objective == "within" else bound
         rng = np.random.default_rng(np.random.SeedSequence(limits.seed))
         rounding = Rounding(problem)
         best = np.flatnonzero(rounding.subset(rng)).tolist()
         error = problem.image.error(best)
-        for shape in _shapes(problem, rounding, goal, limits):
+        late = False
+        for wanted in _shapes(problem, rounding, goal, limits):
             if error <= goal or bound > goal:
+                break
+            shape = _in_time(problem.n, wanted, limits)
+            late = shape is None
+            if shape is None:
                 break
             found = _round(problem, rounding, shape, rng, limits)
             if found is not None and (found_error := problem.image.error(found)) < error:
                 best, error = found, found_error
-            if limits.expired:
+            late = limits.expired
+            if late:
                 break
-        stop = Stop.TIME_LIMIT if limits.expired else Stop.SEARCH_EXHAUSTED
+        stop = Stop.TIME_LIMIT if late else Stop.SEARCH_EXHAUSTED
         return Finding(best, bound * problem.image.unit, problem.sizes[0], stop=stop)
 
 
@@ -94,6 +105,11 @@ class _Shape:
     levels: int
     group: int
     bits: int
+
+    @property
+    def seconds_to_merge(self) -> float:
+        """About how long it takes to merge two lists, at the root, where most pairs are looked at."""
+        return _SECONDS_A_ROW * (_OVERHEAD + (1 << self.bits))
 
     @property
     def capacity(self) -> int:
@@ -138,6 +154,17 @@ def _shapes(problem: SubsetSum, rounding: Rounding, goal: int, limits: Limits) -
             bits = min(bits + 2, largest)
         else:
             rounds_of_largest += 1
+
+
+def _in_time(n: int, shape: _Shape, limits: Limits) -> _Shape | None:
+    """Return a tree with lists short enough for the time that is left; None where none are."""
+    if limits.allow(shape.seconds_to_merge):
+        return shape
+    for bits in range(shape.bits - 1, _LEAST_BITS - 1, -1):
+        shorter = _best_shape(n, bits, math.inf)
+        if limits.allow(shorter.seconds_to_merge):
+            return shorter
+    return None
 
 
 def _bytes(bits: int, d: int) -> int:
@@ -205,6 +232,7 @@ def _merged(
     right = _merged(items, first + half, target - left_target, shape, level - 1, rng, limits)
     if right is None or limits.expired:
         return None
+    limits.spend(shape.seconds_to_merge / 8)
     rows = _near_pairs(left[0], target - right[0], 1 << shape.bits, rng, last=level == shape.levels)
     if not len(rows):
         return None

@@ -14,6 +14,7 @@ import numpy as np
 from solvers.backend.anytime.k_tree import KTree
 from solvers.backend.anytime.sub_windows import Rounding, Windows, solved_exactly
 from solvers.backend.bounds import simple_bound
+from solvers.backend.first_subset import first_subset
 from solvers.backend.protocol import Backend, Finding, Limits
 from solvers.solution import Stop
 
@@ -32,6 +33,9 @@ _SCALAR_LARGEST, _VECTOR_LARGEST = (44, 3), (28, 3)
 _SPARSEST_PLAN: _Plan = ((20, 8), (28, 8), (36, 6))
 _MERGE_FROM = 50  # items: from there on lists are merged rather than windows of more than 40 items solved
 _WINDOW_SECONDS = 2.0  # so that no single window takes all the time there is
+_MANY = 1 << 12  # items: from there on a first subset often does
+_START_SECONDS = 3e-6  # for each number, at most: rounding, a start by random exchanges
+_START_SECONDS_OF_WORDS = 2e-7  # from a first subset, where machine words hold the numbers
 _SPARE_BITS = 2.0  # a window of 2^m subsets should hold about 2^2 that meet the goal
 
 
@@ -52,12 +56,21 @@ class LargeNeighbourhood(Backend):
         the effort is a few windows of each size without improvement, then (from 50 items on, any number of
         them to choose) the rounds of :class:`~solvers.backend.anytime.k_tree.KTree`.
         """
+        start = first_subset(problem) if problem.n >= _MANY else None
+        if start is not None:
+            if objective == "within" and problem.image.error(start) <= (problem.tolerance_units or 0):
+                return Finding(start, size_bound=problem.sizes[0])
+            quick = objective != "sparsest" and problem.image.columns is not None
+            seconds = _START_SECONDS_OF_WORDS if quick else _START_SECONDS
+            if not limits.allow(seconds * problem.n * problem.d):
+                return Finding(start, size_bound=problem.sizes[0], stop=Stop.TIME_LIMIT)
         whole = _whole(problem, objective, limits)
         if whole is not None:
             return whole
         if objective == "sparsest":
             return _Sparsest(problem, limits).finding()
-        return _Nearest(problem, objective, limits).finding()
+        given = None if limits.start is None else list(limits.start)
+        return _Nearest(problem, objective, limits, start if given is None else given).finding()
 
 
 def _whole(problem: SubsetSum, objective: Objective, limits: Limits) -> Finding | None:
@@ -70,13 +83,21 @@ def _whole(problem: SubsetSum, objective: Objective, limits: Limits) -> Finding 
 class _Search:
     """What the searches share: a subset to improve, and the bound that needs no search."""
 
-    def __init__(self, problem: SubsetSum, limits: Limits, *, few: bool) -> None:
+    def __init__(
+        self, problem: SubsetSum, limits: Limits, *, few: bool, start: list[int] | None = None
+    ) -> None:
         self.problem = problem
         self.limits = limits
+        self.late = False  # for the next step, although some time is left
         self.rng = np.random.default_rng(np.random.SeedSequence(limits.seed))
         self.rounding = Rounding(problem)
         self.bound = simple_bound(problem)
-        self.windows = Windows(problem, self.rounding.subset(self.rng, few=few), self.rng)
+        chosen = np.zeros(problem.n, np.bool_)
+        if start is None:
+            chosen = self.rounding.subset(self.rng, few=few)
+        else:
+            chosen[start] = True
+        self.windows = Windows(problem, chosen, self.rng)
 
     def improve(self, size: int, tries: int, objective: Objective, goal: int) -> None:
         """Solve windows of one size until as many as ``tries`` in a row have not helped."""
@@ -88,14 +109,16 @@ class _Search:
     @property
     def stop(self) -> Stop:
         """Why the search ended."""
-        return Stop.TIME_LIMIT if self.limits.expired else Stop.SEARCH_EXHAUSTED
+        return Stop.TIME_LIMIT if self.late or self.limits.expired else Stop.SEARCH_EXHAUSTED
 
 
 class _Nearest(_Search):
     """The search for "nearest" and "within"."""
 
-    def __init__(self, problem: SubsetSum, objective: Objective, limits: Limits) -> None:
-        super().__init__(problem, limits, few=False)
+    def __init__(
+        self, problem: SubsetSum, objective: Objective, limits: Limits, start: list[int] | None
+    ) -> None:
+        super().__init__(problem, limits, few=False, start=start)
         self.objective = objective
         self.goal = (problem.tolerance_units or 0) if objective == "within" else self.bound
         self.merges = problem.n >= _MERGE_FROM and KTree().refusal(problem, objective, limits) is None
@@ -122,7 +145,9 @@ class _Nearest(_Search):
         problem, limits = self.problem, self.limits
         size, tries = _SCALAR_LARGEST if problem.d == 1 else _VECTOR_LARGEST
         if self.merges:
-            self.windows.adopt(KTree().solve(problem, self.objective, limits).subset or [])
+            merged = KTree().solve(problem, self.objective, limits)
+            self.windows.adopt(merged.subset or [])
+            self.late = merged.stop is Stop.TIME_LIMIT
         elif problem.n <= size:
             found = solved_exactly(problem, self.objective, limits)
             if found is not None:
@@ -139,7 +164,9 @@ class _Sparsest(_Search):
     """The search for "sparsest": within the tolerance first, then with fewer and fewer items."""
 
     def __init__(self, problem: SubsetSum, limits: Limits) -> None:
-        super().__init__(problem, limits, few=True)
+        super().__init__(
+            problem, limits, few=True, start=None if limits.start is None else list(limits.start)
+        )
         self.tolerance = problem.tolerance_units or 0
         self.least = least_size(problem)
 

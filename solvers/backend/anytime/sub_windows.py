@@ -14,6 +14,7 @@ import numpy as np
 from solvers.backend.grid import grid_of
 from solvers.backend.mitm.meet_in_the_middle import MeetInTheMiddle
 from solvers.backend.mitm.multidimensional import MultidimensionalMeetInTheMiddle
+from solvers.backend.protocol import OutOfTimeError
 from solvers.errors import UnsupportedProblemError
 from solvers.problem import SubsetSum
 
@@ -33,9 +34,10 @@ def solved_exactly(problem: SubsetSum, objective: Objective, limits: Limits) -> 
     solver: Backend = MeetInTheMiddle() if problem.d == 1 else MultidimensionalMeetInTheMiddle()
     if solver.refusal(problem, objective, limits) is not None:
         return None
+    limits.spend(solver.seconds_to_proof(problem, objective) or 0.0)
     try:
         found = solver.solve(problem, objective, limits)
-    except UnsupportedProblemError:  # magnitudes too mixed for so many items
+    except (UnsupportedProblemError, OutOfTimeError):  # magnitudes too mixed for so many items, or too late
         return None
     return None if found.subset is None else found
 

@@ -52,7 +52,7 @@ class DynamicProgramming(Enumerator):
 
     def seconds_to_proof(self, problem: SubsetSum, objective: Objective) -> float:
         """Estimate the time of the tables of all items, as long as the range of their sums."""
-        sums = min(sum(abs(item[0]) for item in problem.image.items), 1 << 60)
+        sums = min(problem.image.magnitude - abs(problem.image.target[0]), 1 << 60)
         restricted = problem.sizes != (0, problem.n)
         per_sum = 7e-11 if objective == "sparsest" else 3e-11 if restricted else 7e-12
         return 4e-4 + per_sum * problem.n * sums

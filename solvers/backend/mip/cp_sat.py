@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _MODEL_BITS = 60
 _MOST_CANDIDATES = 20_000
+_SECONDS_A_NUMBER = 6e-6  # to write the model
 
 
 class CpSat(Backend):
@@ -46,6 +47,9 @@ class CpSat(Backend):
 
     def solve(self, problem: SubsetSum, objective: Objective, limits: Limits) -> Finding:
         """Answer with CP-SAT's exact integer reasoning; within the time limit if there is one."""
+        if not limits.allow(_SECONDS_A_NUMBER * problem.n * (2 * problem.d + 1)):
+            bound = simple_bound(problem) * problem.image.unit
+            return Finding(None, bound, problem.sizes[0], stop=Stop.TIME_LIMIT)
         search = _Search(problem, limits)
         if objective == "sparsest":
             return search.sparsest()
@@ -189,6 +193,8 @@ class _Search:
             model.minimize(error)
         elif minimise == "size":
             model.minimize(sum(chosen))
+        for i, x in enumerate(chosen if self.limits.start is not None else ()):
+            model.add_hint(x, i in set(self.limits.start or ()))
         return model, chosen
 
     def _window(self, units: int) -> tuple[int, int]:
@@ -202,8 +208,13 @@ class _Search:
         # can even take minutes. A linear relaxation helps where items are counted, and only there.
         solver.parameters.cp_model_presolve = False
         solver.parameters.linearization_level = 1 if counts_items else 0
-        if self.limits.remaining is not None:
-            solver.parameters.max_time_in_seconds = max(self.limits.remaining, 1e-3)
+        solver.parameters.catch_sigint_signal = False
+        remaining = self.limits.remaining
+        if remaining is not None and self.limits.timed:
+            solver.parameters.max_time_in_seconds = max(remaining, 1e-3)
+        elif remaining is not None:  # a limit of work: then the same answer whatever the machine does
+            solver.parameters.max_deterministic_time = max(remaining, 1e-3)
+            solver.parameters.interleave_search = True
         if self.limits.threads is not None:
             solver.parameters.num_workers = self.limits.threads
         if self.limits.memory is not None:
@@ -215,7 +226,8 @@ class _Search:
         window = None if reach is None else self._window(reach)
         model, chosen = self._model(low, high, window, minimise)
         solver = self._solver(counts_items=minimise == "size" or (low, high) != (0, self.problem.n))
-        status = solver.solve(model)
+        with self.limits.interruption.telling(solver.stop_search):
+            status = solver.solve(model)
         cp = self.cp_model
         if status == cp.MODEL_INVALID:
             raise RuntimeError(f"CP-SAT rejected the model: {model.validate()}")
@@ -234,16 +246,19 @@ class _Search:
         solver.parameters.num_workers = 1
         solver.parameters.enumerate_all_solutions = True
         collector = _collector(self.cp_model, chosen)
-        status = solver.solve(model, collector)
+        with self.limits.interruption.telling(solver.stop_search):
+            status = solver.solve(model, collector)
         complete = status == self.cp_model.OPTIMAL and not collector.full
         self.stop = Stop.SEARCH_EXHAUSTED if complete or collector.full else self._limit()
         return collector.subsets, complete
 
     def _limit(self) -> Stop:
-        """Return which limit ended a run: CP-SAT does not say, and takes Ctrl-C for one."""
-        if self.limits.expired:
+        """Return which limit ended a run: CP-SAT does not say."""
+        if self.limits.interruption.is_set:
+            return Stop.INTERRUPTED
+        if self.limits.expired or self.limits.memory is None or self.limits.seconds is not None:
             return Stop.TIME_LIMIT
-        return Stop.INTERRUPTED if self.limits.memory is None else Stop.MEMORY_LIMIT
+        return Stop.MEMORY_LIMIT
 
 
 def _collector(cp_model: Any, chosen: list[Any]) -> Any:

@@ -49,6 +49,12 @@ class Claim:
     stop: Stop = Stop.SEARCH_EXHAUSTED  # why it was stopped
 
 
+def too_late(problem: SubsetSum) -> Finding:
+    """Return what there is to say when there is no time to write a model."""
+    bound = simple_bound(problem) * problem.image.unit
+    return Finding(None, bound, problem.sizes[0], stop=Stop.TIME_LIMIT)
+
+
 class FloatingSearch:
     """Answers one problem with a floating-point MIP solver, given as a function from a model to its claim."""
 
@@ -66,6 +72,8 @@ class FloatingSearch:
         self.seen: list[Seen] = []  # (error in units, size, subset) of every subset that came up
         for subset in _extreme_subsets(problem):
             self._see(subset)
+            if limits.expired:
+                break
 
     def answer(self, objective: Objective) -> Finding:
         """Answer the question, claiming no more than the solver's floating point supports."""
@@ -206,7 +214,9 @@ class FloatingSearch:
         Items too small for the model's floats are in a solver's subset, or not, by chance.
         """
         units = self.problem.image.error(subset)
-        for _ in range(_MOST_CHANGES):
+        for change in range(_MOST_CHANGES):
+            if change and self.limits.expired:
+                break
             if (units, len(subset), subset) in self.seen:
                 break
             self.seen.append((units, len(subset), subset))

@@ -9,10 +9,11 @@ its optima of 12 items were wrong by far more than any tolerance; at 1e-9 none.
 
 from __future__ import annotations
 
+import threading
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from solvers.backend.mip.floating_mip import Claim, FloatingSearch
+from solvers.backend.mip.floating_mip import Claim, FloatingSearch, too_late
 from solvers.backend.mip.floating_model import Model, Tolerances
 from solvers.backend.protocol import Backend, Finding, Limits
 from solvers.solution import Stop
@@ -28,7 +29,37 @@ TOLERANCES = Tolerances(
     optimality=1e-10,  # HiGHS works at a tenth of option dual_feasibility_tolerance
     gap=2e-9,  # solutions better by less than the feasibility tolerance are not looked for
 )
+_SECONDS_A_NUMBER = 1e-5  # to write the model
+_SECONDS_A_STEP = 1e-4  # for each item
 _COMPLETE, _LIMIT, _INFEASIBLE = 0, 1, 2
+
+
+class _Quiet:
+    """Keep SciPy from warning that it passes HiGHS's own options on.
+
+    Filters of warnings are the whole process's: of several threads the first one sets and the last one
+    restores them, or one would put back what another has set.
+    """
+
+    def __init__(self) -> None:
+        self.lock, self.users = threading.Lock(), 0
+
+    def __enter__(self) -> None:
+        with self.lock:
+            if not self.users:
+                self.context = warnings.catch_warnings()
+                self.context.__enter__()
+                warnings.filterwarnings("ignore", "Unrecognized options detected", RuntimeWarning)
+            self.users += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self.lock:
+            self.users -= 1
+            if not self.users:
+                self.context.__exit__(None, None, None)
+
+
+_QUIET = _Quiet()
 
 
 class Highs(Backend):
@@ -38,7 +69,9 @@ class Highs(Backend):
     summary = "scalar and vector, any cardinality; all objectives, proven up to a floating-point resolution"
 
     def solve(self, problem: SubsetSum, objective: Objective, limits: Limits) -> Finding:
-        """Answer with HiGHS; Ctrl-C takes effect when HiGHS returns."""
+        """Answer with HiGHS."""
+        if not limits.allow(_SECONDS_A_NUMBER * problem.n * (2 * problem.d + 1)):
+            return too_late(problem)
         search = FloatingSearch(problem, limits, TOLERANCES, lambda model: _claim(model, limits))
         return search.answer(objective)
 
@@ -57,10 +90,9 @@ def _claim(model: Model, limits: Limits) -> Claim:
         "random_seed": limits.seed % (1 << 31),
     }
     if limits.remaining is not None:
-        options["time_limit"] = limits.remaining
-    with warnings.catch_warnings():
-        # SciPy passes HiGHS's own options on, and warns that it does.
-        warnings.filterwarnings("ignore", "Unrecognized options detected", RuntimeWarning)
+        # It looks at the clock between steps, which take the longer the more items there are.
+        options["time_limit"] = max(0.3 * limits.remaining, limits.remaining - _SECONDS_A_STEP * model.n)
+    with _QUIET:
         result = milp(
             model.cost,
             integrality=np.append(np.ones(model.n), 0),

@@ -12,13 +12,15 @@ from __future__ import annotations
 import inspect
 import math
 import re
+import subprocess
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from solvers.backend.mip import highs
-from solvers.backend.mip.floating_mip import Claim, FloatingSearch
+from solvers.backend.mip.floating_mip import Claim, FloatingSearch, too_late
 from solvers.backend.mip.floating_model import Model, Tolerances
 from solvers.backend.protocol import Backend, Finding, Limits
 from solvers.errors import BackendUnavailableError, InvalidProblemError
@@ -55,6 +57,9 @@ _SETTINGS: dict[str, tuple[dict[str, Any], Tolerances]] = {
 }
 
 
+_LOG = "log.txt"
+_GRACE = 0.03  # seconds after the time limit in which CBC may end by itself
+_SECONDS_A_NUMBER = 3e-5  # to write the program
 _CBC_NAMES = ("COIN_CMD", "PULP_CBC_CMD")
 
 # Where the solvers that PuLP runs in this process keep their bound.
@@ -90,6 +95,8 @@ class PulpMip(Backend):
 
     def solve(self, problem: SubsetSum, objective: Objective, limits: Limits) -> Finding:
         """Answer with the solver."""
+        if not limits.allow(_SECONDS_A_NUMBER * problem.n * (2 * problem.d + 1)):
+            return too_late(problem)
         name = self.solver or "PULP_CBC_CMD"
         _, tolerances = _SETTINGS.get(name, ({}, _LOOSEST))
         search = FloatingSearch(problem, limits, tolerances, lambda model: _claim(name, model, limits))
@@ -132,18 +139,18 @@ def _claim(name: str, model: Model, limits: Limits) -> Claim:
     settings, _ = _SETTINGS.get(name, ({}, None))
     program, variables = _program(pulp, model)
     with TemporaryDirectory() as folder:
-        log = Path(folder) / "log.txt"
+        log = Path(folder) / _LOG
         options: dict[str, Any] = {"gapRel": 0, "gapAbs": 0, **settings}
-        if name in _CBC_NAMES:
-            options["logPath"] = str(log)
-            if limits.seed:
-                options["options"] = [*settings["options"], f"randomCbcSeed {limits.seed % 10**6}"]
+        if name in _CBC_NAMES and limits.seed:
+            options["options"] = [*settings["options"], f"randomCbcSeed {limits.seed % 10**6}"]
         if limits.threads is not None and (limits.threads > 1 or name in _SETTINGS):
             options["threads"] = limits.threads
         if limits.remaining is not None:
             options["timeLimit"] = max(limits.remaining, 0.01)
         solver = _solver(name, **options)
         solver.tmpDir = folder
+        if name in _CBC_NAMES:
+            solver.solve_CBC = partial(_run_cbc, solver, Path(folder), limits)
         try:
             program.solve(solver)
         except (pulp.PulpError, OSError, ValueError) as error:  # crashed, or unreadable
@@ -151,6 +158,37 @@ def _claim(name: str, model: Model, limits: Limits) -> Claim:
         text = log.read_text() if log.exists() else ""
     values = [v.varValue if used else 0.0 for v, used in zip(variables, model.used, strict=True)]
     return _read(pulp, name, program, values, text, limits)
+
+
+def _run_cbc(solver: Any, folder: Path, limits: Limits, program: Any, **_: Any) -> Any:
+    """Do what PuLP does to run CBC, but end it when the time is up: it looks at the clock when it likes."""
+    written, solved = folder / "model.mps", folder / "model.sol"
+    variables, names, rows, _ = program.writeMPS(str(written), rename=1)
+    seconds = [] if solver.timeLimit is None else ["-sec", str(solver.timeLimit)]
+    options = [word for option in [*solver.options, *solver.getOptions()] for word in f"-{option}".split()]
+    command = [solver.path, str(written), *seconds, *options]
+    command += ["-solve", "-printingOptions", "all", "-solution", str(solved)]
+    ended = True
+    with (
+        (folder / _LOG).open("wb") as output,
+        subprocess.Popen(  # noqa: S603 - PuLP's own program
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+        ) as cbc,
+    ):
+        remaining = limits.remaining
+        try:
+            with limits.interruption.telling(cbc.kill):
+                cbc.wait(None if remaining is None else remaining + _GRACE)
+        except subprocess.TimeoutExpired:
+            ended = False
+            cbc.kill()
+    if ended and cbc.returncode == 0 and solved.exists():
+        status, values, *_others, kind = solver.readsol_MPS(str(solved), program, variables, names, rows)
+        program.assignVarsVals(values)
+        program.assignStatus(status, kind)
+    elif ended and not limits.interruption.is_set:
+        raise OSError(f"exit code {cbc.returncode}")
+    return program.status
 
 
 def _program(pulp: Any, model: Model) -> tuple[Any, list[Any]]:

@@ -35,7 +35,7 @@ _MOST_ITEMS = 64
 _PRIME = 0x1C5B_F891_B4EF_6B59  # of no special form, so that no instance's own structure repeats modulo it
 _PAIRS_PER_WINDOW = 1 << 16
 _CANDIDATES_PER_WINDOW = 1 << 16
-_MOST_PAIRS_PER_CHUNK = 1 << 22  # some hundredths of a second
+_MOST_PAIRS_PER_CHUNK = 1 << 21  # some hundredths of a second
 _LEAST_PAIRS_PER_CHUNK = 1 << 20
 _CHUNKS = 32
 _MOST_THREADS = 4
@@ -111,7 +111,13 @@ def _add(a: Vector, b: Vector) -> Vector:
 
 
 def _quarter(
-    places: Sequence[int], vectors: Sequence[Vector], residues: Sequence[int], zero: Vector, *, sized: bool
+    places: Sequence[int],
+    vectors: Sequence[Vector],
+    residues: Sequence[int],
+    zero: Vector,
+    limits: Limits,
+    *,
+    sized: bool,
 ) -> _Quarter:
     """List all subset sums; those with equal residues are told apart by their exact vectors."""
     sums, sizes = np.zeros(1, np.int64), np.zeros(1, np.int64)
@@ -128,9 +134,9 @@ def _quarter(
     kept: list[int] = []
     quarter.members = []
     starts = np.flatnonzero(fresh).tolist()
-    for first, end in zip(starts, [*starts[1:], sums.size], strict=True):
+    for first, end in limits.watched(zip(starts, [*starts[1:], sums.size], strict=True)):
         by_total: dict[Vector, list[int]] = defaultdict(list)
-        for mask in masks[first:end]:
+        for mask in limits.watched(masks[first:end]):
             by_total[quarter.total(mask)].append(mask)
         quarter.members += by_total.values()
         kept += range(first, first + len(by_total))
@@ -208,10 +214,12 @@ class _Search:
                 [vectors[i] for i in order[a:b]],
                 [residue(vectors[i]) for i in order[a:b]],
                 (0,) * len(self.target),
+                limits,
                 sized=sized,
             )
             for a, b in limits.watched(pairwise(ends), every=1)
         ]
+        limits.check()
         first, second, third, fourth = sorted(quarters, key=lambda quarter: quarter.residues.size)
         self.left = _Side(first, fourth)
         self.right = _Side(second.reflected(0), third.reflected(residue(self.target)))
@@ -232,6 +240,7 @@ class _Search:
             )
             return found
 
+        self.limits.check()
         chunks = [(first, min(first + stride, _PRIME)) for first in range(0, _PRIME, stride)]
         outcomes = in_order(join, chunks, _threads(self.limits))
         for (_, last), outcome in zip(chunks, outcomes, strict=True):

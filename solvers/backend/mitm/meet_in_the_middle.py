@@ -23,7 +23,7 @@ from solvers.errors import UnsupportedProblemError
 from solvers.solution import Stop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -36,11 +36,13 @@ if TYPE_CHECKING:
 _MOST_ITEMS = 50
 _MOST_ITEMS_IN_PYTHON = 36
 _MOST_CANDIDATES = 1 << 16
-_PAIRS_AT_A_TIME = 1 << 16
+_PAIRS_AT_A_TIME = 1 << 13
 _SUMS_AT_A_TIME = 1 << 20  # left sums between two looks at the clock
 _INTEGERS_AT_A_TIME = 1 << 12  # the same, in Python
 _WORD = 1 << 62
+_FAR = math.inf  # before there is a pair
 _BYTES_PER_SUM = 12 * 3  # sum and mask, and the merge's copy of them while a list doubles
+_BYTES_PER_INTEGER = 12 * 3 + 2 * 28  # the same with references, and two integers, less their digits
 
 
 @dataclass
@@ -81,7 +83,9 @@ class MeetInTheMiddle(Enumerator):
                 return search.sparsest()
             return search.nearest(stop=problem.tolerance_units if objective == "within" else None)
         except OutOfTimeError:
-            return search.unfinished()
+            return search.unfinished(Stop.TIME_LIMIT)
+        except _TooLittleMemoryError as reason:
+            return search.unfinished(Stop.MEMORY_LIMIT, str(reason))
 
     def count(self, problem: SubsetSum, above: int, reach: int, limits: Limits) -> int:
         """Count the subsets in O(2^(n/2)) time and memory."""
@@ -94,6 +98,10 @@ class MeetInTheMiddle(Enumerator):
 
 class _TooManyCandidatesError(Exception):
     """Rounding left too many pairs to rank one by one."""
+
+
+class _TooLittleMemoryError(UnsupportedProblemError):
+    """The half sums need Python's integers, and those do not fit."""
 
 
 class _Search:
@@ -133,26 +141,28 @@ class _Search:
     def _merge(self, without: Sums | None, taking: Sums, item: int, bit: int) -> Sums:
         if without is None:
             without = taking[0][:0], taking[1][:0]
-        if self.in_python:
-            sums = np.concatenate([without[0], taking[0] + item])
-            masks = np.concatenate([without[1], taking[1] | np.uint32(1 << bit)])
-            order = np.argsort(sums, kind="stable")  # two sorted runs: linear time
-            return sums[order], masks[order]
-        from solvers.kernels.half_sums import merge_with_item
-
-        if self.limits.seconds is None or len(taking[0]) <= _SUMS_AT_A_TIME:
-            return merge_with_item(without[0], without[1], taking[0], taking[1], item, bit)
-        sums = np.empty(len(without[0]) + len(taking[0]), np.int64)
+        merge: Callable[..., Sums] = _merged_integers
+        if not self.in_python:
+            from solvers.kernels.half_sums import merge_with_item as merge
+        step = self._step
+        if len(taking[0]) <= step:
+            return merge(without[0], without[1], taking[0], taking[1], item, bit)
+        sums = np.empty(len(without[0]) + len(taking[0]), taking[0].dtype)
         masks = np.empty(sums.size, np.uint32)
-        cuts = np.arange(_SUMS_AT_A_TIME, len(without[0]), _SUMS_AT_A_TIME)  # runs to be merged one by one
+        cuts = np.arange(step, len(without[0]), step)  # runs to be merged one by one
         ends = [*cuts, len(without[0])], [*taking[0].searchsorted(without[0][cuts] - item), len(taking[0])]
         i = j = 0
         for end, stop in self.limits.watched(zip(*ends, strict=True), every=1):
-            sums[i + j : end + stop], masks[i + j : end + stop] = merge_with_item(
+            sums[i + j : end + stop], masks[i + j : end + stop] = merge(
                 without[0][i:end], without[1][i:end], taking[0][j:stop], taking[1][j:stop], item, bit
             )
             i, j = end, stop
         return sums, masks
+
+    @property
+    def _step(self) -> int:
+        """The sums between two looks at the clock."""
+        return _INTEGERS_AT_A_TIME if self.in_python else _SUMS_AT_A_TIME
 
     # -- objectives ----------------------------------------------------------------------------------
 
@@ -177,10 +187,10 @@ class _Search:
                 return Finding(subset, units * unit, size)
         return Finding(self.best[0], self.best[1] * unit, low)
 
-    def unfinished(self) -> Finding:
-        """Return what is known when the time is up."""
+    def unfinished(self, stop: Stop, why: str = "") -> Finding:
+        """Return what is known when the time is up, or the memory."""
         bound = simple_bound(self.problem) * self.problem.image.unit
-        return Finding(self.best[0], bound, self.fewest, stop=Stop.TIME_LIMIT)
+        return Finding(self.best[0], bound, self.fewest, message=why, stop=stop)
 
     def _allowed_groups(self) -> list[tuple[int, int]]:
         return list(self._group_pairs(*self.problem.sizes)) if self.grouped else [(0, 0)]
@@ -208,7 +218,13 @@ class _Search:
                 f"backend mitm takes up to {_MOST_ITEMS_IN_PYTHON} items of such mixed magnitudes, "
                 f"these are {self.problem.n}; able: cp-sat"
             ) from None
-        image = self.problem.image
+        image, sums = self.problem.image, 2 << (self.problem.n + 1) // 2
+        # Python keeps 30 bits in 4 bytes; two integers a sum, while a list doubles.
+        needed = sums * (_BYTES_PER_INTEGER + 2 * 4 * (image.magnitude.bit_length() // 30 + 1))
+        shortage = self.limits.shortage(needed, f"{self.problem.n} items of such mixed magnitudes")
+        if shortage is not None:
+            raise _TooLittleMemoryError(f"backend mitm: {shortage}; able: cp-sat")
+        self.left = self.right = _Half(0, {})
         self.in_python = True
         self.grid = Grid(np.array(image.items, dtype=object), np.array(image.target, dtype=object), 0, 0)
         self.list_half_sums()
@@ -230,20 +246,44 @@ class _Search:
                 units = self._error(subset)
                 if best[0] is None or units < best[1]:
                     best = subset, units
-                if self.best[0] is None or units < self.best[1]:
-                    self.best = subset, units
+                self._see(subset, units)
             if best[1] <= stop:
                 break
         return best
 
     def _nearest_on_grid(self, left: Sums, right: Sums, stop: int) -> tuple[int, int]:
-        from solvers.kernels.two_pointers import nearest_pair
-
-        search = getattr(nearest_pair, "py_func", nearest_pair) if self.in_python else nearest_pair
+        nearest_pair: Callable[..., tuple[int, int, Any]] = _nearest_pair_of_integers
+        if not self.in_python:
+            from solvers.kernels.two_pointers import nearest_pair
+        target = int(self.grid.target[0])
         # On a coarse grid a small distance proves nothing yet, so nothing but the nearest pair will do.
         stop = min(stop, _WORD) if not self.grid.shift else -1
-        i, j, _ = search(left[0], right[0], int(self.grid.target[0]), stop)
-        return int(i), int(j)
+        if len(left[0]) <= self._step:
+            i, j, _ = nearest_pair(left[0], right[0], target, stop)
+            return int(i), int(j)
+        best: tuple[int, int, Any] = 0, 0, _FAR
+        first = 0
+        try:
+            for some, _ in self._portions(left):
+                begin, end = right[0].searchsorted([target - some[-1], target - some[0]])
+                begin = min(max(begin - 1, 0), right[0].size - 1)
+                i, j, distance = nearest_pair(some, right[0][begin : end + 1], target, stop)
+                if distance < best[2]:
+                    best = first + int(i), int(begin + j), distance
+                if distance <= stop:
+                    break
+                first += some.size
+        except OutOfTimeError:
+            if best[2] != _FAR:
+                subset = self._subset(left, best[0], right, best[1])
+                self._see(subset, self._error(subset))
+            raise
+        return best[:2]
+
+    def _see(self, subset: list[int], units: int) -> None:
+        """Keep a subset if it is the nearest that came up so far."""
+        if self.best[0] is None or units < self.best[1]:
+            self.best = subset, units
 
     def _may_beat(self, units: int, best: int) -> bool:
         """Whether some pair of a group whose grid-nearest pair has this exact error might beat ``best``."""
@@ -315,7 +355,7 @@ class _Search:
 
     def _portions(self, sums: Sums) -> Iterator[Sums]:
         """Cut a list of sums into portions, and look at the clock before each."""
-        step = _INTEGERS_AT_A_TIME if self.in_python else _SUMS_AT_A_TIME
+        step = self._step
         for first in range(0, len(sums[0]), step):
             self.limits.check()
             yield sums[0][first : first + step], sums[1][first : first + step]
@@ -380,3 +420,32 @@ def _clamped(bound: int) -> int:
 def _without(interval: tuple[int, int], part: tuple[int, int]) -> list[tuple[int, int]]:
     """Return what is left of an interval without a part of it, which may be empty (low > high)."""
     return [(interval[0], part[0] - 1), (part[1] + 1, interval[1])] if part[0] <= part[1] else [interval]
+
+
+def _merged_integers(
+    without: NDArray[Any],
+    without_masks: NDArray[np.uint32],
+    taking: NDArray[Any],
+    taking_masks: NDArray[np.uint32],
+    item: int,
+    bit: int,
+) -> Sums:
+    """Do what the compiled ``merge_with_item`` does, in integers of any size."""
+    sums = np.concatenate([without, taking + item])
+    masks = np.concatenate([without_masks, taking_masks | np.uint32(1 << bit)])
+    order = np.argsort(sums, kind="stable")  # two sorted runs: linear time
+    return sums[order], masks[order]
+
+
+def _nearest_pair_of_integers(
+    left: NDArray[Any],
+    right: NDArray[Any],
+    target: int,
+    stop: int,  # noqa: ARG001
+) -> tuple[int, int, int]:
+    """Do what the compiled ``nearest_pair`` does, in integers of any size."""
+    above = np.minimum(right.searchsorted(target - left), right.size - 1)
+    places = np.concatenate([np.maximum(above - 1, 0), above])  # next to the target, for each left sum
+    distances = abs(np.tile(left, 2) + right[places] - target)
+    best = int(np.argmin(distances))
+    return best % left.size, int(places[best]), distances[best]

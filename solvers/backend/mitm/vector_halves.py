@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from solvers.backend.mitm.threads import in_order
+from solvers.backend.protocol import OutOfTimeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -26,6 +27,7 @@ FAR = 1 << 62  # farther than any two sums on a grid
 _BUDGET = 1 << 20  # node visits of one compiled call: some hundredths of a second
 _ROWS_AT_A_TIME = 1 << 20  # sums made in one compiled call
 _GROWN_AT_A_TIME = 1 << 18  # points of a subtree made in one compiled call
+_SECONDS_A_NUMBER = 1e-8  # of a point, in each level of the tree
 _BUFFER = 1 << 13  # pairs listed at a time
 _SAMPLES = (4093, 251, 31)  # every so many-th query goes first, in three passes
 _SMALL = 1 << 14  # as many queries are not worth a second thread
@@ -76,6 +78,9 @@ class Halves:
         self.tree = Tree(points, *np.empty((2, 2 * self.leaves, columns), np.int64))
 
         def grow(root: int, levels: int) -> None:
+            points = count >> (root.bit_length() - 1)
+            if not self.limits.allow(_SECONDS_A_NUMBER * points * columns * levels):
+                raise OutOfTimeError("there is no time to grow the tree")
             self.limits.check()
             grow_tree(self.tree, self.masks, root, levels)
 

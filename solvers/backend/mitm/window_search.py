@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ import numpy as np
 
 from solvers.backend.grid import grid_of
 from solvers.backend.mitm.quarter_lists import Half, extent, meeting_points, number, positions
+from solvers.backend.protocol import OutOfTimeError
 from solvers.errors import UnsupportedProblemError
 from solvers.exact import IntegerImage
 
@@ -39,6 +41,8 @@ _SUMS_PER_STRIPE = 1 << 20
 _MOST_STRIPES = 64
 _ITEMS_WORTH_THREADS = 40
 _MOST_THREADS = 4
+_WATCHED = 1 << 8  # half sums between two looks at the clock
+_BYTES_PER_RANKED = 400  # at most: its mask, its exact sum, a pair of them and references
 _MOST_RANKED = 1 << 20  # half sums listed to settle what rounding left open
 _GRID_BITS = 60
 ENDLESS = 1 << _GRID_BITS  # a reach that covers every sum
@@ -309,23 +313,26 @@ class NearestSearch:
                 next(halves.right.between(part[1], right, right)),
             )
             return Best(abs(left + right - halves.target), masks)
-        for box in boxes:
-            if best.units is not None and self.limits.expired:
-                break  # the caller sees that, too, and calls the search incomplete
-            best = self._ranked_exactly(part, box, best)
+        with suppress(OutOfTimeError):  # the caller sees that, too, and calls the search incomplete
+            for box in boxes:
+                if best.units is not None:
+                    self.limits.check()
+                best = self._ranked_exactly(part, box, best)
         return best
 
     def _ranked_exactly(self, part: Part, box: Box, best: Best) -> Best:
-        left, right = self.halves.left, self.halves.right
-        lefts = list(islice(left.between(part[0], box[0], box[0]), _MOST_RANKED))
-        rights = list(islice(right.between(part[1], box[1], box[2]), _MOST_RANKED))
-        if len(lefts) + len(rights) > _MOST_RANKED:
+        left, right, watched = self.halves.left, self.halves.right, self.limits.watched
+        most = min(_MOST_RANKED, self.limits.bytes_allowed // _BYTES_PER_RANKED)
+        lefts = list(watched(islice(left.between(part[0], box[0], box[0]), most), _WATCHED))
+        rights = list(watched(islice(right.between(part[1], box[1], box[2]), most), _WATCHED))
+        if len(lefts) + len(rights) > most:
             raise UnsupportedProblemError(
                 "the items' magnitudes are too mixed for the backend schroeppel-shamir: rounded to 60 bits, "
-                f"more than {_MOST_RANKED} half sums cannot be told apart; able: cp-sat"
+                f"more than {most} half sums cannot be told apart; able: cp-sat"
             )
-        ascending = sorted((left.total(mask), mask) for mask in lefts)
-        descending = sorted(((right.total(mask), mask) for mask in rights), reverse=True)
+        ascending = sorted((left.total(mask), mask) for mask in watched(lefts, _WATCHED))
+        descending = sorted(((right.total(mask), mask) for mask in watched(rights, _WATCHED)), reverse=True)
+        self.limits.check()
         i = j = 0
         while i < len(ascending) and j < len(descending):
             difference = ascending[i][0] + descending[j][0] - self.halves.target

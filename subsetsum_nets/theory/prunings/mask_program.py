@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from solvers.interrupts import Interruption, interruptible
 from subsetsum_nets.networks import Dense, ReluNetwork
 from subsetsum_nets.theory.prunings.decision import (
     UNIT_BALL,
@@ -152,7 +153,10 @@ class MaskProgram:
         solver.parameters.random_seed = seed % 2**31
         if time_limit is not None:
             solver.parameters.max_time_in_seconds = time_limit
-        status = solver.solve(self._model)
+        solver.parameters.catch_sigint_signal = False
+        interruption = Interruption()
+        with interruption.telling(solver.stop_search):
+            status = interruptible(lambda: solver.solve(self._model), interruption)
         if status == cp.MODEL_INVALID:
             raise RuntimeError(f"CP-SAT rejected the model: {self._model.validate()}")
         if status == cp.INFEASIBLE:

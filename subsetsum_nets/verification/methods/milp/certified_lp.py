@@ -254,6 +254,11 @@ def products_up(a: FloatArray, b: FloatArray) -> FloatArray:
 
 
 @np.errstate(over="ignore", invalid="ignore")
+def box_bound_up(objective: FloatArray, box: Range) -> float:
+    """Return a proven upper bound of max objective @ v over a box alone."""
+    return total_up(_box_terms_up(MidRad.point(objective), box))
+
+
 def _box_terms_up(residual: MidRad, box: Range) -> FloatArray:
     """Return upper bounds of r_j v_j over r in ``residual`` and v in ``box``."""
     ends = np.maximum(products_up(residual.mid, box.low), products_up(residual.mid, box.high))

@@ -22,7 +22,13 @@ from subsetsum_nets.verification.comparison import Comparison, SearchOptions
 from subsetsum_nets.verification.enclosures.ranges import Range
 from subsetsum_nets.verification.errors import SoundnessError
 from subsetsum_nets.verification.falsifier import falsify, lower_bound_near
-from subsetsum_nets.verification.methods.milp.certified_lp import BallCuts, Program, Proposal, total_up
+from subsetsum_nets.verification.methods.milp.certified_lp import (
+    BallCuts,
+    Program,
+    Proposal,
+    box_bound_up,
+    total_up,
+)
 from subsetsum_nets.verification.methods.milp.output_norm import Aim, OutputNorm, chord_of_magnitude_up
 from subsetsum_nets.verification.methods.milp.pair_model import Definition, EmptyBoxError, pair_model
 from subsetsum_nets.verification.records import MilpNode, MilpProof, ProgramProof
@@ -221,17 +227,18 @@ class _BranchAndBound:
             if aim.output >= 0:  # the aim's own output has the aim's sign
                 side = (0.0, math.inf) if aim.sign > 0.0 else (-math.inf, 0.0)
                 box = _cut_at(box, int(outputs[aim.output]), *side)
-            box = self._model.tightened(box)
+            late = time.perf_counter() >= self._deadline
+            if not late:
+                box = self._model.tightened(box)
         except EmptyBoxError:
             return None
         slope, constant = self._norm.linear(aim, box.low[outputs], box.high[outputs])
         record.slope = slope
         linear = np.zeros(box.low.size)
         linear[outputs] = slope
-        program = Program(self._model.equalities, self._model.inequalities(box), box, self._cuts)
-        from_box = total_up([program.bound_up(linear, None)[0], constant])
+        from_box = total_up([box_bound_up(linear, box), constant])
         node = _Node(min(inherited, from_box), box, aim, record, *self._widest(box))
-        if node.bound <= self._cutoff():
+        if late or node.bound <= self._cutoff():
             return node
         for _ in range(_CUT_ROUNDS):
             program = Program(self._model.equalities, self._model.inequalities(box), box, self._cuts)
