@@ -157,7 +157,7 @@ MUTANTS = [
     (spectral._gram_bound, "np.sqrt(square)", "np.sqrt(np.sqrt(square))"),
     (spectral.spectral_norm_up, "centre + simple_bound(matrix.rad)", "centre"),
     (
-        falsifier.difference_down,
+        falsifier.difference_bounds,
         "partial(value_enclosure, comparison.pruned, point)",
         "partial(value_enclosure, comparison.pruned, point * 0.5)",
     ),

@@ -119,11 +119,6 @@ MUTANTS = [
     (zonotope._signed_parts, "scaled_sum(1.0 - slope, y", "scaled_sum(slope, y"),
     (zonotope._signed_parts, "MidRad(-error.mid, -error.rad)", "MidRad(error.mid, error.rad)"),
     (zonotope._signed_parts, "MidRad(-error.mid, -error.rad)", "MidRad(-error.mid, error.rad)"),
-    (
-        zonotope._with_phases,
-        "np.where(phase > 0, np.maximum(r.low, 0.0), r.low)",
-        "np.where(phase < 0, np.maximum(r.low, 0.0), r.low)",
-    ),
     # a symbol for two errors, and columns that are dropped
     (with_errors, "columns[own, np.arange(own.size)]", "columns[own, np.arange(own.size) * 0]"),
     (
