@@ -286,7 +286,7 @@ def _read(
 def _modules(
     path: str | PathLike[str], tensors: Mapping[str, Array], metadata: Mapping[str, str]
 ) -> list[str]:
-    """Return the modules of all tensors in the order of evaluation; those without a weight are said to lack it."""
+    """Return the modules of all tensors, in the order of evaluation as far as they have weights."""
     modules = {name.rpartition(".")[0] for name in tensors}
     shapes = {}
     for module in modules:
