@@ -61,7 +61,8 @@ def prune(
     seed : int
         Of the random network.
     into : ReluNetwork, optional
-        A random network to prune instead of a drawn one, of the shape that the construction asks for.
+        A random network to prune instead of a drawn one, with the layers that the construction asks for, of
+        any width: hidden units are shared out as evenly as they go.
     domain : Box or Ball, optional
         None takes the one stored with the target, else Box(-1, 1).
     objective : {"nearest", "within", "sparsest"}

@@ -7,6 +7,9 @@ of (i, j) for inputs of that sign. The second layer is pruned by subset sums ove
 
 The constant-one input is not carried through hidden layers: every first layer of a pair has biases of its
 own, of which only the last block's are kept; second layers have none.
+
+A network that is given may have any number of units: blocks are cut as evenly as that goes, the first ones a
+unit larger than the last.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ import numpy as np
 
 from subsetsum_nets.constructions.protocol import Construction, RowGroup, RowPlace, Side, row_targets
 from subsetsum_nets.masks import NetworkMasks
-from subsetsum_nets.networks.arrays import Bools, FloatArray, is_sparse
+from subsetsum_nets.networks.arrays import Bools, FloatArray, Ints, is_sparse
 from subsetsum_nets.networks.distributions import Uniform
 from subsetsum_nets.networks.errors import InvalidNetworkError
 from subsetsum_nets.networks.layer_draws import DenseDraw
@@ -38,7 +41,10 @@ class BlockConstruction(Construction):
 
     @abstractmethod
     def serving(self, slopes: FloatArray) -> dict[Side, Bools]:
-        """Return which units of every block, shape (blocks, 2n), serve inputs > 0 and inputs < 0."""
+        """Return which units of every block, shape (blocks, 2n), serve inputs > 0 and inputs < 0.
+
+        A slope of 0, with which smaller blocks are filled up, serves neither.
+        """
 
     def uncut(self, slopes: FloatArray, used: Bools) -> Bools:  # noqa: ARG002 - the proof asks for more
         """Return which units keep their weight on their input, where some subset uses those ``used``."""
@@ -59,13 +65,13 @@ class BlockConstruction(Construction):
         return RandomRecipe(tuple(layers), linear_after=linear, final_relu=target.final_relu)
 
     def candidates_in(self, target: ReluNetwork, random: ReluNetwork) -> int:
-        """Return the smallest n of a random network with 2n units a block.
+        """Return the smallest n of a random network with 2n units a block, or 1 more.
 
         Raises
         ------
         InvalidNetworkError
-            If the network does not have two layers for each target layer, whole blocks, or the biases and
-            ReLUs that the target needs.
+            If the network does not have two layers for each target layer, two units a block, or the biases
+            and ReLUs that the target needs.
 
         """
         count = len(target.dense_layers)
@@ -84,13 +90,13 @@ class BlockConstruction(Construction):
         layer, d = target.dense_layers[place.layer], place.dimension
         first, second = random.dense_layers[2 * place.layer : 2 * place.layer + 2]
         slopes = block_slopes(layer, first)
-        size = slopes.shape[1]
+        blocks = block_units(layer, first)
         serving = self.serving(slopes)[place.side][place.columns]
         most = max(1, int(serving.sum(axis=1).max(initial=0)))
         used = np.argsort(~serving, axis=1, kind="stable")[:, :most]
         there = np.take_along_axis(serving, used, axis=1)
         inputs = np.take_along_axis(slopes[place.columns], used, axis=1)
-        numbers = place.columns[:, np.newaxis] * size + used
+        numbers = np.take_along_axis(blocks[place.columns], used, axis=1)
         outgoing, targets = np.asarray(second.weight), row_targets(layer, place)
         shape = (*targets.shape[:2], most)
         items, valid, units = np.empty((*shape, d)), np.empty(shape, dtype=bool), np.empty(shape, np.int64)
@@ -114,18 +120,17 @@ class BlockConstruction(Construction):
                     rows, d = np.nonzero(chosen)[0], group.place.dimension
                     for k in range(d):
                         outgoing[rows * d + k, group.units[chosen]] = True
-            slopes = block_slopes(layer, first)
-            used = np.asarray(outgoing.any(axis=0)).reshape(slopes.shape)
-            alive = self.uncut(slopes, used)
-            size = slopes.shape[1]
+            slopes, blocks = block_slopes(layer, first), block_units(layer, first)
+            there = blocks >= 0
+            alive = self.uncut(slopes, np.asarray(outgoing.any(axis=0))[blocks] & there) & there
             incoming = np.zeros(first.weight.shape, dtype=bool)
             for column in range(layer.d_in):
-                incoming[column * size : (column + 1) * size, column] = alive[column]
+                incoming[blocks[column, alive[column]], column] = True
             bias_mask = None
             if first.bias is not None:
                 bias_mask = np.zeros(first.d_out, dtype=bool)
                 if layer.bias is not None:
-                    bias_mask[layer.d_in * size :] = alive[layer.d_in]
+                    bias_mask[blocks[layer.d_in, alive[layer.d_in]]] = True
             weights += [incoming, outgoing]
             biases += [bias_mask, None if second.bias is None else np.zeros(second.d_out, dtype=bool)]
         return NetworkMasks(weights, biases)
@@ -141,12 +146,13 @@ def _candidates(target: ReluNetwork, random: ReluNetwork, index: int) -> int:
     blocks = _blocks(layer)
     if is_sparse(first.weight) or is_sparse(second.weight):
         raise InvalidNetworkError(f"layers {2 * index} and {2 * index + 1} must be dense")
-    if first.d_in != layer.d_in or second.d_out != layer.d_out or first.d_out % (2 * blocks):
+    if first.d_in != layer.d_in or second.d_out != layer.d_out or first.d_out < 2 * blocks:
         raise InvalidNetworkError(
             f"layers {2 * index} and {2 * index + 1} have shapes {first.weight.shape} and "
             f"{second.weight.shape}; target layer {index} {layer.weight.shape}"
-            f"{' with bias' if layer.bias is not None else ''} needs ({2 * blocks} n, {layer.d_in}) and "
-            f"({layer.d_out}, {2 * blocks} n)"
+            f"{' with bias' if layer.bias is not None else ''} needs (h, {layer.d_in}) and "
+            f"({layer.d_out}, h), h at least {2 * blocks}: two units for each input"
+            f"{' and for 1' if layer.bias is not None else ''}"
         )
     if layer.bias is not None and first.bias is None:
         raise InvalidNetworkError(
@@ -159,13 +165,29 @@ def _candidates(target: ReluNetwork, random: ReluNetwork, index: int) -> int:
     return int(first.d_out // (2 * blocks))
 
 
-def block_slopes(layer: Dense, first: Dense) -> FloatArray:
-    """Return the slopes of all units, shape (blocks, 2n): block j's weights on input j, its last on 1."""
+def block_units(layer: Dense, first: Dense) -> Ints:
+    """Return the units of every block, shape (blocks, size), those of smaller ones filled up with -1.
+
+    Examples
+    --------
+    >>> from subsetsum_nets.networks import Dense
+    >>> block_units(Dense([[1.0, 1.0]]), Dense([[1.0, 1.0]] * 5))
+    array([[ 0,  1,  2],
+           [ 3,  4, -1]])
+
+    """
     blocks = _blocks(layer)
-    size = first.d_out // blocks
-    units = np.arange(first.d_out).reshape(blocks, size)
+    sizes = first.d_out // blocks + (np.arange(blocks) < first.d_out % blocks)
+    starts = np.concatenate([[0], np.cumsum(sizes)])
+    units = starts[:-1, np.newaxis] + np.arange(sizes.max())
+    return np.where(units < starts[1:, np.newaxis], units, -1)
+
+
+def block_slopes(layer: Dense, first: Dense) -> FloatArray:
+    """Return the slopes of all units, shape (blocks, size): block j's weights on input j, its last on 1."""
+    units = block_units(layer, first)
     inputs = np.arange(layer.d_in)[:, np.newaxis]
     slopes = np.asarray(first.weight)[units[: layer.d_in], inputs]
     if first.bias is not None and layer.bias is not None:
         slopes = np.vstack([slopes, first.bias[units[layer.d_in]]])
-    return slopes
+    return np.where(units < 0, 0.0, slopes)
