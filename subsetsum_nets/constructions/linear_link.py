@@ -36,7 +36,7 @@ from subsetsum_nets.networks.arrays import (
 from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.distributions import Uniform
 from subsetsum_nets.networks.errors import InvalidNetworkError
-from subsetsum_nets.networks.layer_draws import LinkDraw, OnesDraw
+from subsetsum_nets.networks.layer_draws import LayerDraw, LinkDraw, OnesDraw
 from subsetsum_nets.networks.random_networks import RandomRecipe
 
 if TYPE_CHECKING:
@@ -51,29 +51,33 @@ class LinearLink(Construction):
     name = "linear"
     source = "section 3.1 of Pensia et al. 2020, linear hidden units of their own for every weight"
     law = ItemLaw(second_moment=1 / 3, share=1, usable=1.0)
+    keeps_scalings = True
 
     def recipe(self, target: ReluNetwork, candidates: int) -> RandomRecipe:
         """Return ``candidates`` linear hidden units for every target weight and bias."""
-        layers: list[LinkDraw | OnesDraw] = []
-        for layer in target.dense_layers:
+        kept = self.scalings(target)
+        layers: list[LayerDraw] = [*self.scaling_draws(target)]
+        for layer in target.dense_layers[kept:]:
             bias = layer.bias is not None
             layers.append(LinkDraw(layer.d_out, layer.d_in, candidates, bias, Uniform(self.scale(layer))))
             layers.append(OnesDraw(layer.d_out, layer.d_in, candidates, bias))
-        linear = [2 * index for index in range(len(target.dense_layers))]
-        linear += [2 * index + 1 for index in target.linear_after]
-        return RandomRecipe(tuple(layers), linear_after=tuple(sorted(linear)), final_relu=target.final_relu)
+        relu_after = self._relu_after(target)
+        linear = tuple(index for index, relu in enumerate(relu_after[:-1]) if not relu)
+        return RandomRecipe(tuple(layers), linear_after=linear, final_relu=target.final_relu)
 
     def candidates_in(self, target: ReluNetwork, random: ReluNetwork) -> int:
         """Return the smallest n of a network of linear links with n units a weight, or more."""
-        count = len(target.dense_layers)
-        if len(random.dense_layers) != 2 * count:
+        count, kept = len(target.dense_layers), self.scalings(target)
+        self.check_scalings(target, random)
+        if len(random.dense_layers) != 2 * count - kept:
             raise InvalidNetworkError(
-                f"the random network has {len(random.layers)} layers; a target of {count} needs {2 * count}"
+                f"the random network has {len(random.layers)} layers; a target of {count} needs "
+                f"{2 * count - kept}"
             )
-        linear = [relu for after in target.relu_after for relu in (False, after)]
-        if tuple(linear) != random.relu_after:
+        if self._relu_after(target) != random.relu_after:
             raise InvalidNetworkError("the hidden layers of linear links must be linear")
-        return min(_fewest(layer, *self._pair(random, k), k) for k, layer in enumerate(target.dense_layers))
+        layers = target.dense_layers
+        return min(_fewest(layers[k], *self._pair(target, random, k), k) for k in range(kept, count))
 
     def sides(self, signs: InputSigns) -> dict[Side, Ints]:
         """Return the one side that a linear unit has."""
@@ -82,7 +86,7 @@ class LinearLink(Construction):
     def rows(self, target: ReluNetwork, random: ReluNetwork, place: RowPlace) -> RowGroup:
         """Return one row for each target weight and bias; items are its own coefficients."""
         layer = target.dense_layers[place.layer]
-        links = _Links.of(layer, *self._pair(random, place.layer))
+        links = _Links.of(layer, *self._pair(target, random, place.layer))
         columns = layer.d_in + (layer.bias is not None)
         units, there = links.by_weight(layer.d_out * columns)
         units, there = (array.reshape(layer.d_out, columns, -1)[:, place.columns] for array in (units, there))
@@ -93,9 +97,9 @@ class LinearLink(Construction):
         self, target: ReluNetwork, random: ReluNetwork, groups: Sequence[RowGroup], kept: Sequence[Bools]
     ) -> NetworkMasks:
         """Keep a coefficient and its one where the coefficient is in its subset; drop the unit otherwise."""
-        weights, biases = [], []
-        for index, layer in enumerate(target.dense_layers):
-            first, second = random.dense_layers[2 * index], random.dense_layers[2 * index + 1]
+        weights, biases = self.scaling_masks(target, random)
+        for index, layer in enumerate(target.dense_layers[len(weights) :], len(weights)):
+            first, second = self._pair(target, random, index)
             alive = np.zeros(first.d_out, dtype=bool)
             for group, chosen in zip(groups, kept, strict=True):
                 if group.place.layer == index:
@@ -113,8 +117,16 @@ class LinearLink(Construction):
             biases.append(None if second.bias is None else np.zeros(second.d_out, dtype=bool))
         return NetworkMasks(weights, biases)
 
-    def _pair(self, random: ReluNetwork, index: int) -> tuple[Dense, Dense]:
-        first, second = random.dense_layers[2 * index : 2 * index + 2]
+    def _relu_after(self, target: ReluNetwork) -> tuple[bool, ...]:
+        """Return whether a ReLU follows, for each layer of the random network."""
+        kept = self.scalings(target)
+        pairs = (relu for after in target.relu_after[kept:] for relu in (False, after))
+        return (*(False for _ in range(kept)), *pairs)
+
+    def _pair(self, target: ReluNetwork, random: ReluNetwork, index: int) -> tuple[Dense, Dense]:
+        """Return the two layers that stand for target layer ``index``."""
+        start = 2 * index - self.scalings(target)
+        first, second = random.dense_layers[start : start + 2]
         return first, second
 
 

@@ -24,7 +24,7 @@ from subsetsum_nets.masks import NetworkMasks
 from subsetsum_nets.networks.arrays import Bools, FloatArray, Ints, is_sparse
 from subsetsum_nets.networks.distributions import Uniform
 from subsetsum_nets.networks.errors import InvalidNetworkError
-from subsetsum_nets.networks.layer_draws import DenseDraw
+from subsetsum_nets.networks.layer_draws import DenseDraw, LayerDraw
 from subsetsum_nets.networks.random_networks import RandomRecipe
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class BlockConstruction(Construction):
     """What the block constructions have in common; each says which units serve which sign of input."""
 
     least_scale = 1.0  # Theorem 1 draws from U[-1, 1]
+    keeps_scalings = True
 
     @abstractmethod
     def serving(self, slopes: FloatArray) -> dict[Side, Bools]:
@@ -56,13 +57,14 @@ class BlockConstruction(Construction):
         Theorem 1 (Pensia et al.) assumes weights of at most 1. For a layer with larger ones, the second layer
         of its pair is drawn from U[-s, s] with s the next power of two.
         """
-        layers: list[DenseDraw] = []
-        for layer in target.dense_layers:
+        kept = self.scalings(target)
+        layers: list[LayerDraw] = [*self.scaling_draws(target)]
+        for layer in target.dense_layers[kept:]:
             units = 2 * candidates * _blocks(layer)
             layers.append(DenseDraw(units, layer.d_in, bias=layer.bias is not None))
             layers.append(DenseDraw(layer.d_out, units, distribution=Uniform(self.scale(layer))))
-        linear = tuple(2 * index + 1 for index in target.linear_after)
-        return RandomRecipe(tuple(layers), linear_after=linear, final_relu=target.final_relu)
+        linear = (2 * index + 1 - kept for index in target.linear_after if index >= kept)
+        return RandomRecipe(tuple(layers), linear_after=(*range(kept), *linear), final_relu=target.final_relu)
 
     def candidates_in(self, target: ReluNetwork, random: ReluNetwork) -> int:
         """Return the smallest n of a random network with 2n units a block, or 1 more.
@@ -74,12 +76,16 @@ class BlockConstruction(Construction):
             and ReLUs that the target needs.
 
         """
-        count = len(target.dense_layers)
-        if len(random.layers) != 2 * count:
+        count, kept = len(target.dense_layers), self.scalings(target)
+        self.check_scalings(target, random)
+        if len(random.layers) != 2 * count - kept:
             raise InvalidNetworkError(
-                f"the random network has {len(random.layers)} layers; a target of {count} needs {2 * count}"
+                f"the random network has {len(random.layers)} layers; a target of {count} needs "
+                f"{2 * count - kept}"
             )
-        return min(_candidates(target, random, index) for index in range(count))
+        if any(random.relu_after[:kept]):
+            raise InvalidNetworkError("no ReLU must follow the layers that scale the inputs")
+        return min(_candidates(target, random, index, 2 * index - kept) for index in range(kept, count))
 
     def rows(self, target: ReluNetwork, random: ReluNetwork, place: RowPlace) -> RowGroup:
         """Return a row for each target weight (or d of them), of all units that serve; large products first.
@@ -88,7 +94,7 @@ class BlockConstruction(Construction):
         A row of dimension d needs a unit's weights to its d outputs.
         """
         layer, d = target.dense_layers[place.layer], place.dimension
-        first, second = random.dense_layers[2 * place.layer : 2 * place.layer + 2]
+        first, second = self._pair(target, random, place.layer)
         slopes = block_slopes(layer, first)
         blocks = block_units(layer, first)
         serving = self.serving(slopes)[place.side][place.columns]
@@ -111,9 +117,9 @@ class BlockConstruction(Construction):
         self, target: ReluNetwork, random: ReluNetwork, groups: Sequence[RowGroup], kept: Sequence[Bools]
     ) -> NetworkMasks:
         """Write subsets into second layers, cut first ones to blocks: Lemma 2, Lemma 3 of Pensia et al."""
-        weights, biases = [], []
-        for index, layer in enumerate(target.dense_layers):
-            first, second = random.dense_layers[2 * index], random.dense_layers[2 * index + 1]
+        weights, biases = self.scaling_masks(target, random)
+        for index, layer in enumerate(target.dense_layers[len(weights) :], len(weights)):
+            first, second = self._pair(target, random, index)
             outgoing = np.zeros(second.weight.shape, dtype=bool)
             for group, chosen in zip(groups, kept, strict=True):
                 if group.place.layer == index:
@@ -135,20 +141,26 @@ class BlockConstruction(Construction):
             biases += [bias_mask, None if second.bias is None else np.zeros(second.d_out, dtype=bool)]
         return NetworkMasks(weights, biases)
 
+    def _pair(self, target: ReluNetwork, random: ReluNetwork, index: int) -> tuple[Dense, Dense]:
+        """Return the two layers that stand for target layer ``index``."""
+        start = 2 * index - self.scalings(target)
+        first, second = random.dense_layers[start : start + 2]
+        return first, second
+
 
 def _blocks(layer: Dense) -> int:
     return layer.d_in + (layer.bias is not None)
 
 
-def _candidates(target: ReluNetwork, random: ReluNetwork, index: int) -> int:
-    """Return n of the pair of layers for target layer ``index``, or raise InvalidNetworkError."""
-    layer, (first, second) = target.dense_layers[index], random.dense_layers[2 * index : 2 * index + 2]
+def _candidates(target: ReluNetwork, random: ReluNetwork, index: int, start: int) -> int:
+    """Return n of the pair of layers from ``start`` on for a target layer, or raise InvalidNetworkError."""
+    layer, (first, second) = target.dense_layers[index], random.dense_layers[start : start + 2]
     blocks = _blocks(layer)
     if is_sparse(first.weight) or is_sparse(second.weight):
-        raise InvalidNetworkError(f"layers {2 * index} and {2 * index + 1} must be dense")
+        raise InvalidNetworkError(f"layers {start} and {start + 1} must be dense")
     if first.d_in != layer.d_in or second.d_out != layer.d_out or first.d_out < 2 * blocks:
         raise InvalidNetworkError(
-            f"layers {2 * index} and {2 * index + 1} have shapes {first.weight.shape} and "
+            f"layers {start} and {start + 1} have shapes {first.weight.shape} and "
             f"{second.weight.shape}; target layer {index} {layer.weight.shape}"
             f"{' with bias' if layer.bias is not None else ''} needs (h, {layer.d_in}) and "
             f"({layer.d_out}, h), h at least {2 * blocks}: two units for each input"
@@ -156,11 +168,11 @@ def _candidates(target: ReluNetwork, random: ReluNetwork, index: int) -> int:
         )
     if layer.bias is not None and first.bias is None:
         raise InvalidNetworkError(
-            f"target layer {index} has a bias, so layer {2 * index} of the random network needs one"
+            f"target layer {index} has a bias, so layer {start} of the random network needs one"
         )
-    if not random.relu_after[2 * index] or random.relu_after[2 * index + 1] != target.relu_after[index]:
+    if not random.relu_after[start] or random.relu_after[start + 1] != target.relu_after[index]:
         raise InvalidNetworkError(
-            f"the ReLUs after layers {2 * index} and {2 * index + 1} do not go with target layer {index}"
+            f"the ReLUs after layers {start} and {start + 1} do not go with target layer {index}"
         )
     return int(first.d_out // (2 * blocks))
 
