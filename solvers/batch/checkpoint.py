@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from solvers.atomic_files import UNFINISHED, replacing
+from solvers.atomic_files import replacing, sweep
 from solvers.batch.rows import Answers
 from solvers.errors import InvalidProblemError
 
@@ -55,7 +55,7 @@ class Checkpoint:
                 raise InvalidProblemError(
                     f"{folder} holds a checkpoint of another problem; choose another folder or delete it"
                 )
-            _sweep(folder)
+            sweep(folder)
             return cls(folder, digest, resumed)
         with replacing(path) as file:
             file.write(json.dumps({**mine, "chunk_rows": chunk_rows}).encode())
@@ -118,9 +118,3 @@ class Checkpoint:
         if header != self._header(first, last):
             raise ValueError("it has other rows than its name says, or another problem's")
         return asked, answers
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what killed processes left unfinished."""
-    for path in folder.glob(UNFINISHED + "*"):
-        path.unlink(missing_ok=True)

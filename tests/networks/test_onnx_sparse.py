@@ -54,7 +54,9 @@ def test_a_ticket_of_linear_links_takes_a_small_file(tmp_path):
     write_onnx(ticket.network, tmp_path / "net.onnx")
     entries = sum(layer.d_in * layer.d_out for layer in ticket.network.layers)
     assert (tmp_path / "net.onnx").stat().st_size < 4 * entries / 20
-    assert network_digest(read_onnx(tmp_path / "net.onnx")) == network_digest(ticket.network)
+    again = read_onnx(tmp_path / "net.onnx")
+    for mine, theirs in zip(ticket.network.layers, again.layers, strict=True):
+        assert not (mine.weight != csr_array(theirs.weight)).nnz
 
 
 @pytest.fixture
