@@ -89,7 +89,8 @@ class LinearLink(Construction):
         links = _Links.of(layer, *self._pair(target, random, place.layer))
         columns = layer.d_in + (layer.bias is not None)
         units, there = links.by_weight(layer.d_out * columns)
-        units, there = (array.reshape(layer.d_out, columns, -1)[:, place.columns] for array in (units, there))
+        shape = (layer.d_out, columns, -1)
+        units, there = units.reshape(shape)[:, place.columns], there.reshape(shape)[:, place.columns]
         items = np.where(there, links.coefficients[units], 0.0)
         return RowGroup(place, items, there, row_targets(layer, place), units)
 

@@ -137,7 +137,7 @@ def _less_nothing(target: ReluNetwork, pruned: ReluNetwork) -> tuple[ReluNetwork
         difference = difference_network(target, pruned)
     except InvalidNetworkError as error:
         raise UnsupportedStructureError(str(error)) from None
-    *hidden, last = difference.layers
+    *hidden, last = difference.dense_layers
     return difference, ReluNetwork([*hidden, Dense(csr_of_nonzeros(np.zeros((last.d_out, last.d_in))))])
 
 

@@ -23,7 +23,7 @@ SIZES = [1.3e154, 1.7e308]
 MORE_SIZES = [5e-324, 1e154, 1e200, 3e307, 1e308]
 
 
-def networks(size, biased):
+def networks(size, *, biased):
     rng = np.random.default_rng(3)
 
     def numbers(*shape):
@@ -44,7 +44,7 @@ def networks(size, biased):
 @pytest.mark.parametrize("method", ["auto", *METHODS])
 def test_no_method_warns_and_every_bound_holds(method, norm, size):
     for domain in (Box(-1, 1), Ball(1.0)):
-        f, g = networks(size, domain.ball is None)
+        f, g = networks(size, biased=domain.ball is None)
         limit = 0.02 if method in ("auto", "milp", "splitting") else None
         found = verify(f, g, domain=domain, norm=norm, method=method, time_limit=limit)
         assert not math.isnan(found.upper)
@@ -54,7 +54,7 @@ def test_no_method_warns_and_every_bound_holds(method, norm, size):
 @pytest.mark.parametrize("name", METHODS)
 def test_methods_asked_alone_do_not_warn_either(name):
     for size in SIZES:
-        comparison = Comparison(*networks(size, True), Box(-1, 1), "l1")
+        comparison = Comparison(*networks(size, biased=True), Box(-1, 1), "l1")
         method = TABLE[name]
         options = (SearchOptions(time_limit=0.02),) if method.anytime else ()
         with suppress(BoundOverflowError, UnsupportedStructureError):
@@ -62,7 +62,7 @@ def test_methods_asked_alone_do_not_warn_either(name):
 
 
 def test_the_recursion_does_not_warn():
-    f, g = networks(1e154, True)
+    f, g = networks(1e154, biased=True)
     errors = [error.magnitudes() for error in Comparison(f, g, Box(-1, 1)).errors]
     recursion = DifferentialRecursion(f, Box(-1, 1))
     with suppress(OverflowError):

@@ -251,14 +251,15 @@ def _numbers(layer: Layer) -> FloatArray:
 
 def _stays_sparse(layer: Layer) -> bool:
     """Tell whether a weight is written as a sparse initializer: dense it would be large and nearly empty."""
-    weight = layer.stored
+    weight: Any = layer.stored
     entries = math.prod(weight.shape)
     return is_sparse(weight) and entries > _MOST_DENSE and 0 < weight.nnz < _NEARLY_EMPTY * entries
 
 
 def _written_numbers(layer: Layer) -> int:
     """Return how many numbers a weight takes in a file; a sparse one's places are of 8 bytes."""
-    return 3 * int(layer.stored.nnz) if _stays_sparse(layer) else math.prod(layer.stored.shape)
+    weight: Any = layer.stored
+    return 3 * int(weight.nnz) if _stays_sparse(layer) else math.prod(weight.shape)
 
 
 def _sparse_tensor(weight: Any, stored: np.dtype[Any], name: str) -> SparseTensorProto:

@@ -381,7 +381,7 @@ class LayerReader:
         return np.broadcast_to(constant.ravel(), (size,))
 
 
-def _scaled(node: NodeProto, numbers: FloatArray, factor: float, name: str) -> FloatArray:
+def _scaled(node: NodeProto, numbers: Any, factor: float, name: str) -> Any:
     """Return ``factor * numbers``, or refuse where float64 would round it."""
     if factor == 1.0:
         return numbers
