@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 UNFINISHED = ".unfinished-"  # how the names of temporary files begin
+_SWEPT: set[Path] = set()  # folders that this process has swept
 
 
 @contextmanager
@@ -24,13 +25,51 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     final = Path(os.path.realpath(path))  # a rename would replace a link, not what it points to
     if final.exists() and not final.is_file():
         raise OSError(f"{path} is not a regular file; give another name to write to")
-    temporary = final.with_name(f"{UNFINISHED}{secrets.token_hex(8)}")
+    _sweep_once(final.parent)
+    temporary, file = _fresh(final.parent)
     try:
-        with temporary.open("xb") as file:
+        with file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(final)
+            temporary.replace(final)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def sweep(folder: Path) -> None:
+    """Remove temporary files that killed processes left in a folder; those of running ones are locked."""
+    for path in folder.glob(f"{UNFINISHED}*"):
+        with suppress(OSError), path.open("rb") as file:
+            if _locked(file, wait=False):
+                path.unlink(missing_ok=True)
+
+
+def _sweep_once(folder: Path) -> None:
+    """Sweep a folder before this process first writes there."""
+    if folder not in _SWEPT:
+        _SWEPT.add(folder)
+        sweep(folder)
+
+
+def _fresh(folder: Path) -> tuple[Path, IO[bytes]]:
+    """Open a temporary file that no sweep takes for left behind."""
+    while True:
+        path = folder / f"{UNFINISHED}{secrets.token_hex(8)}"
+        file = path.open("xb")
+        _locked(file, wait=True)
+        if path.exists():  # else a sweep came between the two lines above
+            return path, file
+        file.close()
+
+
+def _locked(file: IO[bytes], *, wait: bool) -> bool:
+    """Lock an open file until it is closed; False where another process holds it, or there are no locks."""
+    try:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (ImportError, OSError):
+        return False
+    return True

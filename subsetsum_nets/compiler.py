@@ -61,7 +61,8 @@ def prune(
     seed : int
         Of the random network.
     into : ReluNetwork, optional
-        A random network to prune instead of a drawn one, of the shape that the construction asks for.
+        A random network to prune instead of a drawn one, with the layers that the construction asks for, of
+        any width: hidden units are shared out as evenly as they go.
     domain : Box or Ball, optional
         None takes the one stored with the target, else Box(-1, 1).
     objective : {"nearest", "within", "sparsest"}
@@ -74,7 +75,9 @@ def prune(
         ``candidates`` and ``into`` None, prune a wider network. "recursion" takes all errors to be the worst
         at once (:mod:`subsetsum_nets.allocation.recursion`): rows met are epsilon proven.
     threads, executor, checkpoint, progress
-        As for :func:`solvers.solve_many`. Further rounds have folders of their own in ``checkpoint``.
+        As for :func:`solvers.solve_many`. Further rounds have folders of their own in ``checkpoint``. Where
+        the subset sums are expected to take over a minute, a warning of the logger "subsetsum_nets" says
+        before how long, and what is cheaper.
 
     Returns
     -------
@@ -118,7 +121,7 @@ def prune(
         objective=checked_objective(objective),
     )
     solve = partial(solve_groups, objective=objective, threads=threads, executor=executor, progress=progress)
-    found = Rounds(task, shared_out(task), solve).run(candidates, number, into, checkpoint)
+    found = Rounds(task, shared_out(task), solve, threads).run(candidates, number, into, checkpoint)
     random, recipe, chosen = found.draw
     masks, network, solution, shortfall = found.masks, found.network, found.solution, found.shortfall
     drawn = None if recipe is None else number

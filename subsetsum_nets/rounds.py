@@ -15,6 +15,7 @@ from subsetsum_nets.allocation.sizing import wider
 from subsetsum_nets.pruned_network import Shortfall
 from subsetsum_nets.row_batches import by_group
 from subsetsum_nets.verification import VerificationResult, verify
+from subsetsum_nets.work_estimate import announce, estimated_work
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,6 +57,7 @@ class Rounds:
     task: CompileTask
     allocation: Allocation
     solve: Callable[..., BatchSolution]
+    threads: int | None = None
 
     def run(
         self,
@@ -112,6 +114,7 @@ class Rounds:
 
     def _round(self, draw: Draw, offer: Offer, checkpoint: str | PathLike[str] | None) -> Round:
         task = self.task
+        announce(estimated_work(offer.groups, objective=task.objective, threads=self.threads))
         solution = self.solve(offer.groups, offer.tolerances, checkpoint=checkpoint)
         kept = by_group(offer.groups, solution.masks)
         masks = task.construction.masks(task.target, draw.random, offer.groups, kept)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import re
 import secrets
 import shutil
 from contextlib import contextmanager
@@ -71,14 +72,19 @@ def replaced(folder: str | PathLike[str]) -> Iterator[Path]:
     place = Path(os.path.realpath(folder))  # a rename would replace a link, not what it points to
     check_folder(place)
     staging, retired = _beside(place), _beside(place)
+    held: list[int] = []
     try:
         staging.mkdir()
+        held += _held(staging)
         yield staging
-        if place.exists() and not _exchanged(staging, place):
-            place.rename(retired)  # a kill before the next line leaves it under this name
-        if not place.exists():
+        if not (place.exists() and _exchanged(staging, place)):
+            if place.exists():
+                place.rename(retired)  # a kill before the next line leaves it under this name
             staging.rename(place)
+        _sweep(place)
     finally:
+        for descriptor in held:
+            os.close(descriptor)
         if retired.exists() and not place.exists():
             retired.rename(place)
         shutil.rmtree(staging, ignore_errors=True)
@@ -92,6 +98,32 @@ def _exchanged(first: Path, second: Path) -> bool:
         return bool(rename(_HERE, os.fsencode(first), _HERE, os.fsencode(second), _EXCHANGE) == 0)
     except (AttributeError, OSError, TypeError):
         return False
+
+
+def _sweep(place: Path) -> None:
+    """Remove what killed processes left beside a complete result; what a running one works at is locked."""
+    name = re.compile(rf"\.{re.escape(place.name)}-[0-9a-f]{{8}}")
+    for path in place.parent.iterdir():
+        if name.fullmatch(path.name) and path.is_dir() and not path.is_symlink():
+            for descriptor in _held(path):
+                shutil.rmtree(path, ignore_errors=True)
+                os.close(descriptor)
+
+
+def _held(folder: Path) -> list[int]:
+    """Lock a folder; return its descriptor, none where another process holds it or there are no locks."""
+    try:
+        import fcntl
+
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(descriptor)
+            raise
+    except (ImportError, OSError):
+        return []
+    return [descriptor]
 
 
 def _beside(place: Path) -> Path:

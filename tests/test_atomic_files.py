@@ -3,10 +3,15 @@
 import os
 import resource
 import stat
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
+from solvers import atomic_files as solvers_atomic_files
 from solvers.atomic_files import replacing
+from subsetsum_nets.networks.files import atomic_files
 from subsetsum_nets.networks.files.atomic_files import atomic_write
 
 
@@ -119,3 +124,46 @@ def test_links_are_followed_and_permissions_are_the_usual_ones(writer, tmp_path)
     plain = tmp_path / "plain"
     plain.write_bytes(b"")
     assert stat.S_IMODE(target.stat().st_mode) == stat.S_IMODE(plain.stat().st_mode)
+
+
+KILLED = """
+import os, signal
+from pathlib import Path
+from {module} import {name}
+with {name}(Path("a.bin")) as file:
+    file.write(b"half")
+    file.flush()
+    print("writing", flush=True)
+    {then}
+"""
+
+
+def started(writer, then, folder):
+    program = KILLED.format(module=writer.__module__, name=writer.__name__, then=then)
+    root = str(Path(solvers_atomic_files.__file__).parents[1])
+    return subprocess.Popen(
+        [sys.executable, "-c", program],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": root},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_what_a_kill_leaves_is_removed_by_the_next_process_that_writes_there(writer, path):
+    killed = started(writer, "os.kill(os.getpid(), signal.SIGKILL)", path.parent)
+    killed.communicate()
+    assert [name[:12] for name in names(path.parent)] == [".unfinished-", "a.bin"]
+    running = started(writer, "input()", path.parent)
+    assert running.stdout.readline() == "writing\n"  # it has swept, and has a file of its own
+    assert len(names(path.parent)) == 2
+    atomic_files._SWEPT.clear()
+    solvers_atomic_files._SWEPT.clear()
+    with writer(path) as file:
+        file.write(b"new")
+    assert len(names(path.parent)) == 2  # a running process's file stays
+    running.communicate("\n")
+    assert running.returncode == 0
+    assert path.read_bytes() == b"half"
+    assert names(path.parent) == ["a.bin"]

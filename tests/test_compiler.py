@@ -362,7 +362,7 @@ BAD = [
     ({"domain": (-1, 1)}, TypeError, "Box or a Ball"),
     ({"into": [[1.0]]}, TypeError, "into"),
     ({"into": ReluNetwork([Dense([[1.0]])])}, InvalidNetworkError, "needs 2"),
-    ({"into": ReluNetwork([Dense([[1.0]] * 3), Dense([[1.0] * 3])])}, InvalidNetworkError, "shapes"),
+    ({"into": ReluNetwork([Dense([[1.0]]), Dense([[1.0]])])}, InvalidNetworkError, "at least 2"),
     (
         {"into": ReluNetwork([Dense([[1.0]] * 4), Dense([[1.0] * 4])], linear_after=(0,))},
         InvalidNetworkError,

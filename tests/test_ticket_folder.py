@@ -1,6 +1,7 @@
 """The folder of a ticket: its names stand in one place, it is replaced whole, and nothing else is touched."""
 
 import ast
+import shutil
 from pathlib import Path
 
 import pytest
@@ -90,3 +91,21 @@ def test_an_error_leaves_the_earlier_folder(tmp_path, error):
     assert contents(tmp_path) == before
     with pytest.raises(FileExistsError), replaced(filled(tmp_path / "mixed", "thesis.txt")):
         raise AssertionError("not reached")
+
+
+def test_what_a_kill_left_beside_a_ticket_is_removed_by_the_next_save(tmp_path):
+    place = tmp_path / "ticket"
+    for name in (".ticket-0123abcd", ".ticket-00000000"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "masks.npz").write_bytes(b"half")
+    others = [".ticket-old", ".ticket-0123abcd-notes", ".other-0123abcd", "ticket-0123abcd"]
+    for name in others:
+        (tmp_path / name).mkdir()
+    with replaced(place) as outer:
+        (outer / "a").write_bytes(b"1")
+        with replaced(place) as inner:  # as another process at work would
+            (inner / PROVENANCE).write_text(f'{{"format": "{FORMAT}"}}')
+        assert (outer / "a").read_bytes() == b"1"  # locked, and so left alone
+        shutil.rmtree(place)
+    assert (place / "a").read_bytes() == b"1"
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*others, "ticket"])

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from solvers.atomic_files import UNFINISHED, replacing
+from solvers.atomic_files import replacing, sweep
 from solvers.batch.bounded_arrays import regular_bytes, stored_arrays
 from solvers.batch.rows import Answers
 from solvers.errors import InvalidProblemError
@@ -65,7 +65,7 @@ class Checkpoint:
                 raise InvalidProblemError(
                     f"{folder} holds a checkpoint of another problem; choose another folder or delete it"
                 )
-            _sweep(folder)
+            sweep(folder)
             return cls(folder, digest, resumed)
         with replacing(path) as file:
             file.write(json.dumps({**mine, "chunk_rows": chunk_rows}).encode())
@@ -141,9 +141,3 @@ class Checkpoint:
                 raise ValueError(f"its {name} are {shard[name].dtype} {shard[name].shape}")
         masks = np.unpackbits(shard["masks"], axis=1, count=n).astype(bool)
         return asked, Answers(masks, shard["errors"], shard["lower"], shard["status"])
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what killed processes left unfinished."""
-    for path in folder.glob(UNFINISHED + "*"):
-        path.unlink(missing_ok=True)

@@ -39,7 +39,10 @@ class RecursionAllocation(Allocation):
     def sizing(self) -> Sizing:
         """Return the least network for the uniform weight error that epsilon allows."""
         task = self._task
-        uniform = [_unit_errors(layer) for layer in task.target.dense_layers]
+        kept = task.construction.scalings(task.target)
+        uniform = [
+            _errors(layer, float(index >= kept)) for index, layer in enumerate(task.target.dense_layers)
+        ]
         weight_error = largest_scale(self.recursion, uniform, task.epsilon)
         with np.errstate(over="ignore", invalid="ignore"):  # weights near the ends of float64
             return size_network(task.construction, task.target, weight_error, task.rows, task.delta)
@@ -97,7 +100,7 @@ def layer_errors(task: CompileTask, errors: Sequence[FloatArray]) -> list[LayerE
     return [LayerErrors(*parts) for parts in task.arranged(errors)]
 
 
-def _unit_errors(layer: Dense) -> LayerErrors:
-    """Return an error of 1 for every weight, and for every bias if the layer has any."""
-    ones = np.ones(layer.weight.shape)
-    return LayerErrors(ones, ones, np.full(layer.d_out, 0.0 if layer.bias is None else 1.0))
+def _errors(layer: Dense, size: float) -> LayerErrors:
+    """Return the same error for every weight, and for every bias if the layer has any."""
+    weights = np.full(layer.weight.shape, size)
+    return LayerErrors(weights, weights, np.full(layer.d_out, 0.0 if layer.bias is None else size))

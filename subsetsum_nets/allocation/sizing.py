@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from subsetsum_nets.networks.arrays import FloatArray, Ints
+    from subsetsum_nets.networks.dense import Dense
     from subsetsum_nets.networks.relu_network import ReluNetwork
 
 MOST_ITEMS = 44  # offered to one row: beyond it meet in the middle takes seconds a row
@@ -106,7 +107,7 @@ def size_network(
     needed = int(np.argmax(chosen <= weight_error)) if (chosen <= weight_error).any() else MOST_ITEMS
     items = min(MOST_ITEMS, max(_FREE_ITEMS, needed + SPARE_ITEMS))
     errors = np.append(drawn[:items], chosen[items])
-    blocks = min(weight_with_bias(layer).shape[1] for layer in target.dense_layers)
+    blocks = min(weight_with_bias(layer).shape[1] for layer in _approximated(construction, target))
     for candidates in range(1, MOST_CANDIDATES + 1):
         chances = binomial(candidates * law.share, law.usable, items)
         mean = float(chances @ errors)
@@ -125,6 +126,11 @@ def binomial(trials: int, chance: float, top: int) -> FloatArray:
     return chances
 
 
+def _approximated(construction: Construction, target: ReluNetwork) -> tuple[Dense, ...]:
+    """Return the layers of the target that subset sums stand for."""
+    return target.dense_layers[construction.scalings(target) :]
+
+
 def _worst_layer(
     construction: Construction,
     target: ReluNetwork,
@@ -138,7 +144,7 @@ def _worst_layer(
     ``inverse_density(u, Z - u)`` gives the 1/phi(z) that counts for weights at u deviations.
     """
     worst = 0.0
-    for layer in target.dense_layers:
+    for layer in _approximated(construction, target):
         weights = np.abs(weight_with_bias(layer)).ravel()
         d = construction.dimension(layer)
         errors = errors_with(

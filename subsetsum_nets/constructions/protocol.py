@@ -8,13 +8,16 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from subsetsum_nets.networks.arrays import Bools, FloatArray, Ints, dense_array
+from subsetsum_nets.networks.arrays import Bools, FloatArray, Ints, csr_of_nonzeros, dense_array
 from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.errors import InvalidNetworkError
+from subsetsum_nets.networks.input_scaling import diagonal, scaled_ends, scaling_layers
+from subsetsum_nets.networks.layer_draws import ScalingDraw
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,11 +49,18 @@ class InputSigns:
 
     @classmethod
     def of_layers(cls, target: ReluNetwork, domain: Domain) -> list[InputSigns]:
-        """Return the signs for each layer: from the domain for the first, non-negative behind every ReLU."""
+        """Return the signs for each layer: from the domain for the first, non-negative behind every ReLU.
+
+        Behind layers that only scale the inputs they are those of the scaled domain.
+        """
         low, high = domain.bounds(target.widths[0])
-        signs = []
+        signs, scaled = [], scaling_layers(target)
+        ends = [list(map(Fraction, end.tolist())) for end in (low, high)] if scaled else []
         for index, layer in enumerate(target.dense_layers):
-            if index:
+            if 0 < index <= scaled:
+                ends = scaled_ends(target.dense_layers[index - 1], ends)
+                low, high = (np.array([(x > 0) - (x < 0) for x in end], dtype=np.float64) for end in ends)
+            elif index:
                 low = np.zeros(layer.d_in) if target.relu_after[index - 1] else np.full(layer.d_in, -1.0)
                 high = np.ones(layer.d_in)
             constant = [] if layer.bias is None else [1.0]
@@ -187,6 +197,9 @@ class Construction(ABC):
         the first is the default. "tight" is there for rows that are scalars.
     layer_types : tuple of types
         The layers of a target that it takes.
+    keeps_scalings : bool
+        Whether layers that only scale the inputs (:mod:`subsetsum_nets.networks.input_scaling`) are kept as
+        they are, in front of the random layers; there are no rows for them then.
 
     """
 
@@ -196,6 +209,7 @@ class Construction(ABC):
     least_scale: ClassVar[float] = 0.0
     allocations: ClassVar[tuple[str, ...]] = ("tight", "recursion")
     layer_types: ClassVar[tuple[type, ...]] = (Dense,)
+    keeps_scalings: ClassVar[bool] = False
 
     def check_layers(self, network: ReluNetwork, role: str) -> None:
         """Raise InvalidNetworkError unless it can work on all layers of the network, called by its role."""
@@ -204,6 +218,31 @@ class Construction(ABC):
                 kinds = " and ".join(kind.__name__ for kind in self.layer_types)
                 raise InvalidNetworkError(
                     f"layer {index} of {role} is a {layer!r}; construction {self.name!r} takes {kinds} layers"
+                )
+
+    def scalings(self, target: ReluNetwork) -> int:
+        """Return how many of the target's first layers are kept as they are."""
+        return scaling_layers(target) if self.keeps_scalings else 0
+
+    def scaling_draws(self, target: ReluNetwork) -> list[ScalingDraw]:
+        """Return those layers for a recipe."""
+        kept = target.dense_layers[: self.scalings(target)]
+        return [ScalingDraw(*_scale_and_shift(layer)) for layer in kept]
+
+    def scaling_masks(self, target: ReluNetwork, random: ReluNetwork) -> tuple[list[Any], list[Bools | None]]:
+        """Return masks of those layers, which keep all of them."""
+        kept = random.dense_layers[: self.scalings(target)]
+        weights = [layer.weight != 0.0 for layer in kept]
+        return weights, [None if layer.bias is None else np.ones(layer.d_out, dtype=bool) for layer in kept]
+
+    def check_scalings(self, target: ReluNetwork, random: ReluNetwork) -> None:
+        """Raise InvalidNetworkError unless a given network starts with those layers."""
+        for index, layer in enumerate(target.dense_layers[: self.scalings(target)]):
+            given = random.dense_layers[index] if index < len(random.layers) else None
+            if given is None or given.weight.shape != layer.weight.shape or not _same(layer, given):
+                raise InvalidNetworkError(
+                    f"layer {index} of the target only scales its inputs and is kept as it is: the random "
+                    "network must start with the same layer"
                 )
 
     def dimension(self, layer: Dense) -> int:  # noqa: ARG002 - others may tell by the layer
@@ -225,7 +264,7 @@ class Construction(ABC):
             RowPlace(index, side, columns, layer.d_out, self.dimension(layer))
             for index, (layer, sign) in enumerate(zip(target.dense_layers, signs, strict=True))
             for side, columns in self.sides(sign).items()
-            if columns.size
+            if columns.size and index >= self.scalings(target)
         ]
         return sorted(places, key=lambda place: place.dimension)
 
@@ -250,6 +289,17 @@ class Construction(ABC):
         self, target: ReluNetwork, random: ReluNetwork, groups: Sequence[RowGroup], kept: Sequence[Bools]
     ) -> NetworkMasks:
         """Write the solved subsets, shape (R, J, m) a group, into masks of the random network."""
+
+
+def _scale_and_shift(layer: Dense) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    shift = () if layer.bias is None else tuple(layer.bias.tolist())
+    return tuple(diagonal(layer).tolist()), shift
+
+
+def _same(layer: Dense, given: Dense) -> bool:
+    """Tell whether two layers are the same function, one of them a scaling."""
+    difference = csr_of_nonzeros(layer.weight) - csr_of_nonzeros(given.weight)
+    return not difference.count_nonzero() and np.array_equal(layer.offset, given.offset)
 
 
 def weight_with_bias(layer: Dense) -> FloatArray:

@@ -7,6 +7,9 @@ of (i, j) for inputs of that sign. The second layer is pruned by subset sums ove
 
 The constant-one input is not carried through hidden layers: every first layer of a pair has biases of its
 own, of which only the last block's are kept; second layers have none.
+
+A network that is given may have any number of units: blocks are cut as evenly as that goes, the first ones a
+unit larger than the last.
 """
 
 from __future__ import annotations
@@ -18,10 +21,10 @@ import numpy as np
 
 from subsetsum_nets.constructions.protocol import Construction, RowGroup, RowPlace, Side, row_targets
 from subsetsum_nets.masks import NetworkMasks
-from subsetsum_nets.networks.arrays import Bools, FloatArray, is_sparse
+from subsetsum_nets.networks.arrays import Bools, FloatArray, Ints, is_sparse
 from subsetsum_nets.networks.distributions import Uniform
 from subsetsum_nets.networks.errors import InvalidNetworkError
-from subsetsum_nets.networks.layer_draws import DenseDraw
+from subsetsum_nets.networks.layer_draws import DenseDraw, LayerDraw
 from subsetsum_nets.networks.random_networks import RandomRecipe
 
 if TYPE_CHECKING:
@@ -35,10 +38,14 @@ class BlockConstruction(Construction):
     """What the block constructions have in common; each says which units serve which sign of input."""
 
     least_scale = 1.0  # Theorem 1 draws from U[-1, 1]
+    keeps_scalings = True
 
     @abstractmethod
     def serving(self, slopes: FloatArray) -> dict[Side, Bools]:
-        """Return which units of every block, shape (blocks, 2n), serve inputs > 0 and inputs < 0."""
+        """Return which units of every block, shape (blocks, 2n), serve inputs > 0 and inputs < 0.
+
+        A slope of 0, with which smaller blocks are filled up, serves neither.
+        """
 
     def uncut(self, slopes: FloatArray, used: Bools) -> Bools:  # noqa: ARG002 - the proof asks for more
         """Return which units keep their weight on their input, where some subset uses those ``used``."""
@@ -50,30 +57,35 @@ class BlockConstruction(Construction):
         Theorem 1 (Pensia et al.) assumes weights of at most 1. For a layer with larger ones, the second layer
         of its pair is drawn from U[-s, s] with s the next power of two.
         """
-        layers: list[DenseDraw] = []
-        for layer in target.dense_layers:
+        kept = self.scalings(target)
+        layers: list[LayerDraw] = [*self.scaling_draws(target)]
+        for layer in target.dense_layers[kept:]:
             units = 2 * candidates * _blocks(layer)
             layers.append(DenseDraw(units, layer.d_in, bias=layer.bias is not None))
             layers.append(DenseDraw(layer.d_out, units, distribution=Uniform(self.scale(layer))))
-        linear = tuple(2 * index + 1 for index in target.linear_after)
-        return RandomRecipe(tuple(layers), linear_after=linear, final_relu=target.final_relu)
+        linear = (2 * index + 1 - kept for index in target.linear_after if index >= kept)
+        return RandomRecipe(tuple(layers), linear_after=(*range(kept), *linear), final_relu=target.final_relu)
 
     def candidates_in(self, target: ReluNetwork, random: ReluNetwork) -> int:
-        """Return the smallest n of a random network with 2n units a block.
+        """Return the smallest n of a random network with 2n units a block, or 1 more.
 
         Raises
         ------
         InvalidNetworkError
-            If the network does not have two layers for each target layer, whole blocks, or the biases and
-            ReLUs that the target needs.
+            If the network does not have two layers for each target layer, two units a block, or the biases
+            and ReLUs that the target needs.
 
         """
-        count = len(target.dense_layers)
-        if len(random.layers) != 2 * count:
+        count, kept = len(target.dense_layers), self.scalings(target)
+        self.check_scalings(target, random)
+        if len(random.layers) != 2 * count - kept:
             raise InvalidNetworkError(
-                f"the random network has {len(random.layers)} layers; a target of {count} needs {2 * count}"
+                f"the random network has {len(random.layers)} layers; a target of {count} needs "
+                f"{2 * count - kept}"
             )
-        return min(_candidates(target, random, index) for index in range(count))
+        if any(random.relu_after[:kept]):
+            raise InvalidNetworkError("no ReLU must follow the layers that scale the inputs")
+        return min(_candidates(target, random, index, 2 * index - kept) for index in range(kept, count))
 
     def rows(self, target: ReluNetwork, random: ReluNetwork, place: RowPlace) -> RowGroup:
         """Return a row for each target weight (or d of them), of all units that serve; large products first.
@@ -82,15 +94,15 @@ class BlockConstruction(Construction):
         A row of dimension d needs a unit's weights to its d outputs.
         """
         layer, d = target.dense_layers[place.layer], place.dimension
-        first, second = random.dense_layers[2 * place.layer : 2 * place.layer + 2]
+        first, second = self._pair(target, random, place.layer)
         slopes = block_slopes(layer, first)
-        size = slopes.shape[1]
+        blocks = block_units(layer, first)
         serving = self.serving(slopes)[place.side][place.columns]
         most = max(1, int(serving.sum(axis=1).max(initial=0)))
         used = np.argsort(~serving, axis=1, kind="stable")[:, :most]
         there = np.take_along_axis(serving, used, axis=1)
         inputs = np.take_along_axis(slopes[place.columns], used, axis=1)
-        numbers = place.columns[:, np.newaxis] * size + used
+        numbers = np.take_along_axis(blocks[place.columns], used, axis=1)
         outgoing, targets = np.asarray(second.weight), row_targets(layer, place)
         shape = (*targets.shape[:2], most)
         items, valid, units = np.empty((*shape, d)), np.empty(shape, dtype=bool), np.empty(shape, np.int64)
@@ -105,67 +117,89 @@ class BlockConstruction(Construction):
         self, target: ReluNetwork, random: ReluNetwork, groups: Sequence[RowGroup], kept: Sequence[Bools]
     ) -> NetworkMasks:
         """Write subsets into second layers, cut first ones to blocks: Lemma 2, Lemma 3 of Pensia et al."""
-        weights, biases = [], []
-        for index, layer in enumerate(target.dense_layers):
-            first, second = random.dense_layers[2 * index], random.dense_layers[2 * index + 1]
+        weights, biases = self.scaling_masks(target, random)
+        for index, layer in enumerate(target.dense_layers[len(weights) :], len(weights)):
+            first, second = self._pair(target, random, index)
             outgoing = np.zeros(second.weight.shape, dtype=bool)
             for group, chosen in zip(groups, kept, strict=True):
                 if group.place.layer == index:
                     rows, d = np.nonzero(chosen)[0], group.place.dimension
                     for k in range(d):
                         outgoing[rows * d + k, group.units[chosen]] = True
-            slopes = block_slopes(layer, first)
-            used = np.asarray(outgoing.any(axis=0)).reshape(slopes.shape)
-            alive = self.uncut(slopes, used)
-            size = slopes.shape[1]
+            slopes, blocks = block_slopes(layer, first), block_units(layer, first)
+            there = blocks >= 0
+            alive = self.uncut(slopes, np.asarray(outgoing.any(axis=0))[blocks] & there) & there
             incoming = np.zeros(first.weight.shape, dtype=bool)
             for column in range(layer.d_in):
-                incoming[column * size : (column + 1) * size, column] = alive[column]
+                incoming[blocks[column, alive[column]], column] = True
             bias_mask = None
             if first.bias is not None:
                 bias_mask = np.zeros(first.d_out, dtype=bool)
                 if layer.bias is not None:
-                    bias_mask[layer.d_in * size :] = alive[layer.d_in]
+                    bias_mask[blocks[layer.d_in, alive[layer.d_in]]] = True
             weights += [incoming, outgoing]
             biases += [bias_mask, None if second.bias is None else np.zeros(second.d_out, dtype=bool)]
         return NetworkMasks(weights, biases)
+
+    def _pair(self, target: ReluNetwork, random: ReluNetwork, index: int) -> tuple[Dense, Dense]:
+        """Return the two layers that stand for target layer ``index``."""
+        start = 2 * index - self.scalings(target)
+        first, second = random.dense_layers[start : start + 2]
+        return first, second
 
 
 def _blocks(layer: Dense) -> int:
     return layer.d_in + (layer.bias is not None)
 
 
-def _candidates(target: ReluNetwork, random: ReluNetwork, index: int) -> int:
-    """Return n of the pair of layers for target layer ``index``, or raise InvalidNetworkError."""
-    layer, (first, second) = target.dense_layers[index], random.dense_layers[2 * index : 2 * index + 2]
+def _candidates(target: ReluNetwork, random: ReluNetwork, index: int, start: int) -> int:
+    """Return n of the pair of layers from ``start`` on for a target layer, or raise InvalidNetworkError."""
+    layer, (first, second) = target.dense_layers[index], random.dense_layers[start : start + 2]
     blocks = _blocks(layer)
     if is_sparse(first.weight) or is_sparse(second.weight):
-        raise InvalidNetworkError(f"layers {2 * index} and {2 * index + 1} must be dense")
-    if first.d_in != layer.d_in or second.d_out != layer.d_out or first.d_out % (2 * blocks):
+        raise InvalidNetworkError(f"layers {start} and {start + 1} must be dense")
+    if first.d_in != layer.d_in or second.d_out != layer.d_out or first.d_out < 2 * blocks:
         raise InvalidNetworkError(
-            f"layers {2 * index} and {2 * index + 1} have shapes {first.weight.shape} and "
+            f"layers {start} and {start + 1} have shapes {first.weight.shape} and "
             f"{second.weight.shape}; target layer {index} {layer.weight.shape}"
-            f"{' with bias' if layer.bias is not None else ''} needs ({2 * blocks} n, {layer.d_in}) and "
-            f"({layer.d_out}, {2 * blocks} n)"
+            f"{' with bias' if layer.bias is not None else ''} needs (h, {layer.d_in}) and "
+            f"({layer.d_out}, h), h at least {2 * blocks}: two units for each input"
+            f"{' and for 1' if layer.bias is not None else ''}"
         )
     if layer.bias is not None and first.bias is None:
         raise InvalidNetworkError(
-            f"target layer {index} has a bias, so layer {2 * index} of the random network needs one"
+            f"target layer {index} has a bias, so layer {start} of the random network needs one"
         )
-    if not random.relu_after[2 * index] or random.relu_after[2 * index + 1] != target.relu_after[index]:
+    if not random.relu_after[start] or random.relu_after[start + 1] != target.relu_after[index]:
         raise InvalidNetworkError(
-            f"the ReLUs after layers {2 * index} and {2 * index + 1} do not go with target layer {index}"
+            f"the ReLUs after layers {start} and {start + 1} do not go with target layer {index}"
         )
     return int(first.d_out // (2 * blocks))
 
 
-def block_slopes(layer: Dense, first: Dense) -> FloatArray:
-    """Return the slopes of all units, shape (blocks, 2n): block j's weights on input j, its last on 1."""
+def block_units(layer: Dense, first: Dense) -> Ints:
+    """Return the units of every block, shape (blocks, size), those of smaller ones filled up with -1.
+
+    Examples
+    --------
+    >>> from subsetsum_nets.networks import Dense
+    >>> block_units(Dense([[1.0, 1.0]]), Dense([[1.0, 1.0]] * 5))
+    array([[ 0,  1,  2],
+           [ 3,  4, -1]])
+
+    """
     blocks = _blocks(layer)
-    size = first.d_out // blocks
-    units = np.arange(first.d_out).reshape(blocks, size)
+    sizes = first.d_out // blocks + (np.arange(blocks) < first.d_out % blocks)
+    starts = np.concatenate([[0], np.cumsum(sizes)])
+    units = starts[:-1, np.newaxis] + np.arange(sizes.max())
+    return np.where(units < starts[1:, np.newaxis], units, -1)
+
+
+def block_slopes(layer: Dense, first: Dense) -> FloatArray:
+    """Return the slopes of all units, shape (blocks, size): block j's weights on input j, its last on 1."""
+    units = block_units(layer, first)
     inputs = np.arange(layer.d_in)[:, np.newaxis]
     slopes = np.asarray(first.weight)[units[: layer.d_in], inputs]
     if first.bias is not None and layer.bias is not None:
         slopes = np.vstack([slopes, first.bias[units[layer.d_in]]])
-    return slopes
+    return np.where(units < 0, 0.0, slopes)

@@ -33,7 +33,7 @@ class ReluPaper(BlockConstruction):
     def serving(self, slopes: FloatArray) -> dict[Side, Bools]:
         """Return a^+ of the top halves and c^- of the bottom halves."""
         n = slopes.shape[1] // 2
-        top = np.arange(2 * n) < n
+        top = np.arange(slopes.shape[1]) < n
         return {"positive": top & (slopes > 0), "negative": ~top & (slopes < 0)}
 
     def uncut(self, slopes: FloatArray, used: Bools) -> Bools:  # noqa: ARG002 - used or not

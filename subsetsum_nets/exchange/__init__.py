@@ -5,10 +5,10 @@ nothing of how it came about. ONNX files of single networks are in
 :mod:`subsetsum_nets.networks.files.onnx_files`.
 """
 
-from subsetsum_nets.exchange.merged import difference_network, without_dead_units
 from subsetsum_nets.exchange.pair import export_pair
 from subsetsum_nets.exchange.scores import masks_from_scores, read_scores
 from subsetsum_nets.exchange.torch_masks import read_masks, read_state_dict, write_masks, write_state_dict
+from subsetsum_nets.networks.merged import difference_network, without_dead_units
 
 __all__ = [
     "difference_network",

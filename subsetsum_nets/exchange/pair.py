@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from subsetsum_nets.exchange.merged import difference_network, without_dead_units
 from subsetsum_nets.exchange.vnnlib import Tensor, difference_property, pair_property
 from subsetsum_nets.networks.arguments import checked_positive
 from subsetsum_nets.networks.domains import Ball, Box
 from subsetsum_nets.networks.files.atomic_files import atomic_write
 from subsetsum_nets.networks.files.onnx_files import fits_float32, input_sizes, onnx_bytes, output_sizes
 from subsetsum_nets.networks.files.onnx_layouts import flat_to_channels_first
+from subsetsum_nets.networks.merged import difference_network, without_dead_units
 
 if TYPE_CHECKING:
     from os import PathLike

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from subsetsum_nets.exchange.torch_tensors import layers_from_torch, natural_order
+from subsetsum_nets.exchange.module_order import module_order
+from subsetsum_nets.exchange.torch_tensors import layers_from_torch
 from subsetsum_nets.networks.arguments import checked_number
 from subsetsum_nets.networks.errors import NetworkFileError
 from subsetsum_nets.networks.files.network_files import read_safetensors
@@ -106,13 +107,15 @@ def read_scores(
     FileNotFoundError, NetworkFileError
         If there is no such file, it is not a .safetensors file, or it has no scores.
     InvalidNetworkError
-        If they do not have the shapes of layers.
+        If they do not have the shapes of layers, or several orders of modules fit.
 
     """
-    tensors = read_safetensors(path).tensors
+    contents = read_safetensors(path)
+    tensors = contents.tensors
     ending = f".{key}"
     found = {name.removesuffix(ending): tensors[name] for name in tensors if name.endswith(ending)}
-    modules = natural_order(found) if names is None else list(names)
+    shapes = {name: tensor.shape for name, tensor in found.items()}
+    modules = module_order(path, shapes, contents.metadata) if names is None else list(names)
     if not modules or not set(modules) <= set(found):
         wanted = ", ".join(f"{name}{ending}" for name in modules) or f"<module>{ending}"
         raise NetworkFileError(f"{Path(path)} lacks some of the tensors {wanted}")

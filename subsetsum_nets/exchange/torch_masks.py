@@ -7,16 +7,18 @@ product it is. PyTorch orders images and kernels channels first and does not tur
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from subsetsum_nets.exchange.module_order import MODULES, module_order
+from subsetsum_nets.exchange.pruned_names import with_usual_names
 from subsetsum_nets.exchange.torch_tensors import (
     dense_images,
     layers_from_torch,
     module_names,
-    natural_order,
     to_torch,
 )
 from subsetsum_nets.masks import NetworkMasks
@@ -44,6 +46,7 @@ def read_state_dict(
     path: str | PathLike[str],
     *,
     names: Sequence[str] | None = None,
+    masks: str | PathLike[str] | None = None,
     final_relu: bool = False,
     linear_after: Iterable[int] = (),
     domain: Domain | None = None,
@@ -59,8 +62,12 @@ def read_state_dict(
     path : path
     names : sequence of str, optional
         The layers' modules in the order of evaluation, such as ``["fc1", "fc2"]``; whatever else the file
-        holds is ignored then. By default all that it has, in natural order: ``2.weight`` before
-        ``10.weight``.
+        holds is ignored then. By default all that it has: by the numbers in their names, ``2.weight`` before
+        ``10.weight``; as shapes demand where names leave it open; and as the file lists them where it does
+        not list them by name.
+    masks : path, optional
+        A .safetensors file of masks alone, called as their parameters (``fc1.weight``), as their modules
+        (``fc1``), or in one of the ways in which masks are called beside them.
     final_relu, linear_after, domain, input_shape
         As for :class:`~subsetsum_nets.networks.ReluNetwork`; dense layers behind convolutional ones need the
         size of the images.
@@ -69,7 +76,8 @@ def read_state_dict(
     -------
     ReluNetwork
         Of the ``weight`` and ``bias`` of every module, or ``weight_orig * weight_mask`` where it is pruned:
-        exactly the file's numbers.
+        exactly the file's numbers. A mask may also stand beside ``weight``, as ``weight_mask``, ``mask``,
+        ``weight.mask`` or ``masks.(..).weight``; ``torch.nn.utils.parametrize``'s names are known.
 
     Raises
     ------
@@ -78,13 +86,20 @@ def read_state_dict(
     NetworkFileError
         If it is not a .safetensors file, or holds anything else than layers.
     InvalidNetworkError
-        If shapes do not follow one another, or weights are not finite.
+        If shapes do not follow one another, weights are not finite, or several orders of modules fit: the
+        message names them.
 
     """
-    random, masks = _read(
-        path, names, final_relu=final_relu, linear_after=linear_after, domain=domain, input_shape=input_shape
+    random, found = _read(
+        path,
+        names,
+        masks,
+        final_relu=final_relu,
+        linear_after=linear_after,
+        domain=domain,
+        input_shape=input_shape,
     )
-    return random if masks is None else masks.apply(random)
+    return random if found is None else found.apply(random)
 
 
 def write_state_dict(
@@ -126,7 +141,7 @@ def write_state_dict(
     ReluNetwork(2-1-1, 4 parameters)
 
     """
-    _write(path, _parameters(network, names))
+    _write(path, _parameters(network, names), names)
 
 
 def write_masks(
@@ -169,13 +184,14 @@ def write_masks(
     for name, parameter in _parameters(random, names).items():
         tensors[f"{name}_orig"] = parameter
         tensors[f"{name}_mask"] = kept[name].astype(parameter.dtype)
-    _write(path, tensors)
+    _write(path, tensors, names)
 
 
 def read_masks(
     path: str | PathLike[str],
     *,
     names: Sequence[str] | None = None,
+    masks: str | PathLike[str] | None = None,
     final_relu: bool = False,
     linear_after: Iterable[int] = (),
     domain: Domain | None = None,
@@ -185,7 +201,7 @@ def read_masks(
 
     Parameters
     ----------
-    path, names, final_relu, linear_after, domain, input_shape
+    path, names, masks, final_relu, linear_after, domain, input_shape
         As for :func:`read_state_dict`.
 
     Returns
@@ -200,14 +216,20 @@ def read_masks(
         As :func:`read_state_dict`, and for masks that hold anything but 0 and 1.
 
     """
-    random, masks = _read(
-        path, names, final_relu=final_relu, linear_after=linear_after, domain=domain, input_shape=input_shape
+    random, found = _read(
+        path,
+        names,
+        masks,
+        final_relu=final_relu,
+        linear_after=linear_after,
+        domain=domain,
+        input_shape=input_shape,
     )
-    if masks is None:
+    if found is None:
         raise NetworkFileError(
             f"{Path(path)} holds no masks (weight_orig and weight_mask); read_state_dict reads it"
         )
-    return random, masks
+    return random, found
 
 
 # -- reading -----------------------------------------------------------------------------------------
@@ -216,13 +238,17 @@ def read_masks(
 def _read(
     path: str | PathLike[str],
     names: Sequence[str] | None,
+    mask_file: str | PathLike[str] | None,
     *,
     input_shape: Image | None,
     **settings: Any,
 ) -> tuple[ReluNetwork, NetworkMasks | None]:
     """Return the network before pruning, and the masks when there are any."""
-    tensors = dict(read_safetensors(path).tensors)
-    modules = natural_order({name.rpartition(".")[0] for name in tensors}) if names is None else list(names)
+    contents = read_safetensors(path)
+    tensors = with_usual_names(
+        path, contents.tensors, None if mask_file is None else read_safetensors(mask_file).tensors
+    )
+    modules = _modules(path, tensors, contents.metadata) if names is None else list(names)
     weights = [_parameter(path, tensors, module, "weight") for module in modules]
     biases = [_parameter(path, tensors, module, "bias") for module in modules]
     present = [weight for weight, _ in weights if weight is not None]
@@ -257,6 +283,19 @@ def _read(
     )
 
 
+def _modules(
+    path: str | PathLike[str], tensors: Mapping[str, Array], metadata: Mapping[str, str]
+) -> list[str]:
+    """Return the modules of all tensors, in the order of evaluation as far as they have weights."""
+    modules = {name.rpartition(".")[0] for name in tensors}
+    shapes = {}
+    for module in modules:
+        weight = f"{module}.weight" if module else "weight"
+        tensor = tensors.get(weight, tensors.get(f"{weight}_orig"))
+        shapes[module] = () if tensor is None else tensor.shape
+    return module_order(path, shapes, metadata)
+
+
 def _all_kept(parameter: Any) -> NDArray[np.bool_]:
     return np.ones(parameter.shape, dtype=bool)
 
@@ -268,9 +307,11 @@ def _parameter(
     prefix = f"{module}.{name}" if module else name
     plain = tensors.pop(prefix, None)
     original, mask = tensors.pop(f"{prefix}_orig", None), tensors.pop(f"{prefix}_mask", None)
-    if (original is None) != (mask is None) or (plain is not None and original is not None):
+    both, neither = plain is not None and original is not None, plain is None and original is None
+    if both or (original is not None and mask is None) or (neither and mask is not None):
         raise NetworkFileError(
-            f"{Path(path)}: {prefix} must be there alone, or as {prefix}_orig and {prefix}_mask"
+            f"{Path(path)}: {prefix} must be there alone, or as {prefix}_orig and {prefix}_mask, or with "
+            f"{prefix}_mask beside it"
         )
     values = plain if original is None else original
     if values is not None and values.dtype.kind != "f":
@@ -306,6 +347,8 @@ def _named(
     return named
 
 
-def _write(path: str | PathLike[str], tensors: Mapping[str, Array]) -> None:
+def _write(path: str | PathLike[str], tensors: Mapping[str, Array], names: Sequence[str] | None) -> None:
+    """Write tensors, and the order of modules where their names do not tell it."""
+    metadata = {"format": "pt"} | ({} if names is None else {MODULES: json.dumps(list(names))})
     with atomic_write(path) as file:
-        write_safetensors(file, TensorFile({"format": "pt"}, dict(tensors)))
+        write_safetensors(file, TensorFile(metadata, dict(tensors)))

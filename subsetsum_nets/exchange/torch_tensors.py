@@ -1,9 +1,8 @@
-"""Weights of PyTorch modules in our order and back, and the names modules go by."""
+"""Weights of PyTorch modules in our order and back, and the names modules are written under."""
 
 from __future__ import annotations
 
 import math
-import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from subsetsum_nets.networks.files.onnx_layouts import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -25,21 +24,6 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
     Image = tuple[int, int, int]
-
-
-def natural_order(modules: Iterable[str]) -> list[str]:
-    """Return names in natural order: numbers in them by their value.
-
-    >>> natural_order(["fc10.0", "fc9.1", "fc9"])
-    ['fc9', 'fc9.1', 'fc10.0']
-    """
-    return sorted(modules, key=_natural_key)
-
-
-def _natural_key(name: str) -> list[tuple[int, str]]:
-    parts = re.split(r"([0-9]+)", name)  # text and numbers in turn; longer numbers are larger
-    values = [part.lstrip("0") if index % 2 else part for index, part in enumerate(parts)]
-    return [(len(value) if index % 2 else 0, value) for index, value in enumerate(values)]
 
 
 def layers_from_torch(modules: Sequence[str], tensors: Sequence[Array], image: Image | None) -> list[Array]:

@@ -11,7 +11,7 @@ from subsetsum_nets.networks.domains import Ball, Box, Domain, domain_from_json
 from subsetsum_nets.networks.errors import InvalidNetworkError, NetworkFileError
 from subsetsum_nets.networks.files.network_files import load_network, read_extra, save_network
 from subsetsum_nets.networks.files.shipped import load_test_split, shipped_network, shipped_networks
-from subsetsum_nets.networks.layer_draws import DenseDraw, LayerDraw, LinkDraw, OnesDraw
+from subsetsum_nets.networks.layer_draws import DenseDraw, LayerDraw, LinkDraw, OnesDraw, ScalingDraw
 from subsetsum_nets.networks.random_networks import RandomRecipe, random_network, random_recipe_from_json
 from subsetsum_nets.networks.relu_network import ReluNetwork
 
@@ -31,6 +31,7 @@ __all__ = [
     "OnesDraw",
     "RandomRecipe",
     "ReluNetwork",
+    "ScalingDraw",
     "Uniform",
     "array_digest",
     "domain_from_json",

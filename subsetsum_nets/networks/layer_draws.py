@@ -5,6 +5,7 @@ A draw is a frozen description of a few fields; seed and index of the layer give
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -43,8 +44,8 @@ class LayerDraw(ABC):
     """How to draw one layer: what the kinds of layers have in common.
 
     A further kind is a frozen dataclass with a ``kind`` of its own, entered in :data:`KINDS`. Its fields are
-    checked, written and read here, by their names: ``bias`` is True or False, ``distribution`` is one, and
-    every other field is a size, an integer >= 1.
+    checked, written and read here, by their names: ``bias`` is True or False, ``distribution`` is one,
+    ``scale`` and ``shift`` are numbers, and every other field is a size, an integer >= 1.
 
     Raises
     ------
@@ -245,7 +246,66 @@ class OnesDraw(_LinkSizes):
         return Dense(_csr(np.ones(self.units), indices, indptr, self.shape))
 
 
-KINDS: dict[str, type[LayerDraw]] = {draw.kind: draw for draw in (DenseDraw, LinkDraw, OnesDraw)}
+@dataclass(frozen=True)
+class ScalingDraw(LayerDraw):
+    """A layer that scales and shifts every input, as the target does; nothing in it is random.
+
+    Parameters
+    ----------
+    scale : tuple of float
+        Of every input. The weight is sparse: zeros are not stored.
+    shift : tuple of float
+        Of every input, or none for a layer without bias.
+
+    Raises
+    ------
+    InvalidNetworkError
+        For numbers that are not finite, or shifts that are neither none nor as many as scales.
+
+    Examples
+    --------
+    >>> ScalingDraw((0.5, 2.0), (0.0, 1.0)).draw(seed=0, layer=0)([2.0, 2.0])
+    array([1., 5.])
+
+    """
+
+    kind = "scaling"
+
+    scale: tuple[float, ...]
+    shift: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.scale or len(self.shift) not in (0, len(self.scale)):
+            raise InvalidNetworkError(
+                f"{len(self.shift)} shifts do not go with {len(self.scale)} scales of a ScalingDraw"
+            )
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape of the weight of the layer."""
+        return (len(self.scale), len(self.scale))
+
+    @property
+    def size(self) -> int:
+        """How many numbers the layer holds."""
+        return len(self.scale) + len(self.shift)
+
+    @property
+    def random_parameters(self) -> int:
+        """How many numbers are drawn: none."""
+        return 0
+
+    def draw(self, seed: int, layer: int) -> Dense:  # noqa: ARG002 - every kind of layer is drawn alike
+        """Return the layer."""
+        factors = np.array(self.scale)
+        (at,) = np.nonzero(factors)
+        indptr = np.concatenate([[0], np.cumsum(factors != 0.0)]).astype(np.int32)
+        weight = _csr(factors[at], at.astype(np.int32), indptr, self.shape)
+        return Dense(weight, np.array(self.shift) if self.shift else None)
+
+
+KINDS: dict[str, type[LayerDraw]] = {draw.kind: draw for draw in (DenseDraw, LinkDraw, OnesDraw, ScalingDraw)}
 """Every kind of layer that a recipe may ask for, by the name that it has in JSON."""
 
 
@@ -297,11 +357,25 @@ def _distribution(value: Any, what: str) -> Distribution:
     raise InvalidNetworkError(f"the {what} must be Uniform, Normal or a sampler, got {value!r}")
 
 
-_CHECKED: dict[str, Callable[[Any, str], Any]] = {"bias": _flag, "distribution": _distribution}
+def _numbers(value: Any, what: str) -> tuple[float, ...]:
+    proper = isinstance(value, list | tuple)
+    if not proper or not all(type(x) in (int, float) and math.isfinite(x) for x in value):
+        raise InvalidNetworkError(f"{what} must hold finite numbers, got {value!r}")
+    return tuple(map(float, value))
+
+
+_CHECKED: dict[str, Callable[[Any, str], Any]] = {
+    "bias": _flag,
+    "distribution": _distribution,
+    "scale": _numbers,
+    "shift": _numbers,
+}
 """How a field is checked, by its name; every other field is a size."""
 
 
 def _described(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return list(value)
     if isinstance(value, Uniform | Normal):
         return value.to_json()
     if callable(value):

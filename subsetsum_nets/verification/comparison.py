@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from subsetsum_nets.networks.arguments import check_norm, checked_integer, checked_limit, checked_seconds
 from subsetsum_nets.networks.domains import Ball, Box, Domain
+from subsetsum_nets.networks.like_shapes import like_shaped, widened
 from subsetsum_nets.networks.relu_network import ReluNetwork
 from subsetsum_nets.verification.enclosures.effective import TwoSlope, effective_layers
 from subsetsum_nets.verification.errors import BoundOverflowError, UnsupportedStructureError
@@ -99,6 +100,31 @@ class Comparison:
         """
         found = self.effective_or_none
         return effective_layers(self.target, self.pruned) if found is None else found
+
+    @cached_property
+    def widened(self) -> Comparison:
+        """The same question of two networks of equal widths, where units that are 0 do it; else this one."""
+        if self.effective_or_none is not None:
+            return self
+        pair = widened(self.target, self.pruned)
+        return self if pair is None else self._about(*pair)
+
+    @cached_property
+    def layered(self) -> Comparison:
+        """The same question of two networks that can be compared layer by layer, of unlike ones f - g and 0.
+
+        Raises
+        ------
+        UnsupportedStructureError
+            If they are too large for that.
+
+        """
+        if self.effective_or_none is not None:
+            return self
+        return self._about(*like_shaped(self.target, self.pruned))
+
+    def _about(self, target: ReluNetwork, pruned: ReluNetwork) -> Comparison:
+        return Comparison(target, pruned, self.domain, self.norm)
 
     @cached_property
     def errors(self) -> tuple[TwoSlope, ...]:

@@ -119,6 +119,7 @@ def difference_down(comparison: Comparison, point: FloatArray) -> float:
     return difference_bounds(comparison, point)[0]
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def difference_bounds(comparison: Comparison, point: FloatArray) -> tuple[float, float]:
     """Return the bound of :func:`difference_down`, and one from above: inf where float64 overflowed."""
     nothing = 0.0, math.inf
@@ -176,6 +177,7 @@ def sharpened(comparison: Comparison, found: LowerBound) -> LowerBound:
     return found if exact <= found.lower else LowerBound(exact, found.witness)
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def value_enclosure(network: ReluNetwork, point: FloatArray) -> MidRad:
     """Enclose the exact value of ``network`` at ``point``."""
     values = MidRad.point(point)

@@ -11,6 +11,8 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
+
 from subsetsum_nets.networks.arguments import checked_limit
 from subsetsum_nets.networks.domains import Box, Domain
 from subsetsum_nets.verification.comparison import Comparison, SearchOptions
@@ -154,6 +156,7 @@ class _Verification:
         self.best = MethodBound(math.inf, ())
         self._found: LowerBound | None = None
 
+    @np.errstate(over="ignore", invalid="ignore")  # what leaves float64 is told by the values themselves
     def run(self) -> LowerBound:
         """Ask the methods while it makes sense; return the best lower bound."""
         for number, (method, share) in enumerate(self._asked):

@@ -317,17 +317,19 @@ def _mask(kept: Any) -> Bools | None:
 
 def _kept_of_stored(weight: Any, kept: Any) -> Bools:
     """Return which stored entries of a CSR weight a mask keeps."""
-    rows = np.repeat(np.arange(weight.shape[0], dtype=np.int64), np.diff(weight.indptr))
     if not is_sparse(kept):
+        rows = np.repeat(np.arange(weight.shape[0], dtype=np.int64), np.diff(weight.indptr))
         entries: Bools = np.asarray(kept)[rows, weight.indices]
         return entries
     mask = kept.tocsr().copy()
     mask.sort_indices()
     mask.eliminate_zeros()
-    mask_rows = np.repeat(np.arange(weight.shape[0], dtype=np.int64), np.diff(mask.indptr))
-    stored = rows * weight.shape[1] + weight.indices
-    wanted = mask_rows * weight.shape[1] + mask.indices
-    found: Bools = np.isin(stored, wanted)
-    if int(found.sum()) != len(np.unique(wanted)):
+    mask.sum_duplicates()
+    # Entries of the weight by their numbers, from 1 on; one pass over both finds those of the mask.
+    numbered = type(mask)((np.arange(1, weight.nnz + 1), weight.indices, weight.indptr), shape=weight.shape)
+    both = numbered.multiply(mask).tocsr()
+    if both.nnz != mask.nnz:
         raise InvalidGraphError("the mask keeps entries that the sparse weight does not store")
+    found: Bools = np.zeros(weight.nnz, dtype=bool)
+    found[both.data - 1] = True
     return found

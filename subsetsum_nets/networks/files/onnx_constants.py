@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
-    from onnx import GraphProto, NodeProto, TensorProto
+    from onnx import GraphProto, NodeProto, SparseTensorProto, TensorProto
+    from scipy.sparse import csr_array
 
 # data_type of the ONNX format -> dtype, and the field that holds the numbers when they aren't raw bytes.
 _KINDS = {
@@ -52,7 +53,7 @@ class Constants:
     Raises
     ------
     NetworkFileError
-        If two initializers have one name, or a sparse one is there.
+        If two initializers have one name, or a sparse one is no matrix of floats with its places in order.
 
     """
 
@@ -60,15 +61,20 @@ class Constants:
         self._tensors: dict[str, TensorProto] = {}
         self._nodes: dict[str, NodeProto] = {}
         self._converted: dict[str, NDArray[Any]] = {}
-        if graph.sparse_initializer:
-            raise NetworkFileError("it holds sparse initializers; write them as dense tensors")
+        self._sparse = {tensor.values.name: _sparse_matrix(tensor) for tensor in graph.sparse_initializer}
+        if len(self._sparse) < len(graph.sparse_initializer):
+            raise NetworkFileError("two sparse initializers have one name")
         for tensor in graph.initializer:
-            if tensor.name in self._tensors:
+            if tensor.name in self._tensors or tensor.name in self._sparse:
                 raise NetworkFileError(f"two initializers are called {shown(tensor.name)}")
             self._tensors[tensor.name] = tensor
 
     def __contains__(self, name: str) -> bool:
-        return name in self._tensors or name in self._nodes
+        return name in self._tensors or name in self._nodes or name in self._sparse
+
+    def sparse(self, name: str) -> csr_array[Any, Any] | None:
+        """Return a sparse initializer as CSR of float64; None for any other constant."""
+        return self._sparse.get(name)
 
     def add(self, node: NodeProto) -> None:
         """Take note of a node all of whose inputs are constant."""
@@ -94,12 +100,16 @@ class Constants:
     def _folded(self, name: str) -> NDArray[Any]:
         steps: list[NodeProto] = []
         source = name
+        if source in self._sparse:
+            raise NetworkFileError(f"the sparse initializer {shown(name)} is no weight of a Gemm or MatMul")
         while source not in self._tensors and self._nodes[source].op_type != "Constant":
             node = self._nodes[source]
             if node.op_type not in _FOLDABLE or node.domain not in ("", "ai.onnx"):
                 refuse(node, f"computes the constant {shown(name)}; fold constants before exporting")
             if not node.input or node.input[0] not in self:
                 refuse(node, "has no input")
+            if node.input[0] in self._sparse:
+                refuse(node, "changes a sparse initializer; only weights of Gemm and MatMul may be sparse")
             if len(steps) == _LONGEST_FOLD:
                 refuse(node, f"is one of more than {_LONGEST_FOLD} that compute the constant {shown(name)}")
             steps.append(node)
@@ -161,6 +171,30 @@ def tensor_array(tensor: TensorProto) -> NDArray[Any]:
     except (ValueError, OverflowError) as error:
         raise NetworkFileError(f"{what} cannot be read: {error}") from error
     return values
+
+
+def _sparse_matrix(tensor: SparseTensorProto) -> csr_array[Any, Any]:
+    """Return a sparse initializer as CSR of float64, checked against what it declares.
+
+    Places are numbers in row-major order, or pairs of row and column; ascending either way.
+    """
+    from scipy.sparse import csr_array
+
+    what = f"sparse initializers are read as matrices of floats: {shown(tensor.values.name)}"
+    shape = tuple(tensor.dims)
+    if not tensor.values.name or len(shape) != 2 or not all(0 < size < 2**31 for size in shape):
+        raise NetworkFileError(f"{what} has the shape {shape[:9]}")
+    values, places = tensor_array(tensor.values), tensor_array(tensor.indices)
+    if values.dtype.kind != "f" or values.ndim != 1 or places.dtype != np.int64:
+        raise NetworkFileError(f"{what} holds values of {values.dtype} at places of {places.dtype}")
+    if places.shape == (values.size, 2):
+        inside = ((places >= 0) & (places < shape)).all()
+        places = places[:, 0] * shape[1] + places[:, 1] if inside else np.full(values.size, -1)
+    if places.shape != values.shape or (np.diff(places, prepend=-1, append=math.prod(shape)) <= 0).any():
+        raise NetworkFileError(f"{what} has places that are not ascending, or outside of {shape}")
+    rows, columns = np.divmod(places, shape[1])
+    indptr = np.searchsorted(rows, np.arange(shape[0] + 1))
+    return csr_array((values.astype(np.float64), columns, indptr), shape=shape)
 
 
 def attribute_values(node: NodeProto, allowed: Mapping[str, str]) -> dict[str, Any]:

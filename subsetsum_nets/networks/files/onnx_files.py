@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from subsetsum_nets.networks.arrays import FloatArray, dense_array, is_sparse
+from subsetsum_nets.networks.arrays import FloatArray, csr_of_nonzeros, dense_array, is_sparse
 from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.domains import Domain, domain_from_json
 from subsetsum_nets.networks.errors import InvalidNetworkError, NetworkFileError, unreadable
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
 
-    from onnx import ModelProto, NodeProto, TensorProto
+    from onnx import ModelProto, NodeProto, SparseTensorProto, TensorProto
 
     from subsetsum_nets.networks.layer_shapes import Layer
     from subsetsum_nets.networks.relu_network import ReluNetwork
@@ -42,6 +42,9 @@ _VERSION = 1
 _HEADER = "subsetsum-nets"  # the metadata entry that tells what the graph cannot
 _OPSET, _IR_VERSION = 13, 8  # old enough for every verifier that is still maintained
 _LARGEST = 2**31 - 2**16  # a protobuf message ends at 2 GiB
+# Few programs read sparse initializers: they stand only for what would be of no use dense.
+_MOST_DENSE = 2**22  # entries
+_NEARLY_EMPTY = 1 / 32
 
 
 def read_onnx(path: str | os.PathLike[str], *, output: str | None = None) -> ReluNetwork:
@@ -127,7 +130,8 @@ def write_onnx(
     Parameters
     ----------
     network : ReluNetwork
-        Sparse weights are written dense. One that starts with Conv2d needs its ``input_shape``.
+        Sparse weights are written dense, but those that would have more than four million entries, most of
+        them 0: as sparse initializers. One that starts with Conv2d needs its ``input_shape``.
     path : path
     dtype : "float32" or "float64", optional
         What weights are stored and computed in. By default float32 where that changes no weight, else
@@ -170,12 +174,12 @@ def onnx_bytes(
     image = network.input_shape
     if image is None and network.convolutional:
         raise ValueError("an ONNX file of a network that takes images needs its input_shape=(h, w, c)")
-    size = sum(math.prod(layer.stored.shape) for layer in network.layers)
+    size = sum(_written_numbers(layer) for layer in network.layers)
     if size * stored.itemsize > _LARGEST:
         raise ValueError(
             f"{size} weights of {stored} do not fit an ONNX file, which ends at 2 GiB; write .safetensors"
         )
-    nodes, tensors = _nodes(network, stored, image)
+    nodes, tensors, sparse = _nodes(network, stored, image)
     header = {
         "format": _FORMAT,
         "version": _VERSION,
@@ -190,6 +194,7 @@ def onnx_bytes(
         [helper.make_tensor_value_info("input", element, [axis, *input_sizes(network)])],
         [helper.make_tensor_value_info("output", element, [axis, *output_sizes(network)])],
         tensors,
+        sparse_initializer=sparse,
     )
     model = helper.make_model(
         graph,
@@ -245,33 +250,63 @@ def _numbers(layer: Layer) -> FloatArray:
     return weight.data if is_sparse(weight) else weight
 
 
+def _stays_sparse(layer: Layer) -> bool:
+    """Tell whether a weight is written as a sparse initializer: dense it would be large and nearly empty."""
+    weight: Any = layer.stored
+    entries = math.prod(weight.shape)
+    return is_sparse(weight) and entries > _MOST_DENSE and 0 < weight.nnz < _NEARLY_EMPTY * entries
+
+
+def _written_numbers(layer: Layer) -> int:
+    """Return how many numbers a weight takes in a file; a sparse one's places are of 8 bytes."""
+    weight: Any = layer.stored
+    return 3 * int(weight.nnz) if _stays_sparse(layer) else math.prod(weight.shape)
+
+
+def _sparse_tensor(weight: Any, stored: np.dtype[Any], name: str) -> SparseTensorProto:
+    from onnx import helper, numpy_helper
+
+    entries = csr_of_nonzeros(weight).sorted_indices().tocoo()
+    places = entries.row.astype(np.int64) * weight.shape[1] + entries.col
+    values = numpy_helper.from_array(_stored(entries.data, stored, name), name)
+    return helper.make_sparse_tensor(values, numpy_helper.from_array(places, f"{name}.places"), weight.shape)
+
+
 def _nodes(
     network: ReluNetwork, stored: np.dtype[Any], image: tuple[int, int, int] | None
-) -> tuple[list[NodeProto], list[TensorProto]]:
+) -> tuple[list[NodeProto], list[TensorProto], list[SparseTensorProto]]:
     """Return the nodes and initializers of a network's graph, which leads from "input" to "output"."""
     from onnx import helper, numpy_helper
 
     steps: list[tuple[str, str, list[str], dict[str, Any]]] = []
-    tensors = []
+    tensors: list[TensorProto] = []
+    sparse: list[SparseTensorProto] = []
     gemm: dict[str, Any] = {"transB": 1}
     channels: int | None = None  # of the image that the next layer gets, behind a convolution
     for index, layer in enumerate(network.layers):
         name = f"layers.{index}"
-        if isinstance(layer, Dense):
+        parts: dict[str, Any] = {} if layer.bias is None else {f"{name}.bias": layer.bias}
+        if isinstance(layer, Dense) and channels is None and _stays_sparse(layer):
+            sparse.append(_sparse_tensor(layer.weight, stored, f"{name}.weight"))
+            operator, attributes = "Gemm", gemm
+        elif isinstance(layer, Dense):
             weight = dense_array(layer.weight)
+            parts = {f"{name}.weight": weight, **parts}
             if channels is not None and image is not None:
                 steps.append((f"{name}.flatten", "Flatten", [], {"axis": 1}))
                 weight = columns_to_channels_first(weight, (*image[:2], channels))
                 channels = None
+                parts[f"{name}.weight"] = weight
             operator, attributes = "Gemm", gemm
         else:
             weight, channels = kernel_to_channels_first(layer.kernel), layer.c_out
             (top, bottom), (left, right) = map(same_padding, layer.kernel.shape[:2])
             operator = "Conv"
             attributes = {"kernel_shape": list(weight.shape[2:]), "pads": [top, left, bottom, right]}
-        parts = {f"{name}.weight": weight} | ({} if layer.bias is None else {f"{name}.bias": layer.bias})
+            parts = {f"{name}.weight": weight, **parts}
         tensors += [numpy_helper.from_array(_stored(part, stored, key), key) for key, part in parts.items()]
-        steps.append((name, operator, list(parts), attributes))
+        names = [f"{name}.weight"] if layer.bias is None else [f"{name}.weight", f"{name}.bias"]
+        steps.append((name, operator, names, attributes))
         if network.relu_after[index]:
             steps.append((f"{name}.relu", "Relu", [], {}))
     nodes = []
@@ -280,7 +315,7 @@ def _nodes(
         result = "output" if place == len(steps) - 1 else name
         nodes.append(helper.make_node(operator, [tensor, *constants], [result], name=name, **attributes))
         tensor = result
-    return nodes, tensors
+    return nodes, tensors, sparse
 
 
 def _stored(numbers: FloatArray, stored: np.dtype[Any], name: str) -> Any:

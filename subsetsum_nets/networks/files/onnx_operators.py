@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from subsetsum_nets.networks.arrays import FloatArray, exact_float64
+from subsetsum_nets.networks.arrays import FloatArray, exact_float64, is_sparse
 from subsetsum_nets.networks.convolution import Conv2d
 from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.errors import NetworkFileError
@@ -153,7 +153,7 @@ class LayerReader:
         weight = _scaled(node, weight, attributes.get("alpha", 1.0), "alpha")
         bias = None
         if len(node.input) > 2 and node.input[2]:
-            bias = self._row(node, self._constant(node, 2), len(weight))
+            bias = self._row(node, self._constant(node, 2), weight.shape[0])
             bias = _scaled(node, bias, attributes.get("beta", 1.0), "beta")
         self._dense(node, weight, bias)
 
@@ -249,13 +249,15 @@ class LayerReader:
 
     # -- layers --------------------------------------------------------------------------------------
 
-    def _dense(self, node: NodeProto, weight: FloatArray, bias: FloatArray | None) -> None:
+    def _dense(self, node: NodeProto, weight: Any, bias: FloatArray | None) -> None:
         d_out, d_in = weight.shape
         if self.sample is not None and len(self.sample) != 1:
             refuse(node, f"multiplies samples of shape {self.sample} by a matrix; flatten them first")
         if self.sample is not None and self.sample[0] not in (d_in, None):
             refuse(node, f"takes {d_in} values, but gets {self.sample[0]}")
         if self.image is not None:
+            if is_sparse(weight):
+                refuse(node, "multiplies an image by a sparse matrix; write that one dense")
             weight = columns_from_channels_first(weight, self.image)
             self.image, self.flat = None, False
         self._use_input_maps(node, d_in)
@@ -363,7 +365,10 @@ class LayerReader:
         with np.errstate(invalid="ignore"):  # a signalling NaN is refused like any other
             return exact_float64(values, f"{label(node)}: the constant {shown(node.input[index])}")
 
-    def _matrix(self, node: NodeProto, index: int) -> FloatArray:
+    def _matrix(self, node: NodeProto, index: int) -> Any:
+        """Return a constant matrix, numpy or CSR."""
+        if index < len(node.input) and (sparse := self.constants.sparse(node.input[index])) is not None:
+            return sparse
         matrix = self._constant(node, index)
         if matrix.ndim != 2 or 0 in matrix.shape:
             refuse(node, f"multiplies by a constant of shape {matrix.shape}, not by a matrix")
@@ -376,10 +381,12 @@ class LayerReader:
         return np.broadcast_to(constant.ravel(), (size,))
 
 
-def _scaled(node: NodeProto, numbers: FloatArray, factor: float, name: str) -> FloatArray:
+def _scaled(node: NodeProto, numbers: Any, factor: float, name: str) -> Any:
     """Return ``factor * numbers``, or refuse where float64 would round it."""
     if factor == 1.0:
         return numbers
+    if is_sparse(numbers):
+        refuse(node, f"multiplies a sparse matrix by {name}={factor!r}; export with {name}=1")
     with np.errstate(all="ignore"):
         product = factor * numbers
         # Two float32 numbers have an exact product in float64; so has a power of two with anything in range.

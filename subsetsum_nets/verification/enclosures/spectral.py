@@ -51,14 +51,20 @@ def spectral_norm_up(matrix: MidRad) -> float:
         # Scale by a power of two: the squares then neither overflow nor vanish.
         magnitude, exponent = unit_scaled(np.abs(matrix.mid))
         scaled = np.copysign(magnitude, matrix.mid)
-        centre = min(
-            simple_bound(scaled), _gram_bound(scaled if scaled.shape[0] <= scaled.shape[1] else scaled.T)
-        )
+        centre = simple_bound(scaled)
+        if not _scattered(scaled):
+            centre = min(centre, _gram_bound(scaled if scaled.shape[0] <= scaled.shape[1] else scaled.T))
         # The entries that the scaling rounds are off by less than TINY each.
         centre = float(unscaled_up(inflate(np.array(centre + scaled.size * TINY), 1), exponent))
     else:
         centre = 0.0
     return float(inflate(np.array(centre + simple_bound(matrix.rad)), 1))
+
+
+def _scattered(matrix: FloatArray) -> bool:
+    """Tell whether no row and no column has two entries: the largest entry is the norm, a simple bound."""
+    there = matrix != 0.0
+    return bool(there.sum(axis=0).max(initial=0) <= 1 and there.sum(axis=1).max(initial=0) <= 1)
 
 
 def simple_bound(matrix: Matrix) -> float:

@@ -75,6 +75,7 @@ class DifferentialRecursion:
         weights: list[Matrix] = [layer.weight for layer in target.affine_layers]
         self._magnitudes: list[Matrix] = [abs(weight) for weight in weights]
 
+    @np.errstate(over="ignore", invalid="ignore")
     def bound(self, errors: Sequence[LayerErrors], norm: str = "l2") -> MethodBound:
         """Bound sup ||f - g|| for every g whose layers have at most these errors.
 

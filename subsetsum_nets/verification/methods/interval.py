@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from subsetsum_nets.verification.comparison import Comparison
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def interval_bound(comparison: Comparison) -> MethodBound:
     """Bound sup ||f - g|| by interval arithmetic on each network alone; works for any two networks.
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from subsetsum_nets.verification.enclosures.effective import TwoSlope
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def norms_bound(comparison: Comparison) -> MethodBound:
     """Bound sup ||f - g|| by spectral norms of the weights and of their errors.
 

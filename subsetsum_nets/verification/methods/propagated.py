@@ -48,6 +48,7 @@ _BLOCK = 2**22  # entries of a matrix M that are kept at a time
 _GRID = 1024.0  # T is a multiple of 1 / _GRID: an exact replay has small numbers then
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def propagated_bound(comparison: Comparison) -> MethodBound:
     """Bound sup ||f - g|| over a domain by propagated matrices; the chosen T are on record.
 

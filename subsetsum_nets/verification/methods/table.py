@@ -6,14 +6,15 @@ In the order in which "auto" asks: cheapest first. A method takes a :class:`Comp
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
 
 from subsetsum_nets.verification.methods.differential import own_errors_bound
 from subsetsum_nets.verification.methods.interval import interval_bound
 from subsetsum_nets.verification.methods.norms import norms_bound
 from subsetsum_nets.verification.methods.propagated import propagated_bound
 from subsetsum_nets.verification.methods.zonotope.zonotope import zonotope_bound
+from subsetsum_nets.verification.results import LayerBound
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 _FEW_KINKS = 48  # up to which "auto" tries "milp" before "splitting"
 _SHARE = 0.5  # of the time left, for an anytime method that another one follows
+
+_Bound = TypeVar("_Bound", bound="MethodBound")
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,8 @@ class Method:
     bound : callable
         Takes a Comparison, an anytime method SearchOptions too.
     by_layers : bool
-        Whether it needs g's effective layers.
+        Whether it needs g's effective layers. A method that does not brings networks of unlike shapes to one
+        shape itself, or needs none.
     anytime : bool
         Whether it goes on until a time limit: "auto" asks it only when one is given.
 
@@ -47,19 +51,33 @@ class Method:
     anytime: bool = False
 
 
+def _zonotope(comparison: Comparison) -> MethodBound:
+    return _about_target(comparison, zonotope_bound(comparison.layered))
+
+
 # The searches are loaded when they are first asked, so that importing verification stays fast.
 
 
 def _milp(comparison: Comparison, options: SearchOptions) -> Bracket:
     from subsetsum_nets.verification.methods.milp.milp import milp_bound
 
-    return milp_bound(comparison, options)
+    return milp_bound(comparison.widened, options)
 
 
 def _splitting(comparison: Comparison, options: SearchOptions) -> Bracket:
     from subsetsum_nets.verification.methods.splitting.splitting import splitting_bound
 
-    return splitting_bound(comparison, options)
+    return _about_target(comparison, splitting_bound(comparison.layered, options))
+
+
+def _about_target(comparison: Comparison, bound: _Bound) -> _Bound:
+    """Return the bound with layers of f: of those of f - g, only the last one says something about f."""
+    count = len(comparison.target.layers)
+    if len(comparison.layered.target.layers) == count:
+        return bound
+    last = bound.layers[-1]
+    layer = LayerBound(count - 1, None, last.deviation_before, last.deviation_after)
+    return replace(bound, layers=(layer,))
 
 
 # Of equal bounds, "auto" names the first.
@@ -70,9 +88,9 @@ TABLE = {
         Method("norms", norms_bound),
         Method("interval", interval_bound, by_layers=False),
         Method("propagated", propagated_bound),
-        Method("zonotope", zonotope_bound),
+        Method("zonotope", _zonotope, by_layers=False),
         Method("milp", _milp, by_layers=False, anytime=True),
-        Method("splitting", _splitting, anytime=True),
+        Method("splitting", _splitting, by_layers=False, anytime=True),
     )
 }
 METHODS = tuple(TABLE)
@@ -84,8 +102,17 @@ def to_ask(method: str, comparison: Comparison, *, timed: bool) -> list[tuple[Me
         return [(TABLE[method], 1.0)]
     layered = comparison.effective_or_none is not None
     asked = [entry for entry in TABLE.values() if (layered or not entry.by_layers) and not entry.anytime]
-    if timed and sum(comparison.target.widths[1:]) <= _FEW_KINKS:
+    if timed and _kinks(comparison) <= _FEW_KINKS:
         asked.append(TABLE["milp"])
-    if timed and layered:
+    if timed:
         asked.append(TABLE["splitting"])
     return [(entry, _SHARE if entry.anytime and entry is not asked[-1] else 1.0) for entry in asked]
+
+
+def _kinks(comparison: Comparison) -> int:
+    """Return how many units "milp" may have to branch on, of each network where they are not compared."""
+    compared = comparison.widened
+    networks = [compared.target]
+    if compared.effective_or_none is None:
+        networks.append(compared.pruned)
+    return sum(sum(network.widths[1:]) for network in networks)

@@ -7,6 +7,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from subsetsum_nets.networks.arguments import check_norm
+from subsetsum_nets.networks.like_shapes import like_shaped
+from subsetsum_nets.verification.errors import UnsupportedStructureError
 from subsetsum_nets.verification.replay.layers import ExactLayer, exact_effective_layers, exact_layers
 
 if TYPE_CHECKING:
@@ -57,6 +59,18 @@ class ExactComparison:
     def of(cls, compared: Compared) -> ExactComparison:
         """Return the same question, of which nothing but the networks, the domain and the norm is kept."""
         return cls(compared.target, compared.pruned, compared.domain, compared.norm)
+
+    @property
+    def layered(self) -> ExactComparison:
+        """The same question of two networks that can be compared layer by layer, of unlike ones f - g and 0.
+
+        UnsupportedStructureError if they are too large for that.
+        """
+        try:
+            _ = self.effective
+        except UnsupportedStructureError:
+            return ExactComparison(*like_shaped(self.target, self.pruned), self.domain, self.norm)
+        return self
 
     @property
     def relu_after(self) -> tuple[bool, ...]:

@@ -75,7 +75,14 @@ def replayed_bound(method: str, comparison: Compared, record: Record | None = No
     kind, replayed = _FROM_RECORD[method]
     if not isinstance(record, kind):
         raise ValueError(f"method {method!r} is replayed from its own record, a {kind.__name__}: pass it")  # noqa: TRY004
-    return replayed(pair, record)
+    return replayed(pair.layered if _by_layers(record) else pair, record)
+
+
+def _by_layers(record: Record) -> bool:
+    """Tell whether the bound speaks of layers, so that networks of unlike shapes were brought to one."""
+    return isinstance(record, ChosenSlopes | SplitProof) or (
+        isinstance(record, MilpProof) and record.layer_by_layer
+    )
 
 
 def _interval_bound(pair: ExactComparison) -> Fraction:

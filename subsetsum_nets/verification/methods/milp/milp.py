@@ -50,6 +50,7 @@ _CLIMBS = 30
 _NO_LIMIT = SearchOptions()
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def milp_bound(comparison: Comparison, options: SearchOptions = _NO_LIMIT) -> Bracket:
     """Bracket sup ||f - g|| by branch and bound over the phases of the units.
 

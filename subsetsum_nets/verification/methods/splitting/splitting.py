@@ -12,7 +12,10 @@ import math
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from subsetsum_nets.networks.domains import Box
 from subsetsum_nets.verification.errors import BoundOverflowError, UnsupportedStructureError
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 _FEW_INPUTS = 6
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def splitting_bound(comparison: Comparison, options: SearchOptions) -> Bracket:
     """Bracket sup ||f - g|| over a domain by branch and bound.
 
@@ -78,7 +82,8 @@ def splitting_bound(comparison: Comparison, options: SearchOptions) -> Bracket:
 
     nodes = 1
     proof = None
-    with ThreadPoolExecutor(max_workers=options.threads or os.cpu_count() or 1) as pool:
+    quiet = partial(np.seterr, over="ignore", invalid="ignore")  # a thread does not take that over
+    with ThreadPoolExecutor(options.threads or os.cpu_count() or 1, initializer=quiet) as pool:
         search: InputSplitting | UnitSplitting | None = None
         try:
             if open_question() and (node_limit is None or node_limit > 1):

@@ -253,6 +253,7 @@ class DifferentialZonotope:
         return LayerBound(index, worst, _largest_size(before.deviation), _largest_size(after.deviation))
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def zonotope_bound(comparison: Comparison) -> MethodBound:
     """Bound sup ||f - g|| over a domain by the differential zonotope; its slopes are on record.
 

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.planting import plain_python
 
-from subsetsum_nets.exchange import difference_network, merged, without_dead_units
-from subsetsum_nets.networks import Dense, InvalidNetworkError, ReluNetwork
+from subsetsum_nets.exchange import difference_network, without_dead_units
+from subsetsum_nets.networks import Dense, InvalidNetworkError, ReluNetwork, merged
 
 exact = settings(deadline=None, max_examples=60)
 

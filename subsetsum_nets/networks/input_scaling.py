@@ -1,0 +1,59 @@
+"""Input scaling that is written as layers: x -> D x + s with a diagonal D and no ReLU behind it.
+
+Keras' Rescaling, a StandardScaler or the Sub and Div of an ONNX file are read as such layers. Nothing in them
+was learned, so that nothing has to be approximated: a pruned network keeps them as they are.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from subsetsum_nets.networks.arrays import csr_of_nonzeros
+from subsetsum_nets.networks.dense import Dense
+
+if TYPE_CHECKING:
+    from subsetsum_nets.networks.arrays import FloatArray
+    from subsetsum_nets.networks.relu_network import ReluNetwork
+
+
+def scaling_layers(network: ReluNetwork) -> int:
+    """Return how many layers at the start do nothing but scale and shift two inputs or more; never all.
+
+    Examples
+    --------
+    >>> from subsetsum_nets.networks import ReluNetwork
+    >>> layers = [Dense([[0.5, 0.0], [0.0, 2.0]], [1.0, 0.0]), Dense([[1.0, 1.0]])]
+    >>> scaling_layers(ReluNetwork(layers, linear_after=[0])), scaling_layers(ReluNetwork(layers))
+    (1, 0)
+
+    """
+    count = 0
+    for layer, relu in zip(network.layers[:-1], network.relu_after, strict=False):
+        if relu or not _scales(layer):
+            break
+        count += 1
+    return count
+
+
+def diagonal(layer: Dense) -> FloatArray:
+    """Return the factors of a layer that scales, shape (d,)."""
+    factors: FloatArray = csr_of_nonzeros(layer.weight).diagonal()
+    return factors
+
+
+def scaled_ends(layer: Dense, ends: list[list[Fraction]]) -> list[list[Fraction]]:
+    """Return the least and the largest values behind a layer that scales, from those before it, exactly."""
+    low, high = ends
+    moved = []
+    for factor, shift, a, b in zip(diagonal(layer).tolist(), layer.offset.tolist(), low, high, strict=True):
+        images = (Fraction(factor) * a + Fraction(shift), Fraction(factor) * b + Fraction(shift))
+        moved.append((min(images), max(images)))
+    return [list(end) for end in zip(*moved, strict=True)]
+
+
+def _scales(layer: object) -> bool:
+    if not isinstance(layer, Dense) or layer.d_in != layer.d_out or layer.d_in < 2:
+        return False
+    entries = csr_of_nonzeros(layer.weight).tocoo()
+    return bool((entries.row == entries.col).all())
