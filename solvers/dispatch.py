@@ -104,7 +104,7 @@ def solved(problem: SubsetSum, checked: Objective, backend: str, limits: Limits)
     reasons = []
     for attempt in attempts:
         if best is not None and best.status is Status.INFEASIBLE and not attempt.proves:
-            break
+            continue
         try:
             finding = _asked(attempt, problem, checked, limits)
         except UnsupportedProblemError as reason:  # seen only on a closer look at the numbers
@@ -117,7 +117,7 @@ def solved(problem: SubsetSum, checked: Objective, backend: str, limits: Limits)
             break
     if best is None:
         raise UnsupportedProblemError(f"{problem!r} cannot be answered ({'; '.join(reasons)})")
-    if best.subset is None and best.status is Status.UNKNOWN:
+    if best.subset is None and (best.status is Status.UNKNOWN or checked == "nearest"):
         return _with_a_guess(problem, best)
     return best
 
