@@ -160,7 +160,7 @@ def solved(
     reasons = []
     for attempt in attempts:
         if best is not None and best.status is Status.INFEASIBLE and not attempt.proves:
-            break
+            continue
         try:
             finding = _asked(attempt, problem, checked, limits)
         except UnsupportedProblemError as reason:  # seen only on a closer look at the numbers
@@ -175,7 +175,7 @@ def solved(
             break
     if best is None:
         raise UnsupportedProblemError(f"{problem!r} cannot be answered ({'; '.join(reasons)})")
-    if best.subset is None and best.status is Status.UNKNOWN:
+    if best.subset is None and (best.status is Status.UNKNOWN or checked == "nearest"):
         return _with_a_guess(problem, best)
     return best
 

@@ -140,6 +140,19 @@ def test_no_proof_is_left_all_of_the_time_before_a_search(seconds):
         assert not tried[-1].proves
 
 
+@pytest.mark.parametrize("seconds", [0.7, 5.0])
+def test_where_nothing_is_hit_the_nearest_is_proven_all_the_same(seconds):
+    """With a time limit a search may come between the two proofs."""
+    items = np.random.default_rng(5).integers(1, 100, (34, 5)) * 2
+    problem = SubsetSum(items, items.sum(axis=0) // 2 | 1, tolerance=0)
+    solution = solve(problem, time_limit=seconds, threads=1)
+    assert solution.status is Status.INFEASIBLE
+    assert solution.subset is not None
+    hurried = solve(problem, backend="cp-sat", time_limit=1e-9)
+    assert hurried.status is Status.INFEASIBLE
+    assert hurried.subset is not None
+
+
 # -- limits of time ------------------------------------------------------------------------------------
 
 
