@@ -362,8 +362,6 @@ def _machine_numbers(items: Any) -> NDArray[Any] | None:
             array = np.array(items, np.int64 if type(items[0]) is int else np.float64)
         except OverflowError:
             return None
-        if array.dtype.kind != ("f" if type(items[0]) is float else "i"):  # wide integers become floats
-            return None
     elif type(items) is np.ndarray:
         array = items
     else:

@@ -308,9 +308,8 @@ def _next_on_side(reduction: Reduction, ask: Ask, sizes: Sizes) -> Finding:
     found = [_greedy(reduction, sign, sizes)]
     stop = Stop.SEARCH_EXHAUSTED
     if found[0] is None:
-        return Finding(
-            None, lower_bound=(problem.reach or Fraction(0)) + reduction.step, size_bound=problem.sizes[0]
-        )
+        bound = (problem.reach or Fraction(0)) + reduction.step
+        return Finding(None, bound, problem.sizes[0], message=f"no sum is {problem.side} the target")
     message = ""
     while True:
         solution = ask(reduction.core([target - sign * bound], None, sizes), "nearest")

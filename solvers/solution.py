@@ -103,7 +103,8 @@ class Solution:
     error : Fraction or None
         The exact error of the subset.
     lower_bound : Fraction
-        For "nearest" and "within": no subset has a smaller error. For "sparsest": no acceptable subset of
+        For "nearest" and "within": no subset that may be chosen has a smaller error (none that is acceptable
+        either, where each coordinate has a tolerance of its own). For "sparsest": no acceptable subset of
         ``size_bound`` items has a smaller error.
     size_bound : int
         For "sparsest": no acceptable subset has fewer items. Otherwise the least cardinality allowed.
