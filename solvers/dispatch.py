@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from solvers.backend.automatic import Attempt, counting_order, plan
+from solvers.backend.automatic import Attempt, counting_order, plan, why_not_listed
 from solvers.backend.protocol import Enumerator, Finding, Limits, OutOfTimeError
 from solvers.backend.registry import BACKENDS, backend_named
 from solvers.errors import (
@@ -15,7 +15,15 @@ from solvers.errors import (
     UnsupportedProblemError,
 )
 from solvers.problem import SubsetSum
-from solvers.solution import Proof, Solution, Status, Stop, checked_objective, exact_total_and_error
+from solvers.solution import (
+    Proof,
+    Solution,
+    Status,
+    Stop,
+    checked_objective,
+    exact_total_and_error,
+    within_multiplicity,
+)
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -86,19 +94,19 @@ def solve(
         raise InvalidProblemError(f"objective {objective!r} needs a tolerance; give the SubsetSum one")
     limits = Limits.checked(time_limit, memory_limit, threads, seed)
     best: Solution | None = None
-    attempts = (
-        plan(problem, checked, limits) if backend == "auto" else [named(backend, problem, checked, limits)]
-    )
+    core = problem.expanded
+    attempts = plan(core, checked, limits) if backend == "auto" else [named(backend, core, checked, limits)]
     reasons = []
     for attempt in attempts:
         if best is not None and best.status is Status.INFEASIBLE and not attempt.proves:
             break
         try:
-            finding = _asked(attempt, problem, checked, limits)
+            finding = _asked(attempt, core, checked, limits)
         except UnsupportedProblemError as reason:  # seen only on a closer look at the numbers
             reasons.append(f"{attempt.backend.name}: {reason}")
             continue
         seconds = limits.clock() - limits.started
+        finding = in_items_of(problem, finding)
         found = certified(problem, checked, finding, backend=attempt.backend.name, seconds=seconds)
         best = found if best is None else _better(problem, best, found)
         if _is_final(best) or limits.expired or found.stop is Stop.INTERRUPTED:
@@ -106,6 +114,16 @@ def solve(
     if best is None:
         raise UnsupportedProblemError(f"{problem!r} cannot be answered ({'; '.join(reasons)})")
     return best
+
+
+def in_items_of(problem: SubsetSum, finding: Finding) -> Finding:
+    """Return what was found for the expanded problem as a finding for the problem itself."""
+    origins = problem.expanded.origins
+    if origins is None or finding.subset is None:
+        return finding
+    if not all(0 <= i < len(origins) for i in finding.subset):
+        raise CertificateError(f"a backend chose impossible items {finding.subset}")
+    return replace(finding, subset=sorted(origins[i] for i in finding.subset))
 
 
 def _asked(attempt: Attempt, problem: SubsetSum, objective: Objective, limits: Limits) -> Finding:
@@ -144,22 +162,24 @@ def _check_installed(backend: Backend) -> None:
 def enumerators(problem: SubsetSum, name: str, limits: Limits) -> list[Enumerator]:
     """Return the backends that can count and list this problem's subsets, best first: one when it was named.
 
+    For a problem with multiplicities give the expanded one.
+
     UnsupportedProblemError if there is none; for the one that was named the errors of :func:`solve`.
     """
     if name != "auto":
         backend = backend_named(name)
-        if isinstance(backend, Enumerator) and backend.enumeration_refusal(problem, limits) is None:
+        if isinstance(backend, Enumerator) and why_not_listed(backend, problem, limits) is None:
             _check_installed(backend)
             return [backend]
     able = counting_order(problem, limits)
     if name != "auto":
         able_names = ", ".join(b.name for b in able) or "none"
-        reason = backend.enumeration_refusal(problem, limits) if isinstance(backend, Enumerator) else None
+        reason = why_not_listed(backend, problem, limits) if isinstance(backend, Enumerator) else None
         reason = reason or "it cannot count or list subsets"
         raise UnsupportedProblemError(f"backend {name}, {problem!r}: {reason}; able: {able_names}")
     if not able:
         reasons = "; ".join(
-            f"{b.name}: {b.enumeration_refusal(problem, limits)}"
+            f"{b.name}: {why_not_listed(b, problem, limits)}"
             for b in BACKENDS.values()
             if isinstance(b, Enumerator)
         )
@@ -181,7 +201,7 @@ def _better(problem: SubsetSum, first: Solution, second: Solution) -> Solution:
 
     def merit(solution: Solution) -> tuple[bool, int, Fraction]:
         if solution.error is None:
-            return True, problem.n, problem.image.magnitude * problem.image.unit
+            return True, problem.copies, problem.image.magnitude * problem.image.unit
         missed = problem.tolerance is not None and solution.error > problem.tolerance
         size = solution.size if solution.objective == "sparsest" and not missed else 0
         return missed, size or 0, solution.error
@@ -213,7 +233,7 @@ def certified(
         import numpy as np
 
         indices = sorted(finding.subset)
-        if len(set(indices)) != len(indices) or not all(0 <= i < problem.n for i in indices):
+        if not within_multiplicity(problem, indices):
             raise CertificateError(f"backend {backend} chose impossible items {finding.subset}")
         total, error = exact_total_and_error(problem, indices)
         subset = np.array(indices, dtype=np.int64)

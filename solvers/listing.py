@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from solvers.arguments import count_or_none
 from solvers.backend.protocol import Finding, Limits, OutOfTimeError
-from solvers.dispatch import certified, enumerators
+from solvers.dispatch import certified, enumerators, in_items_of
 from solvers.errors import InvalidProblemError, UnsupportedProblemError
 from solvers.problem import SubsetSum
 from solvers.solution import Stop
@@ -36,7 +36,8 @@ def count(
 ) -> int:
     """Count the subsets of an allowed cardinality with error <= tolerance, exactly.
 
-    With tolerance epsilon this is the subset-sum number T of Definition 6 of da Cunha et al. (2023).
+    Subsets are sets of indices: items that are equal are different items. Of an item that may be used several
+    times only the number of uses counts. With tolerance epsilon this is the subset-sum number T of Definition 6 of da Cunha et al. (2023).
 
     Parameters
     ----------
@@ -75,9 +76,10 @@ def count(
     if _checked(problem).tolerance is None:
         raise InvalidProblemError("count() needs a tolerance; give the SubsetSum one")
     reach = problem.tolerance_units or 0
-    choice = enumerators(problem, backend, limits)
+    core = problem.expanded
+    choice = enumerators(core, backend, limits)
     try:
-        return _of_first_able(choice, lambda able: able.count(problem, -1, reach, limits))
+        return _of_first_able(choice, lambda able: able.count(core, -1, reach, limits))
     except TimeoutError:
         share, counted = limits.progress.share, limits.progress.counted
         told = f"{share:.1%} of the search done" + (f", {counted:,} subsets counted" if counted else "")
@@ -141,7 +143,7 @@ def solutions(
     if _checked(problem).tolerance is None and limit is None:
         raise InvalidProblemError("solutions() needs a tolerance (of the SubsetSum) or a limit")
     limit = count_or_none(limit, "limit")
-    return _best_first(problem, limit, enumerators(problem, backend, limits), limits)
+    return _best_first(problem, limit, enumerators(problem.expanded, backend, limits), limits)
 
 
 def _of_first_able(choice: list[Enumerator], asked: Callable[[Enumerator], Asked]) -> Asked:
@@ -172,10 +174,11 @@ def _best_first(
     limits = replace(limits, started=clock(), clock=clock)  # it runs while this searches, and only then
     portion = _PORTION if limit is None else min(_PORTION, 64 + 4 * limit)
     try:
-        rings = _of_first_able(choice, lambda able: _Rings(able, problem, limits))
+        rings = _of_first_able(choice, lambda able: _Rings(able, problem.expanded, limits))
         name = rings.enumerator.name
         for subset in islice(rings.subsets(portion), limit):
-            finding = Finding(subset, rings.nearest * problem.image.unit, problem.sizes[0])
+            found = Finding(subset, rings.nearest * problem.image.unit, problem.sizes[0])
+            finding = in_items_of(problem, found)
             seconds = clock() - limits.started
             solution = certified(problem, "nearest", finding, backend=name, seconds=seconds)
             listed += 1

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+_MOST_COPIES = 10_000_000
+
 
 class SubsetSum:
     """A subset-sum problem, scalar or multidimensional. Immutable.
@@ -32,6 +34,9 @@ class SubsetSum:
         epsilon >= 0: subsets with error <= tolerance (exactly) are acceptable.
     cardinality : int or (int, int), optional
         The number of items to choose: k, or from k_min to k_max. A k_max above n is read as n.
+    multiplicity : int or array_like of int, shape (n,), optional
+        How often each item may be used, at least 0; once by default. A subset is then a multiset: its
+        indices repeat, and the cardinality counts every use.
 
     Attributes
     ----------
@@ -40,13 +45,16 @@ class SubsetSum:
     target : Fraction, or tuple of d Fractions
     tolerance : Fraction or None
     cardinality : (int, int) or None
+    multiplicity : int64 array, shape (n,), read-only, or None
+        None when every item may be used once.
     n, d : int
 
     Raises
     ------
     InvalidProblemError
         For no items, ragged items, NaN or infinities, a target of another dimension, a negative tolerance,
-        or a cardinality that no subset has.
+        a cardinality that no subset has, or multiplicities that are no whole numbers >= 0, are all 0, or add
+        up to more than 10^7.
 
     Examples
     --------
@@ -54,6 +62,8 @@ class SubsetSum:
     SubsetSum(n=6, d=1, tolerance=0)
     >>> SubsetSum([[1, 0], [0, 1], [1, 1]], target=(1, 1), cardinality=1)
     SubsetSum(n=3, d=2, cardinality=(1, 1))
+    >>> SubsetSum([5, 7], 24, multiplicity=[9, 2])
+    SubsetSum(n=2, d=1, copies=11)
 
     """
 
@@ -61,6 +71,7 @@ class SubsetSum:
     target: Fraction | tuple[Fraction, ...]
     tolerance: Fraction | None
     cardinality: tuple[int, int] | None
+    multiplicity: NDArray[np.int64] | None
     n: int
     d: int
 
@@ -71,6 +82,7 @@ class SubsetSum:
         *,
         tolerance: Any = None,
         cardinality: int | tuple[int, int] | None = None,
+        multiplicity: Any = None,
     ) -> None:
         rows, scalar = _rows_of(items)
         exact_items = [
@@ -88,11 +100,13 @@ class SubsetSum:
         exact_tolerance = None if tolerance is None else as_fraction(tolerance, "the tolerance")
         if exact_tolerance is not None and exact_tolerance < 0:
             raise InvalidProblemError(f"the tolerance must be >= 0, got {tolerance!r}")
+        uses = _multiplicities(multiplicity, n)
         given = {
             "items": _stored(rows, scalar=scalar),
             "target": exact_target[0] if scalar else exact_target,
             "tolerance": exact_tolerance,
-            "cardinality": _cardinality_range(cardinality, n),
+            "cardinality": _cardinality_range(cardinality, n if uses is None else int(uses.sum())),
+            "multiplicity": uses,
             "n": n,
             "d": d,
             "_exact": (exact_items, exact_target),
@@ -108,6 +122,8 @@ class SubsetSum:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self.items.flags.writeable = False  # pickling and copying forget it
+        if self.multiplicity is not None:
+            self.multiplicity.flags.writeable = False
 
     @cached_property
     def image(self) -> IntegerImage:
@@ -118,7 +134,44 @@ class SubsetSum:
     @property
     def sizes(self) -> tuple[int, int]:
         """The smallest and largest number of items that may be chosen."""
-        return self.cardinality or (0, self.n)
+        return self.cardinality or (0, self.copies)
+
+    @property
+    def copies(self) -> int:
+        """How many items there are when those that may be used several times count so often."""
+        return self.n if self.multiplicity is None else int(self.multiplicity.sum())
+
+    @property
+    def origins(self) -> list[int] | None:
+        """For an expanded problem, the item that each of its items is a copy of; None for any other."""
+        origins: list[int] | None = self.__dict__.get("_origins")
+        return origins
+
+    @cached_property
+    def expanded(self) -> SubsetSum:
+        """The same problem with every item written down as often as it may be used; itself where that is once.
+
+        Numbers mean the same units in both.
+        """
+        if self.multiplicity is None:
+            return self
+        # No more copies than may be chosen at all.
+        uses = np.minimum(self.multiplicity, max(1, self.sizes[1]))
+        origins = np.repeat(np.arange(self.n), uses).tolist()
+        exact_items, exact_target = self.__dict__["_exact"]
+        image = self.image
+        expanded = SubsetSum.__new__(SubsetSum)
+        expanded.__dict__.update(self.__dict__)
+        expanded.__dict__.update(
+            items=np.repeat(self.items, uses, axis=0),
+            multiplicity=None,
+            cardinality=self.cardinality and (self.sizes[0], min(self.sizes[1], len(origins))),
+            n=len(origins),
+            image=IntegerImage(tuple(image.items[i] for i in origins), image.target, image.unit),
+            _exact=([exact_items[i] for i in origins], exact_target),
+            _origins=origins,
+        )
+        return expanded
 
     @property
     def tolerance_units(self) -> int | None:
@@ -128,6 +181,7 @@ class SubsetSum:
     def __repr__(self) -> str:
         notes = f", tolerance={self.tolerance}" if self.tolerance is not None else ""
         notes += f", cardinality={self.cardinality}" if self.cardinality is not None else ""
+        notes += f", copies={self.copies}" if self.multiplicity is not None else ""
         return f"SubsetSum(n={self.n}, d={self.d}{notes})"
 
 
@@ -181,6 +235,25 @@ def _stored(rows: Sequence[Sequence[Any]], *, scalar: bool) -> NDArray[Any]:
 
 def _name_of(i: int, k: int, *, scalar: bool) -> str:
     return f"item {i}" if scalar else f"coordinate {k} of item {i}"
+
+
+def _multiplicities(given: Any, n: int) -> NDArray[np.int64] | None:
+    """Return how often each item may be used; None for once each."""
+    if given is None:
+        return None
+    uses = [given] * n if is_whole(given) else _sequence_of(given, "multiplicity")
+    if len(uses) != n or not all(is_whole(x) and 0 <= x <= _MOST_COPIES for x in uses):
+        raise InvalidProblemError(
+            f"multiplicity must be one whole number from 0 to {_MOST_COPIES}, or one for each of the {n} "
+            f"items, got {given!r}"
+        )
+    if not 1 <= sum(map(int, uses)) <= _MOST_COPIES:
+        raise InvalidProblemError(
+            f"the multiplicities add up to {sum(map(int, uses))}, allowed are 1 to {_MOST_COPIES}"
+        )
+    array = np.array(uses, dtype=np.int64)
+    array.flags.writeable = False
+    return array if (array != 1).any() else None
 
 
 def _cardinality_range(cardinality: Any, n: int) -> tuple[int, int] | None:

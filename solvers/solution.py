@@ -97,7 +97,7 @@ class Solution:
         subset will do, or INFEASIBLE. For "sparsest": OPTIMAL when no acceptable subset has fewer items, or
         as many and a smaller error.
     subset : int64 array, sorted, or None
-        Indices of the chosen items; None when there is none to show.
+        Indices of the chosen items, each as often as it is used; None when there is none to show.
     total : Fraction, or tuple of d Fractions, or None
         The exact sum of the chosen items.
     error : Fraction or None
@@ -137,7 +137,7 @@ class Solution:
 
     @property
     def mask(self) -> NDArray[np.bool_] | None:
-        """The subset as a bool array of shape (n,), or None."""
+        """Which items are chosen, as a bool array of shape (n,), or None."""
         if self.subset is None:
             return None
         mask = np.zeros(self.n, dtype=bool)
@@ -145,8 +145,13 @@ class Solution:
         return mask
 
     @property
+    def counts(self) -> NDArray[np.int64] | None:
+        """How often each item is used, shape (n,), or None."""
+        return None if self.subset is None else np.bincount(self.subset, minlength=self.n)
+
+    @property
     def size(self) -> int | None:
-        """Number of chosen items, or None."""
+        """Number of chosen items, each counted as often as it is used, or None."""
         return None if self.subset is None else len(self.subset)
 
     @property
@@ -218,8 +223,9 @@ class Solution:
                 raise CertificateError("a solution without a subset cannot have a sum or an error")
             return False
         chosen = [int(i) for i in self.subset]
-        if chosen != sorted(set(chosen)) or (chosen and not 0 <= chosen[0] <= chosen[-1] < problem.n):
-            raise CertificateError(f"subset {chosen} is not a sorted set of indices below {problem.n}")
+        if chosen != sorted(chosen) or not within_multiplicity(problem, chosen):
+            uses = "" if problem.multiplicity is None else ", each used as often as it may be"
+            raise CertificateError(f"subset {chosen} is not a sorted set of indices below {problem.n}{uses}")
         low, high = problem.sizes
         if not low <= len(chosen) <= high:
             raise CertificateError(f"the subset has {len(chosen)} items, allowed are {low} to {high}")
@@ -265,6 +271,15 @@ def exact_total_and_error(problem: SubsetSum, subset: list[int]) -> tuple[Sum, F
     image = problem.image
     total = tuple(s * image.unit for s in image.total(subset))
     return (total if problem.target.__class__ is tuple else total[0]), image.error(subset) * image.unit
+
+
+def within_multiplicity(problem: SubsetSum, subset: list[int]) -> bool:
+    """Tell whether these are indices of the problem's items, none more often than it may be used."""
+    if not all(0 <= i < problem.n for i in subset):
+        return False
+    if problem.multiplicity is None:
+        return len(set(subset)) == len(subset)
+    return bool((np.bincount(subset, minlength=problem.n) <= problem.multiplicity).all())
 
 
 def checked_objective(objective: str) -> Objective:

@@ -110,7 +110,13 @@ def _read_all(places: list[Path], tolerance: str | None) -> list[Instance]:
     return [
         replace(
             instance,
-            problem=SubsetSum(p.items, p.target, tolerance=limit, cardinality=p.cardinality),
+            problem=SubsetSum(
+                p.items,
+                p.target,
+                tolerance=limit,
+                cardinality=p.cardinality,
+                multiplicity=p.multiplicity,
+            ),
         )
         for instance in read
         for p in [instance.problem]

@@ -44,10 +44,10 @@ class _Quarter:
         groups = {0: (np.zeros(1, np.int64), np.zeros(1, np.uint32))}
         for bit, item in enumerate(items):
             if most is None:
-                groups = {0: merge_with_item(*groups[0], *groups[0], item, bit)}
+                groups = {0: merge_with_item(*groups[0], *groups[0], item, 1 << bit)}
                 continue
             for size in range(min(max(groups) + 1, most), 0, -1):
-                groups[size] = merge_with_item(*groups.get(size, nothing), *groups[size - 1], item, bit)
+                groups[size] = merge_with_item(*groups.get(size, nothing), *groups[size - 1], item, 1 << bit)
         return _Quarter(groups)
 
 
