@@ -41,13 +41,14 @@ class Copies:
     flipped: frozenset[int]
     free: tuple[int, ...]  # zeros, where the number of items does not matter
     target: Vector  # what the items taken add up to
+    largest: int  # no more items may be chosen at all, where their number matters
     # which item of the user's an item is a copy of, where copies are not told apart; else None
     origins: Sequence[int] | None
 
     @cached_property
     def most(self) -> tuple[int, ...]:
         """How often each value may be taken."""
-        return tuple(map(len, self.members))
+        return tuple(min(len(members), self.largest) for members in self.members)
 
     @property
     def merged(self) -> bool:
@@ -189,5 +190,6 @@ def copies_of(problem: SubsetSum, *, sized: bool) -> Copies | None:
         frozenset(flipped),
         free,
         target,
+        problem.sizes[1] if sized else problem.n,
         problem.origins,
     )
