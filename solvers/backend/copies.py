@@ -53,7 +53,7 @@ class Copies:
     @property
     def merged(self) -> bool:
         """Whether any two items are one here."""
-        return bool(self.free) or max(self.most, default=1) > 1
+        return bool(self.free) or any(len(members) > 1 for members in self.members)
 
     @cached_property
     def bits(self) -> float:
@@ -75,7 +75,7 @@ class Copies:
 
     def grid(self, bits: int = WORD_BITS) -> Grid:
         """Round the values so that all they may add up to takes ``bits`` bits."""
-        many = [m * max(map(abs, x)) for m, x in zip(self.most, self.values, strict=True)]
+        many = [max(m, 1) * max(map(abs, x)) for m, x in zip(self.most, self.values, strict=True)]
         magnitude = sum(many) + max(map(abs, self.target))
         shift = max(0, magnitude.bit_length() - bits)
         return Grid(

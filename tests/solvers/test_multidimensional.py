@@ -426,7 +426,11 @@ POLICY_MISTAKES = {
         "min(first + stripe, total)",
         "min(first + stripe, total - 1)",
     ),
-    "an item is counted twice": (vector_halves, "<< self.middle | query", "<< self.middle - 1 | query"),
+    "a value is told by the digit of another": (
+        vector_halves,
+        "divmod(left, self.most[k] + 1)",
+        "divmod(left, self.most[k] + 2)",
+    ),
     "rivals are sought too near": (
         multidimensional,
         "lambda: self.grid.window(best - 1)",

@@ -61,10 +61,10 @@ class _Half:
 
     def ways(self, copies: Copies, masks: NDArray[np.uint32]) -> NDArray[Any]:
         """Return how many subsets stand behind each mask, in Python's integers where a word may not do."""
-        dtype = np.int64 if sum(copies.most) < _BITS_COUNTED else object
+        dtype = np.int64 if sum(map(len, copies.members)) < _BITS_COUNTED else object
         ways = np.ones(masks.size, dtype)
         for k, weight, radix in self.digits:
-            if radix > 2:
+            if copies.ways[k] != [1, 1]:
                 ways *= np.array(copies.ways[k], dtype)[masks // np.uint32(weight) % np.uint32(radix)]
         return ways
 

@@ -56,11 +56,14 @@ class Halves:
     def counts(self, query: int, point: int) -> dict[int, int]:
         """Return how often a pair takes each value."""
         counts = {}
-        for values, place in ((self.left, query), (self.right, int(self.masks[point]))):
+        for values, place in ((self.left, query), (self.right, int(self.masks[point]) if self._is_real(point) else 0)):
             left = place
             for k in values:
                 left, counts[k] = divmod(left, self.most[k] + 1)
         return counts
+
+    def _is_real(self, point: int) -> bool:
+        return bool(self.masks[point] < self.real)
 
     # -- building ------------------------------------------------------------------------------------
 
@@ -81,8 +84,12 @@ class Halves:
     def _grow(self, points: Ints) -> None:
         from solvers.kernels.closest_pairs import LEAF, Tree, grow_tree
 
-        count, columns = points.shape
-        self.leaves = max(1, count // LEAF)
+        self.real, columns = points.shape
+        self.leaves = 1 << ((self.real - 1) // LEAF).bit_length()
+        # Every leaf has as many points; where values are taken several times, the first one fills them up.
+        count = -(-self.real // self.leaves) * self.leaves
+        if count > self.real:
+            points = np.concatenate([points, np.repeat(points[:1], count - self.real, axis=0)])
         self.masks = np.arange(count, dtype=np.uint32)
         self.tree = Tree(points, *np.empty((2, 2 * self.leaves, columns), np.int64))
 
@@ -170,7 +177,8 @@ class Halves:
             boxes = self._box(sizes, outer()), self._box(sizes, inner)
             found, cursor = list_pairs(self.tree, self.queries, cursor, total, *boxes, pairs, _BUDGET)
             for query, point in self.limits.watched(pairs[:found].tolist()):
-                yield self.counts(query, point)
+                if self._is_real(point):
+                    yield self.counts(query, point)
 
     def _box(self, sizes: Sizes, window: Window) -> Ints:
         low, high = (max(-FAR, min(FAR, x)) for x in window)
