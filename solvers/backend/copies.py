@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Vector = tuple[int, ...]
 
-_MOST_DISTINCT = 256  # beyond, sums are too many for lists of any kind: items are told apart no further
+_MOST_VALUES = 256  # beyond, sums are too many for lists of any kind
 
 
 @dataclass(frozen=True)
@@ -157,21 +157,19 @@ def balanced(most: Sequence[int], which: Sequence[int]) -> tuple[list[int], list
 
 def choice_bits(problem: SubsetSum, *, sized: bool) -> float:
     """Return the logarithm, to base 2, of the number of different choices; inf for hundreds of values."""
-    copies = copies_of(problem, sized=sized)
-    return math.inf if copies is None else copies.bits
+    if problem.n > _MOST_VALUES and len(set(problem.image.items)) > 2 * _MOST_VALUES:
+        return math.inf
+    return copies_of(problem, sized=sized).bits
 
 
 @lru_cache(maxsize=8)  # a backend is asked what it costs, whether it can, and then to do it
-def copies_of(problem: SubsetSum, *, sized: bool) -> Copies | None:
-    """Return the items by value; None for so many values that there is no point in it.
+def copies_of(problem: SubsetSum, *, sized: bool) -> Copies:
+    """Return the items by value.
 
     ``sized``: the number of chosen items matters, so that neither opposites nor zeros are left out.
     """
-    items = problem.image.items
-    if problem.n > _MOST_DISTINCT and len(set(items)) > 2 * _MOST_DISTINCT:
-        return None
     members: dict[Vector, list[int]] = {}
-    for i, item in enumerate(items):
+    for i, item in enumerate(problem.image.items):
         members.setdefault(item, []).append(i)
     free: tuple[int, ...] = ()
     flipped: list[int] = []

@@ -324,7 +324,7 @@ class _Search:
         below = self.units if self.subset is not None else limit
         start = self._far() if below is None else min(self._far(), max(map(abs, self.grid.window(below - 1))) + 1)
         # On a coarse grid a small distance proves nothing yet.
-        grid_stop = -1 if self.grid.shift else min(stop, self._far())
+        grid_stop = -1 if self.grid.shift else min(stop, self._far() - 1)
         best, pair = self._nearest(pairs, start, grid_stop, _SCOUTED)
         if pair is not None:
             self._offer(pairs.places(*pair), limit)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from solvers.backend.bounds import simple_bound
-from solvers.backend.copies import Copies, choice_bits, copies_of
+from solvers.backend.copies import choice_bits, copies_of
 from solvers.backend.grid import Grid
 from solvers.backend.protocol import Enumerator, Finding, Limits, OutOfTimeError
 from solvers.errors import UnsupportedProblemError
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from solvers.backend.copies import Copies
     from solvers.problem import SubsetSum
     from solvers.solution import Objective
 
@@ -80,10 +81,13 @@ class MeetInTheMiddle(Enumerator):
         """Return why not, if not: vectors, too many items, too little memory."""
         if problem.d > 1:
             return f"it takes scalar items, these have {problem.d} dimensions"
-        copies = copies_of(problem, sized=_grouped(problem, objective))
-        if copies is None or copies.bits > _MOST_ITEMS or copies.half_sums > _MOST_SUMS:
-            return f"it takes up to {_MOST_ITEMS} items, these are {problem.n}" + _beyond_copies(copies)
-        return limits.shortage(2 * _BYTES_PER_SUM * copies.half_sums, f"{problem.n} items")
+        sized = _grouped(problem, objective)
+        bits = choice_bits(problem, sized=sized)
+        sums = copies_of(problem, sized=sized).half_sums if bits <= _MOST_ITEMS else math.inf
+        if sums > _MOST_SUMS:
+            told = f" (by value, they make 2^{bits:.0f} sums)" if bits < problem.n else ""
+            return f"it takes up to {_MOST_ITEMS} items, these are {problem.n}{told}"
+        return limits.shortage(2 * _BYTES_PER_SUM * int(sums), f"{problem.n} items")
 
     def seconds_to_proof(self, problem: SubsetSum, objective: Objective) -> float:
         """Estimate the time of merging and of the two pointers; by cardinality the groups' overhead too."""
@@ -115,12 +119,6 @@ def _grouped(problem: SubsetSum, objective: Objective) -> bool:
     return objective == "sparsest" or problem.sizes != (0, problem.n)
 
 
-def _beyond_copies(copies: Copies | None) -> str:
-    if copies is None or not copies.merged:
-        return ""
-    return f" ({len(copies.values)} different ones, which make 2^{copies.bits:.0f} sums, allowed are 2^50)"
-
-
 class _TooManyCandidatesError(Exception):
     """Rounding left too many pairs to rank one by one."""
 
@@ -132,14 +130,10 @@ class _Search:
         self.problem = problem
         self.limits = limits
         self.grouped = grouped
-        copies = copies_of(problem, sized=grouped)
-        if copies is None:
-            raise UnsupportedProblemError(f"backend mitm takes up to {_MOST_ITEMS} different items")
-        self.copies = copies
-        self.weighted = copies.merged  # whether subsets are more than pairs of half sums
+        self.copies = copies_of(problem, sized=grouped)
         self.items = [item[0] for item in problem.image.items]
         self.target = problem.image.target[0]
-        self.grid = copies.grid()
+        self.grid = self.copies.grid()
         self.in_python = False
         self.best: Seen = (None, 0)  # the nearest of all that came up so far
         self.fewest = problem.sizes[0]  # no acceptable subset has fewer items
@@ -367,7 +361,7 @@ class _Search:
         return _without(self.grid.window(radius), self.grid.sure_window(radius))
 
     def _count_within(self, left: Sums, right: Sums, radius: int) -> int:
-        if self.weighted:
+        if self.copies.merged:
             return self._weighed_within(left, right, radius)
         total = self._pairs_between(left, right, *self.grid.sure_window(radius))
         for part in self._borderline(radius):

@@ -74,11 +74,11 @@ class MultidimensionalMeetInTheMiddle(Enumerator):
 
     def refusal(self, problem: SubsetSum, objective: Objective, limits: Limits) -> str | None:
         """Return why not, if not: too many items for the memory."""
-        copies = copies_of(problem, sized=_sized(problem, objective))
-        if copies is None or copies.bits > _MOST_ITEMS:
+        sized = _sized(problem, objective)
+        if choice_bits(problem, sized=sized) > _MOST_ITEMS:
             return f"it takes up to {_MOST_ITEMS} items, these are {problem.n}"
         # Points, queries, masks and boxes.
-        needed = (20 * (problem.d + 1) + 4) * copies.half_sums
+        needed = (20 * (problem.d + 1) + 4) * copies_of(problem, sized=sized).half_sums
         return limits.shortage(needed, f"{problem.n} items in {problem.d} dimensions")
 
     def suits(self, problem: SubsetSum, objective: Objective) -> bool:  # noqa: ARG002
@@ -132,12 +132,9 @@ class _Search:
         self.problem = problem
         self.unit = problem.image.unit
         sized = counts_items or problem.sizes != (0, problem.n)
-        copies = copies_of(problem, sized=sized)
-        if copies is None:
-            raise UnsupportedProblemError(f"backend mitm-nd takes up to {_MOST_ITEMS} different items")
-        self.copies = copies
-        self.grid = copies.grid()
-        self.halves = Halves(copies, self.grid, limits, counts_items=sized)
+        self.copies = copies_of(problem, sized=sized)
+        self.grid = self.copies.grid()
+        self.halves = Halves(self.copies, self.grid, limits, counts_items=sized)
 
     # -- objectives ----------------------------------------------------------------------------------
 
