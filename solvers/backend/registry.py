@@ -8,6 +8,7 @@ from solvers.backend.dp.dynamic_programming import DynamicProgramming
 from solvers.backend.mip.cp_sat import CpSat
 from solvers.backend.mip.highs import Highs
 from solvers.backend.mip.pulp_mip import PulpMip
+from solvers.backend.mitm.distinct_sums import DistinctSums
 from solvers.backend.mitm.few_items import FewItems
 from solvers.backend.mitm.meet_in_the_middle import MeetInTheMiddle
 from solvers.backend.mitm.multidimensional import MultidimensionalMeetInTheMiddle
@@ -22,6 +23,7 @@ BACKENDS: dict[str, Backend] = {
         SchroeppelShamir(),
         MultidimensionalMeetInTheMiddle(),
         FewItems(),
+        DistinctSums(),
         DynamicProgramming(),
         CpSat(),
         Highs(),
@@ -62,7 +64,7 @@ def backends() -> dict[str, str]:
     Beyond these, ``pulp:<SOLVER>`` is any solver that PuLP knows.
 
     >>> ", ".join(backends())  # doctest: +ELLIPSIS
-    'mitm, schroeppel-shamir, mitm-nd, few-items, dp, cp-sat, highs, pulp, lns, k-tree...'
+    'mitm, schroeppel-shamir, mitm-nd, few-items, distinct-sums, dp, cp-sat, highs, pulp, lns, k-tree...'
     """
     return {
         name: backend.summary + (f" (not installed: {gap})" if (gap := backend.missing()) else "")
