@@ -55,8 +55,10 @@ def nearest_of_few(
             while 0 <= j <= top and looked < reach and abs(right[j, key] - goal) < best:
                 if lasts[begin] < firsts[j]:
                     distance = abs(left[begin, 0] + right[j, 0] - target[0])
-                    for k in range(1, len(target)):
+                    k = 1
+                    while k < len(target) and distance < best:
                         distance = max(distance, abs(left[begin, k] + right[j, k] - target[k]))
+                        k += 1
                     if distance < best:
                         best, best_i, best_j = distance, begin, j
                 j += step

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from solvers.backend.bounds import simple_bound
-from solvers.backend.copies import copies_of
+from solvers.backend.copies import choice_bits, copies_of
 from solvers.backend.protocol import Enumerator, Finding, Limits, OutOfTimeError
 from solvers.errors import UnsupportedProblemError
 from solvers.solution import Stop
@@ -63,6 +63,10 @@ class DistinctSums(Enumerator):
         if expected > _MOST_SUMS:
             return f"half of the items have more than {_MOST_SUMS} different sums"
         return limits.shortage(_BYTES_PER_SUM * int(expected), "the different sums")
+
+    def suits(self, problem: SubsetSum, objective: Objective) -> bool:  # noqa: ARG002
+        """Return False where all choices are so few that they need not be compared."""
+        return choice_bits(problem, sized=False) > _FEW_BITS
 
     def seconds_to_proof(self, problem: SubsetSum, objective: Objective) -> float | None:
         """Estimate the time of sorting the sums of every stage."""

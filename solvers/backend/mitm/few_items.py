@@ -35,6 +35,7 @@ _MOST_OPEN = 1 << 18  # pairs that rounding leaves open, ranked one by one
 _SCOUTED = 4  # right sums on either side that are looked at first, for a good incumbent
 _BUDGET = 1 << 23  # pairs looked at between two looks at the clock
 _BUFFER = 1 << 13
+_FEW_ITEMS = 28
 _FAR = 1 << 62
 
 
@@ -58,21 +59,23 @@ class FewItems(Enumerator):
             return None
         return f"it takes up to {most} of {problem.n} items here, or all but {most}; asked are {few}"
 
-    def suits(self, problem: SubsetSum, objective: Objective) -> bool:
-        """Return False where all subsets are so few that any method will do."""
-        return problem.n > _listed_size(problem) + 1 or objective == "sparsest"
+    def suits(self, problem: SubsetSum, objective: Objective) -> bool:  # noqa: ARG002
+        """Return False where items are so few that it does not matter how many are chosen."""
+        return problem.n > _FEW_ITEMS
 
     def seconds_to_proof(self, problem: SubsetSum, objective: Objective) -> float | None:
         """Estimate the time of listing and sorting, for "sparsest" up to the size that should be there."""
         few = _most_few(problem)
         if objective == "sparsest":
-            few = min(few, max(problem.sizes[0], _expected_size(problem)))
+            # Coordinates that go together make vectors fit more seldom than chance would.
+            few = min(few, max(problem.sizes[0], _expected_size(problem) * (1 if problem.d == 1 else 2)))
             if few > _most_affordable(problem, Limits()):
                 return None
         if few > 2 * _listed_size(problem):
             return math.inf
         listed = sum(math.comb(problem.n, (k + 1) // 2) for k in range(few + 1))
-        return 2e-4 + 1e-4 * few + 2e-7 * (1 + 0.2 * problem.d) * listed
+        near = sum(_pairs_near(problem, k, exactly=objective == "nearest") for k in range(1, few + 1))
+        return 2e-4 + 1e-4 * few + 2e-7 * (1 + 0.2 * problem.d) * listed + 4e-9 * near
 
     def solve(self, problem: SubsetSum, objective: Objective, limits: Limits) -> Finding:
         """Answer in O(n^(k/2)) memory, and in little more time where few sums are equal."""
@@ -136,6 +139,34 @@ def _most_affordable(problem: SubsetSum, limits: Limits) -> int:
     """Return the most items of which all subsets can be had in pairs."""
     per_sum = 2 * (8 * problem.d + 8 * 4 + 16)
     return min(problem.n, 2 * _listed_size(problem, min(_MOST_LISTED, limits.bytes_allowed // per_sum)))
+
+
+def _pairs_near(problem: SubsetSum, size: int, *, exactly: bool) -> float:
+    """Estimate how many pairs are near enough in one coordinate to be looked at in the others.
+
+    ``exactly``: nearer than the nearest; else within the tolerance as well.
+    """
+    if problem.d == 1:
+        return 0.0
+    pairs = math.comb(problem.n, size // 2) * math.comb(problem.n, size - size // 2)
+    share = math.comb(problem.n, size) ** (-1 / problem.d)  # of C(n, k) points in a cube, to the nearest
+    if not exactly:
+        share = _share_within(problem, size)
+    return pairs * share
+
+
+def _share_within(problem: SubsetSum, size: int) -> float:
+    """Estimate the least share, over the coordinates, of sums of so many items within the tolerance."""
+    spread, tolerance = _spread(problem)
+    return float(np.min(np.minimum(1, (2 * tolerance + 1) / (2.5 * spread * math.sqrt(size)))))
+
+
+@lru_cache(maxsize=8)
+def _spread(problem: SubsetSum) -> tuple[NDArray[np.float64], float]:
+    """Return the standard deviations of the items' coordinates, and the tolerance, in steps of a grid."""
+    grid = _grid(problem, problem.n)
+    spread: NDArray[np.float64] = grid.items.astype(float).std(axis=0) + 1e-300
+    return spread, float((problem.tolerance_units or 0) >> grid.shift)
 
 
 @lru_cache(maxsize=8)
