@@ -44,7 +44,7 @@ def count(
     problem : SubsetSum
         With a tolerance.
     backend : str
-        "auto", or one that can count: mitm, schroeppel-shamir, mitm-nd, dp.
+        "auto", or one that can count: mitm, schroeppel-shamir, mitm-nd, few-items, distinct-sums, dp.
     time_limit : float, optional
         Seconds.
     memory_limit : int, optional
@@ -107,7 +107,7 @@ def solutions(
     limit : int, optional
         Stop after this many: the ``limit`` best. Without it the problem needs a tolerance.
     backend : str
-        "auto", or one that can list: mitm, schroeppel-shamir, mitm-nd, dp.
+        "auto", or one that can list: mitm, schroeppel-shamir, mitm-nd, few-items, distinct-sums, dp.
     time_limit : float, optional
         Seconds of searching for all of them together. What happens between two of them, outside of the
         iterator, does not count.

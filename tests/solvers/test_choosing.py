@@ -154,7 +154,11 @@ def test_costs_grow_with_the_problem(proving_backend):
 
 def test_counting_is_offered_by_those_that_can():
     assert counting_order(uniform(20, tolerance=1), Limits())[0].name in ("mitm", "mitm-nd")
-    assert [b.name for b in counting_order(SubsetSum([1] * 100, 50, tolerance=0), Limits())] == ["dp"]
+    assert [b.name for b in counting_order(integers(120, 50, tolerance=0), Limits())][0] == "dp"
+    assert counting_order(uniform(1000, cardinality=2, tolerance=0), Limits())[0].name == "few-items"
+    twice = SubsetSum(range(1, 9), 20, tolerance=0, multiplicity=2).expanded
+    counting = {b.name for b in counting_order(twice, Limits())}
+    assert counting == {"mitm", "mitm-nd", "few-items", "distinct-sums"}, "who counts copies once"
     assert counting_order(uniform(200, tolerance=1e-3), Limits()) == []
 
 

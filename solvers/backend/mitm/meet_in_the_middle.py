@@ -160,16 +160,18 @@ class _Search:
 
     def _merge_by_size(self, groups: dict[int, Sums], item: int, many: int, flag: int) -> dict[int, Sums]:
         """Merge the sums of each number of items with those that take up to ``many`` copies of one more."""
-        last = min(max(groups) + many, self.problem.sizes[1])
         merged = {}
-        for size in range(last + 1):
-            merged[size] = groups.get(size)
-            for copies in range(1, min(many, size) + 1):
-                if size - copies in groups:
-                    merged[size] = self._merge(
-                        merged[size], groups[size - copies], copies * item, copies * flag
-                    )
-        return {size: sums for size, sums in merged.items() if sums is not None}
+        for size in range(min(max(groups) + many, self.problem.sizes[1]) + 1):
+            self.limits.check()
+            some = [(copies, *groups[size - copies]) for copies in range(many + 1) if size - copies in groups]
+            if many == 1 and size - 1 in groups:
+                merged[size] = self._merge(groups.get(size), groups[size - 1], item, flag)
+            elif some:
+                sums = np.concatenate([x + copies * item for copies, x, _ in some])
+                masks = np.concatenate([mask + np.uint32(copies * flag) for copies, _, mask in some])
+                order = np.argsort(sums, kind="stable")  # some sorted runs
+                merged[size] = sums[order], masks[order]
+        return merged
 
     def _merge_copies(self, sums: Sums, item: int, many: int, flag: int) -> Sums:
         """Merge sums with those that take up to ``many`` copies of an item, by doubling."""
