@@ -36,6 +36,7 @@ _SCOUTED = 4  # right sums on either side that are looked at first, for a good i
 _BUDGET = 1 << 23  # pairs looked at between two looks at the clock
 _BUFFER = 1 << 13
 _FEW_ITEMS = 28
+_SECONDS_PER_SUM = 1.5e-7
 _FAR = 1 << 62
 
 
@@ -66,7 +67,7 @@ class FewItems(Enumerator):
     def seconds_to_proof(self, problem: SubsetSum, objective: Objective) -> float | None:
         """Estimate the time of listing and sorting, for "sparsest" up to the size that should be there."""
         few = _most_few(problem)
-        if objective == "sparsest":
+        if objective == "sparsest" and problem.n > _FEW_ITEMS:
             # Coordinates that go together make vectors fit more seldom than chance would.
             few = min(few, max(problem.sizes[0], _expected_size(problem) * (1 if problem.d == 1 else 2)))
             if few > _most_affordable(problem, Limits()):
@@ -91,7 +92,8 @@ class FewItems(Enumerator):
             stop = bound if objective == "nearest" else max(bound, tolerance or 0)
             search.improve(search.sizes, limit, stop)
         except OutOfTimeError:
-            return Finding(search.subset, bound * unit, search.fewest, stop=Stop.TIME_LIMIT)
+            subset = search.subset if search.subset is not None else search.greedy()
+            return Finding(subset, bound * unit, search.fewest, stop=Stop.TIME_LIMIT)
         if objective == "within":
             proven = bound if search.subset is not None else (tolerance or 0) + 1
             return Finding(search.subset, proven * unit, low)
@@ -149,10 +151,11 @@ def _pairs_near(problem: SubsetSum, size: int, *, exactly: bool) -> float:
     if problem.d == 1:
         return 0.0
     pairs = math.comb(problem.n, size // 2) * math.comb(problem.n, size - size // 2)
-    share = math.comb(problem.n, size) ** (-1 / problem.d)  # of C(n, k) points in a cube, to the nearest
-    if not exactly:
+    if exactly:  # of C(n, k) points in a cube, to the nearest
+        share = math.exp(-math.log(math.comb(problem.n, size)) / problem.d)
+    else:
         share = _share_within(problem, size)
-    return pairs * share
+    return math.exp(min(math.log(pairs), 700)) * share
 
 
 def _share_within(problem: SubsetSum, size: int) -> float:
@@ -165,21 +168,20 @@ def _share_within(problem: SubsetSum, size: int) -> float:
 def _spread(problem: SubsetSum) -> tuple[NDArray[np.float64], float]:
     """Return the standard deviations of the items' coordinates, and the tolerance, in steps of a grid."""
     grid = _grid(problem, problem.n)
-    spread: NDArray[np.float64] = grid.items.astype(float).std(axis=0) + 1e-300
-    return spread, float((problem.tolerance_units or 0) >> grid.shift)
+    spread: NDArray[np.float64] = np.maximum(grid.items.astype(float).std(axis=0), 0.5)
+    return spread, float(min((problem.tolerance_units or 0) >> grid.shift, _FAR))
 
 
 @lru_cache(maxsize=8)
 def _expected_size(problem: SubsetSum) -> int:
     """Estimate how many items the sparsest subset has, as if sums were normally distributed."""
     grid = _grid(problem, problem.n)
-    items, target = grid.items.astype(float), grid.target.astype(float)
-    mean, spread = items.mean(axis=0), items.std(axis=0) + 1e-300
-    tolerance = float((problem.tolerance_units or 0) >> grid.shift)
+    mean, target = grid.items.astype(float).mean(axis=0), grid.target.astype(float)
+    spread, tolerance = _spread(problem)
     for size in range(max(1, problem.sizes[0]), problem.sizes[1] + 1):
         width = spread * math.sqrt(size)
-        off = np.maximum(np.abs(target - size * mean) - tolerance, 0) / width
-        share = np.minimum(1, (2 * tolerance + 1) / (2.5 * width)) * np.exp(-np.minimum(off * off / 2, 700))
+        off = np.minimum(np.maximum(np.abs(target - size * mean) - tolerance, 0) / width, 30)
+        share = np.minimum(1, (2 * tolerance + 1) / (2.5 * width)) * np.exp(-off * off / 2)
         many = math.lgamma(problem.n + 1) - math.lgamma(size + 1) - math.lgamma(problem.n - size + 1)
         if many + float(np.log(np.maximum(share, 1e-300)).sum()) > 0:
             return size
@@ -300,6 +302,18 @@ class _Search:
             None, size_bound=self.fewest + 1, message=f"all subsets of up to {self.fewest} items excluded"
         )
 
+    def greedy(self) -> list[int]:
+        """Return a subset of the fewest items that may be taken, each the one that leaves the least."""
+        left = self.grid.target.astype(float)
+        items = self.grid.items.astype(float)
+        places: list[int] = []
+        for _ in range(self.sizes[0]):
+            errors = np.abs(items - left).max(axis=1)
+            errors[places] = np.inf
+            places.append(int(np.argmin(errors)))
+            left = left - items[places[-1]]
+        return self._chosen(places)
+
     # -- the sets ------------------------------------------------------------------------------------
 
     def _sets(self, size: int) -> _Sets:
@@ -310,17 +324,22 @@ class _Search:
         items = self.grid.items
         sums = np.zeros((1, self.problem.d), items.dtype)
         for _ in range(size):
-            self.limits.check()
+            self._check_time(math.comb(self.problem.n, places.shape[1] + 1))
             begins = places[:, -1] + 1 if places.shape[1] else np.zeros(1, np.int64)
             more = self.problem.n - begins
             before = np.repeat(np.arange(len(places)), more)
             added = np.arange(len(before)) - np.repeat(np.cumsum(more) - more, more) + begins[before]
             places = np.column_stack([places[before], added.astype(np.int32)])
             sums = sums[before] + items[added]
-        self.limits.check()
         order = np.argsort(sums[:, self.key], kind="stable")
         self.made[size] = _Sets(sums[order], places[order])
         return self.made[size]
+
+    def _check_time(self, listed: int) -> None:
+        """Raise OutOfTimeError if there is no time to list and sort so many sums: neither can be cut short."""
+        left = self.limits.remaining
+        if left is not None and left <= _SECONDS_PER_SUM * self.problem.d * listed:
+            raise OutOfTimeError
 
     def _pairs(self, size: int) -> _Pairs:
         self.made = {k: sets for k, sets in self.made.items() if k >= size // 2}
