@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _MOST_LISTED = 1 << 24  # sums of one list
 _MOST_LISTED_IN_PYTHON = 1 << 21
-_MOST_OPEN = 1 << 18  # pairs that rounding leaves open, ranked one by one
+_MOST_OPEN = 1 << 14  # pairs that rounding leaves open, ranked one by one
 _SCOUTED = 4  # right sums on either side that are looked at first, for a good incumbent
 _BUDGET = 1 << 23  # pairs looked at between two looks at the clock
 _BUFFER = 1 << 13
