@@ -37,7 +37,8 @@ def count(
     """Count the subsets of an allowed cardinality with error <= tolerance, exactly.
 
     Subsets are sets of indices: items that are equal are different items. Of an item that may be used several
-    times only the number of uses counts. With tolerance epsilon this is the subset-sum number T of Definition 6 of da Cunha et al. (2023).
+    times only the number of uses counts. With tolerance epsilon this is the subset-sum number T of
+    Definition 6 of da Cunha et al. (2023).
 
     Parameters
     ----------

@@ -149,7 +149,7 @@ class SubsetSum:
 
     @cached_property
     def expanded(self) -> SubsetSum:
-        """The same problem with every item written down as often as it may be used; itself where that is once.
+        """The same problem with every item written down as often as it may be used; or itself.
 
         Numbers mean the same units in both.
         """

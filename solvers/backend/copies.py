@@ -95,7 +95,7 @@ class Copies:
         return sorted(self.flipped.symmetric_difference(changed))
 
     def subsets(self, counts: dict[int, int]) -> Iterator[list[int]]:
-        """Yield each of the subsets behind these counts, sorted; where copies count once, one of their kind."""
+        """Yield each of the subsets behind these counts; where copies count once, one of their kind."""
         groups = [(self.members[k], count) for k, count in counts.items()]
         for taken in range(len(self.free) + 1) if self.free else ():
             yield from self._spread([*groups, (self.free, taken)], [])

@@ -1,7 +1,7 @@
 """Pairs of integer vectors, one from each of two sets, that are near each other: a tree of bounding boxes.
 
-A k-d tree (Bentley 1975; Friedman, Bentley & Finkel 1977) over r 2^m points: each node halves its points at the
-median of the column in which they spread most, and keeps the least box that holds them. The points are
+A k-d tree (Bentley 1975; Friedman, Bentley & Finkel 1977) over r 2^m points. Each node halves its points at
+the median of the column in which they spread most, and keeps the least box that holds them. The points are
 permuted in place so that every node holds a contiguous run of rows; nodes are numbered as in a heap (root 1,
 children 2 i and 2 i + 1, entry 0 unused), hence no pointers. Leaves hold at most 16 points.
 

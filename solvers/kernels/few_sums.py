@@ -1,7 +1,7 @@
 """Pairs of sums of a few items each: vectors in ascending order of one coordinate, near a target together.
 
 A set of k items is a pair of smaller sets in one way only, when all places of the first come before those of
-the second: ``lasts`` and ``firsts`` hold the largest place of each left set, and the smallest of each right one.
+the second: ``lasts`` and ``firsts`` hold the largest place of each left set, the smallest of each right one.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def nearest_of_few(
     reach: int,
     budget: int,
 ) -> tuple[int, int, int, int]:
-    """Return (distance, i, j, next i): a pair less than ``best`` apart from the target in max norm, the best seen.
+    """Return (distance, i, j, next i): the best of the pairs seen that are less than ``best`` off the target.
 
     ``left``, shape (N, d), and ``right``, shape (M, d), ascend in column ``key``. Seen are, for each i from
     ``begin`` on, the ``reach`` right sums on either side of where that column fits best; with ``reach`` = M

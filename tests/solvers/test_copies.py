@@ -1,4 +1,4 @@
-"""Equal items are one item with a multiplicity: problems of few values are proven, and counted, whatever n is."""
+"""Equal items are one item with a multiplicity: problems of few values are proven, and counted."""
 
 import itertools
 import math
@@ -42,7 +42,10 @@ def multisets(items, target, uses, sizes):
     for counts in itertools.product(*(range(m + 1) for m in uses)):
         size = sum(counts)
         if sizes is None or sizes[0] <= size <= sizes[1]:
-            sums = (sum(c * Fraction(row[k]) for c, row in zip(counts, rows, strict=True)) for k in range(len(goal)))
+            sums = (
+                sum(c * Fraction(row[k]) for c, row in zip(counts, rows, strict=True))
+                for k in range(len(goal))
+            )
             found[counts] = size, max(abs(s - Fraction(t)) for s, t in zip(sums, goal, strict=True))
     return found
 
@@ -65,9 +68,7 @@ def repeated(draw):
     with_uses = draw(st.booleans())
     items = draw(st.lists(st.sampled_from(values), min_size=1, max_size=4 if with_uses else 7))
     signs = draw(st.lists(st.sampled_from([1, 1, -1]), min_size=len(items), max_size=len(items)))
-    items = [
-        sign * x if d == 1 else tuple(sign * c for c in x) for x, sign in zip(items, signs, strict=True)
-    ]
+    items = [sign * x if d == 1 else tuple(sign * c for c in x) for x, sign in zip(items, signs, strict=True)]
     uses = draw(st.lists(st.integers(0, 3), min_size=len(items), max_size=len(items))) if with_uses else None
     if uses is not None and not sum(uses):
         uses[0] = 2
@@ -255,7 +256,11 @@ CASES = [
     ("function", "old", "new"),
     [
         (copies_of.__wrapped__, "t + len(members[opposite]) * x", "t"),
-        (copies_of.__wrapped__, "members.pop((0,) * problem.d, ())", "()[:len(members.pop((0,) * problem.d, ()))]"),
+        (
+            copies_of.__wrapped__,
+            "members.pop((0,) * problem.d, ())",
+            "()[:len(members.pop((0,) * problem.d, ()))]",
+        ),
         (Copies._ways, "math.comb(len(members), count)", "1"),
         (Copies.subset, "self.members[k][:count]", "self.members[k][:count - 1]"),
         (Copies._choices, "combinations(members, count)", "[members[:count]]"),

@@ -53,7 +53,7 @@ class DynamicProgramming(Enumerator):
     def seconds_to_proof(self, problem: SubsetSum, objective: Objective) -> float:
         """Estimate the time of the tables of all items that matter, as long as the sums that do.
 
-        Without a cardinality these are the sums up to the target, or of what is left out, whichever are fewer.
+        Without a cardinality these are the sums up to the target, or of what is left out if these are fewer.
         """
         values = [item[0] for item in problem.image.items]
         total = sum(map(abs, values))

@@ -192,7 +192,8 @@ class _Search:
                 model.add_linear_constraint(residual, *window)
         if minimise == "error":
             most = max(
-                sum(many * abs(item[k]) for item, many in zip(self.items, self.copies.most, strict=True)) + abs(t)
+                sum(many * abs(item[k]) for item, many in zip(self.items, self.copies.most, strict=True))
+                + abs(t)
                 for k, t in enumerate(self.target)
             )
             # Knowing the least that arithmetic allows, it stops as soon as it is there.

@@ -1,9 +1,9 @@
 """distinct-sums: the different sums of two halves, however many subsets have them. Exact.
 
 Multiples of one scale, also where each was rounded to a float, have many equal sums: 300 items of 31 levels
-make a million at most, and 2^300 subsets. The sums of a half grow value by value, equal ones are kept once, and
-the lists of all stages tell in the end how a sum came about (dynamic programming over the sums that there are,
-Bellman 1957, in two halves). Only for scalars whose number of chosen items does not matter.
+make a million at most, and 2^300 subsets. The sums of a half grow value by value, equal ones are kept once,
+and the lists of all stages tell in the end how a sum came about (dynamic programming over the sums that there
+are, Bellman 1957, in two halves). Only for scalars whose number of chosen items does not matter.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ class DistinctSums(Enumerator):
 
     name = "distinct-sums"
     summary = (
-        "scalar, any n, no cardinality, where many sums are equal (levels times a scale); nearest and within, "
-        "proven; counts, lists"
+        "scalar, any n, no cardinality, where many sums are equal (levels times a scale); nearest and "
+        "within, proven; counts, lists"
     )
     counts_copies_once = True
 
     def refusal(self, problem: SubsetSum, objective: Objective, limits: Limits) -> str | None:
-        """Return why not, if not: vectors, numbers of items that matter, too many different sums to be seen."""
+        """Return why not, if not: vectors, a number of items that matters, too many different sums."""
         if problem.d > 1:
             return f"it takes scalar items, these have {problem.d} dimensions"
         if objective == "sparsest" or problem.sizes != (0, problem.n):
@@ -143,7 +143,7 @@ class _Form:
         low, high = -((radius - self.target) // self.step), (self.target + radius) // self.step
         low, high = max(low, 0), min(high, int(left[-1]) + int(right[-1]))
         if low > high:
-            return np.zeros((2, len(left)), np.int64)
+            return np.zeros(len(left), np.int64), np.zeros(len(left), np.int64)
         return _up_to(left, right, low - 1), _up_to(left, right, high)
 
 
@@ -155,7 +155,13 @@ class _Half:
     """
 
     def __init__(
-        self, form: _Form, values: list[int], limits: Limits, *, weighed: bool = False, enough: float = math.inf
+        self,
+        form: _Form,
+        values: list[int],
+        limits: Limits,
+        *,
+        weighed: bool = False,
+        enough: float = math.inf,
     ) -> None:
         copies = form.copies
         self.values = [(k, abs(copies.values[k][0]) // form.step, copies.most[k]) for k in values]
@@ -226,7 +232,7 @@ def _merged(one: Sums, other: Sums) -> Sums:
 
 
 def _up_to(left: Sums, right: Sums, bound: int) -> Sums:
-    """Return how many right sums, none of them negative, are at most ``bound`` together with each left one."""
+    """Return how many right sums, none of them negative, are at most ``bound`` with each left one."""
     if right.dtype == object or bound < _WORD:
         return right.searchsorted(bound - left, "right")
     # Beyond a word: what exceeds the largest right sum is as good as that.

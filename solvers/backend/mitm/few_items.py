@@ -1,9 +1,9 @@
 """few-items: subsets of few items, or of all but few, of any number of items: pairs of smaller ones. Exact.
 
 A subset of k items is one of k // 2 items and one of the others, in one way only when the first ones stand
-before the others. Both lists, C(n, k / 2) sums long, are sorted by one coordinate, and each sum of the one meets
-those of the other that may be near enough (Horowitz & Sahni 1974, by cardinality). Choosing all items but a
-few is choosing those to leave out.
+before the others. Both lists, C(n, k / 2) sums long, are sorted by one coordinate, and each sum of the one
+meets those of the other that may be near enough (Horowitz & Sahni 1974, by cardinality). Choosing all items
+but a few is choosing those to leave out.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from solvers.errors import UnsupportedProblemError
 from solvers.solution import Stop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
@@ -325,7 +325,7 @@ class _Search:
         sums = np.zeros((1, self.problem.d), items.dtype)
         for _ in range(size):
             self._check_time(math.comb(self.problem.n, places.shape[1] + 1))
-            begins = places[:, -1] + 1 if places.shape[1] else np.zeros(1, np.int64)
+            begins: NDArray[Any] = places[:, -1] + 1 if places.shape[1] else np.zeros(1, np.int64)
             more = self.problem.n - begins
             before = np.repeat(np.arange(len(places)), more)
             added = np.arange(len(before)) - np.repeat(np.cumsum(more) - more, more) + begins[before]
@@ -336,7 +336,7 @@ class _Search:
         return self.made[size]
 
     def _check_time(self, listed: int) -> None:
-        """Raise OutOfTimeError if there is no time to list and sort so many sums: neither can be cut short."""
+        """Raise OutOfTimeError if there is no time to list and sort so many sums, at one go."""
         left = self.limits.remaining
         if left is not None and left <= _SECONDS_PER_SUM * self.problem.d * listed:
             raise OutOfTimeError
@@ -372,7 +372,9 @@ class _Search:
     def _improve(self, size: int, limit: int | None, stop: int) -> None:
         pairs = self._pairs(size)
         below = self.units if self.subset is not None else limit
-        start = self._far() if below is None else min(self._far(), max(map(abs, self.grid.window(below - 1))) + 1)
+        start = (
+            self._far() if below is None else min(self._far(), max(map(abs, self.grid.window(below - 1))) + 1)
+        )
         # On a coarse grid a small distance proves nothing yet.
         grid_stop = -1 if self.grid.shift else min(stop, self._far() - 1)
         best, pair = self._nearest(pairs, start, grid_stop, _SCOUTED)
@@ -393,9 +395,7 @@ class _Search:
             return _FAR
         return 2 * self.problem.image.magnitude + max(map(abs, _target(self.problem))) + 1
 
-    def _nearest(
-        self, pairs: _Pairs, best: int, stop: int, reach: int
-    ) -> tuple[int, tuple[int, int] | None]:
+    def _nearest(self, pairs: _Pairs, best: int, stop: int, reach: int) -> tuple[int, tuple[int, int] | None]:
         from solvers.kernels.few_sums import nearest_of_few
 
         nearest: Any = nearest_of_few.py_func if self.in_python else nearest_of_few  # type: ignore[attr-defined]
@@ -406,7 +406,17 @@ class _Search:
         while begin < len(left.sums) and best > stop:
             self.limits.check()
             distance, i, j, begin = nearest(
-                left.sums, lasts, right.sums, firsts, self.grid.target, self.key, begin, best, stop, reach, budget
+                left.sums,
+                lasts,
+                right.sums,
+                firsts,
+                self.grid.target,
+                self.key,
+                begin,
+                best,
+                stop,
+                reach,
+                budget,
             )
             if i >= 0:
                 best, pair = distance, (int(i), int(j))
@@ -428,7 +438,7 @@ class _Search:
         bound = below()
         reach = self._far() if bound is None else bound - 1
         outer = self.grid.window(reach)
-        for ranked, places in enumerate(self._listed(pairs, lambda: outer, (1, 0))):
+        for ranked, places in enumerate(self._listed(pairs, outer, (1, 0))):
             if ranked > _MOST_OPEN:
                 raise _TooManyOpenError
             self._offer(places, limit)
@@ -447,17 +457,14 @@ class _Search:
         """Count the subsets with ``above < error <= reach``."""
         number = 0
         for place, size in enumerate(self.sizes):
-            number += self._exactly(lambda size=size: self._count(size, above, reach))
+            try:
+                number += self._count(size, above, reach)
+            except _TooManyOpenError:
+                self._restart_in_python()
+                number += self._count(size, above, reach)
             self.limits.progress.share = (place + 1) / len(self.sizes)
             self.limits.progress.counted = number
         return number
-
-    def _exactly(self, asked: Callable[[], Any]) -> Any:
-        try:
-            return asked()
-        except _TooManyOpenError:
-            self._restart_in_python()
-            return asked()
 
     def _count(self, size: int, above: int, reach: int) -> int:
         return self._count_within(size, reach) - self._count_within(size, above)
@@ -468,7 +475,7 @@ class _Search:
         pairs, sure = self._pairs(size), self.grid.sure_window(reach)
         number = sum(found for found, _ in self._windows(pairs, sure, (1, 0), 0)) if sure[0] <= sure[1] else 0
         if self.grid.shift:
-            for ranked, places in enumerate(self._listed(pairs, lambda: self.grid.window(reach), sure)):
+            for ranked, places in enumerate(self._listed(pairs, self.grid.window(reach), sure)):
                 if ranked > _MOST_OPEN:
                     raise _TooManyOpenError
                 number += self.problem.image.error(self._chosen(places)) <= reach
@@ -478,7 +485,7 @@ class _Search:
         """Yield the subsets with ``above < error <= reach``."""
         for size in self.sizes:
             outer, inner = self.grid.window(reach), self.grid.sure_window(above)
-            for places in self._listed(self._pairs(size), lambda outer=outer: outer, inner):
+            for places in self._listed(self._pairs(size), outer, inner):
                 subset = self._chosen(places)
                 if above < self.problem.image.error(subset) <= reach and self._counts_once(subset):
                     yield subset
@@ -491,11 +498,9 @@ class _Search:
         chosen = set(subset)
         return all(i == 0 or origins[i - 1] != origins[i] or i - 1 in chosen for i in subset)
 
-    def _listed(
-        self, pairs: _Pairs, outer: Callable[[], tuple[int, int]], inner: tuple[int, int]
-    ) -> Iterator[list[int]]:
+    def _listed(self, pairs: _Pairs, outer: tuple[int, int], inner: tuple[int, int]) -> Iterator[list[int]]:
         """Yield the places of the pairs whose grid differences lie in one window and not all in the other."""
-        for _, found in self._windows(pairs, outer(), inner, _BUFFER):
+        for _, found in self._windows(pairs, outer, inner, _BUFFER):
             for i, j in self.limits.watched(found):
                 yield pairs.places(i, j)
 

@@ -262,9 +262,7 @@ class _Search:
             ) from None
         values, target = self.copies.values, self.copies.target
         self.in_python = True
-        self.grid = Grid(
-            np.array(values, dtype=object).reshape(-1, 1), np.array(target, dtype=object), 0, 0
-        )
+        self.grid = Grid(np.array(values, dtype=object).reshape(-1, 1), np.array(target, dtype=object), 0, 0)
         self.list_half_sums()
 
     def _scan(self, pairs: Sequence[tuple[int, int]], stop: int) -> Seen:

@@ -56,7 +56,10 @@ class Halves:
     def counts(self, query: int, point: int) -> dict[int, int]:
         """Return how often a pair takes each value."""
         counts = {}
-        for values, place in ((self.left, query), (self.right, int(self.masks[point]) if self._is_real(point) else 0)):
+        for values, place in (
+            (self.left, query),
+            (self.right, int(self.masks[point]) if self._is_real(point) else 0),
+        ):
             left = place
             for k in values:
                 left, counts[k] = divmod(left, self.most[k] + 1)
@@ -164,7 +167,9 @@ class Halves:
         return total
 
     def listed(self, sizes: Sizes, outer: Callable[[], Window], inner: Window) -> Iterator[dict[int, int]]:
-        """Yield how often each value is taken by the pairs whose grid differences lie in one window and not all in the other.
+        """Yield how often each value is taken by the pairs in one window that are not all in the other.
+
+        Meant are windows of grid differences.
 
         ``outer`` is asked anew now and then: it may shrink meanwhile.
         """
