@@ -162,6 +162,21 @@ def choice_bits(problem: SubsetSum, *, sized: bool) -> float:
     return copies_of(problem, sized=sized).bits
 
 
+def apart(problem: SubsetSum) -> Copies:
+    """Return every item as a value of its own, in ascending order of the first coordinate."""
+    items = problem.image.items
+    order = sorted(range(problem.n), key=items.__getitem__)
+    return Copies(
+        tuple(items[i] for i in order),
+        tuple((i,) for i in order),
+        frozenset(),
+        (),
+        problem.image.target,
+        problem.n,
+        problem.origins,
+    )
+
+
 @lru_cache(maxsize=8)  # a backend is asked what it costs, whether it can, and then to do it
 def copies_of(problem: SubsetSum, *, sized: bool) -> Copies:
     """Return the items by value.

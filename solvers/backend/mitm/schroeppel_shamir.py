@@ -15,6 +15,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from solvers.backend.bounds import expected_subsets, extreme_subset, simple_bound, sum_range
+from solvers.backend.copies import choice_bits
 from solvers.backend.mitm.quarter_lists import extent, items_listed, meeting_points, number
 from solvers.backend.protocol import Enumerator, Finding, Limits, OutOfTimeError
 from solvers.errors import UnsupportedProblemError
@@ -48,6 +49,9 @@ class SchroeppelShamir(Enumerator):
         """Return why not, if not: too many items, vectors other than for exact hits, too little memory."""
         if problem.d > 1 and objective != "within":
             return f"of vectors (here {problem.d} dimensions) it finds exact hits: 'within' a tolerance of 0"
+        bits = choice_bits(problem, sized=_sized(problem, objective)) if problem.d == 1 else math.inf
+        if bits < problem.n and bits <= _MOST_ITEMS:
+            return _shortage(bits, problem, limits)
         return self.enumeration_refusal(problem, limits)
 
     def enumeration_refusal(self, problem: SubsetSum, limits: Limits) -> str | None:
@@ -60,13 +64,12 @@ class SchroeppelShamir(Enumerator):
             from solvers.backend.mitm.exact_hits import exact_hits_refusal
 
             return exact_hits_refusal(problem, limits)
-        listed = 2 << items_listed((problem.n + 1) // 2)
-        needed = _BYTES_PER_SUM * listed + _BYTES_PER_THREAD * (limits.threads or 4)
-        return limits.shortage(needed, f"{problem.n} items")
+        return _shortage(problem.n, problem, limits)
 
     def seconds_to_proof(self, problem: SubsetSum, objective: Objective) -> float:
         """Estimate the time of the quarter lists and of the sweep, for "within" to the first subset."""
-        n = min(problem.n, 1000)
+        bits = choice_bits(problem, sized=_sized(problem, objective)) if problem.d == 1 else problem.n
+        n = min(bits, 1000)
         sweep, parts = 6.5e-9 * math.exp2(n / 2), 0.0
         if objective == "within" and problem.d == 1 and problem.tolerance_units is not None:
             sweep /= 1 + float(min(expected_subsets(problem, problem.tolerance_units), Fraction(2) ** 1000))
@@ -114,6 +117,16 @@ class SchroeppelShamir(Enumerator):
         for subset, total in listing.between(target - reach, target + reach):
             if above < abs(total - target) <= reach:
                 yield subset
+
+
+def _sized(problem: SubsetSum, objective: Objective) -> bool:
+    return objective == "sparsest" or problem.sizes != (0, problem.n)
+
+
+def _shortage(bits: float, problem: SubsetSum, limits: Limits) -> str | None:
+    listed = 2 << items_listed((math.ceil(bits) + 1) // 2)
+    needed = _BYTES_PER_SUM * listed + _BYTES_PER_THREAD * (limits.threads or 4)
+    return limits.shortage(needed, f"{problem.n} items")
 
 
 # -- objectives ----------------------------------------------------------------------------------------
@@ -206,8 +219,8 @@ class _Listing:
         from solvers.backend.mitm.window_search import Halves
 
         self.sizes = problem.sizes
-        self.halves = Halves(problem, by_size=self.sizes != (0, problem.n), most=self.sizes[1])
-        self.extremes = sum_range(self.halves.items, self.sizes)
+        self.halves = Halves(problem, by_size=self.sizes != (0, problem.n), most=self.sizes[1], counts=True)
+        self.extremes = sum_range([item[0] for item in problem.image.items], self.sizes)
         self.limits = limits
         self.searches, self.searched = 1, 0  # how many there will be, and have been
 
