@@ -38,7 +38,8 @@ _MOST_ITEMS = 1 << 14
 _PROBED = 1 << 14  # so many sums show whether many are equal
 _BYTES_PER_SUM = 64
 _WORD = (1 << 63) - 1
-_FEW_BITS = 40  # so few choices are listed by mitm faster than they are compared
+# So few choices are listed by mitm faster than they are compared: of equal items, and of different ones.
+_FEW_BITS, _FEW_DIFFERENT_BITS = 24, 40
 
 
 class DistinctSums(Enumerator):
@@ -66,7 +67,8 @@ class DistinctSums(Enumerator):
 
     def suits(self, problem: SubsetSum, objective: Objective) -> bool:  # noqa: ARG002
         """Return False where all choices are so few that they need not be compared."""
-        return choice_bits(problem, sized=False) > _FEW_BITS
+        bits = choice_bits(problem, sized=False)
+        return bits > _FEW_DIFFERENT_BITS or _FEW_BITS < bits < problem.n
 
     def seconds_to_proof(self, problem: SubsetSum, objective: Objective) -> float | None:
         """Estimate the time of sorting the sums of every stage."""
@@ -259,7 +261,7 @@ def _nearest(left: Sums, right: Sums, goal: int) -> list[tuple[int, int]]:
 def _expected_sums(problem: SubsetSum) -> float:
     """Estimate how many different sums half of the items have: by a look at some, none where all differ."""
     copies = copies_of(problem, sized=False)
-    if copies.bits <= _FEW_BITS:
+    if copies.bits <= (_FEW_BITS if copies.merged else _FEW_DIFFERENT_BITS):
         return float(copies.half_sums)
     expected = 0.0
     for half in copies.halves:

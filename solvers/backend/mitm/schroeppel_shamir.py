@@ -33,6 +33,8 @@ _MOST_ITEMS = 64
 _BYTES_PER_SUM = 64  # with its mask, by cardinality and not, and the merge's copies of them
 _BYTES_PER_THREAD = 4 << 20
 _COUNTING_BUDGET = 1 << 22
+_CLUSTERED = 30
+_BITS_FOR_MITM = 48  # more choices than that exceed its memory
 _FEW = 1 << 16  # subsets that are listed to be counted
 
 
@@ -66,17 +68,26 @@ class SchroeppelShamir(Enumerator):
             return exact_hits_refusal(problem, limits)
         return _shortage(problem.n, problem, limits)
 
+    def suits(self, problem: SubsetSum, objective: Objective) -> bool:
+        """Return False for few values of many copies: mitm does not mind that their sums come in clusters."""
+        if problem.d > 1:
+            return True
+        bits = choice_bits(problem, sized=_sized(problem, objective))
+        return bits >= min(problem.n, _BITS_FOR_MITM)
+
     def seconds_to_proof(self, problem: SubsetSum, objective: Objective) -> float:
         """Estimate the time of the quarter lists and of the sweep, for "within" to the first subset."""
         bits = choice_bits(problem, sized=_sized(problem, objective)) if problem.d == 1 else problem.n
         n = min(bits, 1000)
         sweep, parts = 6.5e-9 * math.exp2(n / 2), 0.0
+        if bits < problem.n:
+            sweep *= _CLUSTERED  # sums of few values come in clusters, of which windows are no good part
         if objective == "within" and problem.d == 1 and problem.tolerance_units is not None:
             sweep /= 1 + float(min(expected_subsets(problem, problem.tolerance_units), Fraction(2) ** 1000))
         if objective == "sparsest":
-            parts = 8e-5 * n * n / 16
+            parts = 8e-5 * problem.n * problem.n / 16
         elif problem.sizes != (0, problem.n):
-            parts = 2.5e-4 * n / 2
+            parts = 2.5e-4 * problem.n / 2
         return 7e-4 + 7.5e-7 * math.exp2(n / 4) + sweep + parts
 
     def solve(self, problem: SubsetSum, objective: Objective, limits: Limits) -> Finding:
