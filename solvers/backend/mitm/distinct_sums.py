@@ -39,6 +39,7 @@ _PROBED = 1 << 14  # so many sums show whether many are equal
 _BYTES_PER_SUM = 64
 _WORD = (1 << 63) - 1
 # So few choices are listed by mitm faster than they are compared: of equal items, and of different ones.
+_MANY_EQUAL = 0.8
 _FEW_BITS, _FEW_DIFFERENT_BITS = 24, 40
 
 
@@ -68,7 +69,7 @@ class DistinctSums(Enumerator):
     def suits(self, problem: SubsetSum, objective: Objective) -> bool:  # noqa: ARG002
         """Return False where all choices are so few that they need not be compared."""
         bits = choice_bits(problem, sized=False)
-        return bits > _FEW_DIFFERENT_BITS or _FEW_BITS < bits < problem.n
+        return bits > _FEW_DIFFERENT_BITS or _FEW_BITS < bits < _MANY_EQUAL * problem.n
 
     def seconds_to_proof(self, problem: SubsetSum, objective: Objective) -> float | None:
         """Estimate the time of sorting the sums of every stage."""

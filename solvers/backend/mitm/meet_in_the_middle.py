@@ -380,8 +380,9 @@ class _Search:
         if low <= high:
             if not self.in_python:
                 low, high = _clamped(target + low) - target, _clamped(target + high) - target
-            first = right[0].searchsorted(target + low - left[0])
-            end = right[0].searchsorted(target + high - left[0], "right")
+            sums, others = left[0], right[0]
+            first = others.searchsorted(target + low - sums)
+            end = others.searchsorted(target + high - sums, "right")
             total += int((ways[0] * (up_to[end] - up_to[first])).sum())
         for part in self._borderline(radius):
             for i, j in self.limits.watched(self._listed_between(left, right, *part)):

@@ -34,6 +34,7 @@ _BYTES_PER_SUM = 64  # with its mask, by cardinality and not, and the merge's co
 _BYTES_PER_THREAD = 4 << 20
 _COUNTING_BUDGET = 1 << 22
 _CLUSTERED = 30
+_MANY_EQUAL = 0.8
 _BITS_FOR_MITM = 48  # more choices than that exceed its memory
 _FEW = 1 << 16  # subsets that are listed to be counted
 
@@ -73,14 +74,14 @@ class SchroeppelShamir(Enumerator):
         if problem.d > 1:
             return True
         bits = choice_bits(problem, sized=_sized(problem, objective))
-        return bits >= min(problem.n, _BITS_FOR_MITM)
+        return bits >= min(_MANY_EQUAL * problem.n, _BITS_FOR_MITM)
 
     def seconds_to_proof(self, problem: SubsetSum, objective: Objective) -> float:
         """Estimate the time of the quarter lists and of the sweep, for "within" to the first subset."""
         bits = choice_bits(problem, sized=_sized(problem, objective)) if problem.d == 1 else problem.n
         n = min(bits, 1000)
         sweep, parts = 6.5e-9 * math.exp2(n / 2), 0.0
-        if bits < problem.n:
+        if bits < _MANY_EQUAL * problem.n:
             sweep *= _CLUSTERED  # sums of few values come in clusters, of which windows are no good part
         if objective == "within" and problem.d == 1 and problem.tolerance_units is not None:
             sweep /= 1 + float(min(expected_subsets(problem, problem.tolerance_units), Fraction(2) ** 1000))
