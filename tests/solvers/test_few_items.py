@@ -126,6 +126,12 @@ def test_huge_items_beside_tiny_ones_are_exact():
     assert (four.error, four.subset.tolist()) == (0, [5, 60, 61, 63])
 
 
+def test_equal_items_that_are_rounded_leave_an_answer():
+    problem = SubsetSum([1e307] * 8, 8 * int(1e307) + 1, cardinality=5)
+    answer = solve(problem, backend="few-items")
+    assert (answer.status, answer.error) == (Status.OPTIMAL, 3 * int(1e307) + 1)
+
+
 def test_limits_are_kept():
     items = np.random.default_rng(1).uniform(-1, 1, 400)
     problem = SubsetSum(items, 0.5, cardinality=6, tolerance=0)

@@ -378,6 +378,8 @@ class _Search:
         # On a coarse grid a small distance proves nothing yet.
         grid_stop = -1 if self.grid.shift else min(stop, self._far() - 1)
         best, pair = self._nearest(pairs, start, grid_stop, _SCOUTED)
+        if pair is None and below is None:  # an incumbent, for all that follows
+            best, pair = self._nearest(pairs, start, grid_stop, len(pairs.right.sums))
         if pair is not None:
             self._offer(pairs.places(*pair), limit)
         if self.subset is not None and self.units <= stop:
@@ -432,12 +434,10 @@ class _Search:
     def _rank_open(self, pairs: _Pairs, limit: int | None, stop: int) -> None:
         """Rank exactly every pair that rounding leaves a chance to be nearer than the incumbent."""
 
-        def below() -> int | None:
-            return self.units if self.subset is not None else limit
-
-        bound = below()
-        reach = self._far() if bound is None else bound - 1
-        outer = self.grid.window(reach)
+        bound = self.units if self.subset is not None else limit
+        if bound is None:
+            raise AssertionError("few-items ranks what an incumbent or a limit leaves open, and has neither")
+        outer = self.grid.window(bound - 1)
         for ranked, places in enumerate(self._listed(pairs, outer, (1, 0))):
             if ranked > _MOST_OPEN:
                 raise _TooManyOpenError
