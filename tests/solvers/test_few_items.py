@@ -212,7 +212,7 @@ def test_without_a_mistake_there_is_nothing_to_complain_about():
         (few_items._target, "s - t", "t"),
         (few_items._Search._chosen, "i not in left_out", "i in left_out"),
         (few_items._Search._improve, "not self.grid.shift", "True"),
-        (few_items._Search._rank_open, "self.grid.window(reach)", "self.grid.sure_window(reach)"),
+        (few_items._Search._rank_open, "self.grid.window(bound - 1)", "self.grid.sure_window(bound - 1)"),
         (few_items._Search._pairs, "size - size // 2", "size // 2"),
         (few_items._Search._sets, "places[:, -1] + 1", "places[:, -1]"),
         (few_items._Search.sparsest, "self.sizes[::-1]", "self.sizes[:]"),

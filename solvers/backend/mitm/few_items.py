@@ -433,7 +433,6 @@ class _Search:
 
     def _rank_open(self, pairs: _Pairs, limit: int | None, stop: int) -> None:
         """Rank exactly every pair that rounding leaves a chance to be nearer than the incumbent."""
-
         bound = self.units if self.subset is not None else limit
         if bound is None:
             raise AssertionError("few-items ranks what an incumbent or a limit leaves open, and has neither")
