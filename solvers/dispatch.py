@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from solvers.backend.automatic import Attempt, counting_order, plan
+from solvers.backend.automatic import Attempt, counting_order, plan, why_not_listed
 from solvers.backend.first_subset import first_subset
 from solvers.backend.protocol import Enumerator, Finding, Limits, OutOfTimeError
 from solvers.backend.registry import BACKENDS, backend_named
@@ -19,7 +19,15 @@ from solvers.errors import (
 from solvers.interrupts import interruptible
 from solvers.problem import SubsetSum, start_subset
 from solvers.restrictions import restricted_finding
-from solvers.solution import Proof, Solution, Status, Stop, checked_objective, exact_total_and_error
+from solvers.solution import (
+    Proof,
+    Solution,
+    Status,
+    Stop,
+    checked_objective,
+    exact_total_and_error,
+    within_multiplicity,
+)
 from solvers.watching import Watch, checked_watchers, watched
 
 if TYPE_CHECKING:
@@ -152,21 +160,21 @@ def solved(
     if problem.is_restricted:
         found = _restricted(problem, checked, backend, limits)
         return found if best is None else _better(problem, best, found)
-    if best is not None and best.subset is not None and getattr(problem, "multiplicity", None) is None:
+    if best is not None and best.subset is not None and problem.multiplicity is None:
         limits = replace(limits, start=tuple(best.subset.tolist()))
-    attempts = (
-        plan(problem, checked, limits) if backend == "auto" else [named(backend, problem, checked, limits)]
-    )
+    core = problem.expanded
+    attempts = plan(core, checked, limits) if backend == "auto" else [named(backend, core, checked, limits)]
     reasons = []
     for attempt in attempts:
         if best is not None and best.status is Status.INFEASIBLE and not attempt.proves:
             continue
         try:
-            finding = _asked(attempt, problem, checked, limits)
+            finding = _asked(attempt, core, checked, limits)
         except UnsupportedProblemError as reason:  # seen only on a closer look at the numbers
             reasons.append(f"{attempt.backend.name}: {reason}")
             continue
         seconds = limits.clock() - limits.started
+        finding = in_items_of(problem, finding)
         found = certified(problem, checked, finding, backend=attempt.backend.name, seconds=seconds)
         best = found if best is None else _better(problem, best, found)
         if watch is not None:
@@ -191,14 +199,25 @@ def _restricted(problem: SubsetSum, objective: Objective, backend: str, limits: 
 
 def _with_a_guess(problem: SubsetSum, open_yet: Solution) -> Solution:
     """Show some subset where a search ended without one: any may be an answer, and it shows how far off."""
-    finding = Finding(
-        first_subset(problem),
+    guess = Finding(
+        first_subset(problem.expanded),
         open_yet.lower_bound,
         open_yet.size_bound,
         message=open_yet.message,
         stop=open_yet.stop,
     )
+    finding = in_items_of(problem, guess)
     return certified(problem, open_yet.objective, finding, backend=open_yet.backend, seconds=open_yet.seconds)
+
+
+def in_items_of(problem: SubsetSum, finding: Finding) -> Finding:
+    """Return what was found for the expanded problem as a finding for the problem itself."""
+    origins = problem.expanded.origins
+    if origins is None or finding.subset is None:
+        return finding
+    if not all(0 <= i < len(origins) for i in finding.subset):
+        raise CertificateError(f"a backend chose impossible items {finding.subset}")
+    return replace(finding, subset=sorted(origins[i] for i in finding.subset))
 
 
 def _asked(attempt: Attempt, problem: SubsetSum, objective: Objective, limits: Limits) -> Finding:
@@ -247,22 +266,24 @@ def _check_installed(backend: Backend) -> None:
 def enumerators(problem: SubsetSum, name: str, limits: Limits) -> list[Enumerator]:
     """Return the backends that can count and list this problem's subsets, best first: one when it was named.
 
+    For a problem with multiplicities give the expanded one.
+
     UnsupportedProblemError if there is none; for the one that was named the errors of :func:`solve`.
     """
     if name != "auto":
         backend = backend_named(name)
-        if isinstance(backend, Enumerator) and backend.enumeration_refusal(problem, limits) is None:
+        if isinstance(backend, Enumerator) and why_not_listed(backend, problem, limits) is None:
             _check_installed(backend)
             return [backend]
     able = counting_order(problem, limits)
     if name != "auto":
         able_names = ", ".join(b.name for b in able) or "none"
-        reason = backend.enumeration_refusal(problem, limits) if isinstance(backend, Enumerator) else None
+        reason = why_not_listed(backend, problem, limits) if isinstance(backend, Enumerator) else None
         reason = reason or "it cannot count or list subsets"
         raise UnsupportedProblemError(f"backend {name}, {problem!r}: {reason}; able: {able_names}")
     if not able:
         reasons = "; ".join(
-            f"{b.name}: {b.enumeration_refusal(problem, limits)}"
+            f"{b.name}: {why_not_listed(b, problem, limits)}"
             for b in BACKENDS.values()
             if isinstance(b, Enumerator)
         )
@@ -284,7 +305,7 @@ def _better(problem: SubsetSum, first: Solution, second: Solution) -> Solution:
 
     def merit(solution: Solution) -> tuple[bool, int, Fraction]:
         if solution.error is None:
-            return True, problem.n, problem.image.magnitude * problem.image.unit
+            return True, problem.copies, problem.image.magnitude * problem.image.unit
         missed = problem.tolerance is not None and solution.error > problem.tolerance
         size = solution.size if solution.objective == "sparsest" and not missed else 0
         return missed, size or 0, solution.error
@@ -319,8 +340,7 @@ def certified(
         import numpy as np
 
         subset = np.sort(np.array(finding.subset, dtype=np.int64))
-        rising = bool((np.diff(subset) > 0).all())
-        if not rising or (subset.size and not 0 <= subset[0] <= subset[-1] < problem.n):
+        if not within_multiplicity(problem, subset):
             raise CertificateError(f"backend {backend} chose impossible items {finding.subset}")
         total, error = exact_total_and_error(problem, subset)
         subset.flags.writeable = False

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from solvers.arguments import count_or_none
 from solvers.backend.protocol import Finding, Limits, OutOfTimeError
-from solvers.dispatch import certified, enumerators
+from solvers.dispatch import certified, enumerators, in_items_of
 from solvers.errors import InvalidProblemError, UnsupportedProblemError
 from solvers.interrupts import interruptible
 from solvers.next_sums import distinct_sums, sums_repeat
@@ -44,14 +44,16 @@ def count(
 ) -> int:
     """Count the subsets of an allowed cardinality with error <= tolerance, exactly.
 
-    With tolerance epsilon this is the subset-sum number T of Definition 6 of da Cunha et al. (2023).
+    Subsets are sets of indices: items that are equal are different items. Of an item that may be used several
+    times only the number of uses counts. With tolerance epsilon this is the subset-sum number T of
+    Definition 6 of da Cunha et al. (2023).
 
     Parameters
     ----------
     problem : SubsetSum
         With a tolerance.
     backend : str
-        "auto", or one that can count: mitm, schroeppel-shamir, mitm-nd, dp.
+        "auto", or one that can count: mitm, schroeppel-shamir, mitm-nd, few-items, distinct-sums, dp.
     time_limit : float, optional
         Seconds.
     memory_limit : int, optional
@@ -88,10 +90,11 @@ def count(
             return 0
         problem = core
     reach = problem.tolerance_units or 0
-    choice = enumerators(problem, backend, limits)
+    core = problem.expanded
+    choice = enumerators(core, backend, limits)
     try:
         return interruptible(
-            lambda: _of_first_able(choice, lambda able: able.count(problem, -1, reach, limits)),
+            lambda: _of_first_able(choice, lambda able: able.count(core, -1, reach, limits)),
             limits.interruption,
             brief=_is_brief(problem),
         )
@@ -125,7 +128,7 @@ def solutions(
     distinct : bool
         Only one subset for each sum.
     backend : str
-        "auto", or one that can list: mitm, schroeppel-shamir, mitm-nd, dp.
+        "auto", or one that can list: mitm, schroeppel-shamir, mitm-nd, few-items, distinct-sums, dp.
     time_limit : float, optional
         Seconds of searching for all of them together. What happens between two of them, outside of the
         iterator, does not count.
@@ -162,13 +165,13 @@ def solutions(
         raise InvalidProblemError("solutions() needs a tolerance (of the SubsetSum) or a limit")
     limit = count_or_none(limit, "limit")
     if not problem.is_restricted and not distinct:
-        return _best_first(problem, limit, enumerators(problem, backend, limits), limits)
+        return _best_first(problem, limit, enumerators(problem.expanded, backend, limits), limits)
     if distinct and sums_repeat(problem):
         return islice(_timed(distinct_sums(problem, backend, limits), time_limit), limit)
     core, reduction = listed_core(problem) if problem.is_restricted else (problem, None)
     if core is None:
         return iter(())
-    listed = _best_first(core, None, enumerators(core, backend, limits), limits)
+    listed = _best_first(core, None, enumerators(core.expanded, backend, limits), limits)
     return islice(_chosen(problem, reduction, listed, distinct=bool(distinct)), limit)
 
 
@@ -210,11 +213,11 @@ def listed_subsets(problem: SubsetSum, backend: str, limits: Limits) -> list[lis
     if core is None:
         return []
     reach = core.tolerance_units or 0
-    whole = getattr(core, "expanded", core)  # with each copy of an item that may be used several times
+    whole = core.expanded  # with each copy of an item that may be used several times
     found = _of_first_able(
         enumerators(whole, backend, limits), lambda able: list(able.listed(whole, -1, reach, limits))
     )
-    origins = getattr(whole, "origins", None)
+    origins = whole.origins
     if origins is not None:
         found = [sorted(origins[i] for i in subset) for subset in found]
     return found if reduction is None else [reduction.lifted(subset) or [] for subset in found]
@@ -266,10 +269,11 @@ def _best_first(
         return interruptible(step, limits.interruption, brief=_is_brief(problem))
 
     try:
-        rings = heard(lambda: _of_first_able(choice, lambda able: _Rings(able, problem, limits)))
+        rings = heard(lambda: _of_first_able(choice, lambda able: _Rings(able, problem.expanded, limits)))
         name = rings.enumerator.name
         for subset in islice(rings.subsets(portion, heard), limit):
-            finding = Finding(subset, rings.nearest * problem.image.unit, problem.sizes[0])
+            found = Finding(subset, rings.nearest * problem.image.unit, problem.sizes[0])
+            finding = in_items_of(problem, found)
             seconds = clock() - limits.started
             solution = certified(problem, "nearest", finding, backend=name, seconds=seconds)
             listed += 1

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _MANY_NUMBERS = 1 << 15
 
 Side = Literal["both", "below", "above"]
+_MOST_COPIES = 10_000_000
 
 
 class SubsetSum:
@@ -48,6 +49,9 @@ class SubsetSum:
     side : {"both", "below", "above"}
         "below": only subsets with sum_S <= target, in every coordinate, may be chosen (the field's own subset
         sum, a knapsack whose profits are its weights); "above": only those with sum_S >= target.
+    multiplicity : int or array_like of int, shape (n,), optional
+        How often each item may be used, at least 0; once by default. A subset is then a multiset: its
+        indices repeat, and the cardinality counts every use.
 
     Attributes
     ----------
@@ -63,13 +67,16 @@ class SubsetSum:
     side : str
     interval : (low, high), each like the target, or None
         See :meth:`between`.
+    multiplicity : int64 array, shape (n,), read-only, or None
+        None when every item may be used once.
     n, d : int
 
     Raises
     ------
     InvalidProblemError
         For no items, ragged items, NaN or infinities, a target of another dimension, a negative tolerance,
-        or a cardinality that no subset has, items that are required and forbidden, and unknown sides.
+        a cardinality that no subset has, items that are required and forbidden, unknown sides, multiplicities
+        that are no whole numbers >= 0, are all 0, or add up to more than 10^7.
 
     Examples
     --------
@@ -79,6 +86,8 @@ class SubsetSum:
     SubsetSum(n=3, d=2, cardinality=(1, 1))
     >>> SubsetSum([3, 34, 4, 12, 5, 2], 10, side="below", required=[5])
     SubsetSum(n=6, d=1, required=[5], side='below')
+    >>> SubsetSum([5, 7], 24, multiplicity=[9, 2])
+    SubsetSum(n=2, d=1, copies=11)
 
     """
 
@@ -91,6 +100,7 @@ class SubsetSum:
     forbidden: tuple[int, ...] = ()
     side: Side = "both"
     interval: tuple[Any, Any] | None = None
+    multiplicity: NDArray[np.int64] | None
     n: int
     d: int
 
@@ -104,6 +114,7 @@ class SubsetSum:
         required: Any = None,
         forbidden: Any = None,
         side: str = "both",
+        multiplicity: Any = None,
     ) -> None:
         items, target = positional(items, "items"), one_number(positional(target, "the target"))
         stored = _machine_numbers(items)
@@ -121,11 +132,13 @@ class SubsetSum:
             raise InvalidProblemError(f"items have {d} dimensions, the target has {len(targets)}")
         exact_target = tuple(as_fraction(x, "the target") for x in targets)
         exact_tolerance, tolerances = _tolerances(tolerance, None if scalar else d)
+        uses = _multiplicities(multiplicity, n)
         given = {
             "items": stored,
             "target": exact_target[0] if scalar else exact_target,
             "tolerance": exact_tolerance,
-            "cardinality": _cardinality_range(cardinality, n),
+            "cardinality": _cardinality_range(cardinality, n if uses is None else int(uses.sum())),
+            "multiplicity": uses,
             "n": n,
             "d": d,
             "_exact": (exact_items, exact_target),
@@ -147,6 +160,8 @@ class SubsetSum:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self.items.flags.writeable = False  # pickling and copying forget it
+        if self.multiplicity is not None:
+            self.multiplicity.flags.writeable = False
 
     @classmethod
     def between(cls, items: Any, low: Any, high: Any, *, tolerance: Any = 0, **options: Any) -> SubsetSum:
@@ -283,7 +298,44 @@ class SubsetSum:
     @property
     def sizes(self) -> tuple[int, int]:
         """The smallest and largest number of items that may be chosen."""
-        return self.cardinality or (0, self.n)
+        return self.cardinality or (0, self.copies)
+
+    @property
+    def copies(self) -> int:
+        """How many items there are when those that may be used several times count so often."""
+        return self.n if self.multiplicity is None else int(self.multiplicity.sum())
+
+    @property
+    def origins(self) -> list[int] | None:
+        """For an expanded problem, the item that each of its items is a copy of; None for any other."""
+        origins: list[int] | None = self.__dict__.get("_origins")
+        return origins
+
+    @cached_property
+    def expanded(self) -> SubsetSum:
+        """The same problem with every item written down as often as it may be used; or itself.
+
+        Numbers mean the same units in both.
+        """
+        if self.multiplicity is None:
+            return self
+        # No more copies than may be chosen at all.
+        uses = np.minimum(self.multiplicity, max(1, self.sizes[1]))
+        origins = np.repeat(np.arange(self.n), uses).tolist()
+        exact_items, exact_target = self.__dict__["_exact"]
+        image = self.image
+        expanded = SubsetSum.__new__(SubsetSum)
+        expanded.__dict__.update(self.__dict__)
+        expanded.__dict__.update(
+            items=np.repeat(self.items, uses, axis=0),
+            multiplicity=None,
+            cardinality=self.cardinality and (self.sizes[0], min(self.sizes[1], len(origins))),
+            n=len(origins),
+            image=IntegerImage(tuple(image.items[i] for i in origins), image.target, image.unit),
+            _exact=([exact_items[i] for i in origins], exact_target),
+            _origins=origins,
+        )
+        return expanded
 
     @property
     def tolerance_units(self) -> int | None:
@@ -315,6 +367,7 @@ class SubsetSum:
                 str(x) if isinstance(x, Fraction) else f"[{', '.join(map(str, x))}]" for x in self.interval
             ]
             notes += f", interval=({ends[0]}, {ends[1]})"
+        notes += f", copies={self.copies}" if self.multiplicity is not None else ""
         return f"SubsetSum(n={self.n}, d={self.d}{notes})"
 
 
@@ -459,6 +512,25 @@ def _side(side: Any) -> Side:
 
 def _name_of(i: int, k: int, *, scalar: bool) -> str:
     return f"item {i}" if scalar else f"coordinate {k} of item {i}"
+
+
+def _multiplicities(given: Any, n: int) -> NDArray[np.int64] | None:
+    """Return how often each item may be used; None for once each."""
+    if given is None:
+        return None
+    uses = [given] * n if is_whole(given) else _sequence_of(given, "multiplicity")
+    if len(uses) != n or not all(is_whole(x) and 0 <= x <= _MOST_COPIES for x in uses):
+        raise InvalidProblemError(
+            f"multiplicity must be one whole number from 0 to {_MOST_COPIES}, or one for each of the {n} "
+            f"items, got {given!r}"
+        )
+    if not 1 <= sum(map(int, uses)) <= _MOST_COPIES:
+        raise InvalidProblemError(
+            f"the multiplicities add up to {sum(map(int, uses))}, allowed are 1 to {_MOST_COPIES}"
+        )
+    array = np.array(uses, dtype=np.int64)
+    array.flags.writeable = False
+    return array if (array != 1).any() else None
 
 
 def _cardinality_range(cardinality: Any, n: int) -> tuple[int, int] | None:

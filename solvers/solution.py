@@ -97,7 +97,7 @@ class Solution:
         subset will do, or INFEASIBLE. For "sparsest": OPTIMAL when no acceptable subset has fewer items, or
         as many and a smaller error.
     subset : int64 array, sorted, or None
-        Indices of the chosen items; None when there is none to show.
+        Indices of the chosen items, each as often as it is used; None when there is none to show.
     total : Fraction, or tuple of d Fractions, or None
         The exact sum of the chosen items.
     error : Fraction or None
@@ -159,7 +159,7 @@ class Solution:
 
     @property
     def mask(self) -> NDArray[np.bool_] | None:
-        """The subset as a bool array of shape (n,), or None."""
+        """Which items are chosen, as a bool array of shape (n,), or None."""
         if self.subset is None:
             return None
         mask = np.zeros(self.n, dtype=bool)
@@ -167,8 +167,13 @@ class Solution:
         return mask
 
     @property
+    def counts(self) -> NDArray[np.int64] | None:
+        """How often each item is used, shape (n,), or None."""
+        return None if self.subset is None else np.bincount(self.subset, minlength=self.n)
+
+    @property
     def size(self) -> int | None:
-        """Number of chosen items, or None."""
+        """Number of chosen items, each counted as often as it is used, or None."""
         return None if self.subset is None else len(self.subset)
 
     @property
@@ -240,10 +245,10 @@ class Solution:
                 raise CertificateError("a solution without a subset cannot have a sum or an error")
             return False
         chosen = np.array([int(i) for i in self.subset]) if self.subset.dtype != np.int64 else self.subset
-        rising = bool((np.diff(chosen) > 0).all())
-        if not rising or (chosen.size and not 0 <= chosen[0] <= chosen[-1] < problem.n):
+        if (np.diff(chosen) < 0).any() or not within_multiplicity(problem, chosen):
+            uses = "" if problem.multiplicity is None else ", each used as often as it may be"
             raise CertificateError(
-                f"subset {chosen.tolist()} is not a sorted set of indices below {problem.n}"
+                f"subset {chosen.tolist()} is not a sorted set of indices below {problem.n}{uses}"
             )
         low, high = problem.sizes
         if not low <= len(chosen) <= high:
@@ -303,6 +308,15 @@ def exact_total_and_error(
     if problem.interval is not None:
         return total, problem.error_of(total)
     return total, image.error(subset) * image.unit
+
+
+def within_multiplicity(problem: SubsetSum, subset: NDArray[np.int64]) -> bool:
+    """Tell whether these are sorted indices of the problem's items, none more often than it may be used."""
+    if subset.size and not 0 <= subset[0] <= subset[-1] < problem.n:
+        return False
+    if problem.multiplicity is None:
+        return bool((np.diff(subset) > 0).all())
+    return bool((np.bincount(subset, minlength=problem.n) <= problem.multiplicity).all())
 
 
 def checked_objective(objective: str) -> Objective:

@@ -97,10 +97,17 @@ def counting_order(problem: SubsetSum, limits: Limits) -> list[Enumerator]:
         backend
         for backend in BACKENDS.values()
         if isinstance(backend, Enumerator)
-        and backend.enumeration_refusal(problem, limits) is None
+        and why_not_listed(backend, problem, limits) is None
         and backend.missing() is None
     ]
     return sorted(able, key=cost)
+
+
+def why_not_listed(backend: Enumerator, problem: SubsetSum, limits: Limits) -> str | None:
+    """Return why a backend cannot count and list the subsets of this problem, or None when it can."""
+    if problem.origins is not None and not backend.counts_copies_once:
+        return "it takes the copies of an item that may be used several times for different items"
+    return backend.enumeration_refusal(problem, limits)
 
 
 def _without_proof(problem: SubsetSum, objective: Objective, limits: Limits) -> Iterator[Attempt]:

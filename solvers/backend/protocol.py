@@ -236,7 +236,16 @@ class Enumerator(Backend):
     ``above`` and ``reach`` are whole units of the problem's image: meant are the subsets of an allowed
     cardinality with ``above < error <= reach``; ``above`` = -1 leaves none out. The problem's own tolerance
     plays no part. When the time is up both raise OutOfTimeError.
+
+    Attributes
+    ----------
+    counts_copies_once : bool
+        Whether, where the problem says of which item an item is a copy (``origins``), subsets that differ in
+        nothing but the copy they take are counted and listed once.
+
     """
+
+    counts_copies_once: bool = False
 
     def enumeration_refusal(self, problem: SubsetSum, limits: Limits) -> str | None:
         """Return why the backend cannot count or list the subsets of this problem, or None when it can."""

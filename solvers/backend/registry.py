@@ -8,6 +8,8 @@ from solvers.backend.dp.dynamic_programming import DynamicProgramming
 from solvers.backend.mip.cp_sat import CpSat
 from solvers.backend.mip.highs import Highs
 from solvers.backend.mip.pulp_mip import PulpMip
+from solvers.backend.mitm.distinct_sums import DistinctSums
+from solvers.backend.mitm.few_items import FewItems
 from solvers.backend.mitm.meet_in_the_middle import MeetInTheMiddle
 from solvers.backend.mitm.multidimensional import MultidimensionalMeetInTheMiddle
 from solvers.backend.mitm.schroeppel_shamir import SchroeppelShamir
@@ -20,6 +22,8 @@ BACKENDS: dict[str, Backend] = {
         MeetInTheMiddle(),
         SchroeppelShamir(),
         MultidimensionalMeetInTheMiddle(),
+        FewItems(),
+        DistinctSums(),
         DynamicProgramming(),
         CpSat(),
         Highs(),
@@ -60,7 +64,7 @@ def backends() -> dict[str, str]:
     Beyond these, ``pulp:<SOLVER>`` is any solver that PuLP knows.
 
     >>> ", ".join(backends())  # doctest: +ELLIPSIS
-    'mitm, schroeppel-shamir, mitm-nd, dp, cp-sat, highs, pulp, lns, k-tree...'
+    'mitm, schroeppel-shamir, mitm-nd, few-items, distinct-sums, dp, cp-sat, highs, pulp, lns, k-tree...'
     """
     return {
         name: backend.summary + (f" (not installed: {gap})" if (gap := backend.missing()) else "")

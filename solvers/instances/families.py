@@ -257,7 +257,11 @@ def too_tight(instance: Instance, nearest: Fraction) -> Instance:
     """Infeasible, by no simple bound: the instance with half of its nearest error as tolerance."""
     problem = instance.problem
     tightened = SubsetSum(
-        problem.items, problem.target, tolerance=nearest / 2, cardinality=problem.cardinality
+        problem.items,
+        problem.target,
+        tolerance=nearest / 2,
+        cardinality=problem.cardinality,
+        multiplicity=problem.multiplicity,
     )
     source = f"{instance.source}; tolerance half the nearest error"
     return Instance(tightened, f"too-tight-{instance.name}", source)

@@ -1,10 +1,10 @@
 """Instance files: reading and writing subset-sum problems, numbers kept exactly.
 
 JSON: ``{"format": "subset-sum", "version": 1, "name": .., "items": [..] or [[..]..], "target": ..,
-"tolerance": .., "cardinality": .., "required": [..], "forbidden": [..], "side": .., "interval": [low, high],
-"known": {"status": .., "error": ..}, "source": ..}``; all but items and target may be missing. A number is
-JSON (an integer of any size; any other is the float64 it parses to) or a string: a fraction "p/q", a decimal
-"0.1" (a tenth exactly) or a hex float "0x1.8p-3". The text formats of the field are in
+"tolerance": .., "cardinality": .., "multiplicity": [..], "required": [..], "forbidden": [..], "side": ..,
+"interval": [low, high], "known": {"status": .., "error": ..}, "source": ..}``; all but items and target may
+be missing. A number is JSON (an integer of any size; any other is the float64 it parses to) or a string: a
+fraction "p/q", a decimal "0.1" (a tenth exactly) or a hex float "0x1.8p-3". The text formats of the field are in
 :mod:`solvers.instances.text_formats`. Which one a file is in is decided by its content.
 """
 
@@ -138,6 +138,7 @@ def write_instance(instance: Instance, path: str | PathLike[str]) -> None:
             "tolerance": _written(problem.tolerances or problem.tolerance),
             "cardinality": None if problem.cardinality is None else list(problem.cardinality),
             **_restrictions(problem),
+            **({} if problem.multiplicity is None else {"multiplicity": problem.multiplicity.tolist()}),
             "known": known and {"status": known["status"], "error": _written(known["error"])},
             "source": instance.source,
         }
@@ -204,6 +205,7 @@ def _instance(page: Any, default_name: str) -> Instance:
     arguments: dict[str, Any] = {
         "tolerance": None if page.get("tolerance") is None else _numbers(page["tolerance"]),
         "cardinality": tuple(sizes) if isinstance(sizes := page.get("cardinality"), list) else sizes,
+        "multiplicity": page.get("multiplicity"),
         "required": page.get("required"),
         "forbidden": page.get("forbidden"),
         "side": page.get("side") or "both",

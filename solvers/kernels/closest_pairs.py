@@ -1,7 +1,7 @@
 """Pairs of integer vectors, one from each of two sets, that are near each other: a tree of bounding boxes.
 
-A k-d tree (Bentley 1975; Friedman, Bentley & Finkel 1977) over 2^m points: each node halves its points at the
-median of the column in which they spread most, and keeps the least box that holds them. The points are
+A k-d tree (Bentley 1975; Friedman, Bentley & Finkel 1977) over r 2^m points. Each node halves its points at
+the median of the column in which they spread most, and keeps the least box that holds them. The points are
 permuted in place so that every node holds a contiguous run of rows; nodes are numbered as in a heap (root 1,
 children 2 i and 2 i + 1, entry 0 unused), hence no pointers. Leaves hold at most 16 points.
 
@@ -27,7 +27,7 @@ _STACK = 64  # a depth-first search holds one node a level
 
 
 class Tree(NamedTuple):
-    """The points, shape (2^m, columns), and the corners of each node's box, shape (2 * leaves, columns)."""
+    """The points, shape (r 2^m, columns), and the corners of each node's box, shape (2 * leaves, columns)."""
 
     points: Ints
     low: Ints
@@ -112,7 +112,7 @@ def _widest(low: Ints, high: Ints, node: int) -> int:
 def grow_tree(tree: Tree, masks: Masks, root: int, levels: int) -> None:
     """Box the nodes of ``levels`` levels from node ``root`` down, and halve all that have children.
 
-    ``masks``, uint32 of shape (2^m,), are permuted along with the points.
+    ``masks``, uint32, one a point, are permuted along with the points.
     """
     points, low, high = tree
     leaves = low.shape[0] >> 1

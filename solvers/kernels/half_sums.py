@@ -23,18 +23,18 @@ def merge_with_item(
     with_sums: Ints,
     with_masks: Masks,
     item: int,
-    bit: int,
+    flag: int,
 ) -> tuple[Ints, Masks]:
     """Merge the sums that leave out an item with those (shifted by it) that take it.
 
     Both inputs are sorted; ``with_sums`` are the sums *before* the item is added. Among equal sums those
-    without the item come first. ``bit`` is the item's bit in the masks.
+    without the item come first. ``flag`` is added to the masks that take it: the item's bit.
     """
     m, k = without_sums.size, with_sums.size
     sums = np.empty(m + k, np.int64)
     masks = np.empty(m + k, np.uint32)
     i = j = 0
-    flag = np.uint32(1) << np.uint32(bit)
+    digit = np.uint32(flag)
     for out in range(m + k):
         if j >= k or (i < m and without_sums[i] <= with_sums[j] + item):
             sums[out] = without_sums[i]
@@ -42,7 +42,7 @@ def merge_with_item(
             i += 1
         else:
             sums[out] = with_sums[j] + item
-            masks[out] = with_masks[j] | flag
+            masks[out] = with_masks[j] + digit
             j += 1
     return sums, masks
 

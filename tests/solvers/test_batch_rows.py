@@ -119,7 +119,7 @@ def errors_by_mitm(items, targets, unit):
             sums, masks = np.zeros(1, np.int64), np.zeros(1, np.uint32)
             for k in range(first, last):
                 item = np.int64(items[row, k] * unit)
-                sums, masks = merge_with_item(sums, masks, sums, masks, item, k - first)
+                sums, masks = merge_with_item(sums, masks, sums, masks, item, 1 << (k - first))
             halves.append(sums)
         errors[row] = nearest_pair(halves[0], halves[1], np.int64(targets[row] * unit), 0)[2]
     return errors

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from time import process_time
 
 import numpy as np
 import pytest
@@ -35,7 +36,13 @@ def names(problem, objective="nearest", **limits):
         (uniform(21), "mitm"),
         (uniform(50), "schroeppel-shamir"),
         (uniform(30, 3), "mitm-nd"),
-        (SubsetSum([3, 5, 9] * 40, 101), "dp"),
+        (SubsetSum([3, 5, 9] * 40, 101), "mitm"),
+        (SubsetSum(range(1, 121), 101), "dp"),
+        (SubsetSum([0.01 * k for k in range(1, 25)] * 10, 1 / 3), "distinct-sums"),
+        (uniform(1000, cardinality=3), "few-items"),
+        (uniform(1000, cardinality=(998, 1000)), "few-items"),
+        (uniform(300, 2, cardinality=2), "few-items"),
+        (SubsetSum([[1, 1, 1]] * 100, [50, 50, 51]), "mitm-nd"),
         (uniform(200), "lns"),
         (uniform(200, 9), "lns"),
     ],
@@ -150,9 +157,66 @@ def test_costs_grow_with_the_problem(proving_backend):
     assert costs[0] > 0
 
 
+def relu_items(n, d):
+    """A unit's inputs and weights: the fewest that give its output within 0.3."""
+    rng = np.random.default_rng(0)
+    weights = rng.normal(size=n) * 0.3
+    inputs = np.maximum(rng.normal(size=(d, n)), 0)
+    return SubsetSum((inputs * weights).T.copy(), inputs @ weights, tolerance=0.3)
+
+
+def levels(n, count):
+    """Weights of so many levels on either side of zero, times a scale."""
+    return SubsetSum(np.random.default_rng(n).integers(-count, count + 1, n) * 0.0137, 0.1234567)
+
+
+# Each with the method that proves it, and its cost.
+MEASURED = {
+    "many integers, small target": ("dp", "nearest", integers(10_000, 10**6), 10**5),
+    "many integers, small target, sparsest": ("dp", "sparsest", integers(3000, 10**5), 10**3),
+    "fewest vectors of twenty dimensions": ("cp-sat", "sparsest", relu_items(33, 20), None),
+    "six values": ("mitm", "nearest", SubsetSum(np.repeat(uniform(6).items, 20), 1.2345), None),
+    "levels": ("distinct-sums", "nearest", levels(300, 15), None),
+    "one of 10,000": ("few-items", "nearest", uniform(10_000, cardinality=1), 0.4321),
+    "two of 1,000": ("few-items", "nearest", uniform(1000, cardinality=2), 0.4321),
+    "four of 100": ("few-items", "nearest", uniform(100, cardinality=4), 0.4321),
+    "two vectors of 100": ("few-items", "nearest", uniform(100, 2, cardinality=2), None),
+    "the fewest of 100": ("few-items", "sparsest", uniform(100, tolerance=1e-6), 0.4321),
+    "equal vectors": ("mitm-nd", "nearest", SubsetSum([[1, 1, 1]] * 100, [50, 50, 51]), None),
+}
+
+
+def measured(text):
+    backend, objective, p, target = MEASURED[text]
+    if target is not None:
+        p = SubsetSum(p.items, target, tolerance=p.tolerance or 0, cardinality=p.cardinality)
+    return backend, objective, p
+
+
+@pytest.mark.parametrize("text", MEASURED)
+def test_what_is_easy_goes_to_the_method_that_it_is_easy_for(text):
+    backend, objective, problem = measured(text)
+    assert names(problem, objective, seconds=5.0)[0] == backend
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("text", MEASURED)
+def test_costs_are_of_the_order_that_is_measured(text):
+    backend, objective, problem = measured(text)
+    solve(problem, objective=objective, backend=backend, threads=1)  # compiles
+    started = process_time()
+    assert solve(problem, objective=objective, backend=backend, threads=1).proof is Proof.EXACT
+    took, cost = process_time() - started, registry.BACKENDS[backend].seconds_to_proof(problem, objective)
+    assert cost / 20 - 0.05 < took < 20 * cost + 0.2
+
+
 def test_counting_is_offered_by_those_that_can():
     assert counting_order(uniform(20, tolerance=1), Limits())[0].name in ("mitm", "mitm-nd")
-    assert [b.name for b in counting_order(SubsetSum([1] * 100, 50, tolerance=0), Limits())] == ["dp"]
+    assert counting_order(integers(120, 50, tolerance=0), Limits())[0].name == "dp"
+    assert counting_order(uniform(1000, cardinality=2, tolerance=0), Limits())[0].name == "few-items"
+    twice = SubsetSum(range(1, 9), 20, tolerance=0, multiplicity=2).expanded
+    counting = {b.name for b in counting_order(twice, Limits())}
+    assert counting == {"mitm", "mitm-nd", "few-items", "distinct-sums"}, "who counts copies once"
     assert counting_order(uniform(200, tolerance=1e-3), Limits()) == []
 
 

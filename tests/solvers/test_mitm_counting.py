@@ -10,6 +10,7 @@ from strategies import cases
 from support.planting import plain_python
 
 from solvers import SubsetSum, solve
+from solvers.backend import copies
 from solvers.backend.mitm import meet_in_the_middle as method
 from solvers.backend.protocol import Enumerator, Limits
 from solvers.kernels import two_pointers
@@ -189,8 +190,8 @@ MISTAKES = {
     "the inner radius is listed": (
         METHOD,
         "_Search.listed",
-        "above < self._error(subset) <= reach",
-        "above <= self._error(subset) <= reach",
+        "above < self._error(self.copies.subset(counts)) <= reach",
+        "above <= self._error(self.copies.subset(counts)) <= reach",
     ),
 }
 
@@ -203,7 +204,7 @@ def test_mistakes_are_noticed(monkeypatch, mistake):
         monkeypatch.setattr(two_pointers, "pairs_in_window", copy.pairs_in_window)
         monkeypatch.setattr(two_pointers, "pairs_up_to", copy.pairs_up_to)
     if name == GRID:
-        monkeypatch.setattr(method, "grid_of", copy.grid_of)
+        monkeypatch.setattr(copies, "Grid", copy.Grid)
     module = copy if name == METHOD else method
     monkeypatch.setattr(module, "_PAIRS_AT_A_TIME", 3)
     assert first_disagreement(module) is not None

@@ -312,12 +312,12 @@ def test_counting_and_listing_say_when_time_runs_out():
 
 
 def test_memory_that_does_not_suffice_is_named():
-    problem = SubsetSum(np.ones((40, 3)).tolist(), [1, 2, 3])
+    problem = SubsetSum(np.arange(1, 121).reshape(40, 3).tolist(), [1, 2, 3])
     needed = 84 << 20
     assert str(needed) in BACKEND.refusal(problem, "nearest", Limits(memory=needed - 1))
     assert BACKEND.refusal(problem, "nearest", Limits(memory=needed)) is None
     assert BACKEND.enumeration_refusal(problem, Limits(memory=needed - 1)) is not None
-    assert "61" in BACKEND.refusal(SubsetSum([1] * 61, 1), "nearest", Limits(memory=2**60))
+    assert "61" in BACKEND.refusal(SubsetSum(range(1, 62), 1), "nearest", Limits(memory=2**60))
 
 
 def test_more_candidates_than_can_be_ranked_are_refused_not_guessed(monkeypatch):
@@ -439,7 +439,11 @@ POLICY_MISTAKES = {
         "min(first + stripe, total)",
         "min(first + stripe, total - 1)",
     ),
-    "an item is counted twice": (vector_halves.Halves.subset, "self.middle", "self.middle - 1"),
+    "a value is told by the digit of another": (
+        vector_halves,
+        "divmod(left, self.most[k] + 1)",
+        "divmod(left, self.most[k] + 2)",
+    ),
     "rivals are sought too near": (
         multidimensional._Search._nearest_of_candidates,
         "lambda: self.grid.window(best - 1)",

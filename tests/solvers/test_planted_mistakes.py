@@ -238,8 +238,8 @@ KERNEL_MISTAKES = {
     "the wrong bit": (
         half_sums,
         "merge_with_item",
-        "np.uint32(1) << np.uint32(bit)",
-        "np.uint32(1) << np.uint32(bit + (bit > 1))",
+        "np.uint32(flag)",
+        "np.uint32(flag + flag * (flag > 2))",
     ),
     "the item is not added": (
         half_sums,

@@ -197,8 +197,10 @@ def test_out_of_time_counting_says_so():
 
 
 def test_refusals():
-    assert "64 items" in BACKEND.refusal(SubsetSum([1] * 65, 3), "nearest", Limits())
-    assert "bytes" in BACKEND.refusal(SubsetSum([1] * 60, 3), "nearest", Limits(memory=1 << 20))
+    assert "64 items" in BACKEND.refusal(SubsetSum(range(1, 66), 3), "nearest", Limits())
+    assert "bytes" in BACKEND.refusal(SubsetSum(range(1, 61), 3), "nearest", Limits(memory=1 << 20))
+    assert BACKEND.refusal(SubsetSum([1] * 65, 3), "nearest", Limits()) is None, "one of 66 sums"
+    assert "64 items" in BACKEND.enumeration_refusal(SubsetSum([1] * 65, 3), Limits())
     vectors = SubsetSum([[1, 2], [3, 4]], (4, 6), tolerance=0)
     assert "dimensions" in BACKEND.refusal(vectors, "nearest", Limits())
     assert "dimensions" in BACKEND.refusal(SubsetSum([[1, 2]], (1, 1), tolerance=1), "within", Limits())

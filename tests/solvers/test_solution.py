@@ -345,9 +345,9 @@ def test_only_a_subset_sum_is_solved():
 @pytest.mark.parametrize(
     ("problem", "options", "message"),
     [
-        (SubsetSum([[1, 2]], (1, 2)), {}, "2 dimensions; able: mitm-nd, cp-sat"),
-        (SubsetSum([1] * 51, 1), {}, "up to 50 items"),
-        (SubsetSum([1] * 40, 1), {"memory_limit": 1 << 20}, "memory limit"),
+        (SubsetSum([[1, 2]], (1, 2)), {}, "2 dimensions; able: mitm-nd, few-items, cp-sat"),
+        (SubsetSum(range(1, 52), 1), {}, "up to 50 items"),
+        (SubsetSum(range(1, 41), 1), {"memory_limit": 1 << 20}, "memory limit"),
     ],
 )
 def test_a_named_backend_that_cannot_says_who_can(problem, options, message):

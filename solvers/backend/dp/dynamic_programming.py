@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from solvers.problem import SubsetSum
     from solvers.solution import Objective
 
+_MANY = 1 << 16  # items, beyond which not even their sums are looked at for an estimate
 _LISTED_AT_A_TIME = 256
 
 
@@ -51,11 +52,24 @@ class DynamicProgramming(Enumerator):
         return next((reason for reason in reasons if reason is not None), None)
 
     def seconds_to_proof(self, problem: SubsetSum, objective: Objective) -> float:
-        """Estimate the time of the tables of all items, as long as the range of their sums."""
-        sums = min(problem.image.magnitude - abs(problem.image.target[0]), 1 << 60)
-        restricted = problem.sizes != (0, problem.n)
-        per_sum = 7e-11 if objective == "sparsest" else 3e-11 if restricted else 7e-12
-        return 4e-4 + per_sum * problem.n * sums
+        """Estimate the time of the tables of all items that matter, as long as the sums that do.
+
+        Without a cardinality these are the sums up to the target, or of what is left out if these are fewer.
+        """
+        if problem.n > _MANY:  # whose sums are not looked at, only how far they reach
+            return 4e-4 + 7e-12 * problem.n * min(problem.image.magnitude, 1 << 60)
+        values = [item[0] for item in problem.image.items]
+        total = sum(map(abs, values))
+        if problem.sizes != (0, problem.n):
+            per_sum, sums, items = 7e-11 if objective == "sparsest" else 3e-11, total, problem.n
+        else:
+            taken = problem.image.target[0] - sum(x for x in values if x < 0)
+            reach = 0 if objective == "nearest" else problem.tolerance_units or 0
+            sums = min(total, max(0, min(taken, total - taken)) + reach)
+            items = sum(abs(x) <= sums for x in values)
+            per_sum = 1.4e-10 if objective == "sparsest" else 1.4e-11
+        step = math.gcd(*values) or 1
+        return 4e-4 + per_sum * items * min(sums // step, 1 << 60)
 
     def solve(self, problem: SubsetSum, objective: Objective, limits: Limits) -> Finding:
         """Answer in O(n R / 64) steps for R sums, times the number of items where cardinality matters."""

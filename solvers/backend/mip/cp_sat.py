@@ -2,7 +2,8 @@
 
 Each dimension is one integer equation; the error is an integer variable that bounds both signs of every
 residual. Integers beyond 60 bits are first rounded down to the finest grid that fits; then every subset that
-rounding leaves a chance is enumerated and ranked in exact integers.
+rounding leaves a chance is enumerated and ranked in exact integers. Equal items are one integer variable,
+and zeros none where their number does not matter: their choices are not told apart (``backend.copies``).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from solvers.backend.bounds import simple_bound
-from solvers.backend.grid import grid_of
+from solvers.backend.copies import choice_bits, copies_of
 from solvers.backend.protocol import Backend, Finding, Limits
 from solvers.errors import BackendUnavailableError
 from solvers.solution import Stop
@@ -41,21 +42,31 @@ class CpSat(Backend):
 
         return None if find_spec("ortools") else "install it with: pip install ortools"
 
-    def seconds_to_proof(self, problem: SubsetSum, objective: Objective) -> float:  # noqa: ARG002
-        """Estimate the time of its search, exponential from 16 items on."""
-        return 1.5e-3 + 4e-3 * math.exp2(0.87 * min(problem.n - 16, 1000))
+    def seconds_to_proof(self, problem: SubsetSum, objective: Objective) -> float:
+        """Estimate the time of its search, exponential from 16 items on.
+
+        For the fewest items each further equation makes up for two items: its linear relaxation prunes.
+        """
+        bits = choice_bits(problem, sized=_sized(problem, objective)) - 16
+        if objective == "sparsest" and problem.d > 1:
+            return 2e-2 + 4e-3 * math.exp2(0.87 * min(bits - 2 * (problem.d - 2), 1000))
+        return 1.5e-3 + 4e-3 * math.exp2(0.87 * min(bits, 1000))
 
     def solve(self, problem: SubsetSum, objective: Objective, limits: Limits) -> Finding:
         """Answer with CP-SAT's exact integer reasoning; within the time limit if there is one."""
         if not limits.allow(_SECONDS_A_NUMBER * problem.n * (2 * problem.d + 1)):
             bound = simple_bound(problem) * problem.image.unit
             return Finding(None, bound, problem.sizes[0], stop=Stop.TIME_LIMIT)
-        search = _Search(problem, limits)
+        search = _Search(problem, limits, sized=_sized(problem, objective))
         if objective == "sparsest":
             return search.sparsest()
         if objective == "within":
             return search.within()
         return search.nearest(*problem.sizes)
+
+
+def _sized(problem: SubsetSum, objective: Objective) -> bool:
+    return objective == "sparsest" or problem.sizes != (0, problem.n)
 
 
 @dataclass
@@ -68,7 +79,7 @@ class _Answer:
 
 
 class _Search:
-    def __init__(self, problem: SubsetSum, limits: Limits) -> None:
+    def __init__(self, problem: SubsetSum, limits: Limits, *, sized: bool) -> None:
         try:
             from ortools.sat.python import cp_model
         except ImportError as error:
@@ -78,7 +89,8 @@ class _Search:
         self.cp_model = cp_model
         self.problem = problem
         self.limits = limits
-        self.grid = grid_of(problem.image, _MODEL_BITS)
+        self.copies = copies_of(problem, sized=sized)
+        self.grid = self.copies.grid(_MODEL_BITS)
         self.items: list[list[int]] = self.grid.items.tolist()
         self.target: list[int] = self.grid.target.tolist()
         self.floor = simple_bound(problem)
@@ -172,7 +184,7 @@ class _Search:
         self, low: int, high: int, window: tuple[int, int] | None, minimise: str
     ) -> tuple[Any, list[Any]]:
         model = self.cp_model.CpModel()
-        chosen = [model.new_bool_var(f"x{i}") for i in range(self.problem.n)]
+        chosen = [model.new_int_var(0, most, f"x{k}") for k, most in enumerate(self.copies.most)]
         if (low, high) != (0, self.problem.n):
             model.add_linear_constraint(sum(chosen), low, high)
         residuals = [
@@ -183,7 +195,11 @@ class _Search:
             for residual in residuals:
                 model.add_linear_constraint(residual, *window)
         if minimise == "error":
-            most = max(sum(abs(item[k]) for item in self.items) + abs(t) for k, t in enumerate(self.target))
+            most = max(
+                sum(many * abs(item[k]) for item, many in zip(self.items, self.copies.most, strict=True))
+                + abs(t)
+                for k, t in enumerate(self.target)
+            )
             # Knowing the least that arithmetic allows, it stops as soon as it is there.
             least = 0 if self.grid.shift else self.floor
             error = model.new_int_var(least, max(least, most), "error")
@@ -233,7 +249,7 @@ class _Search:
             raise RuntimeError(f"CP-SAT rejected the model: {model.validate()}")
         subset = None
         if status in (cp.OPTIMAL, cp.FEASIBLE):
-            subset = [i for i, x in enumerate(chosen) if solver.boolean_value(x)]
+            subset = self.copies.subset({k: solver.value(x) for k, x in enumerate(chosen)})
         complete = status in (cp.OPTIMAL, cp.INFEASIBLE) or (subset is not None and not minimise)
         bound = int(solver.response_proto.inner_objective_lower_bound) if minimise else 0
         self.stop = Stop.SEARCH_EXHAUSTED if complete else self._limit()
@@ -250,7 +266,7 @@ class _Search:
             status = solver.solve(model, collector)
         complete = status == self.cp_model.OPTIMAL and not collector.full
         self.stop = Stop.SEARCH_EXHAUSTED if complete or collector.full else self._limit()
-        return collector.subsets, complete
+        return map(self.copies.subset, collector.counts), complete
 
     def _limit(self) -> Stop:
         """Return which limit ended a run: CP-SAT does not say."""
@@ -267,13 +283,13 @@ def _collector(cp_model: Any, chosen: list[Any]) -> Any:
 
         def __init__(self) -> None:
             super().__init__()
-            self.subsets: list[list[int]] = []
+            self.counts: list[dict[int, int]] = []
             self.full = False
 
         def on_solution_callback(self) -> None:
             """Keep this one, or stop when there are too many."""
-            self.subsets.append([i for i, x in enumerate(chosen) if self.boolean_value(x)])
-            if len(self.subsets) >= _MOST_CANDIDATES:
+            self.counts.append({k: self.value(x) for k, x in enumerate(chosen)})
+            if len(self.counts) >= _MOST_CANDIDATES:
                 self.full = True
                 self.stop_search()
 

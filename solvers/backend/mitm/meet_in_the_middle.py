@@ -4,6 +4,9 @@ Instances whose integers fit 62 bits run in compiled int64 arithmetic. Wider one
 have 106 bits) are solved on the finest grid that fits; then every pair of half sums that rounding leaves a
 chance is listed and ranked in exact integers. Where rounding leaves too many, because the exponents are too
 mixed, the same search runs in Python's own integers. Counting is the same two pointers.
+
+Equal items are one item that may be taken several times (see ``backend.copies``): what matters is how many
+different sums a half may have. A mask is then a number in mixed radix, a digit for each value.
 """
 
 from __future__ import annotations
@@ -16,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from solvers.backend.bounds import simple_bound
-from solvers.backend.grid import Grid, grid_of
-from solvers.backend.mitm.quarter_lists import positions
+from solvers.backend.copies import choice_bits, copies_of
+from solvers.backend.grid import Grid
 from solvers.backend.protocol import Enumerator, Finding, Limits, OutOfTimeError
 from solvers.errors import UnsupportedProblemError
 from solvers.solution import Stop
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from solvers.backend.copies import Copies
     from solvers.problem import SubsetSum
     from solvers.solution import Objective
 
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
     Seen = tuple[list[int] | None, int]  # a subset and its exact error in units
 
 _MOST_ITEMS = 50
+_MOST_SUMS = 1 << 26  # of a half, so that a mask has 32 bits
 _MOST_ITEMS_IN_PYTHON = 36
 _MOST_CANDIDATES = 1 << 16
 _PAIRS_AT_A_TIME = 1 << 13
@@ -41,16 +46,30 @@ _SUMS_AT_A_TIME = 1 << 20  # left sums between two looks at the clock
 _INTEGERS_AT_A_TIME = 1 << 12  # the same, in Python
 _WORD = 1 << 62
 _FAR = math.inf  # before there is a pair
+_BITS_COUNTED = 62  # of so many items all subsets can be counted in a machine word
 _BYTES_PER_SUM = 12 * 3  # sum and mask, and the merge's copy of them while a list doubles
 _BYTES_PER_INTEGER = 12 * 3 + 2 * 28  # the same with references, and two integers, less their digits
 
 
 @dataclass
 class _Half:
-    """Sorted sums of one half of the items with their masks, grouped by cardinality where that matters."""
+    """Sorted sums of one half of the values with their masks, grouped by cardinality where that matters."""
 
-    first: int
+    digits: list[tuple[int, int, int]]  # of each value: which it is, the weight of its digit, and its radix
     groups: dict[int, Sums]
+
+    def counts(self, mask: int) -> dict[int, int]:
+        """Return how often a mask takes each value."""
+        return {k: mask // weight % radix for k, weight, radix in self.digits}
+
+    def ways(self, copies: Copies, masks: NDArray[np.uint32]) -> NDArray[Any]:
+        """Return how many subsets stand behind each mask, in Python's integers where a word may not do."""
+        dtype = np.int64 if sum(map(len, copies.members)) < _BITS_COUNTED else object
+        ways = np.ones(masks.size, dtype)
+        for k, weight, radix in self.digits:
+            if copies.ways[k] != [1, 1]:
+                ways *= np.array(copies.ways[k], dtype)[masks // np.uint32(weight) % np.uint32(radix)]
+        return ways
 
 
 class MeetInTheMiddle(Enumerator):
@@ -58,25 +77,29 @@ class MeetInTheMiddle(Enumerator):
 
     name = "mitm"
     summary = f"scalar, up to {_MOST_ITEMS} items, any cardinality; all objectives, proven; O(2^(n/2)) memory"
+    counts_copies_once = True
 
-    def refusal(self, problem: SubsetSum, objective: Objective, limits: Limits) -> str | None:  # noqa: ARG002
+    def refusal(self, problem: SubsetSum, objective: Objective, limits: Limits) -> str | None:
         """Return why not, if not: vectors, too many items, too little memory."""
         if problem.d > 1:
             return f"it takes scalar items, these have {problem.d} dimensions"
-        if problem.n > _MOST_ITEMS:
-            return f"it takes up to {_MOST_ITEMS} items, these are {problem.n}"
-        return limits.shortage(2 * _BYTES_PER_SUM << ((problem.n + 1) // 2), f"{problem.n} items")
+        sized = _grouped(problem, objective)
+        bits = choice_bits(problem, sized=sized)
+        sums = copies_of(problem, sized=sized).half_sums if bits <= _MOST_ITEMS else math.inf
+        if sums > _MOST_SUMS:
+            told = f" (by value, they make 2^{bits:.0f} sums)" if bits < problem.n else ""
+            return f"it takes up to {_MOST_ITEMS} items, these are {problem.n}{told}"
+        return limits.shortage(2 * _BYTES_PER_SUM * int(sums), f"{problem.n} items")
 
     def seconds_to_proof(self, problem: SubsetSum, objective: Objective) -> float:
         """Estimate the time of merging and of the two pointers; by cardinality the groups' overhead too."""
-        n = min(problem.n, 1000)
-        grouped = objective == "sparsest" or problem.sizes != (0, problem.n)
-        return 1e-4 + 42e-9 * math.exp2(n / 2) + (1e-6 * n * n if grouped else 0)
+        n, grouped = min(problem.n, 1000), _grouped(problem, objective)
+        bits = min(choice_bits(problem, sized=grouped), 1000)
+        return 1e-4 + 42e-9 * math.exp2(bits / 2) + (1e-6 * n * n if grouped else 0)
 
     def solve(self, problem: SubsetSum, objective: Objective, limits: Limits) -> Finding:
         """Answer in O(2^(n/2)) time and memory; by cardinality O(n 2^(n/2))."""
-        grouped = objective == "sparsest" or problem.sizes != (0, problem.n)
-        search = _Search(problem, limits, grouped=grouped)
+        search = _Search(problem, limits, grouped=_grouped(problem, objective))
         try:
             search.list_half_sums()
             if objective == "sparsest":
@@ -89,11 +112,15 @@ class MeetInTheMiddle(Enumerator):
 
     def count(self, problem: SubsetSum, above: int, reach: int, limits: Limits) -> int:
         """Count the subsets in O(2^(n/2)) time and memory."""
-        return _Search(problem, limits, grouped=problem.sizes != (0, problem.n)).count(above, reach)
+        return _Search(problem, limits, grouped=_grouped(problem, "within")).count(above, reach)
 
     def listed(self, problem: SubsetSum, above: int, reach: int, limits: Limits) -> Iterator[list[int]]:
         """Yield the subsets, a buffer of them at a time."""
-        yield from _Search(problem, limits, grouped=problem.sizes != (0, problem.n)).listed(above, reach)
+        yield from _Search(problem, limits, grouped=_grouped(problem, "within")).listed(above, reach)
+
+
+def _grouped(problem: SubsetSum, objective: Objective) -> bool:
+    return objective == "sparsest" or problem.sizes != (0, problem.n)
 
 
 class _TooManyCandidatesError(Exception):
@@ -111,9 +138,10 @@ class _Search:
         self.problem = problem
         self.limits = limits
         self.grouped = grouped
+        self.copies = copies_of(problem, sized=grouped)
         self.items = [item[0] for item in problem.image.items]
         self.target = problem.image.target[0]
-        self.grid = grid_of(problem.image)
+        self.grid = self.copies.grid()
         self.in_python = False
         self.best: Seen = (None, 0)  # the nearest of all that came up so far
         self.fewest = problem.sizes[0]  # no acceptable subset has fewer items
@@ -122,23 +150,47 @@ class _Search:
 
     def list_half_sums(self) -> None:
         """List the sums of both halves; nothing is searched before."""
-        middle = self.problem.n // 2
-        self.left = self._half(0, middle)
-        self.right = self._half(middle, self.problem.n)
+        self.left, self.right = map(self._half, self.copies.halves)
 
-    def _half(self, first: int, last: int) -> _Half:
+    def _half(self, values: list[int]) -> _Half:
         groups: dict[int, Sums] = {0: (np.zeros(1, self.grid.items.dtype), np.zeros(1, np.uint32))}
-        for index in range(first, last):
+        digits, flag = [], 1
+        for k in values:
             self.limits.check()
-            item, bit = int(self.grid.items[index, 0]), index - first
-            if not self.grouped:
-                groups = {0: self._merge(groups[0], groups[0], item, bit)}
-                continue
-            for size in range(max(groups) + 1, 0, -1):
-                groups[size] = self._merge(groups.get(size), groups[size - 1], item, bit)
-        return _Half(first, groups)
+            item, many = int(self.grid.items[k, 0]), self.copies.most[k]
+            if self.grouped:
+                groups = self._merge_by_size(groups, item, many, flag)
+            else:
+                groups = {0: self._merge_copies(groups[0], item, many, flag)}
+            digits.append((k, flag, many + 1))
+            flag *= many + 1
+        return _Half(digits, groups)
 
-    def _merge(self, without: Sums | None, taking: Sums, item: int, bit: int) -> Sums:
+    def _merge_by_size(self, groups: dict[int, Sums], item: int, many: int, flag: int) -> dict[int, Sums]:
+        """Merge the sums of each number of items with those that take up to ``many`` copies of one more."""
+        merged = {}
+        for size in range(min(max(groups) + many, self.problem.sizes[1]) + 1):
+            self.limits.check()
+            some = [(copies, *groups[size - copies]) for copies in range(many + 1) if size - copies in groups]
+            if many == 1 and size - 1 in groups:
+                merged[size] = self._merge(groups.get(size), groups[size - 1], item, flag)
+            elif some:
+                sums = np.concatenate([x + copies * item for copies, x, _ in some])
+                masks = np.concatenate([mask + np.uint32(copies * flag) for copies, _, mask in some])
+                order = np.argsort(sums, kind="stable")  # some sorted runs
+                merged[size] = sums[order], masks[order]
+        return merged
+
+    def _merge_copies(self, sums: Sums, item: int, many: int, flag: int) -> Sums:
+        """Merge sums with those that take up to ``many`` copies of an item, by doubling."""
+        if many == 0:
+            return sums
+        below = (many - 1) // 2  # 0 to below copies, and below + 1 more than these
+        half = self._merge_copies(sums, item, below, flag)
+        merged = self._merge(half, half, (below + 1) * item, (below + 1) * flag)
+        return merged if many % 2 else self._merge(merged, sums, many * item, many * flag)
+
+    def _merge(self, without: Sums | None, taking: Sums, item: int, flag: int) -> Sums:
         if without is None:
             without = taking[0][:0], taking[1][:0]
         merge: Callable[..., Sums] = _merged_integers
@@ -146,7 +198,7 @@ class _Search:
             from solvers.kernels.half_sums import merge_with_item as merge
         step = self._step
         if len(taking[0]) <= step:
-            return merge(without[0], without[1], taking[0], taking[1], item, bit)
+            return merge(without[0], without[1], taking[0], taking[1], item, flag)
         sums = np.empty(len(without[0]) + len(taking[0]), taking[0].dtype)
         masks = np.empty(sums.size, np.uint32)
         cuts = np.arange(step, len(without[0]), step)  # runs to be merged one by one
@@ -154,7 +206,7 @@ class _Search:
         i = j = 0
         for end, stop in self.limits.watched(zip(*ends, strict=True), every=1):
             sums[i + j : end + stop], masks[i + j : end + stop] = merge(
-                without[0][i:end], without[1][i:end], taking[0][j:stop], taking[1][j:stop], item, bit
+                without[0][i:end], without[1][i:end], taking[0][j:stop], taking[1][j:stop], item, flag
             )
             i, j = end, stop
         return sums, masks
@@ -213,20 +265,21 @@ class _Search:
 
     def _restart_in_python(self) -> None:
         """List the half sums again, in Python's integers: exponents are too mixed for one machine word."""
-        if self.problem.n > _MOST_ITEMS_IN_PYTHON:
+        if self.copies.bits > _MOST_ITEMS_IN_PYTHON:
             raise UnsupportedProblemError(
                 f"backend mitm takes up to {_MOST_ITEMS_IN_PYTHON} items of such mixed magnitudes, "
                 f"these are {self.problem.n}; able: cp-sat"
             ) from None
-        image, sums = self.problem.image, 2 << (self.problem.n + 1) // 2
+        values, target, image = self.copies.values, self.copies.target, self.problem.image
+        sums = 2 * max(math.prod(self.copies.most[k] + 1 for k in half) for half in self.copies.halves)
         # Python keeps 30 bits in 4 bytes; two integers a sum, while a list doubles.
         needed = sums * (_BYTES_PER_INTEGER + 2 * 4 * (image.magnitude.bit_length() // 30 + 1))
         shortage = self.limits.shortage(needed, f"{self.problem.n} items of such mixed magnitudes")
         if shortage is not None:
             raise _TooLittleMemoryError(f"backend mitm: {shortage}; able: cp-sat")
-        self.left = self.right = _Half(0, {})
+        self.left = self.right = _Half([], {})
         self.in_python = True
-        self.grid = Grid(np.array(image.items, dtype=object), np.array(image.target, dtype=object), 0, 0)
+        self.grid = Grid(np.array(values, dtype=object).reshape(-1, 1), np.array(target, dtype=object), 0, 0)
         self.list_half_sums()
 
     def _scan(self, pairs: Sequence[tuple[int, int]], stop: int) -> Seen:
@@ -287,7 +340,7 @@ class _Search:
 
     def _may_beat(self, units: int, best: int) -> bool:
         """Whether some pair of a group whose grid-nearest pair has this exact error might beat ``best``."""
-        slack = (2 * self.problem.n + 4) << self.grid.shift
+        slack = (2 * self.grid.slack + 4) << self.grid.shift
         return units - slack <= best
 
     def _rivals(self, left: Sums, right: Sums, units: int) -> Iterator[list[int]]:
@@ -325,9 +378,9 @@ class _Search:
             left, right = self.left.groups[a], self.right.groups[b]
             for part in parts:
                 for i, j in self.limits.watched(self._listed_between(left, right, *part)):
-                    subset = self._subset(left, i, right, j)
-                    if above < self._error(subset) <= reach:
-                        yield subset
+                    counts = self._counts(left, i, right, j)
+                    if above < self._error(self.copies.subset(counts)) <= reach:
+                        yield from self.copies.subsets(counts)
 
     def _prefer_exactness(self, radii: tuple[int, ...]) -> None:
         """Restart in Python's integers where too many pairs would have to be checked one by one."""
@@ -347,11 +400,34 @@ class _Search:
         return _without(self.grid.window(radius), self.grid.sure_window(radius))
 
     def _count_within(self, left: Sums, right: Sums, radius: int) -> int:
+        if self.copies.merged:
+            return self._weighed_within(left, right, radius)
         total = self._pairs_between(left, right, *self.grid.sure_window(radius))
         for part in self._borderline(radius):
             for i, j in self.limits.watched(self._listed_between(left, right, *part)):
                 total += self._error(self._subset(left, i, right, j)) <= radius
         return total
+
+    def _weighed_within(self, left: Sums, right: Sums, radius: int) -> int:
+        """Count the subsets of an error of at most ``radius`` behind pairs of sums that stand for several."""
+        if radius < 0:
+            return 0
+        ways = self.left.ways(self.copies, left[1]), self.right.ways(self.copies, right[1])
+        up_to = np.concatenate([np.zeros(1, ways[1].dtype), np.cumsum(ways[1])])
+        low, high = self.grid.sure_window(radius)
+        target, total = int(self.grid.target[0]), 0
+        if low <= high:
+            if not self.in_python:
+                low, high = _clamped(target + low) - target, _clamped(target + high) - target
+            sums, others = left[0], right[0]
+            first = others.searchsorted(target + low - sums)
+            end = others.searchsorted(target + high - sums, "right")
+            total += int((ways[0] * (up_to[end] - up_to[first])).sum())
+        for part in self._borderline(radius):
+            for i, j in self.limits.watched(self._listed_between(left, right, *part)):
+                if self._error(self._subset(left, i, right, j)) <= radius:
+                    total += int(ways[0][i] * ways[1][j])
+        return total * self.copies.free_ways
 
     def _portions(self, sums: Sums) -> Iterator[Sums]:
         """Cut a list of sums into portions, and look at the clock before each."""
@@ -405,8 +481,10 @@ class _Search:
             yield from pairs[:found].tolist()
 
     def _subset(self, left: Sums, i: int, right: Sums, j: int) -> list[int]:
-        masks = (self.left, left[1][i]), (self.right, right[1][j])
-        return [half.first + bit for half, mask in masks for bit in positions(int(mask))]
+        return self.copies.subset(self._counts(left, i, right, j))
+
+    def _counts(self, left: Sums, i: int, right: Sums, j: int) -> dict[int, int]:
+        return self.left.counts(int(left[1][i])) | self.right.counts(int(right[1][j]))
 
     def _error(self, subset: Sequence[int]) -> int:
         return abs(sum(self.items[i] for i in subset) - self.target)
@@ -428,11 +506,11 @@ def _merged_integers(
     taking: NDArray[Any],
     taking_masks: NDArray[np.uint32],
     item: int,
-    bit: int,
+    flag: int,
 ) -> Sums:
     """Do what the compiled ``merge_with_item`` does, in integers of any size."""
     sums = np.concatenate([without, taking + item])
-    masks = np.concatenate([without_masks, taking_masks | np.uint32(1 << bit)])
+    masks = np.concatenate([without_masks, taking_masks + np.uint32(flag)])
     order = np.argsort(sums, kind="stable")  # two sorted runs: linear time
     return sums[order], masks[order]
 

@@ -42,7 +42,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from solvers.backend.bounds import simple_bound
-from solvers.backend.grid import grid_of
+from solvers.backend.copies import choice_bits, copies_of
 from solvers.backend.mitm.vector_halves import FAR, Halves
 from solvers.backend.protocol import Enumerator, Finding, Limits, OutOfTimeError
 from solvers.errors import UnsupportedProblemError
@@ -59,6 +59,10 @@ _MOST_ITEMS = 60  # half a mask is 32 bits, and 2^30 sums are beyond any memory
 _MOST_RANKED = 1 << 18  # pairs ranked one by one in Python's integers: some seconds
 
 
+def _sized(problem: SubsetSum, objective: Objective) -> bool:
+    return objective == "sparsest" or problem.sizes != (0, problem.n)
+
+
 class MultidimensionalMeetInTheMiddle(Enumerator):
     """Horowitz-Sahni for vectors in the max norm, by a k-d tree of the sums of one half."""
 
@@ -66,23 +70,26 @@ class MultidimensionalMeetInTheMiddle(Enumerator):
     summary = (
         "vectors, up to about 48 items (by memory), any cardinality; all objectives, proven; counts, lists"
     )
+    counts_copies_once = True
 
-    def refusal(self, problem: SubsetSum, objective: Objective, limits: Limits) -> str | None:  # noqa: ARG002
+    def refusal(self, problem: SubsetSum, objective: Objective, limits: Limits) -> str | None:
         """Return why not, if not: too many items for the memory."""
-        if problem.n > _MOST_ITEMS:
+        sized = _sized(problem, objective)
+        if choice_bits(problem, sized=sized) > _MOST_ITEMS:
             return f"it takes up to {_MOST_ITEMS} items, these are {problem.n}"
         # Points, queries, masks and boxes.
-        needed = (20 * (problem.d + 1) + 4) << ((problem.n + 1) // 2)
+        needed = (20 * (problem.d + 1) + 4) * copies_of(problem, sized=sized).half_sums
         return limits.shortage(needed, f"{problem.n} items in {problem.d} dimensions")
 
     def suits(self, problem: SubsetSum, objective: Objective) -> bool:  # noqa: ARG002
         """Return False for scalars: little better at best, and of infeasible problems it shows no subset."""
         return problem.d > 1
 
-    def seconds_to_proof(self, problem: SubsetSum, objective: Objective) -> float:  # noqa: ARG002
-        """Estimate the time of building the tree and of asking it."""
-        n, d = min(problem.n, 1000), problem.d
-        return 1.5e-4 + math.exp2(n / 2) * (11e-9 * n + 50e-9 * d)
+    def seconds_to_proof(self, problem: SubsetSum, objective: Objective) -> float:
+        """Estimate the time of building the tree and of asking it: for the fewest items again and again."""
+        passes = 2 if objective == "sparsest" else 1
+        n, d = min(choice_bits(problem, sized=_sized(problem, objective)), 1000), problem.d
+        return 1.5e-4 + passes * math.exp2(n / 2) * (11e-9 * n + 50e-9 * d)
 
     def solve(self, problem: SubsetSum, objective: Objective, limits: Limits) -> Finding:
         """Answer in O(2^(n/2)) memory, and little more than that in time where d is small against n."""
@@ -125,9 +132,10 @@ class _Search:
     def __init__(self, problem: SubsetSum, limits: Limits, *, counts_items: bool = False) -> None:
         self.problem = problem
         self.unit = problem.image.unit
-        self.grid = grid_of(problem.image)
-        restricted = problem.sizes != (0, problem.n)
-        self.halves = Halves(self.grid, limits, counts_items=counts_items or restricted)
+        sized = counts_items or problem.sizes != (0, problem.n)
+        self.copies = copies_of(problem, sized=sized)
+        self.grid = self.copies.grid()
+        self.halves = Halves(self.copies, self.grid, limits, counts_items=sized)
 
     # -- objectives ----------------------------------------------------------------------------------
 
@@ -170,7 +178,7 @@ class _Search:
         pair, complete = self.halves.nearest(sizes, start, min(grid_stop, FAR - 1))
         if pair is None:
             return _Answer(None, 0, complete)
-        subset = self.halves.subset(*pair)
+        subset = self.copies.subset(self.halves.counts(*pair))
         answer = _Answer(subset, self.problem.image.error(subset), complete)
         if not self.grid.shift or not complete:
             return answer if below is None or answer.units < below else _Answer(None, 0, complete)
@@ -186,9 +194,10 @@ class _Search:
                 sizes, lambda: self.grid.window(best - 1), self.grid.sure_window(-1)
             )
             while best > stop or subset is None:
-                candidate = next(candidates, None)
-                if candidate is None:
+                counts = next(candidates, None)
+                if counts is None:
                     break
+                candidate = self.copies.subset(counts)
                 ranked += 1
                 self._check_ranked(ranked)
                 units = self.problem.image.error(candidate)
@@ -214,18 +223,33 @@ class _Search:
     def _count(self, reach: int) -> int:
         if reach < 0:
             return 0
+        if self.copies.merged:
+            return sum(map(self._ways, self._listed(-1, reach)))
         sizes, sure = self.problem.sizes, self.grid.sure_window(reach)
         number = self.halves.count(sizes, sure, 0.5 if self.grid.shift else 1.0)
         if self.grid.shift:
             outer = self.grid.window(reach)
-            for ranked, subset in enumerate(self.halves.listed(sizes, lambda: outer, sure)):
+            for ranked, counts in enumerate(self.halves.listed(sizes, lambda: outer, sure)):
                 self._check_ranked(ranked)
-                number += self.problem.image.error(subset) <= reach
+                number += self._error(counts) <= reach
         return number
+
+    def _ways(self, counts: dict[int, int]) -> int:
+        """Return how many subsets take each value so often."""
+        copies = self.copies
+        return copies.free_ways * math.prod(copies.ways[k][count] for k, count in counts.items())
+
+    def _error(self, counts: dict[int, int]) -> int:
+        return self.problem.image.error(self.copies.subset(counts))
 
     def listed(self, above: int, reach: int) -> Iterator[list[int]]:
         """Yield the subsets with ``above < error <= reach``."""
+        for counts in self._listed(above, reach):
+            yield from self.copies.subsets(counts)
+
+    def _listed(self, above: int, reach: int) -> Iterator[dict[int, int]]:
+        """Yield how often these subsets take each value."""
         outer, inner = self.grid.window(reach), self.grid.sure_window(above)
-        for subset in self.halves.listed(self.problem.sizes, lambda: outer, inner):
-            if not self.grid.shift or above < self.problem.image.error(subset) <= reach:
-                yield subset
+        for counts in self.halves.listed(self.problem.sizes, lambda: outer, inner):
+            if not self.grid.shift or above < self._error(counts) <= reach:
+                yield counts

@@ -6,6 +6,7 @@ longer one, so that a window of values holds a run of it and not a single sum.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from solvers.kernels.array_types import Ints
+    from solvers.kernels.array_types import Ints, Masks
     from solvers.kernels.sum_windows import Side
 
     Sizes = tuple[int, int] | None
@@ -36,34 +37,62 @@ class _Quarter:
     groups: dict[int, tuple[Ints, NDArray[np.uint32]]]
 
     @staticmethod
-    def of(items: Sequence[int], most: int | None) -> _Quarter:
-        """List the sums of up to ``most`` items; None: of any number, and not by cardinality."""
+    def of(items: Sequence[int], copies: Sequence[int], most: int | None) -> _Quarter:
+        """List the sums of up to ``most`` items; None: of any number, and not by cardinality.
+
+        ``copies`` says how often each item may be taken; masks have a digit for each.
+        """
         from solvers.kernels.half_sums import merge_with_item
 
         nothing = np.empty(0, np.int64), np.empty(0, np.uint32)
         groups = {0: (np.zeros(1, np.int64), np.zeros(1, np.uint32))}
-        for bit, item in enumerate(items):
-            if most is None:
-                groups = {0: merge_with_item(*groups[0], *groups[0], item, bit)}
-                continue
-            for size in range(min(max(groups) + 1, most), 0, -1):
-                groups[size] = merge_with_item(*groups.get(size, nothing), *groups[size - 1], item, bit)
+        flag = 1
+        for item, many in zip(items, copies, strict=True):
+            if most is None and many == 1:
+                groups = {0: merge_with_item(*groups[0], *groups[0], item, flag)}
+            elif most is None:
+                groups = {0: _shifted([(count, *groups[0]) for count in range(many + 1)], item, flag)}
+            elif many == 1:
+                for size in range(min(max(groups) + 1, most), 0, -1):
+                    groups[size] = merge_with_item(*groups.get(size, nothing), *groups[size - 1], item, flag)
+            else:
+                sizes = range(min(max(groups) + many, most) + 1)
+                terms = {
+                    size: [
+                        (count, *groups[size - count]) for count in range(many + 1) if size - count in groups
+                    ]
+                    for size in sizes
+                }
+                groups = {size: _shifted(some, item, flag) for size, some in terms.items() if some}
+            flag *= many + 1
         return _Quarter(groups)
 
 
+def _shifted(terms: list[tuple[int, Ints, Masks]], item: int, flag: int) -> tuple[Ints, Masks]:
+    """Merge sorted sums, each shifted by so many copies of an item."""
+    sums = np.concatenate([some + count * item for count, some, _ in terms])
+    masks = np.concatenate([some + np.uint32(count * flag) for count, _, some in terms])
+    order = np.argsort(sums, kind="stable")  # sorted runs
+    return sums[order], masks[order]
+
+
 class Half:
-    """The sums of consecutive items of an instance, on the grid and exactly.
+    """The sums of some items of an instance, each taken up to so many times, on the grid and exactly.
 
     ``most`` is the largest cardinality of interest; None when cardinality does not matter at all.
     """
 
-    def __init__(self, grid_items: Ints, items: Sequence[int], most: int | None) -> None:
+    def __init__(
+        self, grid_items: Ints, items: Sequence[int], copies: Sequence[int], most: int | None
+    ) -> None:
         self.items = items
-        self.most = most
-        self.split = len(items) - items_listed(len(items))
+        self.copies = copies
+        self.simple = max(copies, default=1) == 1  # masks are bits
+        split = _split(copies)
+        self.place = math.prod(m + 1 for m in copies[:split])  # the weight of the second list's masks
         rounded = [int(x) for x in grid_items]
-        self.first = _Quarter.of(rounded[: self.split], most)
-        self.second = _Quarter.of(rounded[self.split :], most)
+        self.first = _Quarter.of(rounded[:split], copies[:split], most)
+        self.second = _Quarter.of(rounded[split:], copies[split:], most)
 
     @property
     def sizes(self) -> range:
@@ -107,11 +136,28 @@ class Half:
             for i in np.flatnonzero(begins < ends):
                 mask = int(first_masks[i])
                 for other in range(int(begins[i]), int(ends[i])):
-                    yield mask | int(masks[other]) << self.split
+                    yield mask + int(masks[other]) * self.place
 
     def total(self, mask: int) -> int:
         """Return the exact sum of a subset."""
-        return sum(self.items[i] for i in positions(mask))
+        return sum(self.items[i] * count for i, count in self.counts(mask).items())
+
+    def counts(self, mask: int) -> dict[int, int]:
+        """Return how often a mask takes each of the half's items; none are left out that it takes."""
+        if self.simple:
+            return dict.fromkeys(positions(mask), 1)
+        counts = {}
+        for i, many in enumerate(self.copies):
+            mask, counts[i] = divmod(mask, many + 1)
+        return counts
+
+
+def _split(copies: Sequence[int]) -> int:
+    """Return how many items go into the first list, so that the second is some times longer."""
+    if max(copies, default=1) == 1:
+        return len(copies) - items_listed(len(copies))
+    bits = np.cumsum([0.0, *(math.log2(m + 1) for m in copies)])
+    return int(np.searchsorted(bits, max(0.0, bits[-1] / 2 - _LONGER), "right")) - 1
 
 
 def _distinct(ascending: Ints) -> Ints:

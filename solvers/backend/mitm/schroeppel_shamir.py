@@ -15,6 +15,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from solvers.backend.bounds import expected_subsets, extreme_subset, simple_bound, sum_range
+from solvers.backend.copies import choice_bits
 from solvers.backend.mitm.quarter_lists import extent, items_listed, meeting_points, number
 from solvers.backend.protocol import Enumerator, Finding, Limits, OutOfTimeError
 from solvers.errors import UnsupportedProblemError
@@ -32,6 +33,9 @@ _MOST_ITEMS = 64
 _BYTES_PER_SUM = 64  # with its mask, by cardinality and not, and the merge's copies of them
 _BYTES_PER_THREAD = 4 << 20
 _COUNTING_BUDGET = 1 << 22
+_CLUSTERED = 30
+_MANY_EQUAL = 0.8
+_BITS_FOR_MITM = 48  # more choices than that exceed its memory
 _FEW = 1 << 16  # subsets that are listed to be counted
 
 
@@ -48,6 +52,9 @@ class SchroeppelShamir(Enumerator):
         """Return why not, if not: too many items, vectors other than for exact hits, too little memory."""
         if problem.d > 1 and objective != "within":
             return f"of vectors (here {problem.d} dimensions) it finds exact hits: 'within' a tolerance of 0"
+        bits = choice_bits(problem, sized=_sized(problem, objective)) if problem.d == 1 else math.inf
+        if bits < problem.n and bits <= _MOST_ITEMS:
+            return _shortage(bits, problem, limits)
         return self.enumeration_refusal(problem, limits)
 
     def enumeration_refusal(self, problem: SubsetSum, limits: Limits) -> str | None:
@@ -60,20 +67,28 @@ class SchroeppelShamir(Enumerator):
             from solvers.backend.mitm.exact_hits import exact_hits_refusal
 
             return exact_hits_refusal(problem, limits)
-        listed = 2 << items_listed((problem.n + 1) // 2)
-        needed = _BYTES_PER_SUM * listed + _BYTES_PER_THREAD * (limits.threads or 4)
-        return limits.shortage(needed, f"{problem.n} items")
+        return _shortage(problem.n, problem, limits)
+
+    def suits(self, problem: SubsetSum, objective: Objective) -> bool:
+        """Return False for few values of many copies: mitm does not mind that their sums come in clusters."""
+        if problem.d > 1:
+            return True
+        bits = choice_bits(problem, sized=_sized(problem, objective))
+        return bits >= min(_MANY_EQUAL * problem.n, _BITS_FOR_MITM)
 
     def seconds_to_proof(self, problem: SubsetSum, objective: Objective) -> float:
         """Estimate the time of the quarter lists and of the sweep, for "within" to the first subset."""
-        n = min(problem.n, 1000)
+        bits = choice_bits(problem, sized=_sized(problem, objective)) if problem.d == 1 else problem.n
+        n = min(bits, 1000)
         sweep, parts = 6.5e-9 * math.exp2(n / 2), 0.0
+        if bits < _MANY_EQUAL * problem.n:
+            sweep *= _CLUSTERED  # sums of few values come in clusters, of which windows are no good part
         if objective == "within" and problem.d == 1 and problem.tolerance_units is not None:
             sweep /= 1 + float(min(expected_subsets(problem, problem.tolerance_units), Fraction(2) ** 1000))
         if objective == "sparsest":
-            parts = 8e-5 * n * n / 16
+            parts = 8e-5 * problem.n * problem.n / 16
         elif problem.sizes != (0, problem.n):
-            parts = 2.5e-4 * n / 2
+            parts = 2.5e-4 * problem.n / 2
         return 7e-4 + 7.5e-7 * math.exp2(n / 4) + sweep + parts
 
     def solve(self, problem: SubsetSum, objective: Objective, limits: Limits) -> Finding:
@@ -114,6 +129,16 @@ class SchroeppelShamir(Enumerator):
         for subset, total in listing.between(target - reach, target + reach):
             if above < abs(total - target) <= reach:
                 yield subset
+
+
+def _sized(problem: SubsetSum, objective: Objective) -> bool:
+    return objective == "sparsest" or problem.sizes != (0, problem.n)
+
+
+def _shortage(bits: float, problem: SubsetSum, limits: Limits) -> str | None:
+    listed = 2 << items_listed((math.ceil(bits) + 1) // 2)
+    needed = _BYTES_PER_SUM * listed + _BYTES_PER_THREAD * (limits.threads or 4)
+    return limits.shortage(needed, f"{problem.n} items")
 
 
 # -- objectives ----------------------------------------------------------------------------------------
@@ -206,8 +231,8 @@ class _Listing:
         from solvers.backend.mitm.window_search import Halves
 
         self.sizes = problem.sizes
-        self.halves = Halves(problem, by_size=self.sizes != (0, problem.n), most=self.sizes[1])
-        self.extremes = sum_range(self.halves.items, self.sizes)
+        self.halves = Halves(problem, by_size=self.sizes != (0, problem.n), most=self.sizes[1], counts=True)
+        self.extremes = sum_range([item[0] for item in problem.image.items], self.sizes)
         self.limits = limits
         self.searches, self.searched = 1, 0  # how many there will be, and have been
 

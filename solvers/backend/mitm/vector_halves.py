@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,6 +14,7 @@ from solvers.backend.protocol import OutOfTimeError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from solvers.backend.copies import Copies
     from solvers.backend.grid import Grid
     from solvers.backend.protocol import Limits
     from solvers.kernels.array_types import Ints
@@ -37,43 +39,62 @@ _ROUND = 8  # stripes of queries that start from the same incumbent, whatever th
 class Halves:
     """The sums of two halves of the items on the grid: one as a tree, the other as the queries it is asked.
 
-    Where the cardinality matters, a last column counts items.
+    Where the cardinality matters, a last column counts items. The places of sums, as they are listed, are
+    numbers in mixed radix: how often each value of the half is taken.
     """
 
-    def __init__(self, grid: Grid, limits: Limits, *, counts_items: bool) -> None:
+    def __init__(self, copies: Copies, grid: Grid, limits: Limits, *, counts_items: bool) -> None:
         n, self.dims = grid.items.shape
         self.limits = limits
-        self.middle = n // 2
+        self.most = copies.most
+        self.left, self.right = copies.halves
         items, target = grid.items, grid.target
         if counts_items:
             items = np.column_stack([items, np.ones(n, np.int64)])
             target = np.append(target, 0)
-        self.queries = self._sums(target, -items[: self.middle])
-        self._grow(self._sums(np.zeros_like(target), items[self.middle :]))
+        self.queries = self._sums(target, -items, self.left)
+        self._grow(self._sums(np.zeros_like(target), items, self.right))
 
-    def subset(self, query: int, point: int) -> list[int]:
-        """Return the items of a pair."""
-        mask = int(self.masks[point]) << self.middle | query
-        return [bit for bit in range(mask.bit_length()) if mask >> bit & 1]
+    def counts(self, query: int, point: int) -> dict[int, int]:
+        """Return how often a pair takes each value."""
+        counts = {}
+        for values, place in (
+            (self.left, query),
+            (self.right, int(self.masks[point]) if self._is_real(point) else 0),
+        ):
+            left = place
+            for k in values:
+                left, counts[k] = divmod(left, self.most[k] + 1)
+        return counts
+
+    def _is_real(self, point: int) -> bool:
+        return bool(self.masks[point] < self.real)
 
     # -- building ------------------------------------------------------------------------------------
 
-    def _sums(self, start: Ints, items: Ints) -> Ints:
+    def _sums(self, start: Ints, items: Ints, values: list[int]) -> Ints:
         from solvers.kernels.half_sums import add_item
 
-        sums = np.empty((1 << len(items), len(start)), np.int64)
+        sums = np.empty((math.prod(self.most[k] + 1 for k in values), len(start)), np.int64)
         sums[0] = start
-        for bit, item in enumerate(items):
-            size = 1 << bit
-            for first in self.limits.watched(range(0, size, _ROWS_AT_A_TIME), every=1):
-                add_item(sums[first:], size, min(size - first, _ROWS_AT_A_TIME), item)
+        size = 1
+        for k in values:
+            filled = size * self.most[k]  # rows, each one copy more than the row ``size`` before it
+            step = min(size, _ROWS_AT_A_TIME) if self.most[k] == 1 else _ROWS_AT_A_TIME
+            for first in self.limits.watched(range(0, filled, step), every=1):
+                add_item(sums[first:], size, min(filled - first, step), items[k])
+            size += filled
         return sums
 
     def _grow(self, points: Ints) -> None:
         from solvers.kernels.closest_pairs import LEAF, Tree, grow_tree
 
-        count, columns = points.shape
-        self.leaves = max(1, count // LEAF)
+        self.real, columns = points.shape
+        self.leaves = 1 << ((self.real - 1) // LEAF).bit_length()
+        # Every leaf has as many points; where values are taken several times, the first one fills them up.
+        count = -(-self.real // self.leaves) * self.leaves
+        if count > self.real:
+            points = np.concatenate([points, np.repeat(points[:1], count - self.real, axis=0)])
         self.masks = np.arange(count, dtype=np.uint32)
         self.tree = Tree(points, *np.empty((2, 2 * self.leaves, columns), np.int64))
 
@@ -150,8 +171,10 @@ class Halves:
             progress.share, progress.counted = share * place / len(stripes), total
         return total
 
-    def listed(self, sizes: Sizes, outer: Callable[[], Window], inner: Window) -> Iterator[list[int]]:
-        """Yield the subsets whose grid differences lie in one window and not all in the other.
+    def listed(self, sizes: Sizes, outer: Callable[[], Window], inner: Window) -> Iterator[dict[int, int]]:
+        """Yield how often each value is taken by the pairs in one window that are not all in the other.
+
+        Meant are windows of grid differences.
 
         ``outer`` is asked anew now and then: it may shrink meanwhile.
         """
@@ -164,7 +187,8 @@ class Halves:
             boxes = self._box(sizes, outer()), self._box(sizes, inner)
             found, cursor = list_pairs(self.tree, self.queries, cursor, total, *boxes, pairs, _BUDGET)
             for query, point in self.limits.watched(pairs[:found].tolist()):
-                yield self.subset(query, point)
+                if self._is_real(point):
+                    yield self.counts(query, point)
 
     def _box(self, sizes: Sizes, window: Window) -> Ints:
         low, high = (max(-FAR, min(FAR, x)) for x in window)

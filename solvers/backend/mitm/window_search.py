@@ -9,17 +9,16 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from solvers.backend.grid import grid_of
-from solvers.backend.mitm.quarter_lists import Half, extent, meeting_points, number, positions
+from solvers.backend.copies import apart, copies_of
+from solvers.backend.mitm.quarter_lists import Half, extent, meeting_points, number
 from solvers.backend.protocol import OutOfTimeError
 from solvers.errors import UnsupportedProblemError
-from solvers.exact import IntegerImage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -49,23 +48,29 @@ ENDLESS = 1 << _GRID_BITS  # a reach that covers every sum
 
 
 class Halves:
-    """An instance in ascending order of its items, rounded to a grid, as two halves of two lists each."""
+    """An instance's items by value, rounded to a grid, as two halves of two lists each.
 
-    def __init__(self, problem: SubsetSum, *, by_size: bool, most: int | None = None) -> None:
-        image = problem.image
-        values = [item[0] for item in image.items]
-        # Ascending, so that equal items meet in one list, whose sums then coincide and are kept once.
-        self.order = sorted(range(problem.n), key=values.__getitem__)
-        self.items = [values[i] for i in self.order]
-        self.target = image.target[0]
+    Where it ``counts`` every item is a value of its own: in ascending order, so that equal items meet in one
+    list, whose sums then coincide.
+    """
+
+    def __init__(
+        self, problem: SubsetSum, *, by_size: bool, most: int | None = None, counts: bool = False
+    ) -> None:
+        copies = copies_of(problem, sized=by_size)
+        self.copies = copies if copies.merged and not counts else apart(problem)
+        values = [value[0] for value in self.copies.values]
+        self.target = self.copies.target[0]
         self.by_size = by_size
-        untargeted = IntegerImage(tuple((x,) for x in self.items), (0,), image.unit)
-        grid = grid_of(untargeted, _GRID_BITS)
+        self.count = sum(self.copies.most)
+        grid = replace(self.copies, target=(0,)).grid(_GRID_BITS)
         self.shift, self.slack = grid.shift, grid.slack
-        middle = problem.n // 2
         top = (problem.n if most is None else most) if by_size else None
-        self.left = Half(grid.items[:middle, 0], self.items[:middle], top)
-        self.right = Half(grid.items[middle:, 0], self.items[middle:], top)
+        self.places = self.copies.halves
+        self.left, self.right = (
+            Half(grid.items[half, 0], [values[k] for k in half], [self.copies.most[k] for k in half], top)
+            for half in self.places
+        )
 
     def possible(self, low: int, high: int) -> tuple[int, int]:
         """Return the range of grid sums of all subsets whose exact sum lies in [low, high]."""
@@ -91,9 +96,10 @@ class Halves:
 
     def subset(self, left: int, right: int) -> list[int]:
         """Return the sorted indices, in the order the items were given, of two masks."""
-        middle = len(self.left.items)
-        chosen = positions(left) + [middle + i for i in positions(right)]
-        return sorted(self.order[i] for i in chosen)
+        halves = zip(self.places, (self.left, self.right), (left, right), strict=True)
+        return self.copies.subset(
+            {places[i]: count for places, half, mask in halves for i, count in half.counts(mask).items()}
+        )
 
     def pairs(self, part: Part, box: Box) -> Iterator[tuple[int, int, int]]:
         """Yield (left mask, right mask, exact sum) of every subset in a box."""
@@ -182,10 +188,12 @@ class NearestSearch:
         self.halves = halves
         self.limits = limits
         self.stop = stop
-        n = len(halves.items)
+        n = halves.count
         workers = limits.threads
         if workers is None:
-            workers = min(_MOST_THREADS, os.cpu_count() or 1) if n >= _ITEMS_WORTH_THREADS else 1
+            workers = 1
+            if halves.copies.bits >= _ITEMS_WORTH_THREADS:
+                workers = min(_MOST_THREADS, os.cpu_count() or 1)
         self.workers = workers
         if halves.shift:
             # A subset at a grid distance d from the centre has an error below d + n/2 + 2 steps, and those
