@@ -60,10 +60,10 @@ def _has_floats(problem: SubsetSum, subset: list[int]) -> bool:
 
 def _is_near(numbers: list[Any], goal: Fraction, limit: Fraction) -> bool:
     """Tell whether numbers add up to the goal, up to the limit and to their rounding."""
-    target = float(goal) if _is_float(goal) else goal
+    target, tolerance = (float(x) if _is_float(x) else x for x in (goal, limit))
     exact = abs(sum((Fraction(x) for x in numbers), -goal)) - limit
     rounding = sum((_half_step(x) for x in [*numbers, target]), Fraction(0))
-    read = abs(sum((_decimal(x) for x in numbers), -_decimal(target))) - _decimal(float(limit))
+    read = abs(sum((_decimal(x) for x in numbers), -_decimal(target))) - _decimal(tolerance)
     return exact <= rounding or read <= 0
 
 

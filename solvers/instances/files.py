@@ -4,7 +4,7 @@ JSON: ``{"format": "subset-sum", "version": 1, "name": .., "items": [..] or [[..
 "tolerance": .., "cardinality": .., "multiplicity": [..], "required": [..], "forbidden": [..], "side": ..,
 "interval": [low, high], "known": {"status": .., "error": ..}, "source": ..}``; all but items and target may
 be missing. A number is JSON (an integer of any size; any other is the float64 it parses to) or a string: a
-fraction "p/q", a decimal "0.1" (a tenth exactly) or a hex float "0x1.8p-3". The text formats of the field are in
+fraction "p/q", a decimal "0.1" (a tenth exactly) or a hex float "0x1.8p-3". The field's text formats are in
 :mod:`solvers.instances.text_formats`. Which one a file is in is decided by its content.
 """
 

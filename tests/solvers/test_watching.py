@@ -16,7 +16,9 @@ EASY = SubsetSum([3, 5, 9, 11], 13, tolerance=1)
 
 
 @pytest.mark.parametrize(
-    "start", [[0, 3], [True, False, False, True], np.array([3, 0]), solve(EASY)], ids=repr
+    "start",
+    [[0, 3], [True, False, False, True], np.array([3, 0]), solve(EASY)],
+    ids=["indices", "mask", "array", "solution"],
 )
 @pytest.mark.parametrize("objective", ["nearest", "within", "sparsest"])
 def test_a_start_changes_no_proof(start, objective):
