@@ -19,6 +19,7 @@ from solvers import Status, Stop, SubsetSum, count, covering_radius, solutions, 
 from solvers.backend.automatic import plan
 from solvers.backend.first_subset import first_subset
 from solvers.backend.protocol import Limits
+from solvers.backend.registry import BACKENDS
 from solvers.dispatch import solved
 from solvers.exact import IntegerImage, as_fraction, exact_array, integer_image
 
@@ -394,3 +395,13 @@ def test_the_memory_of_a_process_is_not_what_a_limit_is_about():
     path = f"import sys; sys.path[:0] = {[p for p in sys.path if p]!r}\n"
     done = subprocess.run([sys.executable, "-c", path + program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "1"
+
+
+def test_cp_sat_under_a_limit_of_work_gives_one_answer():
+    problem = SubsetSum(np.random.default_rng(2).uniform(-1, 1, 70), 0.3, tolerance=1e-9)
+    findings = [
+        BACKENDS["cp-sat"].solve(problem, "sparsest", Limits(threads=threads).share(0.2))
+        for threads in (None, 1, 2)
+    ]
+    assert findings[0] == findings[1] == findings[2]
+    assert findings[0].stop is Stop.TIME_LIMIT

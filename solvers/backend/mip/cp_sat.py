@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _MODEL_BITS = 60
 _MOST_CANDIDATES = 20_000
+_WORK_A_SECOND = 0.7  # of CP-SAT's own measure of work
 _SECONDS_A_NUMBER = 6e-6  # to write the model
 
 
@@ -226,13 +227,13 @@ class _Search:
         solver.parameters.linearization_level = 1 if counts_items else 0
         solver.parameters.catch_sigint_signal = False
         remaining = self.limits.remaining
+        if self.limits.threads is not None:
+            solver.parameters.num_workers = self.limits.threads
         if remaining is not None and self.limits.timed:
             solver.parameters.max_time_in_seconds = max(remaining, 1e-3)
         elif remaining is not None:  # a limit of work: then the same answer whatever the machine does
-            solver.parameters.max_deterministic_time = max(remaining, 1e-3)
-            solver.parameters.interleave_search = True
-        if self.limits.threads is not None:
-            solver.parameters.num_workers = self.limits.threads
+            solver.parameters.max_deterministic_time = max(_WORK_A_SECOND * remaining, 1e-3)
+            solver.parameters.num_workers = 1
         if self.limits.memory is not None:
             solver.parameters.max_memory_in_mb = max(1, self.limits.memory >> 20)
         solver.parameters.random_seed = self.limits.seed % (1 << 31)
@@ -272,7 +273,8 @@ class _Search:
         """Return which limit ended a run: CP-SAT does not say."""
         if self.limits.interruption.is_set:
             return Stop.INTERRUPTED
-        if self.limits.expired or self.limits.memory is None or self.limits.seconds is not None:
+        counts_work = self.limits.seconds is not None and not self.limits.timed
+        if self.limits.expired or self.limits.memory is None or counts_work:
             return Stop.TIME_LIMIT
         return Stop.MEMORY_LIMIT
 
