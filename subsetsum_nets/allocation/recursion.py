@@ -16,6 +16,7 @@ import numpy as np
 from subsetsum_nets.allocation.compile_task import ALLOWANCE, NORM, Allocation, CompileTask, Offer
 from subsetsum_nets.allocation.offered_items import with_at_most
 from subsetsum_nets.allocation.sizing import Sizing, predicted_errors, size_network
+from subsetsum_nets.networks.input_scaling import scaling_layers
 from subsetsum_nets.verification import DifferentialRecursion, LayerErrors
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class RecursionAllocation(Allocation):
     def sizing(self) -> Sizing:
         """Return the least network for the uniform weight error that epsilon allows."""
         task = self._task
-        kept = task.construction.scalings(task.target)
+        kept = scaling_layers(task.target)
         uniform = [
             _errors(layer, float(index >= kept)) for index, layer in enumerate(task.target.dense_layers)
         ]

@@ -42,6 +42,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from subsetsum_nets.constructions.protocol import Construction, ItemLaw, RowGroup, weight_with_bias
+from subsetsum_nets.networks.input_scaling import scaling_layers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -107,7 +108,7 @@ def size_network(
     needed = int(np.argmax(chosen <= weight_error)) if (chosen <= weight_error).any() else MOST_ITEMS
     items = min(MOST_ITEMS, max(_FREE_ITEMS, needed + SPARE_ITEMS))
     errors = np.append(drawn[:items], chosen[items])
-    blocks = min(weight_with_bias(layer).shape[1] for layer in _approximated(construction, target))
+    blocks = min(weight_with_bias(layer).shape[1] for layer in _approximated(target))
     for candidates in range(1, MOST_CANDIDATES + 1):
         chances = binomial(candidates * law.share, law.usable, items)
         mean = float(chances @ errors)
@@ -126,9 +127,9 @@ def binomial(trials: int, chance: float, top: int) -> FloatArray:
     return chances
 
 
-def _approximated(construction: Construction, target: ReluNetwork) -> tuple[Dense, ...]:
+def _approximated(target: ReluNetwork) -> tuple[Dense, ...]:
     """Return the layers of the target that subset sums stand for."""
-    return target.dense_layers[construction.scalings(target) :]
+    return target.dense_layers[scaling_layers(target) :]
 
 
 def _worst_layer(
@@ -144,7 +145,7 @@ def _worst_layer(
     ``inverse_density(u, Z - u)`` gives the 1/phi(z) that counts for weights at u deviations.
     """
     worst = 0.0
-    for layer in _approximated(construction, target):
+    for layer in _approximated(target):
         weights = np.abs(weight_with_bias(layer)).ravel()
         d = construction.dimension(layer)
         errors = errors_with(

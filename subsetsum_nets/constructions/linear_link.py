@@ -14,6 +14,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from subsetsum_nets.constructions.kept_scalings import (
+    check_scalings,
+    places_behind,
+    scaling_draws,
+    scaling_masks,
+)
 from subsetsum_nets.constructions.protocol import (
     Construction,
     InputSigns,
@@ -36,12 +42,14 @@ from subsetsum_nets.networks.arrays import (
 from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.distributions import Uniform
 from subsetsum_nets.networks.errors import InvalidNetworkError
+from subsetsum_nets.networks.input_scaling import scaling_layers
 from subsetsum_nets.networks.layer_draws import LayerDraw, LinkDraw, OnesDraw
 from subsetsum_nets.networks.random_networks import RandomRecipe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.networks.relu_network import ReluNetwork
 
 
@@ -51,12 +59,15 @@ class LinearLink(Construction):
     name = "linear"
     source = "section 3.1 of Pensia et al. 2020, linear hidden units of their own for every weight"
     law = ItemLaw(second_moment=1 / 3, share=1, usable=1.0)
-    keeps_scalings = True
+
+    def places(self, target: ReluNetwork, domain: Domain) -> list[RowPlace]:
+        """Return where rows are needed: not in layers that only scale the inputs, which are kept."""
+        return places_behind(target, super().places(target, domain))
 
     def recipe(self, target: ReluNetwork, candidates: int) -> RandomRecipe:
         """Return ``candidates`` linear hidden units for every target weight and bias."""
-        kept = self.scalings(target)
-        layers: list[LayerDraw] = [*self.scaling_draws(target)]
+        kept = scaling_layers(target)
+        layers: list[LayerDraw] = [*scaling_draws(target)]
         for layer in target.dense_layers[kept:]:
             bias = layer.bias is not None
             layers.append(LinkDraw(layer.d_out, layer.d_in, candidates, bias, Uniform(self.scale(layer))))
@@ -67,8 +78,8 @@ class LinearLink(Construction):
 
     def candidates_in(self, target: ReluNetwork, random: ReluNetwork) -> int:
         """Return the smallest n of a network of linear links with n units a weight, or more."""
-        count, kept = len(target.dense_layers), self.scalings(target)
-        self.check_scalings(target, random)
+        count, kept = len(target.dense_layers), scaling_layers(target)
+        check_scalings(target, random)
         if len(random.dense_layers) != 2 * count - kept:
             raise InvalidNetworkError(
                 f"the random network has {len(random.layers)} layers; a target of {count} needs "
@@ -98,7 +109,7 @@ class LinearLink(Construction):
         self, target: ReluNetwork, random: ReluNetwork, groups: Sequence[RowGroup], kept: Sequence[Bools]
     ) -> NetworkMasks:
         """Keep a coefficient and its one where the coefficient is in its subset; drop the unit otherwise."""
-        weights, biases = self.scaling_masks(target, random)
+        weights, biases = scaling_masks(target, random)
         for index, layer in enumerate(target.dense_layers[len(weights) :], len(weights)):
             first, second = self._pair(target, random, index)
             alive = np.zeros(first.d_out, dtype=bool)
@@ -120,13 +131,13 @@ class LinearLink(Construction):
 
     def _relu_after(self, target: ReluNetwork) -> tuple[bool, ...]:
         """Return whether a ReLU follows, for each layer of the random network."""
-        kept = self.scalings(target)
+        kept = scaling_layers(target)
         pairs = (relu for after in target.relu_after[kept:] for relu in (False, after))
         return (*(False for _ in range(kept)), *pairs)
 
     def _pair(self, target: ReluNetwork, random: ReluNetwork, index: int) -> tuple[Dense, Dense]:
         """Return the two layers that stand for target layer ``index``."""
-        start = 2 * index - self.scalings(target)
+        start = 2 * index - scaling_layers(target)
         first, second = random.dense_layers[start : start + 2]
         return first, second
 

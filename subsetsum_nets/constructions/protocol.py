@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from subsetsum_nets.networks.arrays import Bools, FloatArray, Ints, csr_of_nonzeros, dense_array
+from subsetsum_nets.networks.arrays import Bools, FloatArray, Ints, dense_array
 from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.errors import InvalidNetworkError
-from subsetsum_nets.networks.input_scaling import diagonal, scaled_ends, scaling_layers
-from subsetsum_nets.networks.layer_draws import ScalingDraw
+from subsetsum_nets.networks.input_scaling import scaled_ends, scaling_layers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -197,9 +196,6 @@ class Construction(ABC):
         the first is the default. "tight" is there for rows that are scalars.
     layer_types : tuple of types
         The layers of a target that it takes.
-    keeps_scalings : bool
-        Whether layers that only scale the inputs (:mod:`subsetsum_nets.networks.input_scaling`) are kept as
-        they are, in front of the random layers; there are no rows for them then.
 
     """
 
@@ -209,7 +205,6 @@ class Construction(ABC):
     least_scale: ClassVar[float] = 0.0
     allocations: ClassVar[tuple[str, ...]] = ("tight", "recursion")
     layer_types: ClassVar[tuple[type, ...]] = (Dense,)
-    keeps_scalings: ClassVar[bool] = False
 
     def check_layers(self, network: ReluNetwork, role: str) -> None:
         """Raise InvalidNetworkError unless it can work on all layers of the network, called by its role."""
@@ -218,31 +213,6 @@ class Construction(ABC):
                 kinds = " and ".join(kind.__name__ for kind in self.layer_types)
                 raise InvalidNetworkError(
                     f"layer {index} of {role} is a {layer!r}; construction {self.name!r} takes {kinds} layers"
-                )
-
-    def scalings(self, target: ReluNetwork) -> int:
-        """Return how many of the target's first layers are kept as they are."""
-        return scaling_layers(target) if self.keeps_scalings else 0
-
-    def scaling_draws(self, target: ReluNetwork) -> list[ScalingDraw]:
-        """Return those layers for a recipe."""
-        kept = target.dense_layers[: self.scalings(target)]
-        return [ScalingDraw(*_scale_and_shift(layer)) for layer in kept]
-
-    def scaling_masks(self, target: ReluNetwork, random: ReluNetwork) -> tuple[list[Any], list[Bools | None]]:
-        """Return masks of those layers, which keep all of them."""
-        kept = random.dense_layers[: self.scalings(target)]
-        weights = [layer.weight != 0.0 for layer in kept]
-        return weights, [None if layer.bias is None else np.ones(layer.d_out, dtype=bool) for layer in kept]
-
-    def check_scalings(self, target: ReluNetwork, random: ReluNetwork) -> None:
-        """Raise InvalidNetworkError unless a given network starts with those layers."""
-        for index, layer in enumerate(target.dense_layers[: self.scalings(target)]):
-            given = random.dense_layers[index] if index < len(random.layers) else None
-            if given is None or given.weight.shape != layer.weight.shape or not _same(layer, given):
-                raise InvalidNetworkError(
-                    f"layer {index} of the target only scales its inputs and is kept as it is: the random "
-                    "network must start with the same layer"
                 )
 
     def dimension(self, layer: Dense) -> int:  # noqa: ARG002 - others may tell by the layer
@@ -264,7 +234,7 @@ class Construction(ABC):
             RowPlace(index, side, columns, layer.d_out, self.dimension(layer))
             for index, (layer, sign) in enumerate(zip(target.dense_layers, signs, strict=True))
             for side, columns in self.sides(sign).items()
-            if columns.size and index >= self.scalings(target)
+            if columns.size
         ]
         return sorted(places, key=lambda place: place.dimension)
 
@@ -289,17 +259,6 @@ class Construction(ABC):
         self, target: ReluNetwork, random: ReluNetwork, groups: Sequence[RowGroup], kept: Sequence[Bools]
     ) -> NetworkMasks:
         """Write the solved subsets, shape (R, J, m) a group, into masks of the random network."""
-
-
-def _scale_and_shift(layer: Dense) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    shift = () if layer.bias is None else tuple(layer.bias.tolist())
-    return tuple(diagonal(layer).tolist()), shift
-
-
-def _same(layer: Dense, given: Dense) -> bool:
-    """Tell whether two layers are the same function, one of them a scaling."""
-    difference = csr_of_nonzeros(layer.weight) - csr_of_nonzeros(given.weight)
-    return not difference.count_nonzero() and np.array_equal(layer.offset, given.offset)
 
 
 def weight_with_bias(layer: Dense) -> FloatArray:

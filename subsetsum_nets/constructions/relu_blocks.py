@@ -19,11 +19,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from subsetsum_nets.constructions.kept_scalings import (
+    check_scalings,
+    places_behind,
+    scaling_draws,
+    scaling_masks,
+)
 from subsetsum_nets.constructions.protocol import Construction, RowGroup, RowPlace, Side, row_targets
 from subsetsum_nets.masks import NetworkMasks
 from subsetsum_nets.networks.arrays import Bools, FloatArray, Ints, is_sparse
 from subsetsum_nets.networks.distributions import Uniform
 from subsetsum_nets.networks.errors import InvalidNetworkError
+from subsetsum_nets.networks.input_scaling import scaling_layers
 from subsetsum_nets.networks.layer_draws import DenseDraw, LayerDraw
 from subsetsum_nets.networks.random_networks import RandomRecipe
 
@@ -31,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from subsetsum_nets.networks.dense import Dense
+    from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.networks.relu_network import ReluNetwork
 
 
@@ -38,7 +46,6 @@ class BlockConstruction(Construction):
     """What the block constructions have in common; each says which units serve which sign of input."""
 
     least_scale = 1.0  # Theorem 1 draws from U[-1, 1]
-    keeps_scalings = True
 
     @abstractmethod
     def serving(self, slopes: FloatArray) -> dict[Side, Bools]:
@@ -51,14 +58,18 @@ class BlockConstruction(Construction):
         """Return which units keep their weight on their input, where some subset uses those ``used``."""
         return used
 
+    def places(self, target: ReluNetwork, domain: Domain) -> list[RowPlace]:
+        """Return where rows are needed: not in layers that only scale the inputs, which are kept."""
+        return places_behind(target, super().places(target, domain))
+
     def recipe(self, target: ReluNetwork, candidates: int) -> RandomRecipe:
         """Return 2n hidden units an input, U[-1, 1] weights, two layers for each of the target's.
 
         Theorem 1 (Pensia et al.) assumes weights of at most 1. For a layer with larger ones, the second layer
         of its pair is drawn from U[-s, s] with s the next power of two.
         """
-        kept = self.scalings(target)
-        layers: list[LayerDraw] = [*self.scaling_draws(target)]
+        kept = scaling_layers(target)
+        layers: list[LayerDraw] = [*scaling_draws(target)]
         for layer in target.dense_layers[kept:]:
             units = 2 * candidates * _blocks(layer)
             layers.append(DenseDraw(units, layer.d_in, bias=layer.bias is not None))
@@ -76,8 +87,8 @@ class BlockConstruction(Construction):
             and ReLUs that the target needs.
 
         """
-        count, kept = len(target.dense_layers), self.scalings(target)
-        self.check_scalings(target, random)
+        count, kept = len(target.dense_layers), scaling_layers(target)
+        check_scalings(target, random)
         if len(random.layers) != 2 * count - kept:
             raise InvalidNetworkError(
                 f"the random network has {len(random.layers)} layers; a target of {count} needs "
@@ -117,7 +128,7 @@ class BlockConstruction(Construction):
         self, target: ReluNetwork, random: ReluNetwork, groups: Sequence[RowGroup], kept: Sequence[Bools]
     ) -> NetworkMasks:
         """Write subsets into second layers, cut first ones to blocks: Lemma 2, Lemma 3 of Pensia et al."""
-        weights, biases = self.scaling_masks(target, random)
+        weights, biases = scaling_masks(target, random)
         for index, layer in enumerate(target.dense_layers[len(weights) :], len(weights)):
             first, second = self._pair(target, random, index)
             outgoing = np.zeros(second.weight.shape, dtype=bool)
@@ -143,7 +154,7 @@ class BlockConstruction(Construction):
 
     def _pair(self, target: ReluNetwork, random: ReluNetwork, index: int) -> tuple[Dense, Dense]:
         """Return the two layers that stand for target layer ``index``."""
-        start = 2 * index - self.scalings(target)
+        start = 2 * index - scaling_layers(target)
         first, second = random.dense_layers[start : start + 2]
         return first, second
 

@@ -12,7 +12,6 @@ from support.planting import plain_python
 
 from subsetsum_nets import Ball, Box, Dense, PrunedNetwork, ReluNetwork, prune
 from subsetsum_nets.audit import audit
-from subsetsum_nets.constructions import construction_named
 from subsetsum_nets.constructions.protocol import InputSigns
 from subsetsum_nets.networks import InvalidNetworkError, ScalingDraw, input_scaling, random_recipe_from_json
 from subsetsum_nets.networks.input_scaling import scaling_layers
@@ -155,4 +154,4 @@ def test_planted_mistakes_are_noticed(monkeypatch, where, old, new):
 def test_the_planted_mistakes_are_measured_against_the_truth():
     ends = [[Fraction(0), Fraction(0)], [Fraction(1), Fraction(2)]]
     assert input_scaling.scaled_ends(Dense(np.diag([-1.0, 1.0])), ends) == [[-1, 0], [0, 2]]
-    assert construction_named("relu").scalings(scaled(STANDARD)) == 1
+    assert scaling_layers(scaled(STANDARD)) == 1

@@ -84,7 +84,7 @@ def test_unsupported_structure():
     alone = verify(F, GENERIC, method="interval").upper
     assert alone >= 1.0
     for method in ("auto", "zonotope", "splitting", "milp"):
-        assert verify(F, GENERIC, method=method, time_limit=1.0).upper <= alone
+        assert verify(F, GENERIC, method=method, time_limit=1.0).upper <= alone * (1 + 1e-9)
     for method in ("differential", "norms", "propagated"):
         with pytest.raises(UnsupportedStructureError, match="unit 0 of hidden layer 1 has both"):
             verify(F, GENERIC, method=method)

@@ -38,8 +38,9 @@ class Method:
     bound : callable
         Takes a Comparison, an anytime method SearchOptions too.
     by_layers : bool
-        Whether it needs g's effective layers. A method that does not brings networks of unlike shapes to one
-        shape itself, or needs none.
+        Whether it looks at g's effective layers.
+    unlike : bool
+        Whether it brings networks that have none to one shape, and compares them then.
     anytime : bool
         Whether it goes on until a time limit: "auto" asks it only when one is given.
 
@@ -48,6 +49,7 @@ class Method:
     name: str
     bound: Callable[..., MethodBound]
     by_layers: bool = True
+    unlike: bool = False
     anytime: bool = False
 
 
@@ -88,9 +90,9 @@ TABLE = {
         Method("norms", norms_bound),
         Method("interval", interval_bound, by_layers=False),
         Method("propagated", propagated_bound),
-        Method("zonotope", _zonotope, by_layers=False),
+        Method("zonotope", _zonotope, unlike=True),
         Method("milp", _milp, by_layers=False, anytime=True),
-        Method("splitting", _splitting, by_layers=False, anytime=True),
+        Method("splitting", _splitting, unlike=True, anytime=True),
     )
 }
 METHODS = tuple(TABLE)
@@ -101,7 +103,8 @@ def to_ask(method: str, comparison: Comparison, *, timed: bool) -> list[tuple[Me
     if method != "auto":
         return [(TABLE[method], 1.0)]
     layered = comparison.effective_or_none is not None
-    asked = [entry for entry in TABLE.values() if (layered or not entry.by_layers) and not entry.anytime]
+    able = [entry for entry in TABLE.values() if layered or entry.unlike or not entry.by_layers]
+    asked = [entry for entry in able if not entry.anytime]
     if timed and _kinks(comparison) <= _FEW_KINKS:
         asked.append(TABLE["milp"])
     if timed:
