@@ -21,6 +21,7 @@ import numpy as np
 from solvers.backend.bounds import simple_bound
 from solvers.backend.copies import choice_bits, copies_of
 from solvers.backend.grid import Grid
+from solvers.backend.mitm.quarter_lists import positions
 from solvers.backend.protocol import Enumerator, Finding, Limits, OutOfTimeError
 from solvers.errors import UnsupportedProblemError
 from solvers.solution import Stop
@@ -442,7 +443,10 @@ class _Search:
             yield from pairs[:found].tolist()
 
     def _subset(self, left: Sums, i: int, right: Sums, j: int) -> list[int]:
-        return self.copies.subset(self._counts(left, i, right, j))
+        if self.copies.merged:
+            return self.copies.subset(self._counts(left, i, right, j))
+        masks = (self.left, left[1][i]), (self.right, right[1][j])
+        return [half.digits[bit][0] for half, mask in masks for bit in positions(int(mask))]
 
     def _counts(self, left: Sums, i: int, right: Sums, j: int) -> dict[int, int]:
         return self.left.counts(int(left[1][i])) | self.right.counts(int(right[1][j]))
