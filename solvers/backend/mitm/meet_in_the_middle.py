@@ -161,13 +161,16 @@ class _Search:
 
     def _merge_by_size(self, groups: dict[int, Sums], item: int, many: int, flag: int) -> dict[int, Sums]:
         """Merge the sums of each number of items with those that take up to ``many`` copies of one more."""
+        most = min(max(groups) + many, self.problem.sizes[1])
+        if many == 1:
+            for size in range(most, 0, -1):
+                groups[size] = self._merge(groups.get(size), groups[size - 1], item, flag)
+            return groups
         merged = {}
-        for size in range(min(max(groups) + many, self.problem.sizes[1]) + 1):
+        for size in range(most + 1):
             self.limits.check()
             some = [(copies, *groups[size - copies]) for copies in range(many + 1) if size - copies in groups]
-            if many == 1 and size - 1 in groups:
-                merged[size] = self._merge(groups.get(size), groups[size - 1], item, flag)
-            elif some:
+            if some:
                 sums = np.concatenate([x + copies * item for copies, x, _ in some])
                 masks = np.concatenate([mask + np.uint32(copies * flag) for copies, _, mask in some])
                 order = np.argsort(sums, kind="stable")  # some sorted runs
