@@ -50,7 +50,7 @@ class Copies:
         """How often each value may be taken."""
         return tuple(min(len(members), self.largest) for members in self.members)
 
-    @property
+    @cached_property
     def merged(self) -> bool:
         """Whether any two items are one here."""
         return bool(self.free) or any(len(members) > 1 for members in self.members)
@@ -58,6 +58,8 @@ class Copies:
     @cached_property
     def bits(self) -> float:
         """The logarithm, to base 2, of the number of choices."""
+        if max(self.most, default=1) == 1:
+            return float(sum(self.most))
         return sum(math.log2(m + 1) for m in self.most)
 
     @cached_property
@@ -164,17 +166,16 @@ def choice_bits(problem: SubsetSum, *, sized: bool) -> float:
 
 def apart(problem: SubsetSum) -> Copies:
     """Return every item as a value of its own, in ascending order of the first coordinate."""
+    return _alone(problem, sorted(range(problem.n), key=problem.image.items.__getitem__))
+
+
+def _alone(problem: SubsetSum, order: Sequence[int]) -> Copies:
     items = problem.image.items
-    order = sorted(range(problem.n), key=items.__getitem__)
-    return Copies(
-        tuple(items[i] for i in order),
-        tuple((i,) for i in order),
-        frozenset(),
-        (),
-        problem.image.target,
-        problem.n,
-        problem.origins,
-    )
+    values = tuple([items[i] for i in order])
+    members = tuple([(i,) for i in order])
+    copies = Copies(values, members, frozenset(), (), problem.image.target, problem.n, problem.origins)
+    vars(copies).update(most=(1,) * problem.n, merged=False, bits=float(problem.n))  # known without a look
+    return copies
 
 
 @lru_cache(maxsize=8)  # a backend is asked what it costs, whether it can, and then to do it
@@ -183,8 +184,11 @@ def copies_of(problem: SubsetSum, *, sized: bool) -> Copies:
 
     ``sized``: the number of chosen items matters, so that neither opposites nor zeros are left out.
     """
+    items = problem.image.items
+    if problem.d == 1 and len(sizes := {abs(item[0]) for item in items}) == problem.n and 0 not in sizes:
+        return _alone(problem, range(problem.n))
     members: dict[Vector, list[int]] = {}
-    for i, item in enumerate(problem.image.items):
+    for i, item in enumerate(items):
         members.setdefault(item, []).append(i)
     free: tuple[int, ...] = ()
     flipped: list[int] = []

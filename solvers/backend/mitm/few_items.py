@@ -74,7 +74,9 @@ class FewItems(Enumerator):
                 return None
         if few > 2 * _listed_size(problem):
             return math.inf
-        listed = sum(math.comb(problem.n, (k + 1) // 2) for k in range(few + 1))
+        listed = 2 * sum(math.comb(problem.n, half) for half in range((few + 1) // 2 + 1))
+        if problem.d == 1:
+            return 2e-4 + 1e-4 * few + 2.4e-7 * listed
         near = sum(_pairs_near(problem, k, exactly=objective == "nearest") for k in range(1, few + 1))
         return 2e-4 + 1e-4 * few + 2e-7 * (1 + 0.2 * problem.d) * listed + 4e-9 * near
 
@@ -148,8 +150,6 @@ def _pairs_near(problem: SubsetSum, size: int, *, exactly: bool) -> float:
 
     ``exactly``: nearer than the nearest; else within the tolerance as well.
     """
-    if problem.d == 1:
-        return 0.0
     pairs = math.comb(problem.n, size // 2) * math.comb(problem.n, size - size // 2)
     if exactly:  # of C(n, k) points in a cube, to the nearest
         share = math.exp(-math.log(math.comb(problem.n, size)) / problem.d)

@@ -21,6 +21,7 @@ import numpy as np
 from solvers.backend.bounds import simple_bound
 from solvers.backend.copies import choice_bits, copies_of
 from solvers.backend.grid import Grid
+from solvers.backend.mitm.quarter_lists import positions
 from solvers.backend.protocol import Enumerator, Finding, Limits, OutOfTimeError
 from solvers.errors import UnsupportedProblemError
 from solvers.solution import Stop
@@ -168,13 +169,16 @@ class _Search:
 
     def _merge_by_size(self, groups: dict[int, Sums], item: int, many: int, flag: int) -> dict[int, Sums]:
         """Merge the sums of each number of items with those that take up to ``many`` copies of one more."""
+        most = min(max(groups) + many, self.problem.sizes[1])
+        if many == 1:
+            for size in range(most, 0, -1):
+                groups[size] = self._merge(groups.get(size), groups[size - 1], item, flag)
+            return groups
         merged = {}
-        for size in range(min(max(groups) + many, self.problem.sizes[1]) + 1):
+        for size in range(most + 1):
             self.limits.check()
             some = [(copies, *groups[size - copies]) for copies in range(many + 1) if size - copies in groups]
-            if many == 1 and size - 1 in groups:
-                merged[size] = self._merge(groups.get(size), groups[size - 1], item, flag)
-            elif some:
+            if some:
                 sums = np.concatenate([x + copies * item for copies, x, _ in some])
                 masks = np.concatenate([mask + np.uint32(copies * flag) for copies, _, mask in some])
                 order = np.argsort(sums, kind="stable")  # some sorted runs
@@ -481,7 +485,10 @@ class _Search:
             yield from pairs[:found].tolist()
 
     def _subset(self, left: Sums, i: int, right: Sums, j: int) -> list[int]:
-        return self.copies.subset(self._counts(left, i, right, j))
+        if self.copies.merged:
+            return self.copies.subset(self._counts(left, i, right, j))
+        masks = (self.left, left[1][i]), (self.right, right[1][j])
+        return [half.digits[bit][0] for half, mask in masks for bit in positions(int(mask))]
 
     def _counts(self, left: Sums, i: int, right: Sums, j: int) -> dict[int, int]:
         return self.left.counts(int(left[1][i])) | self.right.counts(int(right[1][j]))
