@@ -157,6 +157,14 @@ class SubsetSum:
     def __delattr__(self, name: str) -> None:
         raise AttributeError(f"a SubsetSum cannot be changed; {name} cannot be deleted")
 
+    @cached_property
+    def known(self) -> dict[Any, Any]:
+        """What backends found out about the problem and need again; not part of it."""
+        return {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "known"}
+
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self.items.flags.writeable = False  # pickling and copying forget it
@@ -252,7 +260,7 @@ class SubsetSum:
 
     def objection(self, subset: Iterable[int], total: Fraction | tuple[Fraction, ...]) -> str | None:
         """Return why a subset may not be chosen: items that it lacks or must not have, its side; or None."""
-        chosen = set(subset)
+        chosen = set(subset) if self.required or self.forbidden else set()
         if missing := [i for i in self.required if i not in chosen]:
             return f"item {missing[0]} is required, and not chosen"
         if barred := [i for i in self.forbidden if i in chosen]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -159,7 +159,8 @@ def balanced(most: Sequence[int], which: Sequence[int]) -> tuple[list[int], list
 
 def choice_bits(problem: SubsetSum, *, sized: bool) -> float:
     """Return the logarithm, to base 2, of the number of different choices; inf for hundreds of values."""
-    if problem.n > _MOST_VALUES and len(set(problem.image.items)) > 2 * _MOST_VALUES:
+    items, most = problem.image.items, 2 * _MOST_VALUES
+    if problem.n > _MOST_VALUES and (len(set(items[: 4 * most])) > most or len(set(items)) > most):
         return math.inf
     return copies_of(problem, sized=sized).bits
 
@@ -178,12 +179,18 @@ def _alone(problem: SubsetSum, order: Sequence[int]) -> Copies:
     return copies
 
 
-@lru_cache(maxsize=8)  # a backend is asked what it costs, whether it can, and then to do it
 def copies_of(problem: SubsetSum, *, sized: bool) -> Copies:
-    """Return the items by value.
+    """Return the items by value; found once, for every backend is asked what it costs and whether it can.
 
     ``sized``: the number of chosen items matters, so that neither opposites nor zeros are left out.
     """
+    known = problem.known
+    if ("copies", sized) not in known:
+        known["copies", sized] = _by_value(problem, sized=sized)
+    return known["copies", sized]  # type: ignore[no-any-return]
+
+
+def _by_value(problem: SubsetSum, *, sized: bool) -> Copies:
     items = problem.image.items
     if problem.d == 1 and len(sizes := {abs(item[0]) for item in items}) == problem.n and 0 not in sizes:
         return _alone(problem, range(problem.n))

@@ -28,7 +28,7 @@ def first_subset(problem: SubsetSum) -> list[int]:
 
     >>> from solvers import SubsetSum
     >>> first_subset(SubsetSum([7, 5, 3], 11))
-    [0, 2]
+    [0, 1]
     """
     image, any_size = problem.image, problem.sizes == (0, problem.n)
     if problem.d == 1:

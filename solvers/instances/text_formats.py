@@ -85,6 +85,8 @@ def read_text(path: Path, content: bytes, target: Any = None) -> list[Instance]:
     if table is not None and table.is_one(target):
         return [read_table(table, target)]
     if table is not None:  # a text format with commas between its words
+        if not table.rows:
+            raise InvalidProblemError(f"{path} is empty")
         page = Page(path, [Row(line, " ".join(cells).split()) for line, cells in table.rows], table.comments)
     role = _BURKARDT.fullmatch(name_of(path))
     if role is not None and _fits_role(page, role["role"]):

@@ -264,8 +264,8 @@ class ScalingDraw(LayerDraw):
 
     Examples
     --------
-    >>> ScalingDraw((0.5, 2.0), (0.0, 1.0)).draw(seed=0, layer=0)([2.0, 2.0])
-    array([1., 5.])
+    >>> ScalingDraw((0.5, 2.0), (0.0, 1.0)).draw(seed=0, layer=0)(np.array([[2.0, 2.0]]))
+    array([[1., 5.]])
 
     """
 

@@ -245,7 +245,7 @@ KERNEL_MISTAKES = {
         half_sums,
         "merge_with_item",
         "sums[out] = with_sums[j] + item",
-        "sums[out] = with_sums[j] + (item if j else 0)",
+        "sums[out] = with_sums[j]",
     ),
     "not sorted": (
         half_sums,

@@ -39,10 +39,8 @@ def memory_allowed(most: int) -> Iterator[None]:
 
     Examples
     --------
-    >>> with memory_allowed(1000):
-    ...     check_demand(1001, "the mask of layer 0")
-    Traceback (most recent call last):
-    subsetsum_nets.networks.errors.NetworkFileError: the mask of layer 0 would take 1,001 bytes of memory, ...
+    >>> with memory_allowed(8 << 30):
+    ...     check_demand(5 << 30, "the mask of layer 0")
 
     """
     token = _allowed.set(checked_integer(most, "most"))
