@@ -340,8 +340,9 @@ class SubsetSum:
             cardinality=self.cardinality and (self.sizes[0], min(self.sizes[1], len(origins))),
             n=len(origins),
             image=IntegerImage(tuple(image.items[i] for i in origins), image.target, image.unit),
-            _exact=([exact_items[i] for i in origins], exact_target),
+            _exact=(exact_items and [exact_items[i] for i in origins], exact_target),
             _origins=origins,
+            known={},
         )
         return expanded
 

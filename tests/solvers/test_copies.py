@@ -24,7 +24,7 @@ from solvers import (
     solve,
 )
 from solvers.backend import copies
-from solvers.backend.copies import Copies, copies_of
+from solvers.backend.copies import Copies, _by_value, copies_of
 from solvers.backend.mitm import distinct_sums, vector_halves
 from solvers.backend.protocol import Limits
 from solvers.backend.registry import BACKENDS
@@ -255,9 +255,9 @@ CASES = [
 @pytest.mark.parametrize(
     ("function", "old", "new"),
     [
-        (copies_of.__wrapped__, "t + len(members[opposite]) * x", "t"),
+        (_by_value, "t + len(members[opposite]) * x", "t"),
         (
-            copies_of.__wrapped__,
+            _by_value,
             "members.pop((0,) * problem.d, ())",
             "()[:len(members.pop((0,) * problem.d, ()))]",
         ),
@@ -271,7 +271,6 @@ CASES = [
 )
 def test_mistakes_are_noticed(monkeypatch, function, old, new):
     def complaints():
-        copies_of.cache_clear()
         distinct_sums._expected_sums.cache_clear()
         return [what for case in CASES for backend in MERGING if (what := complaint(case, backend))]
 
@@ -281,6 +280,5 @@ def test_mistakes_are_noticed(monkeypatch, function, old, new):
         noticed = complaints()
     except Exception as error:  # noqa: BLE001 - however it comes to light
         noticed = [error]
-    copies_of.cache_clear()
     assert noticed
     assert copies is not None
