@@ -11,8 +11,13 @@ from support.backends import KINDS, asked_for
 
 from solvers.backend.registry import BACKENDS, backend_named
 
-settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "house", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("house")
+
+THINNED = ("mutant", "mistake", "time_is_up", "how_far_it_got")
+MANY = 15
 
 ONLY = pytest.StashKey()  # the name that --backend comes down to, or None
 
@@ -42,13 +47,29 @@ def pytest_generate_tests(metafunc):
             metafunc.parametrize(fixture, [n for n in names if is_of_that_kind(backend_named(n))])
 
 
+@pytest.hookimpl(tryfirst=True)  # before tests are left out by their marks
 def pytest_collection_modifyitems(config, items):
+    run_every_third_by_default(items)
     only = config.stash[ONLY]
     if only is None:
         return
     chosen = [only in map(parameters_of(item).get, KINDS) for item in items]
     config.hook.pytest_deselected(items=[item for item, kept in zip(items, chosen, strict=True) if not kept])
     items[:] = [item for item, kept in zip(items, chosen, strict=True) if kept]
+
+
+def run_every_third_by_default(items):
+    """Of tests with many planted mistakes, or many cases for the clock, run two thirds with the slow ones."""
+    families = {}
+    for item in items:
+        name = getattr(item, "originalname", "")
+        if any(word in name for word in THINNED) and item.get_closest_marker("slow") is None:
+            families.setdefault((item.path, name), []).append(item)
+    for family in families.values():
+        if len(family) >= MANY:
+            for number, item in enumerate(family):
+                if number % 3:
+                    item.add_marker(pytest.mark.slow)
 
 
 def parameters_of(item):

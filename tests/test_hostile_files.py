@@ -144,6 +144,7 @@ def test_networks_of_any_width_are_refused_before_work_begins(folder, network):
         check(folder)
 
 
+@pytest.mark.slow
 def test_the_small_checker_makes_nothing_of_the_size_that_a_header_asks_for(folder):
     """Ten thousand empty rows of as many columns are a hundred million errors to bound."""
     network = ReluNetwork([Dense(sp.csr_array((4000, 10**5)))])

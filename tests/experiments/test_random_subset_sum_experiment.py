@@ -258,6 +258,7 @@ def test_slope_of_the_errors():
 # -- the whole experiment ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_experiment_agrees_with_theory_and_writes_it_down(tmp_path):
     found = run_random_subset_sum(
         "uniform",

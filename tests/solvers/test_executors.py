@@ -140,6 +140,7 @@ def test_dask_changes_nothing(expected, dask_client):
     assert_all_the_same(expected, executor=dask_client.get_executor())
 
 
+@pytest.mark.slow
 def test_a_dask_worker_killed_in_the_middle_costs_no_answer(expected, dask_client, tmp_path):
     victims = list(dask_client.run(os.getpid).values())
 

@@ -80,7 +80,8 @@ def test_a_lazy_iterator_holds_only_what_is_asked_for():
     assert all(s.error == 0 for s in first)
 
 
-@pytest.mark.parametrize("n", [24, pytest.param(34, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [24, 34])
 def test_the_portions_join_without_gap_or_overlap(n):
     rng = np.random.default_rng(n)
     items = [int(x) for x in rng.integers(1, 2**40, n)]

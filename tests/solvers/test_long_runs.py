@@ -61,7 +61,8 @@ assert all((getattr(again, n) == getattr(batch, n)).all() for n in {NAMES!r}), "
 """
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kills", [20])
 def test_a_run_killed_at_random_points_ends_as_if_it_had_not_been(kills, tmp_path):
     rng = np.random.default_rng(kills)
     kept = [0]

@@ -213,6 +213,7 @@ def test_a_backend_may_leave_when_the_time_is_up(monkeypatch):
     assert (rescued.status, rescued.stop) == (Status.FEASIBLE, Stop.TIME_LIMIT)
 
 
+@pytest.mark.slow
 def test_searches_that_end_by_themselves_say_so():
     rng = np.random.default_rng(2)
     problem = SubsetSum(rng.uniform(-1, 1, (70, 3)), (0.1, 0.2, 0.3))

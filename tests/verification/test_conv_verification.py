@@ -136,6 +136,7 @@ def test_effective_values_of_images_are_enclosed():
 # ---------------------------------------------------------------- large images
 
 
+@pytest.mark.slow
 def test_a_large_image_is_verified_without_unrolling_it():
     rng = np.random.default_rng(0)
     kernel = rng.uniform(-0.1, 0.1, (3, 3, 16, 16))
