@@ -14,6 +14,7 @@ from subsetsum_nets.networks.dense import Dense
 
 if TYPE_CHECKING:
     from subsetsum_nets.networks.arrays import FloatArray
+    from subsetsum_nets.networks.layer_shapes import Layer
     from subsetsum_nets.networks.relu_network import ReluNetwork
 
 
@@ -22,7 +23,7 @@ def scaling_layers(network: ReluNetwork) -> int:
 
     Examples
     --------
-    >>> from subsetsum_nets.networks import ReluNetwork
+    >>> from subsetsum_nets.networks import Dense, ReluNetwork
     >>> layers = [Dense([[0.5, 0.0], [0.0, 2.0]], [1.0, 0.0]), Dense([[1.0, 1.0]])]
     >>> scaling_layers(ReluNetwork(layers, linear_after=[0])), scaling_layers(ReluNetwork(layers))
     (1, 0)
@@ -52,8 +53,9 @@ def scaled_ends(layer: Dense, ends: list[list[Fraction]]) -> list[list[Fraction]
     return [list(end) for end in zip(*moved, strict=True)]
 
 
-def _scales(layer: object) -> bool:
-    if not isinstance(layer, Dense) or layer.d_in != layer.d_out or layer.d_in < 2:
+def _scales(layer: Layer) -> bool:
+    weight = layer.stored  # a kernel has four axes
+    if weight.ndim != 2 or weight.shape[0] != weight.shape[1] or weight.shape[0] < 2:
         return False
-    entries = csr_of_nonzeros(layer.weight).tocoo()
+    entries = csr_of_nonzeros(weight).tocoo()
     return bool((entries.row == entries.col).all())
