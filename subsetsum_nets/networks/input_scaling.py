@@ -10,10 +10,10 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from subsetsum_nets.networks.arrays import csr_of_nonzeros
-from subsetsum_nets.networks.dense import Dense
 
 if TYPE_CHECKING:
     from subsetsum_nets.networks.arrays import FloatArray
+    from subsetsum_nets.networks.dense import Dense
     from subsetsum_nets.networks.layer_shapes import Layer
     from subsetsum_nets.networks.relu_network import ReluNetwork
 
