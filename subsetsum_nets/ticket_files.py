@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 _SAID_TWICE = ("construction", "epsilon", "seed", "recipe", "candidates", "shortfall")
 _STATUSES = ("unknown", "optimal", "feasible", "infeasible")  # by the codes of solvers.Status
 _DRAWN_BYTES = 16  # a float64, its mask, its place in a sparse layer
-_UNCHECKED = "construction, candidates, delta, versions, shortfall: said, not checked"
+_UNCHECKED = "what the certificate says of construction, candidates, delta, versions, shortfall"
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,7 +180,7 @@ def check_beside(folder: str | PathLike[str], files: TicketFiles) -> None:
     report = place / REPORT
     if report.exists():
         about_this = certificate.to_json()["digest"].encode() in read_regular(report)
-        notes.append(f"{REPORT}: " + ("not read" if about_this else "it is NOT about this certificate"))
+        notes.append(f"{REPORT}: " + ("its text" if about_this else "it is NOT about this certificate"))
     strange = sorted({path.name for path in place.iterdir()} - FILES)
     if strange:
         notes.append(f"files that are no part of a ticket: {', '.join(map(repr, strange))}")
