@@ -244,8 +244,8 @@ KERNEL_MISTAKES = {
     "the item is not added": (
         half_sums,
         "merge_with_item",
-        "sums[out] = with_sums[j] + item",
-        "sums[out] = with_sums[j]",
+        "sums[out] = with_sums[j] + item\nmasks[out] = with_masks[j] + digit",
+        "sums[out] = with_sums[j]\nmasks[out] = with_masks[j] + digit",
     ),
     "not sorted": (
         half_sums,
