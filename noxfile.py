@@ -60,7 +60,6 @@ FAST_TESTS = (
     "tests/test_selftest.py",
     "tests/test_papers.py",
     "tests/test_contributing.py",
-    "tests/test_public_types.py",
 )
 
 

@@ -76,7 +76,9 @@ def zeros_npz(path, shapes, header=None, *, compressed=True):
             member.close()
 
 
-@pytest.mark.parametrize("compressed", [True, False], ids=["a bomb", "a header that lies"])
+@pytest.mark.parametrize(
+    "compressed", [pytest.param(True, marks=pytest.mark.slow), False], ids=["a bomb", "a header that lies"]
+)
 def test_results_that_claim_to_be_huge_are_refused(tmp_path, folder, compressed):
     rows = 2**24 if compressed else 2**28
     shapes = dict.fromkeys(("errors", "lower_bounds"), ((rows,), "f8")) | {"masks": ((rows, 3), "u1")}

@@ -16,6 +16,7 @@ def complaints(path):
     return [line for line in done.stdout.splitlines() if ": error:" in line]
 
 
+@pytest.mark.slow
 def test_user_code_has_the_types_it_says():
     assert complaints(USER_CODE) == []
 

@@ -84,12 +84,13 @@ def test_a_thread_pool_changes_nothing(expected):
 
 
 @forking
-@pytest.mark.parametrize("method", ["spawn", "fork"])
+@pytest.mark.parametrize("method", [pytest.param("spawn", marks=pytest.mark.slow), "fork"])
 def test_processes_change_nothing(expected, method):
     with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context(method)) as pool:
         assert_all_the_same(expected, executor=pool)
 
 
+@pytest.mark.slow
 def test_loky_changes_nothing(expected):
     loky = pytest.importorskip("loky")
     pool = loky.ProcessPoolExecutor(max_workers=2)
@@ -135,6 +136,7 @@ def dask_client():
         yield client
 
 
+@pytest.mark.slow
 def test_dask_changes_nothing(expected, dask_client):
     assert executing.Workers(dask_client.get_executor(), Limits()).count == 2
     assert_all_the_same(expected, executor=dask_client.get_executor())
@@ -241,6 +243,7 @@ def test_a_row_that_kills_its_processes_fails_alone():
     assert_the_fatal_row_fails_alone(process_pool)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("replaced", [False, True])
 def test_a_killed_process_costs_no_answer(expected, replaced, tmp_path):
     pools = []
@@ -387,7 +390,9 @@ def poisoned():
 
 
 @pytest.mark.parametrize(
-    "executor", [None, ThreadPoolExecutor, process_pool], ids=["", "threads", "processes"]
+    "executor",
+    [None, ThreadPoolExecutor, pytest.param(process_pool, marks=pytest.mark.slow)],
+    ids=["", "threads", "processes"],
 )
 def test_a_poisoned_row_fails_alone(poisoned, executor, tmp_path):
     expected_errors = np.zeros(40)

@@ -86,7 +86,8 @@ def test_a_run_killed_at_random_points_ends_as_if_it_had_not_been(kills, tmp_pat
     assert len(list((tmp_path / "run").glob("*.shard"))) == CHUNKS
 
 
-@pytest.mark.parametrize("threads", [2, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("threads", [2, 1])
 def test_ctrl_c_leaves_a_hint_and_a_folder_to_resume_from(threads, tmp_path):
     process = started(LONG_RUN, "run", threads, cwd=tmp_path)
     while int(process.stdout.readline()) < 40:
@@ -201,6 +202,7 @@ assert (batch.masks == expected.masks).all() and (batch.errors == expected.error
 """
 
 
+@pytest.mark.slow
 def test_files_that_may_not_grow_cost_no_answer(tmp_path):
     process = started(LIMITED, tmp_path / "run", 1000, cwd=tmp_path)
     _, err = process.communicate(timeout=60)

@@ -285,6 +285,7 @@ def all_checks(module=replay_milp, model_of=exact_pair_model.ExactPairModel):
     check_scales(replayed)
 
 
+@pytest.mark.slow
 def test_the_checks_pass_as_things_are():
     all_checks()
     proofs = {case[0]: case[-1].record for case in cases()}
