@@ -87,16 +87,28 @@ def solve_chunk(rows: Rows, interruption: Interruption | None = None) -> Answers
         with heard():
             left = solve_shared(rows, answers, limits)
             left = _solve_compiled(rows, left, answers, limits)
-    for row in left.tolist():
+    waiting = _solve_each(rows, left.tolist(), limits, answers)
+    if limits.seconds is not None and not limits.expired:  # the hard ones share what the easy ones left
+        _solve_each(rows, waiting, limits, answers)
+    return answers
+
+
+def _solve_each(rows: Rows, places: list[int], limits: Limits, answers: Answers) -> list[int]:
+    """Answer rows one by one, each in its share of the time; return those that more might answer better."""
+    waiting: list[int] = []
+    for number, row in enumerate(places):
         if limits.expired:
-            break
+            return [*waiting, *places[number:]]
+        share = limits.remaining and limits.remaining / (len(places) - number)
         try:
             with heard():
-                _solve_row(rows, row, limits, answers)
+                settled = _solve_row(rows, row, limits.share(share), answers)
         except Exception as error:  # noqa: BLE001 - whatever it is, the other rows must not suffer
             answers.put(slice(row, row + 1), Answers.unknown(1, rows.n))
             answers.failures[row] = Failure(type(error).__name__, str(error))
-    return answers
+        else:
+            waiting += [] if settled else [row]
+    return waiting
 
 
 def _solve_compiled(
@@ -152,11 +164,16 @@ def row_problem(rows: Rows, row: int) -> tuple[SubsetSum, NDArray[np.int64]]:
     return problem, usable
 
 
-def _solve_row(rows: Rows, row: int, limits: Limits, answers: Answers) -> None:
+def _solve_row(rows: Rows, row: int, limits: Limits, answers: Answers) -> bool:
+    """Answer a row, unless what is known already is as good; tell whether nothing remains to be shown."""
     question = rows.question
     problem, usable = row_problem(rows, row)
-    left = replace(limits.share(limits.remaining), seed=question.seed)
-    solution = solved(problem, question.objective, question.backend, left)
+    limits = replace(limits, seed=question.seed)
+    solution = solved(problem, question.objective, question.backend, limits)
+    settled = solution.status.settles(question.objective)
+    if not settled and solution.error is not None and float_up(solution.error) >= answers.errors[row]:
+        return False
+    answers.masks[row], answers.errors[row] = False, np.inf
     answers.status[row] = solution.status
     # For "sparsest" an OPTIMAL row's bound is about subsets of as few items, not about all of them.
     everywhere = question.objective != "sparsest" or solution.status is Status.INFEASIBLE
@@ -164,3 +181,4 @@ def _solve_row(rows: Rows, row: int, limits: Limits, answers: Answers) -> None:
     if solution.subset is not None and solution.error is not None:
         answers.masks[row, usable[solution.subset]] = True
         answers.errors[row] = float_up(solution.error)
+    return settled

@@ -15,6 +15,7 @@ from strategies import Case, batch_contradiction, cases, float_batches
 from support.backends import TAKE_SCALARS
 
 from solvers import InvalidProblemError, Status, SubsetSum, UnsupportedProblemError, solve, solve_many
+from solvers.batch import chunks
 from solvers.batch.chunks import chunk_rows
 from solvers.batch.row_inputs import Table, checked_question
 from solvers.exact import float_down, float_up
@@ -511,3 +512,25 @@ def test_chunks_are_short_and_go_round():
     assert 1 <= size(*narrow, 10**6, 2, cardinality=9) <= 4096, "one by one"
     assert size(np.random.default_rng(0).random((4, 60, 3)), np.ones((4, 3)), 10**6, 2) == 1
     assert size(np.ones(21), np.ones(10), 397_000, 2) >= 2**15, "listing shared sums must pay"
+
+
+def test_a_slow_row_takes_no_time_from_the_easy_ones(monkeypatch):
+    """Each row has its share; the hard ones share what is left, and keep the better of two answers."""
+    rng = np.random.default_rng(0)
+    items, targets = rng.integers(1, 10**6, (12, 10)), rng.integers(1, 10**6, 12)
+    original, asked = chunks.solved, []
+
+    def slow(problem, objective, backend, limits):
+        if problem.items[0] != items[3, 0]:
+            return original(problem, objective, backend, limits)
+        asked.append(limits.remaining)
+        sleep(limits.remaining)
+        return original(problem, objective, "lns", limits)
+
+    monkeypatch.setattr(chunks, "solved", slow)
+    batch = solve_many(items, targets, cardinality=(0, 9), threads=1, time_limit=2.4, chunk_size=12)
+    assert (batch.status == Status.OPTIMAL).sum() >= 11
+    assert np.isfinite(batch.errors[3])
+    assert len(asked) == 2
+    assert asked[0] < 0.5 < asked[1]
+    batch.check(items, targets)
