@@ -197,10 +197,23 @@ def _wholes(numbers: NDArray[Any]) -> tuple[NDArray[Any], int]:
     return wide.reshape(mantissas.shape), lowest
 
 
+_MOST_BITS = 1 << 29  # of all integers of an image together
+
+
 def integer_image(items: Sequence[Sequence[Fraction]], target: Sequence[Fraction]) -> IntegerImage:
-    """Bring all items and the target to their coarsest common grid."""
+    """Bring all items and the target to their coarsest common grid.
+
+    InvalidProblemError if that takes more than 64 MiB: denominators that have little in common.
+    """
     numbers = [x for item in items for x in item] + list(target)
-    denominator = math.lcm(*(x.denominator for x in numbers))
+    denominator = 1
+    for part in {x.denominator for x in numbers}:
+        denominator = math.lcm(denominator, part)
+        if denominator.bit_length() * len(numbers) > _MOST_BITS:
+            raise InvalidProblemError(
+                f"the common denominator of {len(numbers):,} numbers has {denominator.bit_length():,} bits "
+                "or more; round them, to multiples of a power of two or ten, say"
+            )
     integers = [x.numerator * (denominator // x.denominator) for x in numbers]
     divisor = math.gcd(*integers) or 1
     d = len(target)

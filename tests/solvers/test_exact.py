@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import cases, error_of, exact, is_rounded_up, vector
 
-from solvers import InvalidProblemError
+from solvers import InvalidProblemError, SubsetSum
 from solvers.exact import as_fraction, exact_array, float_down, float_up, integer_image
 
 LARGEST = Fraction(np.finfo(float).max)
@@ -140,3 +140,12 @@ def test_errors_and_tolerances_in_units(case, data):
 def test_arrays_are_made_without_rounding(values):
     listed = np.ravel(np.array(values, dtype=object))
     assert [exact(x) for x in exact_array(values).ravel().tolist()] == [exact(x) for x in listed]
+
+
+def test_denominators_without_end_are_refused_before_memory_is_full():
+    primes = [p for p in range(2, 30_000) if all(p % q for q in range(2, int(p**0.5) + 1))]
+    fractions = [Fraction(1, p**2) for p in primes] * 6
+    with pytest.raises(InvalidProblemError, match=r"denominator of 19,\d+ numbers has .* bits or"):
+        _ = SubsetSum(fractions, 1).image
+    few = SubsetSum(fractions[:100], 1)
+    assert few.image.unit == Fraction(1, math.lcm(*(x.denominator for x in fractions[:100])))
