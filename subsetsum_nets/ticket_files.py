@@ -177,6 +177,9 @@ def check_beside(folder: str | PathLike[str], files: TicketFiles) -> None:
         notes.append(f"{SOLUTION}: the certificate, of version 0.1.0, has no digest of it")
     else:
         _check_solution(place / SOLUTION, certificate)
+    for role, network in (("target", files.target), ("pruned network", stored)):
+        if network.domain is not None and network.domain != certificate.domain_set:
+            notes.append(f"the domain {network.domain!r} stored with the {role}: it is not the certificate's")
     report = place / REPORT
     if report.exists():
         about_this = certificate.to_json()["digest"].encode() in read_regular(report)

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from solvers import BatchSolution, InvalidProblemError, solve_many
 from solvers.batch import bounded_arrays
+from solvers.instances.files import read_instances
 from subsetsum_nets import Conv2d, Dense, PrunedNetwork, ReluNetwork, load_network, prune, save_network
 from subsetsum_nets.audit import audit
 from subsetsum_nets.cli import app
@@ -182,6 +183,16 @@ def test_pipes_and_devices_behind_names_are_refused_at_once(folder, name):
     if name in ("certificate.json", "target.safetensors"):
         with pytest.raises(BadFileError, match="regular"):
             check(folder)
+
+
+@pytest.mark.parametrize("name", ["pipe.json", "pipe.txt", "pipe.csv"])
+def test_pipes_are_no_instances(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(InvalidProblemError, match="not a regular file"):
+        read_instances(tmp_path / name)
+    assert refused("solve", tmp_path / name)
+    with pytest.raises(InvalidProblemError, match="larger than"):
+        read_instances("/dev/zero")
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".safetensors", ".onnx", ".graphml", ".json"])

@@ -9,7 +9,7 @@ from test_audit import rewrite_certificate, small_target
 from typer.testing import CliRunner
 
 from solvers import BatchSolution, Status
-from subsetsum_nets import PrunedNetwork, load_network, prune, save_network
+from subsetsum_nets import Box, PrunedNetwork, ReluNetwork, load_network, prune, save_network
 from subsetsum_nets.audit import audit
 from subsetsum_nets.cli import app
 from subsetsum_nets.networks.errors import NetworkFileError
@@ -130,6 +130,13 @@ def test_what_nobody_checks_is_named(folder):
     assert done.exit_code == 0
     assert "thesis.txt" in done.stdout
     assert "interval was asked" in "\n".join(audit(folder, method="interval").unchecked)
+
+
+def test_a_stored_domain_that_is_another_is_named(folder):
+    target = load_network(folder / "target.safetensors")
+    other = ReluNetwork(target.layers, domain=Box(-5, 5))
+    save_network(other, folder / "target.safetensors")
+    assert "Box(-5.0, 5.0) stored with the target" in "\n".join(audit(folder).unchecked)
 
 
 def test_the_report_of_prune_is_about_its_certificate(tmp_path):

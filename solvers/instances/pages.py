@@ -6,6 +6,7 @@ import bz2
 import gzip
 import lzma
 import re
+import stat
 import sys
 import zlib
 from dataclasses import dataclass
@@ -125,11 +126,15 @@ def stem_of(path: Path) -> str:
 def bounded_bytes(path: Path) -> bytes:
     """Return the content of a file, or of standard input for "-"; decompressed where it is gzip, bz2 or xz.
 
-    InvalidProblemError if it is larger than ``MOST_BYTES``, or its compressed data are damaged.
+    InvalidProblemError if it is larger than ``MOST_BYTES``, its compressed data are damaged, or it is no
+    regular file: a pipe that nobody writes to would hang.
     """
     if str(path) == STDIN:
         content = sys.stdin.buffer.read(MOST_BYTES + 1)
     else:
+        piped = str(path).startswith("/dev/")  # a shell's <(command), say, which somebody writes to
+        if not stat.S_ISREG(path.stat().st_mode) and not piped:
+            raise InvalidProblemError(f"{path} is not a regular file; {STDIN} reads standard input")
         with path.open("rb") as file:
             content = file.read(MOST_BYTES + 1)
     for mark, unpacked in _PACKED.items():
