@@ -18,6 +18,15 @@ settings.load_profile("house")
 
 THINNED = ("mutant", "mistake", "time_is_up", "how_far_it_got")
 MANY = 15
+THINNED_FILES = {  # with many cases of some tenths of a second each
+    "test_unlike_shapes.py",
+    "test_layer_groups.py",
+    "test_conv_verification.py",
+    "test_splitting.py",
+    "test_metamorphic.py",
+    "test_drawing.py",
+}
+MANY_THERE = 6
 
 ONLY = pytest.StashKey()  # the name that --backend comes down to, or None
 
@@ -63,10 +72,11 @@ def run_every_third_by_default(items):
     families = {}
     for item in items:
         name = getattr(item, "originalname", "")
-        if any(word in name for word in THINNED) and item.get_closest_marker("slow") is None:
+        thinned = item.path.name in THINNED_FILES or any(word in name for word in THINNED)
+        if thinned and item.get_closest_marker("slow") is None:
             families.setdefault((item.path, name), []).append(item)
-    for family in families.values():
-        if len(family) >= MANY:
+    for (path, _), family in families.items():
+        if len(family) >= (MANY_THERE if path.name in THINNED_FILES else MANY):
             for number, item in enumerate(family):
                 if number % 3:
                     item.add_marker(pytest.mark.slow)
