@@ -11,9 +11,7 @@ from support.backends import KINDS, asked_for
 
 from solvers.backend.registry import BACKENDS, backend_named
 
-settings.register_profile(
-    "house", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("house")
 
 THINNED = ("mutant", "mistake", "time_is_up", "how_far_it_got")
