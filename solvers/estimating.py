@@ -95,7 +95,7 @@ def count_bounds(
 def _exactly(core: SubsetSum, limits: Limits) -> int | None:
     """Return the number itself, where a method promises it in time and keeps the promise."""
     seconds = _EXACT_SHARE * (limits.remaining or 0.0)
-    whole = getattr(core, "expanded", core)
+    whole = core.expanded
     for backend in counting_order(whole, limits):
         expected = backend.seconds_to_proof(whole, "nearest")
         if expected is None or expected > seconds:
@@ -116,7 +116,7 @@ def _counted(core: SubsetSum, limits: Limits, seconds: float, backend: str = "au
 def _all_subsets(core: SubsetSum) -> int:
     """Return the number of subsets of an allowed cardinality, or more."""
     low, high = core.sizes
-    uses = getattr(core, "multiplicity", None)
+    uses = core.multiplicity
     if uses is not None:
         return math.prod(int(m) + 1 for m in uses)
     return (
@@ -153,7 +153,7 @@ def _on_grid(core: SubsetSum, k: int, bits: int, limits: Limits) -> CountBounds 
     numbers, target = [row[k] for row in image.items], image.target[k]
     grid = max(1, sum(map(abs, numbers)) >> bits)
     rounded = [(2 * x + grid) // (2 * grid) for x in numbers]
-    uses = getattr(core, "multiplicity", None)
+    uses = core.multiplicity
     times = [1] * core.n if uses is None else [int(m) for m in uses]
     rests = [(x - grid * r) * m for x, r, m in zip(numbers, rounded, times, strict=True)]
     up, down = sum(x for x in rests if x > 0), -sum(x for x in rests if x < 0)

@@ -30,11 +30,7 @@ _MANY = 1 << 100
 
 def sums_repeat(problem: SubsetSum) -> bool:
     """Tell whether a scalar problem has many subsets for each sum, and its sums can be sought one by one."""
-    if (
-        problem.items.ndim != 1
-        or problem.interval is not None
-        or getattr(problem, "multiplicity", None) is not None
-    ):
+    if problem.items.ndim != 1 or problem.interval is not None or problem.multiplicity is not None:
         return False
     times = Counter(x for (x,) in problem.image.items)
     sums = min(

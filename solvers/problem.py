@@ -288,7 +288,7 @@ class SubsetSum:
     @property
     def _uses(self) -> list[int]:
         """How often each item may be used."""
-        uses = getattr(self, "multiplicity", None)
+        uses = self.multiplicity
         return [1] * self.n if uses is None else [int(m) for m in uses]
 
     @cached_property
@@ -361,7 +361,7 @@ class SubsetSum:
     @property
     def _question(self) -> tuple[Any, ...]:
         tolerance = self.tolerances or self.tolerance
-        uses = None if getattr(self, "multiplicity", None) is None else tuple(self._uses)
+        uses = None if self.multiplicity is None else tuple(self._uses)
         asked = self.items.ndim, self.image, tolerance, self.sizes, uses
         return *asked, self.required, self.forbidden, self.side, self.interval
 

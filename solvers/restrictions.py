@@ -37,7 +37,7 @@ class Reduction:
 
     def __init__(self, problem: SubsetSum) -> None:
         self.problem = problem
-        uses = getattr(problem, "multiplicity", None)
+        uses = problem.multiplicity
         left = np.ones(problem.n, np.int64) if uses is None else np.array(uses)
         left[list(problem.required)] -= 1
         left[list(problem.forbidden)] = 0

@@ -3,10 +3,7 @@
 import random
 from collections import Counter
 from fractions import Fraction
-from inspect import signature
 from itertools import product
-
-import pytest
 
 from solvers import (
     InvalidProblemError,
@@ -20,9 +17,6 @@ from solvers import (
     solve,
 )
 
-pytestmark = pytest.mark.skipif(
-    "multiplicity" not in signature(SubsetSum).parameters, reason="SubsetSum takes no multiplicities"
-)
 NUMBERS = [lambda r: r.randint(-5, 7), lambda r: r.uniform(-1, 1), lambda r: Fraction(r.randint(-9, 9), 4)]
 
 
