@@ -174,6 +174,19 @@ class Conv2d:
         return self
 
     @property
+    def whole_weights(self) -> int:
+        """How many weights its kernel has for all pairs of channels, of whatever groups."""
+        return int(self.kernel.size) * self.groups
+
+    @property
+    def least_outputs(self) -> int:
+        """How many outputs it has for the smallest images that a window fits; padding can make them many."""
+        zeros = (0, 0) if isinstance(self.padding, str) else tuple(map(sum, self.padding))
+        reach = (d * (n - 1) for d, n in zip(self.dilation, self.size, strict=True))
+        counts = (max(0, z - r) // s + 1 for z, r, s in zip(zeros, reach, self.stride, strict=True))
+        return math.prod(counts) * self.c_out
+
+    @property
     def takes(self) -> Shape:
         """The shape of the images that it takes, of any size."""
         return (None, None, self.c_in)

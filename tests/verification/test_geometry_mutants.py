@@ -26,6 +26,7 @@ def layers():
         ((2, 2, 1, 4), (3, 4), {"groups": 2, "stride": 2, "dilation": (1, 2), "padding": 1}),
         ((4, 3, 1, 1), (4, 4), {"stride": 2, "padding": (3, 0)}),
         ((2, 2, 1, 1), (4, 4), {"stride": 2, "dilation": 3, "padding": "same"}),
+        ((3, 3, 1, 1), (2, 2), {"dilation": 2}),
     ):
         yield Conv2d(rng.integers(-8, 9, shape) / 8 + 1 / 16, **words), image
 
@@ -179,13 +180,14 @@ MUTANTS = [
         "axis.shift - axis.dilation * np.arange(len(kernel))",
         "axis.shift - np.arange(len(kernel))",
     ),
-    (differences, convolutions._undilated, "kernel[::d, ::e]", "kernel[: (len(kernel) - 1) // d + 1, ::e]"),
+    (differences, convolutions._undilated, "apart[:: axis.dilation] = kept", "apart[: len(kept)] = kept"),
     (
         differences,
         convolutions._undilated,
-        "(down._replace(dilation=1), right._replace(dilation=1))",
-        "(down, right)",
+        "axis._replace(shift=axis.shift - axis.dilation * seen[0], dilation=1)",
+        "axis._replace(shift=axis.shift - axis.dilation * seen[0])",
     ),
+    (differences, convolutions._undilated, "axis.shift - axis.dilation * seen[0]", "axis.shift"),
     (differences, convolutions._aligned, "x.dilation > 1 or y.dilation > 1", "False"),
     (differences, convolutions._padded, "before[number] - axis.shift", "before[number]"),
     (differences, convolutions._padded, "axis._replace(shift=before[number])", "axis"),

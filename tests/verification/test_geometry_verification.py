@@ -160,6 +160,18 @@ def check_difference(layer, image, other, seed):
     assert (difference.rad.kernel >= 0.0).all()
 
 
+def test_places_of_the_kernel_that_see_no_image_cost_nothing():
+    f, g = (
+        ReluNetwork([Conv2d(np.ones((3, 3, 1, 1)), dilation=dilation)], input_shape=(4, 4, 1))
+        for dilation in (2**20, 1)
+    )
+    difference = ConvolutionMidRad.point(f.affine_layers[0].weight).minus(
+        ConvolutionMidRad.point(g.affine_layers[0].weight)
+    )
+    assert difference.mid.kernel.shape == (3, 3, 1, 1)
+    assert difference.mid.kernel[1, 1].item() == 0.0
+
+
 def test_pairs_of_strided_layers_stay_convolutions():
     for seed in (8, 9, 12, 16, 24, 25, 33):
         f, g, _ = geometry_pair(seed)

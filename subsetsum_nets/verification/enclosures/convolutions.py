@@ -160,12 +160,16 @@ def _padded(matrix: ConvolutionMatrix, before: list[int], after: list[int]) -> C
 
 
 def _undilated(matrix: ConvolutionMatrix) -> ConvolutionMatrix:
-    """Return the same matrix with a kernel of dilation 1, zeros between its entries."""
-    (rows, columns, *channels), (down, right) = matrix.kernel.shape, matrix.axes
-    d, e = down.dilation, right.dilation
-    kernel = np.zeros((d * (rows - 1) + 1, e * (columns - 1) + 1, *channels))
-    kernel[::d, ::e] = matrix.kernel
-    return ConvolutionMatrix.along(kernel, (down._replace(dilation=1), right._replace(dilation=1)))
+    """Return the same matrix with a kernel of dilation 1, zeros between the entries that reach an image."""
+    kernel, axes = matrix.kernel, list(matrix.axes)
+    for number, axis in enumerate(matrix.axes):
+        seen = [place for place, _, _ in axis.places(kernel.shape[number])] or [0]
+        kept = np.moveaxis(kernel, number, 0)[seen[0] : seen[-1] + 1]
+        apart = np.zeros((axis.dilation * (len(kept) - 1) + 1, *kept.shape[1:]))
+        apart[:: axis.dilation] = kept
+        kernel = np.moveaxis(apart, 0, number)
+        axes[number] = axis._replace(shift=axis.shift - axis.dilation * seen[0], dilation=1)
+    return ConvolutionMatrix.along(kernel, (axes[0], axes[1]))
 
 
 def side_by_side(parts: list[Any]) -> Any:
