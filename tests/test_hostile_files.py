@@ -91,6 +91,7 @@ def test_results_that_claim_to_be_huge_are_refused(tmp_path, folder, compressed)
         assert refused("verify", folder)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(
     ("layer", "arrays"),
     [
@@ -243,6 +244,7 @@ ODD = {
 }
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("field", ODD)
 def test_fields_of_any_kind_end_in_a_sentence_and_exit_code_2(folder, field):
     original = (folder / "certificate.json").read_bytes()
@@ -277,6 +279,7 @@ def test_nesting_without_end_is_refused(folder):
         assert refused("verify", deep)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("name", ["[/x]", "[bold]", "a[/]b"])
 def test_names_of_folders_are_no_markup(tmp_path, name):
     save_network(small_target(), tmp_path / "net.npz")
@@ -364,6 +367,7 @@ def test_deep_and_odd_manifests_are_refused(tmp_path):
 # -- candidates, folders -----------------------------------------------------------------------------
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("allocation", [None, "recursion"])
 @pytest.mark.parametrize("candidates", [40, 500, 1276])
 def test_more_candidates_never_hurt(candidates, allocation):

@@ -78,6 +78,7 @@ def sized(name, epsilon, delta, f=SMALL, domain=None):
     return RecursionAllocation(task).sizing
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("name", NAMES)
 def test_more_is_asked_for_a_smaller_epsilon_or_delta(name):
     by_epsilon = [sized(name, e, 0.01).candidates for e in (1.0, 0.3, 0.1, 0.03, 0.01, 1e-3, 1e-4)]

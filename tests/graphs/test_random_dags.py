@@ -134,6 +134,7 @@ MUTANTS = [
 ]
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(("module", "function", "formula", "broken"), MUTANTS)
 def test_planted_mistakes_are_noticed(monkeypatch, module, function, formula, broken):
     home = importlib.import_module(f"subsetsum_nets.graphs.{module}")

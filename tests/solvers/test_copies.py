@@ -113,6 +113,7 @@ def complaint(case, backend):
     return None if sorted(listed) == sorted(k for k, v in truth.items() if v[1] <= tolerance) else f"{listed}"
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("backend", MERGING)
 def test_answers_and_counts_are_those_of_brute_force(backend):
     @settings(max_examples=60, deadline=None)
@@ -252,6 +253,7 @@ CASES = [
 ]
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(
     ("function", "old", "new"),
     [

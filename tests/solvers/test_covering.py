@@ -76,6 +76,7 @@ class TestWindows:
 
         check()
 
+    @pytest.mark.thinned
     @pytest.mark.parametrize("seed", range(2))
     def test_uniform_items(self, seed):
         rng = np.random.default_rng(seed)
@@ -247,6 +248,7 @@ def test_without_a_mistake_the_comparison_is_silent(monkeypatch):
     assert first_difference(monkeypatch, "covering") is None
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(
     ("module", "where", "old", "new"),
     [

@@ -220,6 +220,7 @@ def test_dense_and_convolutional_layers_are_compared_with_one_another():
         assert bound_of(f, g, Box(-1, 1), "linf", "differential").upper == pytest.approx(0.125 * 6)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("norm", ["l2", "linf", "l1"])
 @pytest.mark.parametrize("seed", range(4))
 def test_verify_is_sound_end_to_end(seed, norm):
