@@ -37,7 +37,7 @@ def test_random_dags(seed):
 
 
 @pytest.mark.slow
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(SEEDS)
 def test_many_random_dags(seed):
     check(seed)

@@ -127,7 +127,7 @@ def test_answers_and_counts_are_those_of_brute_force(backend):
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", [*MERGING, "auto", "cp-sat", "dp"])
 def test_many_answers_and_counts_are_those_of_brute_force(backend):
-    @settings(max_examples=400 if backend in MERGING else 60, deadline=None)
+    @settings(max_examples=150 if backend in MERGING else 60, deadline=None)
     @given(repeated())
     def check(case):
         assert complaint(case, backend) is None

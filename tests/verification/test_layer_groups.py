@@ -50,7 +50,7 @@ def test_every_method_bounds_groups_of_any_size(seed):
 
 
 @pytest.mark.slow
-@settings(max_examples=120)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32))
 def test_many_groups_of_any_size(seed):
     check_seed(seed)
