@@ -233,10 +233,11 @@ def test_verify_is_sound_end_to_end(seed, norm):
     assert 0.0 < result.lower <= result.replayed <= result.upper
 
 
+@pytest.mark.slow
 def test_a_large_image_is_verified_without_unrolling(monkeypatch):
     monkeypatch.setattr(ConvolutionMatrix, "tocsr", None)
     monkeypatch.setattr(ConvolutionMatrix, "toarray", None)
-    f, g = image_pair(np.random.default_rng(0), image=(32, 32, 4))
+    f, g = image_pair(np.random.default_rng(0), image=(64, 64, 4))
     result = verify(f, g, norm="linf", epsilon=0.2)
     assert result.verified
     assert 0.0 < result.lower <= result.upper
