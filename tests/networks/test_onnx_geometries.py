@@ -48,12 +48,10 @@ def test_onnxruntime_computes_pooled_networks():
     assert np.array_equal(run(network, x), network(x))
 
 
-def test_files_say_what_layers_are_and_plain_ones_say_nothing_new():
+def test_files_say_which_layers_are_fixed_and_plain_ones_say_nothing_new():
     plain = Conv2d(np.ones((3, 3, 1, 1)))
     model = onnx.load_from_string(onnx_bytes(ReluNetwork([plain, plain], input_shape=(4, 4, 1))))
     assert [a.name for node in model.graph.node for a in node.attribute] == 2 * ["kernel_shape", "pads"]
-    assert "options" not in json.loads(model.metadata_props[0].value)
+    assert "fixed" not in json.loads(model.metadata_props[0].value)
     model = onnx.load_from_string(onnx_bytes(ReluNetwork([plain, MaxPool2d((1, 2))], input_shape=(4, 4, 1))))
-    options = json.loads(model.metadata_props[0].value)["options"]
-    assert [(index, words["fixed"]) for index, words in options.items()] == [("1", True), ("2", True)]
-    assert options["1"]["stride"] == [1, 2]
+    assert json.loads(model.metadata_props[0].value)["fixed"] == [1, 2]

@@ -187,8 +187,8 @@ def onnx_bytes(
         "domain": None if network.domain is None else network.domain.to_json(),
         "rounded": dtype == "float32" and not fits_float32(network),
     }
-    if options := {index: layer.options for index, layer in enumerate(network.layers) if layer.options}:
-        header["options"] = options  # what a graph does not say, such as that a layer is fixed
+    if fixed := [index for index, layer in enumerate(network.layers) if layer.fixed]:
+        header["fixed"] = fixed
     element = TensorProto.FLOAT if stored == np.float32 else TensorProto.DOUBLE
     axis = "batch" if batch is None else batch
     graph = helper.make_graph(
