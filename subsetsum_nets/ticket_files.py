@@ -17,7 +17,7 @@ from subsetsum_nets.networks.arguments import checked_integer
 from subsetsum_nets.networks.digests import network_digest
 from subsetsum_nets.networks.errors import InvalidNetworkError, NetworkFileError
 from subsetsum_nets.networks.files.budget import check_demand, open_regular, read_regular
-from subsetsum_nets.networks.files.network_files import load_workable
+from subsetsum_nets.networks.files.network_files import check_workable, load_workable
 from subsetsum_nets.networks.files.npz_files import read_npz
 from subsetsum_nets.networks.files.strict_json import strict_json
 from subsetsum_nets.networks.random_networks import random_recipe_from_json
@@ -135,6 +135,7 @@ def read_ticket(folder: str | PathLike[str], said: Mapping[str, Any] | None = No
     else:
         _check_recipe(recipe, masks)  # before as much is drawn as a line of text may ask for
         random = recipe.draw(seed, domain=target.domain)
+        check_workable(random, "the random network")
     network = masks.apply(random)
     files = TicketFiles(certificate, target, random, masks, network, recipe, seed)
     if certificate is not None:

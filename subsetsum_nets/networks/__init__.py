@@ -4,6 +4,7 @@ First room of the flow. It knows nothing of subset sums, graphs or proofs.
 """
 
 from subsetsum_nets.networks.convolution import Conv2d
+from subsetsum_nets.networks.convolution_draws import ConvDraw, FixedConvDraw
 from subsetsum_nets.networks.convolution_matrix import ConvolutionMatrix
 from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.digests import array_digest, network_digest
@@ -22,10 +23,12 @@ __all__ = [
     "Ball",
     "Box",
     "Conv2d",
+    "ConvDraw",
     "ConvolutionMatrix",
     "Dense",
     "DenseDraw",
     "Domain",
+    "FixedConvDraw",
     "InvalidNetworkError",
     "LayerDraw",
     "LinkDraw",

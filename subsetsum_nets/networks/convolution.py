@@ -200,23 +200,7 @@ class Conv2d:
             If it does not take such values.
 
         """
-        if len(shape) != len(self.takes):
-            raise InvalidNetworkError(
-                f"layer {index} is a Conv2d after the Dense layer {index - 1}; values have no place in an "
-                "image, so convolutional layers come first"
-            )
-        if shape[-1] != self.c_in:
-            raise InvalidNetworkError(
-                f"layer {index - 1} gives {shape[-1]} channels, but layer {index} takes {self.c_in}"
-            )
-        h, w = shape[:2]
-        if h is None or w is None:
-            return (None, None, self.c_out)
-        try:
-            rows, columns = self.geometry.axes(self.size, (h, w))
-        except InvalidNetworkError as error:
-            raise InvalidNetworkError(f"layer {index}: {error}") from error
-        return (rows.outputs, columns.outputs, self.c_out)
+        return convolved_shape(self.geometry, self.size, (self.c_in, self.c_out), shape, index)
 
     def on(self, shape: Shape) -> AffineConvolution:
         """Return the layer as an affine map of flattened images of ``shape``, (h, w) or (h, w, c_in).
@@ -257,6 +241,35 @@ class Conv2d:
         }
         said = "".join(f", {note}" for note, said in notes.items() if said)
         return f"Conv2d({rows}x{columns}, {self.c_in} -> {self.c_out}{said})"
+
+
+def convolved_shape(geometry: WindowGeometry, size: Pair, channels: Pair, shape: Shape, index: int) -> Shape:
+    """Return the shape of what windows of ``size`` make of images of ``shape``, as layer ``index``.
+
+    Raises
+    ------
+    InvalidNetworkError
+        If ``shape`` is not of images of ``channels[0]`` channels, or no window fits them.
+
+    """
+    c_in, c_out = channels
+    if len(shape) != 3:
+        raise InvalidNetworkError(
+            f"layer {index} is a Conv2d after the Dense layer {index - 1}; values have no place in an "
+            "image, so convolutional layers come first"
+        )
+    if shape[-1] != c_in:
+        raise InvalidNetworkError(
+            f"layer {index - 1} gives {shape[-1]} channels, but layer {index} takes {c_in}"
+        )
+    h, w = shape[:2]
+    if h is None or w is None:
+        return (None, None, c_out)
+    try:
+        rows, columns = geometry.axes(size, (h, w))
+    except InvalidNetworkError as error:
+        raise InvalidNetworkError(f"layer {index}: {error}") from error
+    return (rows.outputs, columns.outputs, c_out)
 
 
 def ungrouped(kernel: NDArray[Any], groups: int) -> NDArray[Any]:

@@ -1,4 +1,7 @@
-"""How one layer of a random network is drawn: a kind of layer is a class of its own and a line of KINDS.
+"""How one layer of a random network is drawn: a kind of layer is a class of its own.
+
+They are listed in :mod:`subsetsum_nets.networks.draw_kinds`; those of convolutions are in
+:mod:`subsetsum_nets.networks.convolution_draws`.
 
 A draw is a frozen description of a few fields; seed and index of the layer give the rest, bit for bit.
 """
@@ -20,32 +23,34 @@ from subsetsum_nets.networks.distributions import (
     Distribution,
     Normal,
     Uniform,
-    distribution_from_json,
     draw_array,
-    json_fields,
-    json_kind,
 )
 from subsetsum_nets.networks.errors import InvalidNetworkError
+from subsetsum_nets.networks.window_geometry import checked_pair
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
+    from subsetsum_nets.networks.arrays import Shape
+    from subsetsum_nets.networks.layer_shapes import Layer
 
 LARGEST_DRAW = 2**31 - 1
 """The most units and weights that a recipe may ask for: 16 GiB of float64, and within 32-bit indices."""
 
-_WEIGHT, _BIAS = 0, 1  # parameter kinds, the second half of a random stream's key
+WEIGHT, BIAS = 0, 1  # parameter kinds, the second half of a random stream's key
 
 
 @dataclass(frozen=True)
 class LayerDraw(ABC):
     """How to draw one layer: what the kinds of layers have in common.
 
-    A further kind is a frozen dataclass with a ``kind`` of its own, entered in :data:`KINDS`. Its fields are
-    checked, written and read here, by their names: ``bias`` is True or False, ``distribution`` is one,
-    ``scale`` and ``shift`` are numbers, and every other field is a size, an integer >= 1.
+    A further kind is a frozen dataclass with a ``kind`` of its own, entered in
+    :data:`subsetsum_nets.networks.draw_kinds.KINDS`. Its fields are checked, written and read by their names:
+    ``bias`` is True or False, ``distribution`` is one, ``scale``, ``shift`` and ``kernel`` are numbers,
+    ``stride``, ``padding`` and ``dilation`` those of a Conv2d, and every other field is a size, an integer
+    >= 1.
 
     Raises
     ------
@@ -65,8 +70,33 @@ class LayerDraw(ABC):
 
     @property
     @abstractmethod
-    def shape(self) -> tuple[int, int]:
-        """Shape of the weight of the drawn layer."""
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the weight of the drawn layer, or of its kernel."""
+
+    @property
+    def takes(self) -> Shape:
+        """The shape of the values that the drawn layer takes."""
+        return (self.shape[1],)
+
+    def gives(self, shape: Shape, index: int) -> Shape:
+        """Return the shape of what the layer makes of values of ``shape``, as layer ``index``.
+
+        Raises
+        ------
+        InvalidNetworkError
+            If it does not take such values.
+
+        """
+        d_out, d_in = self.shape
+        known = None not in shape
+        given = math.prod(size or 1 for size in shape)
+        if given != d_in if known else d_in % given:
+            images = "" if known else "images of a multiple of "
+            raise InvalidNetworkError(
+                f"layer {index - 1} of the recipe gives {images}{given} values, "
+                f"but layer {index} takes {d_in}"
+            )
+        return (d_out,)
 
     @property
     @abstractmethod
@@ -79,7 +109,7 @@ class LayerDraw(ABC):
         return self.size
 
     @abstractmethod
-    def draw(self, seed: int, layer: int) -> Dense:
+    def draw(self, seed: int, layer: int) -> Layer:
         """Draw the layer that stands at index ``layer``."""
 
     def to_json(self) -> dict[str, Any]:
@@ -133,9 +163,9 @@ class DenseDraw(LayerDraw):
 
     def draw(self, seed: int, layer: int) -> Dense:
         """Draw the layer that stands at index ``layer``."""
-        weight = draw_array(self.distribution, seed, layer, _WEIGHT, self.shape)
+        weight = draw_array(self.distribution, seed, layer, WEIGHT, self.shape)
         return Dense(
-            weight, draw_array(self.distribution, seed, layer, _BIAS, (self.d_out,)) if self.bias else None
+            weight, draw_array(self.distribution, seed, layer, BIAS, (self.d_out,)) if self.bias else None
         )
 
 
@@ -192,7 +222,7 @@ class LinkDraw(_LinkSizes):
 
     def draw(self, seed: int, layer: int) -> Dense:
         """Draw the layer at index ``layer``: its weight is sparse, its bias 0 but for the constants."""
-        coefficients = draw_array(self.distribution, seed, layer, _WEIGHT, (self.units,))
+        coefficients = draw_array(self.distribution, seed, layer, WEIGHT, (self.units,))
         inputs = np.arange(self.d_in, dtype=np.int32)[np.newaxis, :, np.newaxis]
         indices = np.broadcast_to(inputs, (self.d_out, self.d_in, self.per_link)).reshape(-1)
         indptr = np.arange(self.units + 1, dtype=np.int32)
@@ -305,34 +335,6 @@ class ScalingDraw(LayerDraw):
         return Dense(weight, np.array(self.shift) if self.shift else None)
 
 
-KINDS: dict[str, type[LayerDraw]] = {draw.kind: draw for draw in (DenseDraw, LinkDraw, OnesDraw, ScalingDraw)}
-"""Every kind of layer that a recipe may ask for, by the name that it has in JSON."""
-
-
-def layer_draw_from_json(description: Any) -> LayerDraw:
-    """Read back what :meth:`LayerDraw.to_json` wrote.
-
-    Raises
-    ------
-    InvalidNetworkError
-        For a kind that is not in :data:`KINDS`, and for fields that are missing, unknown or no such layer's.
-
-    Examples
-    --------
-    >>> layer_draw_from_json({"kind": "ones", "d_out": 2, "d_in": 1, "per_link": 3, "bias": False})
-    OnesDraw(d_out=2, d_in=1, per_link=3, bias=False)
-
-    """
-    kind = json_kind(description, "a layer of a recipe")
-    if not isinstance(kind, str) or kind not in KINDS:
-        raise InvalidNetworkError(f"unknown kind of layer {kind!r}; known are {', '.join(KINDS)}")
-    names = [field.name for field in fields(KINDS[kind])]
-    values = dict(zip(names, json_fields(description, names), strict=True))
-    if "distribution" in values:
-        values["distribution"] = distribution_from_json(values["distribution"])
-    return KINDS[kind](**values)
-
-
 def check_size(size: int, what: str) -> None:
     """Raise InvalidNetworkError if ``what`` asks for more than :data:`LARGEST_DRAW` numbers."""
     if size > LARGEST_DRAW:
@@ -369,13 +371,17 @@ _CHECKED: dict[str, Callable[[Any, str], Any]] = {
     "distribution": _distribution,
     "scale": _numbers,
     "shift": _numbers,
+    "kernel": _numbers,
+    "stride": checked_pair,
+    "dilation": checked_pair,
+    "padding": lambda value, _: value,  # what zeros there are depends on the other two
 }
 """How a field is checked, by its name; every other field is a size."""
 
 
 def _described(value: Any) -> Any:
     if isinstance(value, tuple):
-        return list(value)
+        return [_described(part) for part in value]
     if isinstance(value, Uniform | Normal):
         return value.to_json()
     if callable(value):

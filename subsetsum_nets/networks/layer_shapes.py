@@ -10,7 +10,7 @@ one is named in ``Layer`` and ``AffineLayer``. Poolings are given like layers, a
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from subsetsum_nets.networks.convolution import AffineConvolution, Conv2d
 from subsetsum_nets.networks.dense import Dense
@@ -27,7 +27,18 @@ AffineLayer = Dense | AffineConvolution
 ImageShape = tuple[int, int, int]
 
 
-def layer_shapes(layers: Iterable[Layer], start: Shape) -> tuple[Shape, ...]:
+class Shaped(Protocol):
+    """A layer, or what says how one is drawn."""
+
+    @property
+    def takes(self) -> Shape:
+        """The shape of the values that it takes."""
+
+    def gives(self, shape: Shape, index: int) -> Shape:
+        """Return the shape of what it makes of values of ``shape``."""
+
+
+def layer_shapes(layers: Iterable[Shaped], start: Shape) -> tuple[Shape, ...]:
     """Return the shapes of the input and of what each layer gives.
 
     Raises
@@ -72,7 +83,7 @@ def without_pools(
     return tuple(layer for layer, _ in stages), tuple(relu for _, relu in stages)
 
 
-def checked_shape(input_shape: Sequence[int], first: Layer | Pool) -> ImageShape:
+def checked_shape(input_shape: Sequence[int], first: Shaped | Pool) -> ImageShape:
     """Return the size of the images that a network takes, of the channels of its first layer."""
     if len(first.takes) == 1:
         raise InvalidNetworkError(

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from subsetsum_nets.networks.arguments import checked_integer, is_integer
 from subsetsum_nets.networks.distributions import UNIT_UNIFORM, Distribution, json_fields
+from subsetsum_nets.networks.draw_kinds import KINDS, layer_draw_from_json
 from subsetsum_nets.networks.errors import InvalidNetworkError
-from subsetsum_nets.networks.layer_draws import KINDS, DenseDraw, LayerDraw, check_size, layer_draw_from_json
+from subsetsum_nets.networks.layer_draws import DenseDraw, LayerDraw, check_size
+from subsetsum_nets.networks.layer_shapes import ImageShape, checked_shape, layer_shapes
 from subsetsum_nets.networks.relu_network import ReluNetwork
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ class RandomRecipe:
         Hidden layers that no ReLU follows.
     final_relu : bool
         Whether a ReLU follows the last layer.
+    input_shape : (h, w, c), optional
+        The size of the images that a network starting with a convolution takes.
 
     Raises
     ------
@@ -54,6 +58,7 @@ class RandomRecipe:
     layers: tuple[LayerDraw, ...]
     linear_after: tuple[int, ...] = ()
     final_relu: bool = False
+    input_shape: ImageShape | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", tuple(self.layers))
@@ -64,11 +69,6 @@ class RandomRecipe:
             if not isinstance(layer, tuple(KINDS.values())):
                 known = ", ".join(draw.__name__ for draw in KINDS.values())
                 raise InvalidNetworkError(f"layer {index} of the recipe is {layer!r}, none of {known}")
-            if index and layer.shape[1] != self.layers[index - 1].shape[0]:
-                raise InvalidNetworkError(
-                    f"layer {index - 1} of the recipe gives {self.layers[index - 1].shape[0]} values, "
-                    f"but layer {index} takes {layer.shape[1]}"
-                )
         for index in self.linear_after:
             if not is_integer(index) or not 0 <= index < len(self.layers) - 1:
                 raise InvalidNetworkError(
@@ -77,6 +77,9 @@ class RandomRecipe:
         object.__setattr__(self, "linear_after", tuple(map(int, self.linear_after)))
         if not isinstance(self.final_relu, bool):
             raise InvalidNetworkError(f"final_relu must be True or False, got {self.final_relu!r}")
+        if self.input_shape is not None:
+            object.__setattr__(self, "input_shape", checked_shape(self.input_shape, self.layers[0]))
+        layer_shapes(self.layers, self.input_shape or self.layers[0].takes)
         check_size(sum(layer.size for layer in self.layers), "the recipe")
 
     @property
@@ -113,6 +116,7 @@ class RandomRecipe:
             final_relu=self.final_relu,
             linear_after=self.linear_after,
             domain=domain,
+            input_shape=self.input_shape,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -124,10 +128,12 @@ class RandomRecipe:
             If a layer has a sampler: a function cannot be written down.
 
         """
+        images = {} if self.input_shape is None else {"input_shape": list(self.input_shape)}
         return {
             "layers": [layer.to_json() for layer in self.layers],
             "linear_after": list(self.linear_after),
             "final_relu": self.final_relu,
+            **images,
         }
 
 
@@ -142,12 +148,15 @@ def random_recipe_from_json(description: Any) -> RandomRecipe:
     """
     if not isinstance(description, Mapping):
         raise InvalidNetworkError(f"not a recipe of a random network: {description!r}")
-    layers, linear_after, final_relu = json_fields(
-        description, ("layers", "linear_after", "final_relu"), kind=False
+    names = ["layers", "linear_after", "final_relu"]
+    if "input_shape" in description:
+        names.append("input_shape")
+    layers, linear_after, final_relu, *images = json_fields(description, names, kind=False)
+    if not all(isinstance(value, list) for value in (layers, linear_after, *images)):
+        raise InvalidNetworkError("layers, linear_after and input_shape of a recipe must be lists")
+    return RandomRecipe(
+        tuple(map(layer_draw_from_json, layers)), tuple(linear_after), final_relu, *map(tuple, images)
     )
-    if not isinstance(layers, list) or not isinstance(linear_after, list):
-        raise InvalidNetworkError("layers and linear_after of a recipe must be lists")
-    return RandomRecipe(tuple(map(layer_draw_from_json, layers)), tuple(linear_after), final_relu)
 
 
 def random_network(

@@ -29,7 +29,8 @@ from subsetsum_nets.networks import (
     random_recipe_from_json,
 )
 from subsetsum_nets.networks.distributions import Distribution, distribution_from_json
-from subsetsum_nets.networks.layer_draws import KINDS, LARGEST_DRAW, LayerDraw
+from subsetsum_nets.networks.draw_kinds import KINDS
+from subsetsum_nets.networks.layer_draws import LARGEST_DRAW, LayerDraw
 
 seeds = st.integers(0, 2**200)
 words = st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=20).map(

@@ -204,11 +204,16 @@ def load_workable(path: str | os.PathLike[str]) -> ReluNetwork:
     Few bytes tell of a sparse layer, or of images, of any width; work begins with vectors of that width.
     """
     network = load_network(path)
-    if not network.convolutional or network.input_shape is not None:
-        check_demand(VALUE_BYTES * max(network.widths), f"working with the network of {Path(path)}")
-    whole = max(layer.whole_weights for layer in network.layers)
-    check_demand(8 * whole, f"a kernel of {Path(path)} without its groups")
+    check_workable(network, f"the network of {Path(path)}")
     return network
+
+
+def check_workable(network: ReluNetwork, what: str) -> None:
+    """Raise InvalidNetworkError if a network has more units than memory is allowed for."""
+    if not network.convolutional or network.input_shape is not None:
+        check_demand(VALUE_BYTES * max(network.widths), f"working with {what}")
+    whole = max(layer.whole_weights for layer in network.layers)
+    check_demand(8 * whole, f"a kernel of {what} without its groups")
 
 
 def read_extra(path: str | os.PathLike[str]) -> dict[str, str]:

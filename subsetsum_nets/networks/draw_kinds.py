@@ -1,0 +1,43 @@
+"""Every kind of layer that a recipe may ask for, and how it is read from JSON."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+from subsetsum_nets.networks.convolution_draws import ConvDraw, FixedConvDraw
+from subsetsum_nets.networks.distributions import distribution_from_json, json_fields, json_kind
+from subsetsum_nets.networks.errors import InvalidNetworkError
+from subsetsum_nets.networks.layer_draws import DenseDraw, LinkDraw, OnesDraw, ScalingDraw
+
+if TYPE_CHECKING:
+    from subsetsum_nets.networks.layer_draws import LayerDraw
+
+KINDS: dict[str, type[LayerDraw]] = {
+    draw.kind: draw for draw in (DenseDraw, LinkDraw, OnesDraw, ScalingDraw, ConvDraw, FixedConvDraw)
+}
+"""By the name that a kind has in JSON."""
+
+
+def layer_draw_from_json(description: Any) -> LayerDraw:
+    """Read back what :meth:`~subsetsum_nets.networks.layer_draws.LayerDraw.to_json` wrote.
+
+    Raises
+    ------
+    InvalidNetworkError
+        For a kind that is not in :data:`KINDS`, and for fields that are missing, unknown or no such layer's.
+
+    Examples
+    --------
+    >>> layer_draw_from_json({"kind": "ones", "d_out": 2, "d_in": 1, "per_link": 3, "bias": False})
+    OnesDraw(d_out=2, d_in=1, per_link=3, bias=False)
+
+    """
+    kind = json_kind(description, "a layer of a recipe")
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise InvalidNetworkError(f"unknown kind of layer {kind!r}; known are {', '.join(KINDS)}")
+    names = [field.name for field in fields(KINDS[kind])]
+    values = dict(zip(names, json_fields(description, names), strict=True))
+    if "distribution" in values:
+        values["distribution"] = distribution_from_json(values["distribution"])
+    return KINDS[kind](**values)
