@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from subsetsum_nets.networks.convolution_matrix import has_kernel
+from subsetsum_nets.verification.enclosures.midrad import entries
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.networks.relu_network import ReluNetwork
+    from subsetsum_nets.verification.enclosures.midrad import Matrix
 
 ALLOWANCE = 1 - 2**-10  # of epsilon goes to weight errors; the rest covers rounding in the verifier
 NORM = "l2"
@@ -52,22 +56,28 @@ class CompileTask:
         for place in self.places:
             yield self.construction.rows(self.target, random, place)
 
-    def arranged(self, errors: Sequence[FloatArray]) -> list[tuple[FloatArray, FloatArray, FloatArray]]:
-        """Arrange errors of rows, shape (R, J) a place, as (E+, E-, e_b) of every layer.
+    def arranged(self, errors: Sequence[FloatArray]) -> list[tuple[Matrix, Matrix, FloatArray]]:
+        """Arrange errors of rows, shape (R, J) a place, as (E+, E-, e_b) of every layer, as its weight is.
 
         The error of a vector is that of each of its coordinates. Where no row is needed no error counts: 0.
         """
         layers = []
-        for index, layer in enumerate(self.target.dense_layers):
-            columns = layer.d_in + (layer.bias is not None)
-            sides = {side: np.zeros((layer.d_out, columns)) for side in ("positive", "negative")}
+        for index, (layer, affine) in enumerate(
+            zip(self.target.layers, self.target.affine_layers, strict=True)
+        ):
+            shape = layer.matrix.shape
+            sides = {side: np.zeros((shape[0], shape[1] + 1)) for side in ("positive", "negative")}
             for place, error in zip(self.places, errors, strict=True):
                 if place.layer != index:
                     continue
                 for side in ("positive", "negative") if place.side == "both" else (place.side,):
-                    sides[side][:, place.columns] = np.repeat(error, place.dimension, axis=0)
-            bias = sides["positive"][:, layer.d_in] if layer.bias is not None else np.zeros(layer.d_out)
-            layers.append((sides["positive"][:, : layer.d_in], sides["negative"][:, : layer.d_in], bias))
+                    sides[side][place.entries] = np.repeat(error, place.dimension, axis=0)
+            constant = sides["positive"][:, -1]
+            weights: list[Matrix] = [matrix[:, :-1] for matrix in sides.values()]
+            if has_kernel(kernel := affine.weight):  # of the bias, one entry of the kernel has rows
+                weights = [kernel.with_kernel(layer.from_matrix(entries(matrix))) for matrix in weights]
+                constant = constant.reshape(-1, kernel.kernel.shape[3]).sum(axis=0)
+            layers.append((weights[0], weights[1], np.tile(constant, affine.d_out // len(constant))))
         return layers
 
 

@@ -16,14 +16,12 @@ import numpy as np
 from subsetsum_nets.allocation.compile_task import ALLOWANCE, NORM, Allocation, CompileTask, Offer
 from subsetsum_nets.allocation.offered_items import with_at_most
 from subsetsum_nets.allocation.sizing import Sizing, predicted_errors, size_network
-from subsetsum_nets.networks.input_scaling import scaling_layers
 from subsetsum_nets.verification import DifferentialRecursion, LayerErrors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from subsetsum_nets.networks.arrays import FloatArray
-    from subsetsum_nets.networks.dense import Dense
     from subsetsum_nets.networks.relu_network import ReluNetwork
 
 
@@ -40,10 +38,7 @@ class RecursionAllocation(Allocation):
     def sizing(self) -> Sizing:
         """Return the least network for the uniform weight error that epsilon allows."""
         task = self._task
-        kept = scaling_layers(task.target)
-        uniform = [
-            _errors(layer, float(index >= kept)) for index, layer in enumerate(task.target.dense_layers)
-        ]
+        uniform = layer_errors(task, [np.ones(place.shape) for place in task.places])
         weight_error = largest_scale(self.recursion, uniform, task.epsilon)
         with np.errstate(over="ignore", invalid="ignore"):  # weights near the ends of float64
             return size_network(task.construction, task.target, weight_error, task.rows, task.delta)
@@ -99,9 +94,3 @@ def largest_scale(recursion: DifferentialRecursion, errors: Sequence[LayerErrors
 def layer_errors(task: CompileTask, errors: Sequence[FloatArray]) -> list[LayerErrors]:
     """Arrange row errors as errors of effective weights; where no row is needed no error counts."""
     return [LayerErrors(*parts) for parts in task.arranged(errors)]
-
-
-def _errors(layer: Dense, size: float) -> LayerErrors:
-    """Return the same error for every weight, and for every bias if the layer has any."""
-    weights = np.full(layer.weight.shape, size)
-    return LayerErrors(weights, weights, np.full(layer.d_out, 0.0 if layer.bias is None else size))

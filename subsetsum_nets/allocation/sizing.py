@@ -41,14 +41,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from subsetsum_nets.constructions.kept_layers import kept_layers
 from subsetsum_nets.constructions.protocol import Construction, ItemLaw, RowGroup, weight_with_bias
-from subsetsum_nets.networks.input_scaling import scaling_layers
+from subsetsum_nets.networks.arrays import dense_array
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from subsetsum_nets.networks.arrays import FloatArray, Ints
-    from subsetsum_nets.networks.dense import Dense
+    from subsetsum_nets.networks.layer_shapes import Layer
     from subsetsum_nets.networks.relu_network import ReluNetwork
 
 MOST_ITEMS = 44  # offered to one row: beyond it meet in the middle takes seconds a row
@@ -127,9 +128,9 @@ def binomial(trials: int, chance: float, top: int) -> FloatArray:
     return chances
 
 
-def _approximated(target: ReluNetwork) -> tuple[Dense, ...]:
+def _approximated(target: ReluNetwork) -> list[Layer]:
     """Return the layers of the target that subset sums stand for."""
-    return target.dense_layers[scaling_layers(target) :]
+    return [layer for layer, kept in zip(target.layers, kept_layers(target), strict=True) if not kept]
 
 
 def _worst_layer(
@@ -146,7 +147,7 @@ def _worst_layer(
     """
     worst = 0.0
     for layer in _approximated(target):
-        weights = np.abs(weight_with_bias(layer)).ravel()
+        weights = np.abs(np.append(dense_array(layer.stored), [] if layer.bias is None else layer.bias))
         d = construction.dimension(layer)
         errors = errors_with(
             construction.law, weights, construction.scale(layer), m, rows, delta, inverse_density, d

@@ -101,14 +101,14 @@ class TightSizing:
         task = self._task
         count = 0.0
         for place, sensitivity in zip(self._places, self._bounds.sensitivities, strict=True):
-            scale = task.construction.scale(task.target.dense_layers[place.layer])
+            scale = task.construction.scale(task.target.layers[place.layer])
             effect = (
                 scale
                 * sensitivity
                 * (1.0 if task.objective == "nearest" else self._law.mean * level(task.rows, task.delta))
             )
             allowed = _ONE_ROW * self._allowed / np.maximum(effect, np.finfo(float).tiny)
-            weights = self._weights(place.layer)[:, place.columns] / scale
+            weights = self._weights(place.layer)[place.entries] / scale
             law = task.construction.law
             count += float(miss_chance(law, candidates, weights.ravel(), allowed.ravel()).sum())
         return count
@@ -124,7 +124,7 @@ class TightSizing:
             if place.layer not in tables:
                 tables[place.layer] = self._table(place.layer, m, only_last=chances[m] == 1.0)
             grid, table = tables[place.layer]
-            weights = self._weights(place.layer)[:, place.columns]
+            weights = self._weights(place.layer)[place.entries]
             means.append(self._law.mean * np.interp(weights, grid, chances @ table))
             shares.append(_averages(table, grid, weights))
         variance = 0.0
@@ -139,7 +139,7 @@ class TightSizing:
         """Return the bound predicted where each row has so many items of its own."""
         means = []
         for place in self._places:
-            weights = self._weights(place.layer)[:, place.columns]
+            weights = self._weights(place.layer)[place.entries]
             means.append(self._law.mean * self._errors(place.layer, weights, items, mean_over_rows))
         return self._bounds.quantile(means, failure)
 
@@ -157,11 +157,11 @@ class TightSizing:
         self, layer: int, weights: FloatArray, m: int, density: Callable[[FloatArray, float], FloatArray]
     ) -> FloatArray:
         task = self._task
-        scale = task.construction.scale(task.target.dense_layers[layer])
+        scale = task.construction.scale(task.target.layers[layer])
         return errors_with(task.construction.law, weights, scale, m, task.rows, task.delta, density)
 
     def _weights(self, layer: int) -> FloatArray:
-        return np.abs(weight_with_bias(self._task.target.dense_layers[layer]))
+        return np.abs(weight_with_bias(self._task.target.layers[layer]))
 
 
 def _least(ratio: Callable[[int], float], low: int, high: int, guess: int, bits: float) -> int | None:

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from subsetsum_nets.constructions.kept_scalings import (
-    check_scalings,
-    places_behind,
-    scaling_draws,
-    scaling_masks,
+from subsetsum_nets.constructions.kept_layers import (
+    check_count,
+    check_kept,
+    kept_draw,
+    kept_mask,
+    places_of_pairs,
 )
 from subsetsum_nets.constructions.protocol import (
     Construction,
@@ -59,15 +60,19 @@ class LinearLink(Construction):
     name = "linear"
     source = "section 3.1 of Pensia et al. 2020, linear hidden units of their own for every weight"
     law = ItemLaw(second_moment=1 / 3, share=1, usable=1.0)
+    why_not = (
+        ": hidden channels of their own for every weight would need a kernel of ones, stored whole; "
+        "the constructions of ReLU blocks take Conv2d layers"
+    )
 
     def places(self, target: ReluNetwork, domain: Domain) -> list[RowPlace]:
         """Return where rows are needed: not in layers that only scale the inputs, which are kept."""
-        return places_behind(target, super().places(target, domain))
+        return places_of_pairs(target, super().places(target, domain))
 
     def recipe(self, target: ReluNetwork, candidates: int) -> RandomRecipe:
         """Return ``candidates`` linear hidden units for every target weight and bias."""
         kept = scaling_layers(target)
-        layers: list[LayerDraw] = [*scaling_draws(target)]
+        layers: list[LayerDraw] = [kept_draw(layer) for layer in target.layers[:kept]]
         for layer in target.dense_layers[kept:]:
             bias = layer.bias is not None
             layers.append(LinkDraw(layer.d_out, layer.d_in, candidates, bias, Uniform(self.scale(layer))))
@@ -79,12 +84,8 @@ class LinearLink(Construction):
     def candidates_in(self, target: ReluNetwork, random: ReluNetwork) -> int:
         """Return the smallest n of a network of linear links with n units a weight, or more."""
         count, kept = len(target.dense_layers), scaling_layers(target)
-        check_scalings(target, random)
-        if len(random.dense_layers) != 2 * count - kept:
-            raise InvalidNetworkError(
-                f"the random network has {len(random.layers)} layers; a target of {count} needs "
-                f"{2 * count - kept}"
-            )
+        check_kept(target, random)
+        check_count(target, random)
         if self._relu_after(target) != random.relu_after:
             raise InvalidNetworkError("the hidden layers of linear links must be linear")
         layers = target.dense_layers
@@ -109,7 +110,8 @@ class LinearLink(Construction):
         self, target: ReluNetwork, random: ReluNetwork, groups: Sequence[RowGroup], kept: Sequence[Bools]
     ) -> NetworkMasks:
         """Keep a coefficient and its one where the coefficient is in its subset; drop the unit otherwise."""
-        weights, biases = scaling_masks(target, random)
+        kept_masks = [kept_mask(layer) for layer in random.layers[: scaling_layers(target)]]
+        weights, biases = ([masks[part] for masks in kept_masks] for part in (0, 1))
         for index, layer in enumerate(target.dense_layers[len(weights) :], len(weights)):
             first, second = self._pair(target, random, index)
             alive = np.zeros(first.d_out, dtype=bool)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from subsetsum_nets.masks import NetworkMasks
     from subsetsum_nets.networks.domains import Domain
+    from subsetsum_nets.networks.layer_shapes import Layer
     from subsetsum_nets.networks.random_networks import RandomRecipe
     from subsetsum_nets.networks.relu_network import ReluNetwork
 
@@ -39,7 +40,8 @@ class InputSigns:
     Attributes
     ----------
     positive, negative : bool arrays, shape (columns,)
-        Whether the input can be > 0, < 0. ``columns`` is d_in, plus 1 for a layer with bias.
+        Whether the input can be > 0, < 0; of images the channel, at some pixel. ``columns`` is the number of
+        inputs or channels, plus 1 for a layer with bias.
 
     """
 
@@ -55,13 +57,15 @@ class InputSigns:
         low, high = domain.bounds(target.widths[0])
         signs, scaled = [], scaling_layers(target)
         ends = [list(map(Fraction, end.tolist())) for end in (low, high)] if scaled else []
-        for index, layer in enumerate(target.dense_layers):
+        for index, layer in enumerate(target.layers):
+            inputs = layer.takes[-1] or 0
             if 0 < index <= scaled:
                 ends = scaled_ends(target.dense_layers[index - 1], ends)
                 low, high = (np.array([(x > 0) - (x < 0) for x in end], dtype=np.float64) for end in ends)
             elif index:
-                low = np.zeros(layer.d_in) if target.relu_after[index - 1] else np.full(layer.d_in, -1.0)
-                high = np.ones(layer.d_in)
+                low = np.zeros(inputs) if target.relu_after[index - 1] else np.full(inputs, -1.0)
+                high = np.ones(inputs)
+            low, high = low.reshape(-1, inputs).min(axis=0), high.reshape(-1, inputs).max(axis=0)
             constant = [] if layer.bias is None else [1.0]
             signs.append(cls(np.append(high, constant) > 0, np.append(low, constant) < 0))
         return signs
@@ -77,7 +81,8 @@ class InputSigns:
 class RowPlace:
     """Which weights of the target some rows stand for, before there is a random network.
 
-    Row (r, j) stands for the weights of input ``columns[j]`` to the outputs r d, .., r d + d - 1.
+    The weights of a layer are its ``matrix``: (d_out, d_in) of a dense one, (rows columns c_out, c_in) of a
+    kernel. Row (r, j) stands for those of rows r d, .., r d + d - 1 of ``at`` in column ``columns[j]``.
 
     Attributes
     ----------
@@ -86,11 +91,15 @@ class RowPlace:
     side : {"positive", "negative", "both"}
         Whether the effective weights count for inputs > 0, < 0, or all.
     columns : int array, shape (J,)
-        Inputs of the target layer; d_in stands for the constant-one input of its bias.
+        Inputs of the target layer, or channels; the number behind the last stands for the constant-one input
+        of its bias.
     outputs : int
-        d_out of that layer.
+        How many rows of the layer's matrix: d_out of a dense one.
     dimension : int
         d: one subset serves so many outputs at once.
+    at : int array, shape (outputs,)
+        Which rows; the first ones by default. Of a kernel those of all its entries for the outputs of a
+        group, and for the bias those of one entry.
 
     """
 
@@ -99,11 +108,22 @@ class RowPlace:
     columns: Ints
     outputs: int
     dimension: int = 1
+    at: Ints | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Rows of a column, and columns: (R, J) with R d = d_out."""
+        """Rows of a column, and columns: (R, J) with R d the number of outputs."""
         return self.outputs // self.dimension, len(self.columns)
+
+    @property
+    def entries(self) -> tuple[Ints, Ints]:
+        """Where its weights stand in the matrix of the layer, with one more column for a bias: an index."""
+        return self.matrix_rows[:, np.newaxis], self.columns
+
+    @property
+    def matrix_rows(self) -> Ints:
+        """Which rows of the layer's matrix its outputs are."""
+        return np.arange(self.outputs) if self.at is None else self.at
 
     @property
     def rows(self) -> int:
@@ -196,6 +216,8 @@ class Construction(ABC):
         the first is the default. "tight" is there for rows that are scalars.
     layer_types : tuple of types
         The layers of a target that it takes.
+    why_not : str
+        Why no others, and the nearest way out: how the message goes on that refuses one.
 
     """
 
@@ -205,6 +227,7 @@ class Construction(ABC):
     least_scale: ClassVar[float] = 0.0
     allocations: ClassVar[tuple[str, ...]] = ("tight", "recursion")
     layer_types: ClassVar[tuple[type, ...]] = (Dense,)
+    why_not: ClassVar[str] = ""
 
     def check_layers(self, network: ReluNetwork, role: str) -> None:
         """Raise InvalidNetworkError unless it can work on all layers of the network, called by its role."""
@@ -212,14 +235,15 @@ class Construction(ABC):
             if not isinstance(layer, self.layer_types):
                 kinds = " and ".join(kind.__name__ for kind in self.layer_types)
                 raise InvalidNetworkError(
-                    f"layer {index} of {role} is a {layer!r}; construction {self.name!r} takes {kinds} layers"
+                    f"layer {index} of {role} is a {layer!r}; construction {self.name!r} takes {kinds} "
+                    f"layers{self.why_not}"
                 )
 
-    def dimension(self, layer: Dense) -> int:  # noqa: ARG002 - others may tell by the layer
+    def dimension(self, layer: Layer) -> int:  # noqa: ARG002 - others may tell by the layer
         """Return how many outputs of a target layer one subset serves; it divides their number."""
         return 1
 
-    def scale(self, layer: Dense) -> float:
+    def scale(self, layer: Layer) -> float:
         """Return the range s of weights that stand for a layer's: a power of two that covers all of these.
 
         On such a range drawn weights are on a dyadic grid, so that their products stay exact in float64.
@@ -231,10 +255,11 @@ class Construction(ABC):
         """Return where rows are needed: layer by layer, side by side; all scalars before the vectors."""
         signs = InputSigns.of_layers(target, domain)
         places = [
-            RowPlace(index, side, columns, layer.d_out, self.dimension(layer))
-            for index, (layer, sign) in enumerate(zip(target.dense_layers, signs, strict=True))
+            RowPlace(index, side, columns[part], len(outputs), self.dimension(layer), outputs)
+            for index, (layer, sign) in enumerate(zip(target.layers, signs, strict=True))
             for side, columns in self.sides(sign).items()
-            if columns.size
+            for outputs, inputs in layer.weight_parts(target.shapes[index], index)
+            if (part := np.isin(columns, inputs)).any()
         ]
         return sorted(places, key=lambda place: place.dimension)
 
@@ -261,14 +286,19 @@ class Construction(ABC):
         """Write the solved subsets, shape (R, J, m) a group, into masks of the random network."""
 
 
-def weight_with_bias(layer: Dense) -> FloatArray:
-    """Return the dense weight (d_out, d_in), with the bias as one more column where there is one."""
-    weight = dense_array(layer.weight)
-    return weight if layer.bias is None else np.column_stack([weight, layer.bias])
+def weight_with_bias(layer: Layer) -> FloatArray:
+    """Return the layer's matrix, with the bias as one more column where there is one.
+
+    That is (d_out, d_in + 1); of a kernel (rows columns c_out, c_in + 1), with the bias at every place of it.
+    """
+    weight = dense_array(layer.matrix)
+    if layer.bias is None:
+        return weight
+    return np.column_stack([weight, np.tile(layer.bias, len(weight) // len(layer.bias))])
 
 
-def row_targets(layer: Dense, place: RowPlace) -> FloatArray:
+def row_targets(layer: Layer, place: RowPlace) -> FloatArray:
     """Return the target weights at a place in the shape of its rows: (R, J), or (R, J, d) for d > 1."""
-    weights = weight_with_bias(layer)[:, place.columns]
+    weights = weight_with_bias(layer)[place.entries]
     rows, columns = place.shape
-    return weights if rows == len(weights) else weights.reshape(rows, -1, columns).swapaxes(1, 2)
+    return weights if place.dimension == 1 else weights.reshape(rows, -1, columns).swapaxes(1, 2)

@@ -8,6 +8,10 @@ of (i, j) for inputs of that sign. The second layer is pruned by subset sums ove
 The constant-one input is not carried through hidden layers: every first layer of a pair has biases of its
 own, of which only the last block's are kept; second layers have none.
 
+Of a convolution of r x s entries, an input is a channel, and the pair is one of a 1x1 convolution and one
+of r x s, stride, padding and dilation those of the target layer (Lemma 11 of da Cunha et al. 2023). So a row
+stands for one entry of a kernel. The second layer has one group: what joins others is pruned away.
+
 A network that is given may have any number of units: blocks are cut as evenly as that goes, the first ones a
 unit larger than the last.
 """
@@ -15,30 +19,35 @@ unit larger than the last.
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from subsetsum_nets.constructions.kept_scalings import (
-    check_scalings,
-    places_behind,
-    scaling_draws,
-    scaling_masks,
+from subsetsum_nets.constructions.kept_layers import (
+    check_count,
+    check_kept,
+    kept_draw,
+    kept_layers,
+    kept_mask,
+    places_of_pairs,
+    starts,
 )
 from subsetsum_nets.constructions.protocol import Construction, RowGroup, RowPlace, Side, row_targets
 from subsetsum_nets.masks import NetworkMasks
 from subsetsum_nets.networks.arrays import Bools, FloatArray, Ints, is_sparse
-from subsetsum_nets.networks.distributions import Uniform
+from subsetsum_nets.networks.convolution import Conv2d
+from subsetsum_nets.networks.dense import Dense
+from subsetsum_nets.networks.distributions import UNIT_UNIFORM, Uniform
+from subsetsum_nets.networks.draw_kinds import pair_draws
 from subsetsum_nets.networks.errors import InvalidNetworkError
-from subsetsum_nets.networks.input_scaling import scaling_layers
-from subsetsum_nets.networks.layer_draws import DenseDraw, LayerDraw
 from subsetsum_nets.networks.random_networks import RandomRecipe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from subsetsum_nets.networks.dense import Dense
     from subsetsum_nets.networks.domains import Domain
+    from subsetsum_nets.networks.layer_draws import LayerDraw
+    from subsetsum_nets.networks.layer_shapes import Layer
     from subsetsum_nets.networks.relu_network import ReluNetwork
 
 
@@ -46,6 +55,7 @@ class BlockConstruction(Construction):
     """What the block constructions have in common; each says which units serve which sign of input."""
 
     least_scale = 1.0  # Theorem 1 draws from U[-1, 1]
+    layer_types = (Dense, Conv2d)
 
     @abstractmethod
     def serving(self, slopes: FloatArray) -> dict[Side, Bools]:
@@ -59,8 +69,8 @@ class BlockConstruction(Construction):
         return used
 
     def places(self, target: ReluNetwork, domain: Domain) -> list[RowPlace]:
-        """Return where rows are needed: not in layers that only scale the inputs, which are kept."""
-        return places_behind(target, super().places(target, domain))
+        """Return where rows are needed: not in layers that are kept."""
+        return places_of_pairs(target, super().places(target, domain))
 
     def recipe(self, target: ReluNetwork, candidates: int) -> RandomRecipe:
         """Return 2n hidden units an input, U[-1, 1] weights, two layers for each of the target's.
@@ -68,14 +78,19 @@ class BlockConstruction(Construction):
         Theorem 1 (Pensia et al.) assumes weights of at most 1. For a layer with larger ones, the second layer
         of its pair is drawn from U[-s, s] with s the next power of two.
         """
-        kept = scaling_layers(target)
-        layers: list[LayerDraw] = [*scaling_draws(target)]
-        for layer in target.dense_layers[kept:]:
+        layers: list[LayerDraw] = []
+        linear = []
+        for layer, kept, relu in zip(target.layers, kept_layers(target), target.relu_after, strict=True):
             units = 2 * candidates * _blocks(layer)
-            layers.append(DenseDraw(units, layer.d_in, bias=layer.bias is not None))
-            layers.append(DenseDraw(layer.d_out, units, distribution=Uniform(self.scale(layer))))
-        linear = (2 * index + 1 - kept for index in target.linear_after if index >= kept)
-        return RandomRecipe(tuple(layers), linear_after=(*range(kept), *linear), final_relu=target.final_relu)
+            pair = (kept_draw(layer),) if kept else pair_draws(layer, units, Uniform(self.scale(layer)))
+            layers += pair
+            linear += [] if relu else [len(layers) - 1]
+        return RandomRecipe(
+            tuple(layers),
+            linear_after=tuple(index for index in linear if index < len(layers) - 1),
+            final_relu=target.final_relu,
+            input_shape=target.input_shape,
+        )
 
     def candidates_in(self, target: ReluNetwork, random: ReluNetwork) -> int:
         """Return the smallest n of a random network with 2n units a block, or 1 more.
@@ -87,16 +102,23 @@ class BlockConstruction(Construction):
             and ReLUs that the target needs.
 
         """
-        count, kept = len(target.dense_layers), scaling_layers(target)
-        check_scalings(target, random)
-        if len(random.layers) != 2 * count - kept:
+        check_kept(target, random)
+        check_count(target, random)
+        if random.input_shape != target.input_shape:
             raise InvalidNetworkError(
-                f"the random network has {len(random.layers)} layers; a target of {count} needs "
-                f"{2 * count - kept}"
+                f"the random network has the input_shape {random.input_shape}, the target has "
+                f"{target.input_shape}"
             )
-        if any(random.relu_after[:kept]):
-            raise InvalidNetworkError("no ReLU must follow the layers that scale the inputs")
-        return min(_candidates(target, random, index, 2 * index - kept) for index in range(kept, count))
+        offered = []
+        for index, (kept, start) in enumerate(zip(kept_layers(target), starts(target), strict=False)):
+            if not kept:
+                offered.append(_candidates(target, random, index, start))
+            elif random.relu_after[start] != target.relu_after[index]:
+                relu = "a" if target.relu_after[index] else "no"
+                raise InvalidNetworkError(
+                    f"{relu} ReLU must follow layer {start} of the random network, as in the target"
+                )
+        return min(offered, default=1)
 
     def rows(self, target: ReluNetwork, random: ReluNetwork, place: RowPlace) -> RowGroup:
         """Return a row for each target weight (or d of them), of all units that serve; large products first.
@@ -104,7 +126,7 @@ class BlockConstruction(Construction):
         Lemma 1 of Pensia et al.: for each sign of its input, a link is a subset sum of products of weights.
         A row of dimension d needs a unit's weights to its d outputs.
         """
-        layer, d = target.dense_layers[place.layer], place.dimension
+        layer, d = target.layers[place.layer], place.dimension
         first, second = self._pair(target, random, place.layer)
         slopes = block_slopes(layer, first)
         blocks = block_units(layer, first)
@@ -114,7 +136,7 @@ class BlockConstruction(Construction):
         there = np.take_along_axis(serving, used, axis=1)
         inputs = np.take_along_axis(slopes[place.columns], used, axis=1)
         numbers = np.take_along_axis(blocks[place.columns], used, axis=1)
-        outgoing, targets = np.asarray(second.weight), row_targets(layer, place)
+        outgoing, targets = np.asarray(second.matrix)[place.matrix_rows], row_targets(layer, place)
         shape = (*targets.shape[:2], most)
         items, valid, units = np.empty((*shape, d)), np.empty(shape, dtype=bool), np.empty(shape, np.int64)
         for row in range(len(targets)):  # one at a time bounds the memory
@@ -128,56 +150,72 @@ class BlockConstruction(Construction):
         self, target: ReluNetwork, random: ReluNetwork, groups: Sequence[RowGroup], kept: Sequence[Bools]
     ) -> NetworkMasks:
         """Write subsets into second layers, cut first ones to blocks: Lemma 2, Lemma 3 of Pensia et al."""
-        weights, biases = scaling_masks(target, random)
-        for index, layer in enumerate(target.dense_layers[len(weights) :], len(weights)):
+        weights: list[Any] = []
+        biases: list[Bools | None] = []
+        for index, (layer, kept_whole) in enumerate(zip(target.layers, kept_layers(target), strict=True)):
+            if kept_whole:
+                weight, bias = kept_mask(random.layers[len(weights)])
+                weights, biases = [*weights, weight], [*biases, bias]
+                continue
             first, second = self._pair(target, random, index)
-            outgoing = np.zeros(second.weight.shape, dtype=bool)
+            outgoing = np.zeros(second.matrix.shape, dtype=bool)
             for group, chosen in zip(groups, kept, strict=True):
                 if group.place.layer == index:
                     rows, d = np.nonzero(chosen)[0], group.place.dimension
                     for k in range(d):
-                        outgoing[rows * d + k, group.units[chosen]] = True
+                        outgoing[group.place.matrix_rows[rows * d + k], group.units[chosen]] = True
             slopes, blocks = block_slopes(layer, first), block_units(layer, first)
             there = blocks >= 0
             alive = self.uncut(slopes, np.asarray(outgoing.any(axis=0))[blocks] & there) & there
-            incoming = np.zeros(first.weight.shape, dtype=bool)
-            for column in range(layer.d_in):
+            inputs = layer.takes[-1] or 0
+            incoming = np.zeros(first.matrix.shape, dtype=bool)
+            for column in range(inputs):
                 incoming[blocks[column, alive[column]], column] = True
             bias_mask = None
             if first.bias is not None:
-                bias_mask = np.zeros(first.d_out, dtype=bool)
+                bias_mask = np.zeros(first.bias.shape, dtype=bool)
                 if layer.bias is not None:
-                    bias_mask[blocks[layer.d_in, alive[layer.d_in]]] = True
-            weights += [incoming, outgoing]
-            biases += [bias_mask, None if second.bias is None else np.zeros(second.d_out, dtype=bool)]
+                    bias_mask[blocks[inputs, alive[inputs]]] = True
+            weights += [first.from_matrix(incoming), second.from_matrix(outgoing)]
+            biases += [bias_mask, None if second.bias is None else np.zeros(second.bias.shape, dtype=bool)]
         return NetworkMasks(weights, biases)
 
-    def _pair(self, target: ReluNetwork, random: ReluNetwork, index: int) -> tuple[Dense, Dense]:
+    def _pair(self, target: ReluNetwork, random: ReluNetwork, index: int) -> tuple[Layer, Layer]:
         """Return the two layers that stand for target layer ``index``."""
-        start = 2 * index - scaling_layers(target)
-        first, second = random.dense_layers[start : start + 2]
+        start = starts(target)[index]
+        first, second = random.layers[start : start + 2]
         return first, second
 
 
-def _blocks(layer: Dense) -> int:
-    return layer.d_in + (layer.bias is not None)
+def _blocks(layer: Layer) -> int:
+    return (layer.takes[-1] or 0) + (layer.bias is not None)
 
 
 def _candidates(target: ReluNetwork, random: ReluNetwork, index: int, start: int) -> int:
     """Return n of the pair of layers from ``start`` on for a target layer, or raise InvalidNetworkError."""
-    layer, (first, second) = target.dense_layers[index], random.dense_layers[start : start + 2]
-    blocks = _blocks(layer)
-    if is_sparse(first.weight) or is_sparse(second.weight):
+    layer, (first, second) = target.layers[index], random.layers[start : start + 2]
+    blocks, biased = _blocks(layer), layer.bias is not None
+    if is_sparse(first.stored) or is_sparse(second.stored):
         raise InvalidNetworkError(f"layers {start} and {start + 1} must be dense")
-    if first.d_in != layer.d_in or second.d_out != layer.d_out or first.d_out < 2 * blocks:
+    units = random.shapes[start + 1][-1] or 0
+    wanted = pair_draws(layer, max(units, 1), UNIT_UNIFORM)
+    pairs = list(zip(wanted, (first, second), strict=True))
+    if any(want.shape != given.stored.shape for want, given in pairs) or units < 2 * blocks:
+        axes = (0, 1) if len(layer.takes) == 1 else (3, 2)
+        needed = " and ".join(_with_h(want.shape, axis) for want, axis in zip(wanted, axes, strict=True))
         raise InvalidNetworkError(
-            f"layers {start} and {start + 1} have shapes {first.weight.shape} and "
-            f"{second.weight.shape}; target layer {index} {layer.weight.shape}"
-            f"{' with bias' if layer.bias is not None else ''} needs (h, {layer.d_in}) and "
-            f"({layer.d_out}, h), h at least {2 * blocks}: two units for each input"
-            f"{' and for 1' if layer.bias is not None else ''}"
+            f"layers {start} and {start + 1} have shapes {first.stored.shape} and {second.stored.shape}; "
+            f"target layer {index} {layer.stored.shape}{' with bias' if biased else ''} needs {needed}, "
+            f"h at least {2 * blocks}: two units for each input{' and for 1' if biased else ''}"
         )
-    if layer.bias is not None and first.bias is None:
+    for want, given in pairs:
+        windows = [getattr(each, "geometry", None) for each in (want, given)]
+        if windows[0] != windows[1]:
+            raise InvalidNetworkError(
+                f"layer {start + (given is second)} is a {given!r}, with the {windows[1]}; the pair for "
+                f"target layer {index}, a {layer!r}, needs the {windows[0]} there"
+            )
+    if biased and first.bias is None:
         raise InvalidNetworkError(
             f"target layer {index} has a bias, so layer {start} of the random network needs one"
         )
@@ -185,10 +223,15 @@ def _candidates(target: ReluNetwork, random: ReluNetwork, index: int, start: int
         raise InvalidNetworkError(
             f"the ReLUs after layers {start} and {start + 1} do not go with target layer {index}"
         )
-    return int(first.d_out // (2 * blocks))
+    return int(units // (2 * blocks))
 
 
-def block_units(layer: Dense, first: Dense) -> Ints:
+def _with_h(shape: tuple[int, ...], axis: int) -> str:
+    """Return a shape as messages show it where one number may be any."""
+    return f"({', '.join('h' if number == axis else str(n) for number, n in enumerate(shape))})"
+
+
+def block_units(layer: Layer, first: Layer) -> Ints:
     """Return the units of every block, shape (blocks, size), those of smaller ones filled up with -1.
 
     Examples
@@ -200,17 +243,18 @@ def block_units(layer: Dense, first: Dense) -> Ints:
 
     """
     blocks = _blocks(layer)
-    sizes = first.d_out // blocks + (np.arange(blocks) < first.d_out % blocks)
+    hidden = first.matrix.shape[0]
+    sizes = hidden // blocks + (np.arange(blocks) < hidden % blocks)
     starts = np.concatenate([[0], np.cumsum(sizes)])
     units = starts[:-1, np.newaxis] + np.arange(sizes.max())
     return np.where(units < starts[1:, np.newaxis], units, -1)
 
 
-def block_slopes(layer: Dense, first: Dense) -> FloatArray:
+def block_slopes(layer: Layer, first: Layer) -> FloatArray:
     """Return the slopes of all units, shape (blocks, size): block j's weights on input j, its last on 1."""
     units = block_units(layer, first)
-    inputs = np.arange(layer.d_in)[:, np.newaxis]
-    slopes = np.asarray(first.weight)[units[: layer.d_in], inputs]
+    count = layer.takes[-1] or 0
+    slopes = np.asarray(first.matrix)[units[:count], np.arange(count)[:, np.newaxis]]
     if first.bias is not None and layer.bias is not None:
-        slopes = np.vstack([slopes, first.bias[units[layer.d_in]]])
+        slopes = np.vstack([slopes, first.bias[units[count]]])
     return np.where(units < 0, 0.0, slopes)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from subsetsum_nets.networks.arguments import is_integer
-from subsetsum_nets.networks.arrays import FloatArray, Shape, exact_float64
+from subsetsum_nets.networks.arrays import FloatArray, Ints, Shape, exact_float64
 from subsetsum_nets.networks.convolution_matrix import ConvolutionMatrix
 from subsetsum_nets.networks.errors import InvalidNetworkError, needs_input_shape
 from subsetsum_nets.networks.window_geometry import NO_PADDING, Padding, Pair, WindowGeometry
@@ -158,6 +158,69 @@ class Conv2d:
     def with_stored(self, kernel: Any, bias: Any) -> Conv2d:
         """Return a layer of this kind with other weights and biases, its windows where these are."""
         return Conv2d(kernel, bias, **self.options)
+
+    @property
+    def matrix(self) -> FloatArray:
+        """The weights as rows over the input channels, shape (rows columns c_out, c_in); 0 between groups."""
+        whole = ungrouped(self.kernel, self.groups)
+        return whole.transpose(0, 1, 3, 2).reshape(-1, self.c_in)
+
+    def from_matrix(self, matrix: NDArray[Any]) -> NDArray[Any]:
+        """Return what has the shape of :attr:`matrix` in that of a kernel of one group.
+
+        >>> layer = Conv2d(np.arange(12.0).reshape(1, 2, 2, 3))
+        >>> layer.matrix[0], np.array_equal(layer.from_matrix(layer.matrix), layer.kernel)
+        (array([0., 3.]), True)
+        """
+        return np.ascontiguousarray(matrix.reshape(*self.size, self.c_out, self.c_in).transpose(0, 1, 3, 2))
+
+    def weight_parts(self, shape: Shape, index: int) -> list[tuple[Ints, Ints]]:
+        """Return (rows, columns) of :attr:`matrix` that hold weights: a part for each group.
+
+        The bias is one more column. A constant in place of an input passes through the whole kernel, and
+        zeros around the image cut it off at the border; so the bias stands at one entry of the kernel alone,
+        :meth:`whole_place`, for images of ``shape``; ``index`` names the layer in messages.
+
+        Raises
+        ------
+        InvalidNetworkError
+            If there is a bias, and no such entry.
+
+        """
+        rows = np.arange(math.prod(self.size) * self.c_out).reshape(*self.size, self.groups, -1)
+        columns = np.arange(self.c_in).reshape(self.groups, -1)
+        parts = [(rows[:, :, group].ravel(), columns[group]) for group in range(self.groups)]
+        if self.bias is not None:
+            try:
+                place = self.whole_place(shape)
+            except InvalidNetworkError as error:
+                raise InvalidNetworkError(
+                    f"layer {index} has a bias, and {error}; take less padding or no bias"
+                ) from error
+            parts.append((rows[place].ravel(), np.array([self.c_in])))
+        return parts
+
+    def whole_place(self, shape: Shape) -> Pair:
+        """Return the entry of the kernel nearest to its middle through which every output sees some pixel.
+
+        With the padding "same" and stride 1 that is the middle, ((rows - 1) // 2, (columns - 1) // 2).
+
+        Raises
+        ------
+        InvalidNetworkError
+            If there is none: from some windows the whole kernel's edge looks outside the image.
+
+        """
+        place = []
+        for axis, count in zip(self.on(shape).weight.axes, self.size, strict=True):
+            whole = [p for p, outputs, _ in axis.places(count) if outputs == slice(0, axis.outputs)]
+            if not whole:
+                raise InvalidNetworkError(
+                    f"no entry of the kernel of {self!r} looks inside the image from every window, as the "
+                    "padding is too large; so no constant passes to all outputs alike"
+                )
+            place.append(min(whole, key=lambda p: abs(p - (count - 1) // 2)))
+        return place[0], place[1]
 
     @property
     def options(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from subsetsum_nets.networks.arrays import (
     FloatArray,
+    Ints,
     Shape,
     csr_of_nonzeros,
     exact_float64,
@@ -121,6 +122,19 @@ class Dense:
     def with_stored(self, weight: Any, bias: Any) -> Dense:
         """Return a layer of this kind with other weights and biases."""
         return Dense(weight, bias)
+
+    @property
+    def matrix(self) -> Weight:
+        """The weights as rows over the inputs, shape (d_out, d_in)."""
+        return self.weight
+
+    def from_matrix(self, matrix: Any) -> Any:
+        """Return what has the shape of :attr:`matrix` in that of :attr:`stored`."""
+        return matrix
+
+    def weight_parts(self, shape: Shape, index: int) -> list[tuple[Ints, Ints]]:  # noqa: ARG002 - as every layer is asked
+        """Return (rows, columns) of :attr:`matrix` that hold weights; the bias is one more column."""
+        return [(np.arange(self.d_out), np.arange(self.d_in + (self.bias is not None)))]
 
     @property
     def options(self) -> dict[str, Any]:

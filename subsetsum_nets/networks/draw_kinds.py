@@ -6,12 +6,18 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from subsetsum_nets.networks.convolution_draws import ConvDraw, FixedConvDraw
-from subsetsum_nets.networks.distributions import distribution_from_json, json_fields, json_kind
+from subsetsum_nets.networks.distributions import (
+    Distribution,
+    distribution_from_json,
+    json_fields,
+    json_kind,
+)
 from subsetsum_nets.networks.errors import InvalidNetworkError
 from subsetsum_nets.networks.layer_draws import DenseDraw, LinkDraw, OnesDraw, ScalingDraw
 
 if TYPE_CHECKING:
     from subsetsum_nets.networks.layer_draws import LayerDraw
+    from subsetsum_nets.networks.layer_shapes import Layer
 
 KINDS: dict[str, type[LayerDraw]] = {
     draw.kind: draw for draw in (DenseDraw, LinkDraw, OnesDraw, ScalingDraw, ConvDraw, FixedConvDraw)
@@ -41,3 +47,25 @@ def layer_draw_from_json(description: Any) -> LayerDraw:
     if "distribution" in values:
         values["distribution"] = distribution_from_json(values["distribution"])
     return KINDS[kind](**values)
+
+
+def pair_draws(layer: Layer, units: int, distribution: Distribution) -> tuple[LayerDraw, LayerDraw]:
+    """Return two layers that map as ``layer`` does, by way of so many hidden units (a pixel, of images).
+
+    The first is dense, or 1x1; it has a bias where the layer has one, the second none. ``distribution`` is
+    that of the second.
+
+    >>> from subsetsum_nets.networks import Dense
+    >>> [draw.shape for draw in pair_draws(Dense([[1.0, 2.0]]), 6, UNIT_UNIFORM)]
+    [(6, 2), (1, 6)]
+    """
+    bias, inputs = layer.bias is not None, layer.takes[-1] or 0
+    if len(layer.takes) == 1:
+        outputs = layer.stored.shape[0]
+        return DenseDraw(units, inputs, bias), DenseDraw(outputs, units, distribution=distribution)
+    rows, columns, _, outputs = layer.stored.shape
+    windows = {name: value for name, value in layer.options.items() if name not in ("groups", "fixed")}
+    return (
+        ConvDraw(1, 1, inputs, units, bias=bias),
+        ConvDraw(rows, columns, units, outputs, **windows, distribution=distribution),
+    )

@@ -165,7 +165,7 @@ def _statuses(pruned: PrunedNetwork) -> list[tuple[str, Any]]:
 
 def _layers(pruned: PrunedNetwork) -> list[tuple[Any, LayerRows | None, dict[str, Any]]]:
     """Return the first target layers, each with its subset sums and what the certificate says of it."""
-    layers, certificate = pruned.target.dense_layers, pruned.certificate
+    layers, certificate = pruned.target.layers, pruned.certificate
     rows: Sequence[LayerRows | None] = rows_by_layer(pruned) or [None] * len(layers)
     bounds = {} if certificate is None else {entry.get("index"): entry for entry in certificate.layers}
     return [(layer, rows[index], bounds.get(index, {})) for index, layer in enumerate(layers[:_MOST_LAYERS])]

@@ -25,8 +25,8 @@ class LayerRows:
     tolerances: NDArray[np.float64]  # shape (N,); inf where none was asked for
     missed: NDArray[np.bool_]  # shape (N,): no subset within the tolerance was found
     sizes: NDArray[np.int64]  # shape (N,): items kept
-    # shape (d_out, columns): items kept for each target weight (and bias, the last column), the sums of both
-    # signs together; for a vector, the same number for each of its outputs
+    # shape (rows, columns) of the layer's matrix: items kept for each target weight (and bias, the last
+    # column), the sums of both signs together; for a vector, the same number for each of its outputs
     picture: NDArray[np.float64] | None = None
     biased: bool = False  # whether the last column is the bias
 
@@ -65,14 +65,15 @@ def rows_by_layer(pruned: PrunedNetwork) -> list[LayerRows] | None:
     if len(numbers) != len(whole.errors):
         return None
     found = []
-    for index, layer in enumerate(pruned.target.dense_layers):
-        picture = np.zeros((layer.d_out, layer.d_in + (layer.bias is not None)))
+    for index, layer in enumerate(pruned.target.layers):
+        rows, columns = layer.matrix.shape
+        picture = np.zeros((rows, columns + (layer.bias is not None)))
         part = np.zeros(len(numbers), dtype=bool)
         for number, place in enumerate(places):
             if place.layer == index:
                 part |= numbers == number
                 sizes = whole.sizes[numbers == number].reshape(place.shape)
-                picture[:, place.columns] += np.repeat(sizes, place.dimension, axis=0)
+                picture[place.entries] += np.repeat(sizes, place.dimension, axis=0)
         found.append(
             LayerRows(
                 f"Layer {index + 1}",
