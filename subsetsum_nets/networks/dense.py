@@ -50,6 +50,8 @@ class Dense:
 
     __slots__ = ("bias", "weight")
 
+    fixed = False  # its weights are there to be drawn and pruned
+
     weight: Weight
     bias: FloatArray | None
 
@@ -109,6 +111,11 @@ class Dense:
     def with_stored(self, weight: Any, bias: Any) -> Dense:
         """Return a layer of this kind with other weights and biases."""
         return Dense(weight, bias)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What makes it what it is beside its weights: nothing."""
+        return {}
 
     def sparse(self) -> Dense:
         """Return the same layer with its weight as CSR of the nonzero entries."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from subsetsum_nets.networks.arrays import Bools, FloatArray, dense_array
-from subsetsum_nets.networks.convolution import ConvolutionMatrix, has_kernel
+from subsetsum_nets.networks.convolution_matrix import ConvolutionMatrix, has_kernel
 from subsetsum_nets.verification.enclosures.midrad import (
     Matrix,
     MidRad,

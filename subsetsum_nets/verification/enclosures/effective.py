@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from subsetsum_nets.networks.arrays import Bools, FloatArray, is_sparse
-from subsetsum_nets.networks.convolution import ConvolutionMatrix, has_kernel
+from subsetsum_nets.networks.convolution_matrix import ConvolutionMatrix, has_kernel
 from subsetsum_nets.networks.layer_groups import LayerGroup, layer_groups
 from subsetsum_nets.verification.enclosures.convolutions import (
     MatrixSet,
