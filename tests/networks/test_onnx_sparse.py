@@ -121,7 +121,7 @@ def test_planted_mistakes_are_noticed(monkeypatch, old, new):
     def right(indices):
         tensor = onnx.helper.make_sparse_tensor(values, onnx.numpy_helper.from_array(indices), dense.shape)
         try:
-            return np.array_equal(copy._sparse_matrix(tensor).toarray(), dense)
+            return np.array_equal(copy._sparse_matrix(tensor, None).toarray(), dense)
         except (NetworkFileError, ValueError):
             return False
 
@@ -129,7 +129,8 @@ def test_planted_mistakes_are_noticed(monkeypatch, old, new):
     try:
         refused = not right(outside)
         copy._sparse_matrix(
-            onnx.helper.make_sparse_tensor(values, onnx.numpy_helper.from_array(outside), dense.shape)
+            onnx.helper.make_sparse_tensor(values, onnx.numpy_helper.from_array(outside), dense.shape),
+            None,
         )
         refused = False
     except NetworkFileError:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -25,6 +26,7 @@ from subsetsum_nets.networks.files.onnx_layouts import (
     kernel_to_channels_first,
     same_padding,
 )
+from subsetsum_nets.networks.lowering.notes import RoundedFoldingWarning, warning_of
 
 if TYPE_CHECKING:
     import os
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
     from onnx import ModelProto, NodeProto, SparseTensorProto, TensorProto
 
+    from subsetsum_nets.networks.files.onnx_graphs import Reading
     from subsetsum_nets.networks.layer_shapes import Layer
     from subsetsum_nets.networks.relu_network import ReluNetwork
 
@@ -50,18 +53,21 @@ _NEARLY_EMPTY = 1 / 32
 def read_onnx(path: str | os.PathLike[str], *, output: str | None = None) -> ReluNetwork:
     """Read a network from an ONNX file.
 
-    Read are chains of Gemm, MatMul, Add, Relu, Flatten, Reshape and Conv (stride 1, same padding), as PyTorch
-    and scikit-learn exporters write them, with weights of float16, float32 or float64, exactly. Constants
-    that act on the input before the first layer (Add, Sub, Mul, Div, Scaler) become linear layers; of these
-    only dividing rounds, namely the reciprocals.
+    Read is any graph of affine maps, ReLUs and what is made of them: convolutions, pooling, normalisation at
+    inference, leaky and clipped ReLUs, maxima, branches that are added or joined; with weights of float16,
+    bfloat16, float32 or float64. The network computes the graph's function of real numbers exactly. Steps
+    are folded into one another where float64 holds the result, and else kept as layers without a ReLU.
 
-    A network that starts with a convolution takes images (h, w, c) here, and (c, h, w) in the file.
+    Images are (h, w, c) where a network starts with a convolution, or ends with one; they are (c, h, w) in
+    most files. Any other input or output is in the order of the file.
 
     Parameters
     ----------
     path : path
+        Weights that the model keeps in other files are read from the same folder only.
     output : str, optional
-        Read up to this tensor only, such as the logits before a softmax. The one output by default.
+        Read up to this tensor only. The one output by default; "logits" is what comes before a softmax,
+        sigmoid or argmax at the very end.
 
     Returns
     -------
@@ -75,9 +81,15 @@ def read_onnx(path: str | os.PathLike[str], *, output: str | None = None) -> Rel
     FileNotFoundError
         If there is no such file.
     NetworkFileError
-        If it is not an ONNX file, or holds anything else than such a chain; the message names the node.
+        If it is not an ONNX file, or holds an operator that is not piecewise linear or not supported; the
+        message names the node.
     InvalidNetworkError
         If weights are not finite, or the layers do not fit together.
+
+    Warns
+    -----
+    RoundedFoldingWarning
+        If float64 cannot hold a weight: a divided one, say, or one of a batch normalisation.
 
     Examples
     --------
@@ -91,12 +103,25 @@ def read_onnx(path: str | os.PathLike[str], *, output: str | None = None) -> Rel
     array([[ 0.1, -2. ]])
 
     """
+    reading = onnx_reading(path, output=output)
+    if reading.roundings:
+        warnings.warn(warning_of(reading.roundings), RoundedFoldingWarning, stacklevel=2)
+    return reading.network
+
+
+def onnx_reading(path: str | os.PathLike[str], *, output: str | None = None) -> Reading:
+    """Return what :func:`read_onnx` returns, and what was rounded for it, without a warning."""
+    from subsetsum_nets.networks.files.onnx_external import ExternalData
     from subsetsum_nets.networks.files.onnx_graphs import read_graph
 
-    model = _model(path)
+    model = onnx_model(path)
     try:
         return read_graph(
-            model, file_size=Path(path).stat().st_size, output=output, domain=_domain(path, model)
+            model,
+            file_size=Path(path).stat().st_size,
+            external=ExternalData(Path(path).parent),
+            output=output,
+            domain=_domain(path, model),
         )
     except NetworkFileError as error:
         raise unreadable(path, str(error)) from error
@@ -113,7 +138,7 @@ def read_onnx_notes(path: str | os.PathLike[str]) -> dict[str, str]:
         As :func:`read_onnx`.
 
     """
-    notes = {entry.key: entry.value for entry in _model(path).metadata_props if entry.key != _HEADER}
+    notes = {entry.key: entry.value for entry in onnx_model(path).metadata_props if entry.key != _HEADER}
     return dict(sorted(notes.items()))
 
 
@@ -334,7 +359,8 @@ def _metadata(header: dict[str, Any], extra: Mapping[str, str] | None) -> dict[s
     return {_HEADER: json.dumps(header), **dict(sorted(notes.items()))}
 
 
-def _model(path: str | os.PathLike[str]) -> ModelProto:
+def onnx_model(path: str | os.PathLike[str]) -> ModelProto:
+    """Return the model in an ONNX file; raises what :func:`read_onnx` raises for a file that is none."""
     place = Path(path)
     if not place.exists():
         raise FileNotFoundError(f"there is no file {place}")

@@ -13,7 +13,7 @@ import numpy as np
 
 from subsetsum_nets.networks.errors import NetworkFileError
 from subsetsum_nets.networks.files.budget import check_demand
-from subsetsum_nets.networks.lowering.exact_arithmetic import Factor, exact_sum, product
+from subsetsum_nets.networks.lowering.exact_arithmetic import Factor, exact_sum, factor_of, product
 from subsetsum_nets.networks.lowering.index_maps import IndexMap
 from subsetsum_nets.networks.lowering.linear_maps import Convolution, Core, Matrix, Scaling
 from subsetsum_nets.networks.lowering.notes import Rounding
@@ -30,6 +30,7 @@ from subsetsum_nets.networks.lowering.values import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from fractions import Fraction
 
     from numpy.typing import NDArray
 
@@ -77,8 +78,9 @@ class Tracer:
         return bare(Atom(shape))
 
     def relu(self, value: Value) -> Value:
-        """Return ``max(value, 0)``; a value that is known not to be negative is returned itself."""
-        if is_nonnegative(value.affine):
+        """Return ``max(value, 0)``; a sum of values that are known not to be negative is returned itself."""
+        weighs = any(isinstance(term.core, Matrix | Convolution) for term in value.affine.terms)
+        if not weighs and is_nonnegative(value.affine):
             return value
         if value.rectified is None:
             value.rectified = self.held(value)
@@ -175,6 +177,56 @@ class Tracer:
             return self.shift(self.cut(value), constant)
         return Value(Affine(affine.shape, affine.terms, compact(total)), moved)
 
+    def constant(self, like: Value, numbers: FloatArray) -> Value:
+        """Return numbers that broadcast to the shape of another value as a value; zeros are nothing."""
+        shape = like.shape
+        spread = numbers.reshape((1,) * (len(shape) - numbers.ndim) + numbers.shape)
+        return Value(Affine(shape, (), compact(spread) if spread.any() else None))
+
+    def constant_of(self, numbers: FloatArray) -> Value:
+        """Return numbers as a value of their own shape."""
+        return Value(Affine(numbers.shape, (), compact(numbers)))
+
+    def scale_and_shift(
+        self, value: Value, scales: list[Fraction], centres: list[Fraction], shifts: list[Fraction], axis: int
+    ) -> Value:
+        """Return ``scale (value - centre) + shift`` with a number of each for every place of an axis.
+
+        Scales may be approximations, within 2**-120 of what is meant, relatively. What float64 cannot hold is
+        rounded once: each weight, and each constant with all that is added to it.
+        """
+        places = [1] * len(value.shape)
+        places[axis] = len(scales)
+        before = self._constant_along(value, axis)
+        if before is None:
+            return self.scale_and_shift(self.cut(value), scales, centres, shifts, axis)
+        affine = Affine(value.affine.shape, value.affine.terms)
+        what = "weights times a factor that float64 cannot hold"
+        scaled = self.scale(Value(affine, value.moved), factor_of(scales, tuple(places)), what)
+        totals, bound = [], 0.0
+        for s, b, m, t in zip(scales, before, centres, shifts, strict=True):
+            total = s * (b - m) + t
+            near = float(total)
+            totals.append(near)
+            if near != total:
+                size = abs(s * (b - m)) + abs(t)
+                bound = max(bound, 2.0**-53 + float(size / abs(total)) * 2.0**-118)
+        if bound:
+            self.note("its constants", bound)
+        return self.shift(scaled, np.array(totals).reshape(places))
+
+    def _constant_along(self, value: Value, axis: int) -> list[Fraction] | None:
+        """Return the constant of a value for every place of an axis; None if it is not one number for each."""
+        from fractions import Fraction
+
+        length = value.shape[axis]
+        if value.affine.constant is None:
+            return [Fraction(0)] * length
+        constant = compact(moved_constant(value.affine.constant, value.moved))
+        if _shifts_input(value.affine) or constant.size not in (1, constant.shape[axis]):
+            return None
+        return [Fraction(number) for number in np.broadcast_to(constant.ravel(), (length,)).tolist()]
+
     # -- two values ----------------------------------------------------------------------------------
 
     def add(self, a: Value, b: Value) -> Value:
@@ -231,7 +283,12 @@ class Tracer:
 
 
 def _as_atom(value: Value, *, relu: bool) -> Value:
-    """Return a value as the atom of its sum; leading axes of one entry are left out, beyond an image's."""
+    """Return a value as the atom of its sum; leading axes of one entry are left out, beyond an image's.
+
+    A map that leaves entries out acts before, so that only what is used is computed; others act behind.
+    """
+    if value.moved.size < math.prod(value.affine.shape):
+        value = Value(value.settled)
     affine = value.affine
     shape = affine.shape
     while len(shape) > 3 and shape[0] == 1:
@@ -260,7 +317,7 @@ def _folded(affine: Affine, core: Matrix | Convolution) -> tuple[Term, ...] | No
             return None
         folded: Core = core
         if term.core is not None:
-            found = None if term.atom.argument is None else core.of_scaled(term.core.numbers, affine.shape)
+            found = None if term.atom.scales_input else core.of_scaled(term.core.numbers, affine.shape)
             if found is None:
                 return None
             folded = found[0]
@@ -285,8 +342,8 @@ def _unmoved(value: Value, factor: Factor) -> tuple[Affine, IndexMap | None, Fac
 
 def _shifts_input(affine: Affine) -> bool:
     """Tell whether a sum is the input scaled and shifted: such steps stay layers of their own."""
-    return affine.constant is not None and all(
-        term.atom.argument is None and not isinstance(term.core, Matrix | Convolution) for term in affine.terms
+    return affine.constant is not None and bool(affine.terms) and all(
+        term.atom.scales_input and not isinstance(term.core, Matrix | Convolution) for term in affine.terms
     )
 
 

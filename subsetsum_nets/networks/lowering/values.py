@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,6 +35,15 @@ class Atom:
     relu: bool = False
     nonnegative: bool = False
     serial: float = field(default_factory=lambda: next(_serial))  # those that a sum refers to are older
+
+    @cached_property
+    def scales_input(self) -> bool:
+        """Whether it is the input, or the input scaled, shifted and moved: nothing that was learned."""
+        if self.argument is None:
+            return True
+        plain = all(term.core is None or isinstance(term.core, Scaling) for term in self.argument.terms)
+        atoms = [term.atom for term in self.argument.terms]
+        return not self.relu and plain and len(atoms) == 1 and atoms[0].scales_input
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,8 +113,9 @@ class Value:
     def atom(self) -> Atom | None:
         """The atom whose entries, moved, the value is; None if it is anything else."""
         affine = self.settled
-        (term, *others) = affine.terms
-        return term.atom if not others and term.core is None and affine.constant is None else None
+        if len(affine.terms) != 1 or affine.terms[0].core is not None or affine.constant is not None:
+            return None
+        return affine.terms[0].atom
 
 
 def bare(atom: Atom, moved: IndexMap | None = None) -> Value:
@@ -129,11 +140,12 @@ def compact(numbers: FloatArray) -> FloatArray:
     >>> compact(np.ones((2, 3))).shape, compact(np.array([[1.0, 1.0], [2.0, 2.0]])).shape
     ((1, 1), (2, 1))
     """
-    for axis in range(numbers.ndim):
-        first = numbers.take([0], axis=axis)
-        if np.array_equal(np.broadcast_to(first, numbers.shape), numbers):
-            numbers = first
-    return numbers
+    bits = np.asarray(numbers, np.float64).view(np.int64)  # so that -0.0 stays apart from 0.0
+    for axis in range(bits.ndim):
+        first = bits.take([0], axis=axis) if bits.size else bits
+        if np.array_equal(np.broadcast_to(first, bits.shape), bits):
+            bits = first
+    return bits.view(np.float64)
 
 
 def is_nonnegative(affine: Affine) -> bool:
