@@ -8,7 +8,7 @@ unless something else is said.
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from subsetsum_nets.networks.arrays import FloatArray, Shape, exact_float64
 from subsetsum_nets.networks.convolution_matrix import ConvolutionMatrix
 from subsetsum_nets.networks.errors import InvalidNetworkError, needs_input_shape
 from subsetsum_nets.networks.window_geometry import NO_PADDING, Padding, Pair, WindowGeometry
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _PLAIN = {"stride": (1, 1), "padding": "same", "dilation": (1, 1), "groups": 1, "fixed": False}
 
@@ -171,6 +174,19 @@ class Conv2d:
         return self
 
     @property
+    def whole_weights(self) -> int:
+        """How many weights its kernel has for all pairs of channels, of whatever groups."""
+        return int(self.kernel.size) * self.groups
+
+    @property
+    def least_outputs(self) -> int:
+        """How many outputs it has for the smallest images that a window fits; padding can make them many."""
+        zeros = (0, 0) if isinstance(self.padding, str) else tuple(map(sum, self.padding))
+        reach = (d * (n - 1) for d, n in zip(self.dilation, self.size, strict=True))
+        counts = (max(0, z - r) // s + 1 for z, r, s in zip(zeros, reach, self.stride, strict=True))
+        return math.prod(counts) * self.c_out
+
+    @property
     def takes(self) -> Shape:
         """The shape of the images that it takes, of any size."""
         return (None, None, self.c_in)
@@ -217,7 +233,7 @@ class Conv2d:
         if h is None or w is None:
             raise needs_input_shape("seeing the layers as matrices")
         axes = self.geometry.axes(self.size, (h, w))
-        weight = ConvolutionMatrix.along(_ungrouped(self.kernel, self.groups), axes)
+        weight = ConvolutionMatrix.along(ungrouped(self.kernel, self.groups), axes)
         bias = None if self.bias is None else np.tile(self.bias, math.prod(weight.image_out))
         return AffineConvolution(weight, bias)
 
@@ -243,12 +259,17 @@ class Conv2d:
         return f"Conv2d({rows}x{columns}, {self.c_in} -> {self.c_out}{said})"
 
 
-def _ungrouped(kernel: FloatArray, groups: int) -> FloatArray:
-    """Return the kernel (rows, columns, c_in, c_out) of a grouped one, with zeros between the groups."""
+def ungrouped(kernel: NDArray[Any], groups: int) -> NDArray[Any]:
+    """Return the kernel (rows, columns, c_in, c_out) of a grouped one, or its mask, 0 between the groups.
+
+    >>> ungrouped(np.array([[[[2.0, 3.0]]]]), 2)[0, 0]
+    array([[2., 0.],
+           [0., 3.]])
+    """
     if groups == 1:
         return kernel
     rows, columns, c_in, c_out = kernel.shape
-    whole = np.zeros((rows, columns, groups, c_in, groups, c_out // groups))
+    whole = np.zeros((rows, columns, groups, c_in, groups, c_out // groups), kernel.dtype)
     each = np.arange(groups)
     whole[:, :, each, :, each] = kernel.reshape(rows, columns, c_in, groups, -1).transpose(3, 0, 1, 2, 4)
     return whole.reshape(rows, columns, groups * c_in, c_out)

@@ -99,6 +99,16 @@ class Dense:
         return stored + (0 if self.bias is None else int(self.bias.size))
 
     @property
+    def whole_weights(self) -> int:
+        """How many weights verification works with: those that are stored."""
+        return self.parameters
+
+    @property
+    def least_outputs(self) -> int:
+        """How many outputs it has."""
+        return self.d_out
+
+    @property
     def offset(self) -> FloatArray:
         """The bias, zeros where there is none."""
         return np.zeros(self.d_out) if self.bias is None else self.bias

@@ -16,6 +16,7 @@ Pair = tuple[int, int]
 Padding = str | tuple[Pair, Pair]
 NO_PADDING: Padding = ((0, 0), (0, 0))
 _SAME = ("same", "same_upper")
+_MOST = 2**31 - 1  # of any number here, so that none leaves the range of int64
 
 
 class Axis(NamedTuple):
@@ -177,7 +178,7 @@ def checked_pair(value: Any, name: str, least: int = 1) -> Pair:
     Raises
     ------
     InvalidNetworkError
-        For anything else, or integers below ``least``.
+        For anything else, or integers below ``least`` or of 2**31 and above.
 
     Examples
     --------
@@ -188,7 +189,7 @@ def checked_pair(value: Any, name: str, least: int = 1) -> Pair:
     numbers = (value, value) if is_integer(value) else value
     if isinstance(numbers, tuple | list) and len(numbers) == 2 and all(map(is_integer, numbers)):
         rows, columns = (int(number) for number in numbers)
-        if min(rows, columns) >= least:
+        if min(rows, columns) >= least and max(rows, columns) <= _MOST:
             return rows, columns
     raise InvalidNetworkError(
         f"the {name} must be an integer of at least {least}, or two (rows, columns), got {value!r}"
@@ -201,7 +202,7 @@ def _checked_padding(padding: Any) -> Padding:
             return NO_PADDING
         if padding in _SAME:
             return padding
-    elif is_integer(padding) and padding >= 0:
+    elif is_integer(padding) and 0 <= padding <= _MOST:
         return (int(padding), int(padding)), (int(padding), int(padding))
     elif isinstance(padding, tuple | list) and len(padding) == 2:
         try:

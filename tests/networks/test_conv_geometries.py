@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from by_definition import unrolled_layer, zeros_before
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.geometries import conv_cases, paddings, pairs, unrolled_layer, zeros_before
+from support.geometries import conv_cases, paddings, pairs
 
 from subsetsum_nets import AvgPool2d, Conv2d, Dense, MaxPool2d, ReluNetwork
 from subsetsum_nets.networks import ConvolutionMatrix, InvalidNetworkError, network_digest
