@@ -56,7 +56,10 @@ def nested(g):
 
 
 BROKEN = {
-    "data elsewhere": (external, "'A' is stored in '../../../../etc/passwd', which is no file beside the model"),
+    "data elsewhere": (
+        external,
+        "'A' is stored in '../../../../etc/passwd', which is no file beside the model",
+    ),
     "shape too large": (
         lambda g: g.initializer[0].dims.__setitem__(0, 2**60),
         "the file holds 12 numbers for it",

@@ -296,7 +296,11 @@ REFUSED = {
 }
 REFUSED_IMAGES = {
     "kernel computed": ([("Conv", ["x", "x"], "y", {})], {}, "needs a constant as its input 1"),
-    "kernel of three axes": ([(*CONV, {})], {"K": np.ones((2, 3, 3))}, r"windows of \[3\] for samples of shape \(3, 4, 5\)"),
+    "kernel of three axes": (
+        [(*CONV, {})],
+        {"K": np.ones((2, 3, 3))},
+        r"windows of \[3\] for samples of shape \(3, 4, 5\)",
+    ),
     "channels": ([(*CONV, {"pads": [1] * 4})], {"K": np.ones((2, 2, 3, 3))}, "takes 2 channels"),
 }
 

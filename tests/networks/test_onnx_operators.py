@@ -1,4 +1,4 @@
-"""Every operator that is read computes what the format's reference evaluator says, exactly on dyadic weights."""
+"""Every operator that is read computes what the format's reference evaluator says, exactly."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,10 @@ def ints(*numbers):
 
 
 ROWS = {
-    "data transposed": ([("Transpose", ["x"], "t", {}), ("Gemm", ["t", "W"], "y", {"transA": 1})], {"W": W34}),
+    "data transposed": (
+        [("Transpose", ["x"], "t", {}), ("Gemm", ["t", "W"], "y", {"transA": 1})],
+        {"W": W34},
+    ),
     "weight left": ([("Transpose", ["x"], "t", {}), ("MatMul", ["V", "t"], "y", {})], {"V": W43}),
     "weight left in Gemm": (
         [("Gemm", ["V", "x", "b"], "y", {"transB": 1, "alpha": 0.5, "beta": 2.0})],
@@ -37,7 +40,10 @@ ROWS = {
         [MM, RELU, ("Add", ["r", "b"], "s", {}), ("MatMul", ["s", "V"], "y", {})],
         {"W": W34, "V": W43, "b": C4},
     ),
-    "scaled behind a layer": ([MM, ("Mul", ["a", "b"], "s", {}), ("Relu", ["s"], "y", {})], {"W": W34, "b": C4}),
+    "scaled behind a layer": (
+        [MM, ("Mul", ["a", "b"], "s", {}), ("Relu", ["s"], "y", {})],
+        {"W": W34, "b": C4},
+    ),
     "scaled behind a ReLU": (
         [MM, RELU, ("Mul", ["b", "r"], "s", {}), ("MatMul", ["s", "V"], "y", {})],
         {"W": W34, "V": W43, "b": C4},
@@ -67,7 +73,10 @@ ROWS = {
         ],
         {"W": W34, "V": W43},
     ),
-    "one weight twice": ([MM, ("MatMul", ["x", "U"], "b", {}), ("Sum", ["a", "b", "a"], "y", {})], {"W": W34, "U": -W34}),
+    "one weight twice": (
+        [MM, ("MatMul", ["x", "U"], "b", {}), ("Sum", ["a", "b", "a"], "y", {})],
+        {"W": W34, "U": -W34},
+    ),
     "branches joined": (
         [
             MM,
@@ -87,7 +96,10 @@ ROWS = {
         [MM, ("LeakyRelu", ["a"], "r", {"alpha": 0.25}), ("MatMul", ["r", "V"], "y", {})],
         {"W": W34, "V": W43},
     ),
-    "leaky by default": ([MM, ("LeakyRelu", ["a"], "r", {}), ("MatMul", ["r", "V"], "y", {})], {"W": W34, "V": W43}),
+    "leaky by default": (
+        [MM, ("LeakyRelu", ["a"], "r", {}), ("MatMul", ["r", "V"], "y", {})],
+        {"W": W34, "V": W43},
+    ),
     "parametric": ([MM, ("PRelu", ["a", "s"], "y", {})], {"W": W34, "s": C4}),
     "absolute": ([MM, ("Abs", ["a"], "r", {}), ("MatMul", ["r", "V"], "y", {})], {"W": W34, "V": W43}),
     "clipped": (
@@ -95,17 +107,30 @@ ROWS = {
         {"W": W34, "V": W43, "l": np.array(0), "h": np.array(6)},
     ),
     "clipped twice": (
-        [MM, ("Clip", ["a", "l", "h"], "r", {}), ("Clip", ["r", "", "z"], "s", {}), ("MatMul", ["s", "V"], "y", {})],
+        [
+            MM,
+            ("Clip", ["a", "l", "h"], "r", {}),
+            ("Clip", ["r", "", "z"], "s", {}),
+            ("MatMul", ["s", "V"], "y", {}),
+        ],
         {"W": W34, "V": W43, "l": np.array(-1), "h": np.array(3), "z": np.array(2)},
     ),
-    "clipped below": ([("Clip", ["x", "l"], "r", {}), ("MatMul", ["r", "W"], "y", {})], {"W": W34, "l": np.array(0.5)}),
+    "clipped below": (
+        [("Clip", ["x", "l"], "r", {}), ("MatMul", ["r", "W"], "y", {})],
+        {"W": W34, "l": np.array(0.5)},
+    ),
     "hard sigmoid": ([MM, ("HardSigmoid", ["a"], "y", {"alpha": 0.25})], {"W": W34}),
     "largest": (
         [MM, ("MatMul", ["x", "U"], "b", {}), ("Max", ["a", "c", "b"], "y", {})],
         {"W": W34, "U": W34[::-1], "c": C4},
     ),
     "smallest": (
-        [MM, ("MatMul", ["x", "U"], "b", {}), ("Min", ["a", "b", "c"], "m", {}), ("MatMul", ["m", "V"], "y", {})],
+        [
+            MM,
+            ("MatMul", ["x", "U"], "b", {}),
+            ("Min", ["a", "b", "c"], "m", {}),
+            ("MatMul", ["m", "V"], "y", {}),
+        ],
         {"W": W34, "U": W34[::-1], "V": W43, "c": C4},
     ),
     "largest with 0": ([MM, ("Max", ["z", "a"], "y", {})], {"W": W34, "z": np.array(0)}),
@@ -122,8 +147,12 @@ ROWS = {
             ("MatMul", ["c", "Z"], "y", {}),
         ],
         {
-            "W": W34, "Z": dyadic(rng, 5, 2), "one": tensor("one", [1], np.int64), "two": tensor("two", [2], np.int64),
-            "far": tensor("far", [2**60], np.int64), "places": tensor("places", [3, -2, 3], np.int64),
+            "W": W34,
+            "Z": dyadic(rng, 5, 2),
+            "one": tensor("one", [1], np.int64),
+            "two": tensor("two", [2], np.int64),
+            "far": tensor("far", [2**60], np.int64),
+            "places": tensor("places", [3, -2, 3], np.int64),
         },
     ),
     "gathered at one place": (
@@ -143,10 +172,23 @@ ROWS = {
         {"W": W34, "Z": dyadic(rng, 7, 2), "p": tensor("p", [0, 2, 0, 1], np.int64), "v": np.array(1)},
     ),
     "sums": (
-        [MM, ("ReduceSum", ["a", "one"], "s", {"keepdims": 0}), ("ReduceMean", ["a"], "m", {"axes": [-1]}), ("Add", ["s", "m"], "y", {})],
+        [
+            MM,
+            ("ReduceSum", ["a", "one"], "s", {"keepdims": 0}),
+            ("ReduceMean", ["a"], "m", {"axes": [-1]}),
+            ("Add", ["s", "m"], "y", {}),
+        ],
         {"W": W34, "one": tensor("one", [1], np.int64)},
     ),
-    "largest of all": ([MM, ("ReduceMax", ["a"], "m", {"axes": [1]}), ("ReduceMin", ["a"], "s", {"axes": [1]}), ("Sub", ["m", "s"], "y", {})], {"W": W34}),
+    "largest of all": (
+        [
+            MM,
+            ("ReduceMax", ["a"], "m", {"axes": [1]}),
+            ("ReduceMin", ["a"], "s", {"axes": [1]}),
+            ("Sub", ["m", "s"], "y", {}),
+        ],
+        {"W": W34},
+    ),
     "shape computed": (
         [
             MM,
@@ -157,15 +199,26 @@ ROWS = {
             ("Reshape", ["a", "t"], "f", {}),
             ("MatMul", ["f", "V"], "y", {}),
         ],
-        {"W": W34, "V": W43, "zero": tensor("zero", 0, np.int64), "axis": tensor("axis", [0], np.int64), "minus": tensor("minus", [-1], np.int64)},
+        {
+            "W": W34,
+            "V": W43,
+            "zero": tensor("zero", 0, np.int64),
+            "axis": tensor("axis", [0], np.int64),
+            "minus": tensor("minus", [-1], np.int64),
+        },
     ),
     "expanded": (
-        [MM, ("Unsqueeze", ["a", "i"], "u", {}), ("Expand", ["u", "s"], "e", {}), ("MatMul", ["e", "V"], "y", {})],
+        [
+            MM,
+            ("Unsqueeze", ["a", "i"], "u", {}),
+            ("Expand", ["u", "s"], "e", {}),
+            ("MatMul", ["e", "V"], "y", {}),
+        ],
         {"W": W34, "V": W43, "i": ints(1), "s": tensor("s", [1, 2, 4], np.int64)},
     ),
     "computed constant": ([("Add", ["W", "W"], "w", {}), ("MatMul", ["x", "w"], "y", {})], {"W": W34}),
     "dropout": ([MM, ("Dropout", ["a"], "d", {}), ("Relu", ["d"], "y", {})], {"W": W34}),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("nodes", "constants"), ROWS.values(), ids=ROWS)
@@ -190,14 +243,23 @@ IMAGES = {
         [conv(), ("Mul", ["a", "s"], "m", {}), ("Add", ["m", "b"], "c", {}), ("Relu", ["c"], "y", {})],
         {"K": K33, "s": dyadic(rng, 2, 1, 1), "b": dyadic(rng, 1, 2, 1, 1)},
     ),
-    "bias by pixel": ([conv(), ("Add", ["a", "b"], "c", {}), ("Relu", ["c"], "y", {})], {"K": K33, "b": dyadic(rng, 2, 4, 3)}),
+    "bias by pixel": (
+        [conv(), ("Add", ["a", "b"], "c", {}), ("Relu", ["c"], "y", {})],
+        {"K": K33, "b": dyadic(rng, 2, 4, 3)},
+    ),
     "scaled by column": ([("Mul", ["x", "s"], "m", {}), conv(source="m")], {"K": K33, "s": dyadic(rng, 5)}),
     "zeros around by Pad": (
         [("Pad", ["x", "p"], "q", {}), conv(source="q", strides=[2, 2])],
         {"K": K33, "p": tensor("p", [0, 0, 1, 2, 0, 0, 0, 1], np.int64)},
     ),
     "residual": (
-        [conv(pads=[1] * 4), RELU, conv("L", "r", "b", pads=[1] * 4), ("Add", ["b", "x"], "s", {}), ("Relu", ["s"], "y", {})],
+        [
+            conv(pads=[1] * 4),
+            RELU,
+            conv("L", "r", "b", pads=[1] * 4),
+            ("Add", ["b", "x"], "s", {}),
+            ("Relu", ["s"], "y", {}),
+        ],
         {"K": K33, "L": dyadic(rng, 3, 2, 3, 3)},
     ),
     "strided shortcut": (
@@ -214,42 +276,109 @@ IMAGES = {
         {"K": K33, "L": dyadic(rng, 4, 2, 3, 3), "M": dyadic(rng, 4, 4, 3, 3), "S": dyadic(rng, 4, 2, 1, 1)},
     ),
     "channels joined": (
-        [conv("K", pads=[1] * 4), RELU, ("Concat", ["r", "x"], "c", {"axis": 1}), conv("L", "c", "y", pads=[1] * 4)],
+        [
+            conv("K", pads=[1] * 4),
+            RELU,
+            ("Concat", ["r", "x"], "c", {"axis": 1}),
+            conv("L", "c", "y", pads=[1] * 4),
+        ],
         {"K": K33, "L": dyadic(rng, 2, 5, 3, 3)},
     ),
-    "largest of pairs": ([conv(pads=[1] * 4), RELU, ("MaxPool", ["r"], "p", POOL), conv("L", "p", "y")], {"K": K33, "L": dyadic(rng, 2, 2, 2, 2)}),
+    "largest of pairs": (
+        [conv(pads=[1] * 4), RELU, ("MaxPool", ["r"], "p", POOL), conv("L", "p", "y")],
+        {"K": K33, "L": dyadic(rng, 2, 2, 2, 2)},
+    ),
     "largest of three, padded": (
-        [conv(pads=[1] * 4), RELU, ("MaxPool", ["r"], "y", {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1] * 4})],
+        [
+            conv(pads=[1] * 4),
+            RELU,
+            ("MaxPool", ["r"], "y", {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1] * 4}),
+        ],
         {"K": K33},
     ),
     "largest of signed, padded": (
-        [conv(pads=[1] * 4), ("MaxPool", ["a"], "y", {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1] * 4})],
+        [
+            conv(pads=[1] * 4),
+            ("MaxPool", ["a"], "y", {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1] * 4}),
+        ],
         {"K": K33},
     ),
-    "largest of signed": ([conv(pads=[1] * 4), ("MaxPool", ["a"], "p", POOL), ("Relu", ["p"], "y", {})], {"K": K33}),
-    "largest, ceiling": ([("MaxPool", ["x"], "y", {"kernel_shape": [2, 2], "strides": [2, 2], "ceil_mode": 1})], {}),
+    "largest of signed": (
+        [conv(pads=[1] * 4), ("MaxPool", ["a"], "p", POOL), ("Relu", ["p"], "y", {})],
+        {"K": K33},
+    ),
+    "largest, ceiling": (
+        [("MaxPool", ["x"], "y", {"kernel_shape": [2, 2], "strides": [2, 2], "ceil_mode": 1})],
+        {},
+    ),
     "largest, overlapping": ([("MaxPool", ["x"], "y", {"kernel_shape": [3, 2], "strides": [1, 2]})], {}),
     "averages": ([conv(), ("AveragePool", ["a"], "p", POOL), ("Relu", ["p"], "y", {})], {"K": K33}),
-    "averages with zeros": ([("AveragePool", ["x"], "y", {**POOL, "pads": [0, 1, 0, 0], "count_include_pad": 1})], {}),
+    "averages with zeros": (
+        [("AveragePool", ["x"], "y", {**POOL, "pads": [0, 1, 0, 0], "count_include_pad": 1})],
+        {},
+    ),
     "averages without zeros": ([("AveragePool", ["x"], "y", {**POOL, "pads": [0, 1, 0, 0]})], {}),
     "averages, ceiling": ([("AveragePool", ["x"], "y", {**POOL, "ceil_mode": 1})], {}),
     "largest of a channel": ([conv(), RELU, ("GlobalMaxPool", ["r"], "y", {})], {"K": K33}),
     "slices": (
         [("Slice", ["x", "z", "e", "ax", "st"], "s", {}), conv("L", "s", "y")],
-        {"L": dyadic(rng, 2, 3, 2, 2), "z": tensor("z", [1, 0], np.int64), "e": tensor("e", [6, 5], np.int64),
-         "ax": tensor("ax", [2, 3], np.int64), "st": tensor("st", [2, 2], np.int64)},
+        {
+            "L": dyadic(rng, 2, 3, 2, 2),
+            "z": tensor("z", [1, 0], np.int64),
+            "e": tensor("e", [6, 5], np.int64),
+            "ax": tensor("ax", [2, 3], np.int64),
+            "st": tensor("st", [2, 2], np.int64),
+        },
     ),
-    "space to depth": ([("Pad", ["x", "p"], "q", {}), ("SpaceToDepth", ["q"], "s", {"blocksize": 2}), conv("L", "s", "y")],
-        {"L": dyadic(rng, 2, 12, 1, 1), "p": tensor("p", [0, 0, 0, 0, 0, 0, 0, 1], np.int64)}),
-    "depth to space": ([conv("L", "x", "a"), ("DepthToSpace", ["a"], "y", {"blocksize": 2})], {"L": dyadic(rng, 8, 3, 1, 1)}),
-    "transposed": ([("ConvTranspose", ["x", "T", "b"], "a", {"strides": [2, 2], "pads": [1, 0, 0, 1], "output_padding": [1, 0]}), ("Relu", ["a"], "y", {})],
-        {"T": dyadic(rng, 3, 2, 2, 3), "b": dyadic(rng, 2)}),
+    "space to depth": (
+        [("Pad", ["x", "p"], "q", {}), ("SpaceToDepth", ["q"], "s", {"blocksize": 2}), conv("L", "s", "y")],
+        {"L": dyadic(rng, 2, 12, 1, 1), "p": tensor("p", [0, 0, 0, 0, 0, 0, 0, 1], np.int64)},
+    ),
+    "depth to space": (
+        [conv("L", "x", "a"), ("DepthToSpace", ["a"], "y", {"blocksize": 2})],
+        {"L": dyadic(rng, 8, 3, 1, 1)},
+    ),
+    "transposed": (
+        [
+            (
+                "ConvTranspose",
+                ["x", "T", "b"],
+                "a",
+                {"strides": [2, 2], "pads": [1, 0, 0, 1], "output_padding": [1, 0]},
+            ),
+            ("Relu", ["a"], "y", {}),
+        ],
+        {"T": dyadic(rng, 3, 2, 2, 3), "b": dyadic(rng, 2)},
+    ),
     "channels shuffled": (
-        [conv("L", "x", "a"), ("Reshape", ["a", "s"], "b", {}), ("Transpose", ["b"], "c", {"perm": [0, 2, 1, 3, 4]}), ("Reshape", ["c", "t"], "d", {}), ("Relu", ["d"], "e", {}), conv("M", "e", "y")],
-        {"L": dyadic(rng, 4, 3, 1, 1), "M": dyadic(rng, 2, 4, 3, 3), "s": tensor("s", [0, 2, 2, 6, 5], np.int64), "t": tensor("t", [0, 4, 6, 5], np.int64)},
+        [
+            conv("L", "x", "a"),
+            ("Reshape", ["a", "s"], "b", {}),
+            ("Transpose", ["b"], "c", {"perm": [0, 2, 1, 3, 4]}),
+            ("Reshape", ["c", "t"], "d", {}),
+            ("Relu", ["d"], "e", {}),
+            conv("M", "e", "y"),
+        ],
+        {
+            "L": dyadic(rng, 4, 3, 1, 1),
+            "M": dyadic(rng, 2, 4, 3, 3),
+            "s": tensor("s", [0, 2, 2, 6, 5], np.int64),
+            "t": tensor("t", [0, 4, 6, 5], np.int64),
+        },
     ),
-}  # fmt: skip
-DENSE = {"bias by pixel", "scaled by column", "largest of signed, padded", "averages without zeros", "transposed", "flattened", "depth to space", "averages, ceiling"}
+}
+DENSE = {
+    "bias by pixel",
+    "scaled by column",
+    "largest of signed, padded",
+    "averages without zeros",
+    "transposed",
+    "flattened",
+    "depth to space",
+    "averages, ceiling",
+    "largest, ceiling",
+    "space to depth",
+}
 
 
 @pytest.mark.parametrize("case", IMAGES)

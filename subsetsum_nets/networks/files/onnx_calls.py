@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from subsetsum_nets.networks.arrays import FloatArray, exact_float64
-from subsetsum_nets.networks.files.onnx_constants import Constants, label, refuse, shown
+from subsetsum_nets.networks.files.onnx_nodes import label, refuse, shown
 
 if TYPE_CHECKING:
     from onnx import NodeProto
 
+    from subsetsum_nets.networks.files.onnx_constants import Constants
     from subsetsum_nets.networks.lowering.tracer import Tracer
     from subsetsum_nets.networks.lowering.values import Value
 
@@ -46,7 +47,13 @@ class Call:
         opset: int,
         batch: int | None,
     ) -> None:
-        self.node, self.attributes, self.tracer, self.opset, self.batch = node, attributes, tracer, opset, batch
+        self.node, self.attributes, self.tracer, self.opset, self.batch = (
+            node,
+            attributes,
+            tracer,
+            opset,
+            batch,
+        )
         self._values, self._constants = values, constants
 
     def refuse(self, reason: str) -> NoReturn:
@@ -96,7 +103,7 @@ class Call:
         return [int(number) for number in self._array(index).ravel()]
 
     def bound(self, index: int, name: str) -> float | None:
-        """Return a number that newer files give as an input and older ones as an attribute, maybe infinite."""
+        """Return a number that newer files give as an input and older ones as an attribute."""
         if name in self.attributes:
             return float(self.attributes[name])
         if not self.has(index):
@@ -126,7 +133,9 @@ class Call:
             self.refuse(f"combines values of the shapes {' and '.join(str(each) for each in shapes)}")
         grows = shape[:1] != (1,) and shapes[0][:1] == (1,) and len(shape) == len(shapes[0])
         if self.batch is not None and grows:
-            self.refuse(f"combines samples with a constant of shape {shapes[-1]}, which is one for each of several")
+            self.refuse(
+                f"combines samples with a constant of shape {shapes[-1]}, which is one for each of several"
+            )
         return shape
 
     def _aligned(self, value: Value, constant: FloatArray) -> FloatArray:

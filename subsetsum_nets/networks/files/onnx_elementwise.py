@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from subsetsum_nets.networks.errors import InvalidNetworkError
-from subsetsum_nets.networks.files.onnx_constants import FLOATS, label
+from subsetsum_nets.networks.files.onnx_nodes import label
+from subsetsum_nets.networks.files.onnx_tensors import FLOATS
 from subsetsum_nets.networks.lowering.exact_arithmetic import Factor, factor_of
 
 if TYPE_CHECKING:
@@ -68,7 +69,9 @@ def reciprocals(call: Call, divisors: FloatArray) -> Factor:
 def scaler(call: Call) -> Value:
     """Subtract offsets, then multiply by scales."""
     value = call.value(0)
-    offset, scale = (np.array(call.attributes.get(n, [d]), np.float64) for n, d in (("offset", 0), ("scale", 1)))
+    offset, scale = (
+        np.array(call.attributes.get(n, [d]), np.float64) for n, d in (("offset", 0), ("scale", 1))
+    )
     value = call.tracer.shift(*call.broadcast(value, -offset))
     return call.tracer.scale(*_factor(call.broadcast(value, scale)))
 
@@ -85,7 +88,9 @@ def relu(call: Call) -> Value:
 
 def leaky_relu(call: Call) -> Value:
     """Return ``relu(x) - alpha relu(-x)``."""
-    slope = np.full((1,) * len(call.value(0).shape), call.attributes.get("alpha", np.float32(0.01)), np.float64)
+    slope = np.full(
+        (1,) * len(call.value(0).shape), call.attributes.get("alpha", np.float32(0.01)), np.float64
+    )
     return _two_slopes(call, call.value(0), slope)
 
 

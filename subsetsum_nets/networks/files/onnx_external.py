@@ -79,8 +79,8 @@ class ExternalData:
         place = self._folder / name if plain else self._folder
         if not plain or not os.path.lexists(place):
             raise NetworkFileError(
-                f"{what} is stored in {name[:80]!r}, which is no file beside the model; only files of its own "
-                "folder are opened. Put it there, or save the model with its data inside "
+                f"{what} is stored in {name[:80]!r}, which is no file beside the model; only files of its "
+                "own folder are opened. Put it there, or save the model with its data inside "
                 "(torch.onnx.export(..., external_data=False), or onnx.save of the loaded model)"
             )
         if place.resolve().parent != self._folder.resolve():

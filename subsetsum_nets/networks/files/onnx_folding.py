@@ -13,8 +13,9 @@ import numpy as np
 
 from subsetsum_nets.networks.errors import NetworkFileError
 from subsetsum_nets.networks.files.budget import check_demand
-from subsetsum_nets.networks.files.onnx_constants import attribute_values, label, numpy_type, refuse
 from subsetsum_nets.networks.files.onnx_moves import MOVES, Moved, checked_move
+from subsetsum_nets.networks.files.onnx_nodes import attribute_values, label, refuse
+from subsetsum_nets.networks.files.onnx_tensors import numpy_type
 from subsetsum_nets.networks.lowering.exact_arithmetic import exact_product, exact_sum
 
 if TYPE_CHECKING:
@@ -131,8 +132,8 @@ def _concat(node: NodeProto, attributes: dict[str, Any], given: Given) -> Array:
 
 
 def _constant_of_shape(node: NodeProto, attributes: dict[str, Any], given: Given) -> Array:
-    from subsetsum_nets.networks.files.onnx_constants import tensor_array
     from subsetsum_nets.networks.files.onnx_external import ExternalData
+    from subsetsum_nets.networks.files.onnx_tensors import tensor_array
 
     shape = [int(size) for size in _array(given, 0).ravel()]
     if any(size < 0 for size in shape) or math.prod(shape) > _MOST_MADE:
@@ -147,10 +148,11 @@ def _range(node: NodeProto, _: dict[str, Any], given: Given) -> Array:
     start, end, step = (int(_array(given, index).ravel()[0]) for index in range(3))
     if abs(end - start) > _MOST_MADE * abs(step) or any(_array(given, i).dtype.kind == "f" for i in range(3)):
         refuse(node, f"counts from {start} to {end} by {step}")
-    return np.arange(start, end, step, _array(given, 0).dtype)
+    counted: Array = np.arange(start, end, step).astype(_array(given, 0).dtype)
+    return counted
 
 
-def _shape(node: NodeProto, attributes: dict[str, Any], given: Given) -> Array:
+def _shape(_: NodeProto, attributes: dict[str, Any], given: Given) -> Array:
     return shape_slice(_array(given, 0).shape, attributes)
 
 

@@ -7,12 +7,15 @@ graph makes sense for one sample then; else the input has no batch axis, and its
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from subsetsum_nets.networks.errors import NetworkFileError
-from subsetsum_nets.networks.files.onnx_constants import FLOATS, Constants, refuse, shown
+from subsetsum_nets.networks.files.onnx_constants import Constants
+from subsetsum_nets.networks.files.onnx_nodes import refuse, shown
 from subsetsum_nets.networks.files.onnx_operators import NodeReader
 from subsetsum_nets.networks.files.onnx_outputs import graph_output
+from subsetsum_nets.networks.files.onnx_tensors import FLOATS
 from subsetsum_nets.networks.lowering.chains import network_of
 from subsetsum_nets.networks.lowering.tracer import Tracer
 
@@ -89,17 +92,28 @@ def read_graph(
     constants = Constants(graph, external)
     target = graph_output(graph, output)
     needed = [graph.node[index] for index in sorted(_needed_nodes(graph, target))]
-    refusal: NetworkFileError | None = None
-    for start in _inputs(graph, constants, needed):
-        tracer = Tracer(numbers)
-        try:
-            value = _followed(needed, Constants(graph, external), tracer, start, target, _opset(model))
-        except NetworkFileError as error:
-            refusal = refusal or error
-            continue
-        return Reading(network_of(value, domain=domain), tracer.roundings)
-    assert refusal is not None
-    raise refusal
+    first, *others = _inputs(graph, constants, needed)
+    try:
+        return _reading(model, Constants(graph, external), needed, first, target, numbers, domain)
+    except NetworkFileError:
+        for start in others:
+            with suppress(NetworkFileError):
+                return _reading(model, Constants(graph, external), needed, start, target, numbers, domain)
+        raise
+
+
+def _reading(
+    model: ModelProto,
+    constants: Constants,
+    nodes: list[NodeProto],
+    start: _Input,
+    target: str,
+    numbers: int,
+    domain: Domain | None,
+) -> Reading:
+    tracer = Tracer(numbers)
+    value = _followed(nodes, constants, tracer, start, target, _opset(model))
+    return Reading(network_of(value, domain=domain), tracer.roundings)
 
 
 def _followed(
@@ -118,8 +132,8 @@ def _followed(
             elif name not in constants:
                 refuse(
                     node,
-                    f"uses {shown(name)}, which nothing before it makes: the graph has a cycle, is out of order "
-                    "or incomplete",
+                    f"uses {shown(name)}, which nothing before it makes: the graph has a cycle, is out of "
+                    "order or incomplete",
                 )
         if data:
             reader.read(node)
@@ -155,8 +169,8 @@ def _inputs(graph: GraphProto, constants: Constants, nodes: list[NodeProto]) -> 
         sizes[unknown[0]] = _width(name, constants, nodes)
     elif unknown:
         raise NetworkFileError(
-            f"its input {shown(name)} has axes of unknown size ({[size or None for size in sizes]}); state the "
-            "shape (channels, height, width) when exporting"
+            f"its input {shown(name)} has axes of unknown size ({[size or None for size in sizes]}); state "
+            "the shape (channels, height, width) when exporting"
         )
     if len(sizes) < 2 or sizes[0] == 1:
         return [_Input(name, tuple(sizes), None)]

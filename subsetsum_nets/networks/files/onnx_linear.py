@@ -77,7 +77,7 @@ def _matrix(call: Call, index: int) -> Any:
 
 def _times_weight(call: Call, value: Value, weight: Any) -> Value:
     """Return the value's last axis times a matrix."""
-    *rows, d_in = value.shape if value.shape else (1,)
+    *rows, d_in = value.shape or (1,)
     if d_in != weight.shape[0]:
         call.refuse(f"takes {weight.shape[0]} values, but gets {d_in} (of a shape {value.shape})")
     matrix = Matrix(_repeated(call, weight.T, math.prod(rows), 1))

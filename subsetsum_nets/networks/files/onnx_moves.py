@@ -6,13 +6,14 @@ for a zero. The size of a result is checked before it is made.
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from subsetsum_nets.networks.files.budget import check_demand
-from subsetsum_nets.networks.files.onnx_constants import label, refuse
+from subsetsum_nets.networks.files.onnx_nodes import label, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,9 +68,15 @@ def _reshape(call: Moved) -> Move:
         refuse(call.node, "reshapes to a shape that is computed; export with a fixed shape, or use Flatten")
     zeros = not call.attributes.get("allowzero", 0)
     shape = [
-        call.shape[i] if size == 0 and zeros and i < len(call.shape) else size for i, size in enumerate(wanted)
+        call.shape[i] if size == 0 and zeros and i < len(call.shape) else size
+        for i, size in enumerate(wanted)
     ]
-    if call.batch is not None and shape and shape[0] == call.batch and math.prod(shape) != math.prod(call.shape):
+    if (
+        call.batch is not None
+        and shape
+        and shape[0] == call.batch
+        and math.prod(shape) != math.prod(call.shape)
+    ):
         shape[0] = 1
     known = math.prod(size for size in shape if size != -1)
     total = math.prod(call.shape)
@@ -171,14 +178,23 @@ def _split(call: Moved) -> Move:
     cuts = [
         (slice(None),) * axis + (slice(end - length, end),) for end, length in zip(ends, lengths, strict=True)
     ]
-    return Move([lambda a, cut=cut: a[cut] for cut in cuts], math.prod(call.shape))
+    return Move([functools.partial(_cut, cut=cut) for cut in cuts], math.prod(call.shape))
+
+
+def _cut(array: Array, cut: tuple[slice, ...]) -> Array:
+    return array[cut]
 
 
 def _pad(call: Moved) -> Move:
     pads = call.sizes(1, "pads")
     mode = call.attributes.get("mode", b"constant")
     axes = call.axes(3) if call.ints(3) is not None else list(range(len(call.shape)))
-    if pads is None or axes is None or len(pads) != 2 * len(axes) or mode not in (b"constant", b"edge", b"reflect"):
+    if (
+        pads is None
+        or axes is None
+        or len(pads) != 2 * len(axes)
+        or mode not in (b"constant", b"edge", b"reflect")
+    ):
         refuse(call.node, f"pads values of shape {call.shape} by {pads} (mode {mode!r})")
     if any(abs(pad) >= _LARGEST_AXIS for pad in pads):
         refuse(call.node, f"pads values of shape {call.shape} by {pads[:9]}")
@@ -206,7 +222,12 @@ def _depth_to_space(call: Moved) -> Move:
 
 def _space_to_depth(call: Moved) -> Move:
     block = call.attributes.get("blocksize", 0)
-    if len(call.shape) != 4 or not 0 < block < _LARGEST_AXIS or call.shape[2] % block or call.shape[3] % block:
+    if (
+        len(call.shape) != 4
+        or not 0 < block < _LARGEST_AXIS
+        or call.shape[2] % block
+        or call.shape[3] % block
+    ):
         refuse(call.node, f"moves blocks of {block} of values of shape {call.shape} into channels")
     n, c, h, w = call.shape
     first = n, c, h // block, block, w // block, block

@@ -15,9 +15,9 @@ from subsetsum_nets.networks.files import onnx_elementwise as entries
 from subsetsum_nets.networks.files import onnx_linear as linear
 from subsetsum_nets.networks.files import onnx_windows as windows
 from subsetsum_nets.networks.files.onnx_calls import Call
-from subsetsum_nets.networks.files.onnx_constants import attribute_values, label, refuse, shown
 from subsetsum_nets.networks.files.onnx_folding import shape_slice
 from subsetsum_nets.networks.files.onnx_moves import MOVES, Moved, checked_move
+from subsetsum_nets.networks.files.onnx_nodes import attribute_values, label, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,16 +75,19 @@ _READ: dict[tuple[str, str], tuple[dict[str, str], Callable[[Call], Value]]] = {
 }
 _NOT_LINEAR = (
     "Sigmoid", "Tanh", "Softmax", "LogSoftmax", "Gelu", "Erf", "Elu", "Selu", "Celu", "Softplus", "Softsign",
-    "HardSwish", "Mish", "Swish", "Exp", "Log", "Sqrt", "Reciprocal", "Pow", "Sin", "Cos", "LayerNormalization",
-    "InstanceNormalization", "GroupNormalization", "LRN", "LpNormalization", "LSTM", "GRU", "RNN",
+    "HardSwish", "Mish", "Swish", "Exp", "Log", "Sqrt", "Reciprocal", "Pow", "Sin", "Cos",
+    "LayerNormalization", "InstanceNormalization", "GroupNormalization", "LRN", "LpNormalization",
+    "LSTM", "GRU", "RNN",
 )  # fmt: skip
 _JUMPS = (
-    "ArgMax", "ArgMin", "TopK", "Sign", "Floor", "Ceil", "Round", "Where", "Equal", "Greater", "Less", "Hardmax",
-    "ThresholdedRelu", "Not", "And", "Or", "NonZero",
+    "ArgMax", "ArgMin", "TopK", "Sign", "Floor", "Ceil", "Round", "Where", "Equal", "Greater", "Less",
+    "Hardmax", "ThresholdedRelu", "Not", "And", "Or", "NonZero",
 )  # fmt: skip
 _GROWING = ("Expand", "Pad", "Reshape", "Tile")  # that may make several samples of one
 _FIRST = ("Gemm", "MatMul", "Conv", "Relu")
-SUPPORTED = ", ".join([*_FIRST, *sorted({name for _, name in _READ} - set(_FIRST) | {*MOVES, "Concat", "Shape"})])
+SUPPORTED = ", ".join(
+    [*_FIRST, *sorted({name for _, name in _READ} - set(_FIRST) | {*MOVES, "Concat", "Shape"})]
+)
 """The operators that are read, for messages."""
 
 
@@ -136,7 +139,9 @@ class NodeReader:
             data = [name for name in node.input if name in self.values and name != self._first]
             if not data:
                 raise
-            raise NetworkFileError(f"{error}. What comes before it: read_onnx(path, output={data[0]!r})") from error
+            raise NetworkFileError(
+                f"{error}. What comes before it: read_onnx(path, output={data[0]!r})"
+            ) from error
         except (ValueError, IndexError, TypeError, OverflowError, ZeroDivisionError, KeyError) as error:
             refuse(node, f"does not fit what it gets ({error})")
 
@@ -184,7 +189,10 @@ class NodeReader:
                 outside = self._tracer.rearrange(value, part, move.size).moved.flat < 0
                 moved = self._tracer.shift(moved, np.where(outside.reshape(moved.shape), padding, 0.0))
             if self._batch is not None and node.op_type in _GROWING and moved.shape[:1] != (1,):
-                refuse(node, f"makes values of shape {moved.shape} of a sample; the first axis must stay the batch")
+                refuse(
+                    node,
+                    f"makes values of shape {moved.shape} of a sample; the first axis must stay the batch",
+                )
             self.values[name] = moved
 
     def _indices_shape(self, node: NodeProto) -> tuple[int, ...] | None:
@@ -202,11 +210,14 @@ class NodeReader:
         if axis == 0 and self._batch is not None:
             call.refuse("joins samples of a batch; supported are other axes")
         parts = [
-            call.value(index) if call.is_data(index) else self._as_value(call, data[0], index) for index in places
+            call.value(index) if call.is_data(index) else self._as_value(call, data[0], index)
+            for index in places
         ]
         rest = {(*part.shape[:axis], *part.shape[axis + 1 :]) for part in parts}
         if len(rest) > 1 or any(len(part.shape) != len(data[0].shape) for part in parts):
-            call.refuse(f"joins values of the shapes {[part.shape for part in parts][:9]} along the axis {axis}")
+            call.refuse(
+                f"joins values of the shapes {[part.shape for part in parts][:9]} along the axis {axis}"
+            )
         return self._tracer.concatenate(parts, axis)
 
     def _as_value(self, call: Call, like: Value, index: int) -> Value:
@@ -223,6 +234,3 @@ def _refuse_operator(node: NodeProto, domain: str) -> NoReturn:
     ends = ', and output="logits" leaves a softmax, sigmoid or argmax at the very end out'
     way = ends if node.op_type in ("Softmax", "LogSoftmax", "ArgMax", "Sigmoid") else ""
     refuse(node, f"{why}; supported are {SUPPORTED}{way}")
-
-
-__all__ = ["SUPPORTED", "NodeReader", "shown"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from subsetsum_nets.networks.errors import NetworkFileError
-from subsetsum_nets.networks.files.onnx_constants import shown
+from subsetsum_nets.networks.files.onnx_nodes import shown
 
 if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto
@@ -14,8 +14,9 @@ _LOGITS = "logits"
 _DROPPED = ("Softmax", "LogSoftmax", "ArgMax", "Sigmoid")
 # What exporters put behind these: other shapes, labels and tables of labels.
 _AROUND = (
-    "Identity", "Cast", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "ZipMap", "ArrayFeatureExtractor", "Concat",
-    "Sub", "Gather", "Greater", "GreaterOrEqual", "Less", "Not", "Mul", "Add", "Transpose", "Normalizer",
+    "Identity", "Cast", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "ZipMap", "ArrayFeatureExtractor",
+    "Concat", "Sub", "Gather", "Greater", "GreaterOrEqual", "Less", "Not", "Mul", "Add", "Transpose",
+    "Normalizer",
 )  # fmt: skip
 
 
@@ -63,8 +64,8 @@ def _logits(graph: GraphProto, outputs: list[str]) -> str:
         return outputs[0]
     if len(found) != 1:
         raise NetworkFileError(
-            f"its outputs are made from {len(found)} tensors before a softmax, sigmoid or argmax; say which to "
-            f"read with read_onnx(path, output=...){': ' if found else ''}{', '.join(map(shown, sorted(found)))}"
+            f"its outputs are made from {len(found)} tensors before a softmax, sigmoid or argmax "
+            f"({', '.join(map(shown, sorted(found)))}); say which to read with read_onnx(path, output=...)"
         )
     return found.pop()
 

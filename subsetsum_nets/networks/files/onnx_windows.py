@@ -1,4 +1,7 @@
-"""The operators of ONNX that look at windows of images: convolutions and pooling, 1-D ones as images of a row."""
+"""The operators of ONNX that look at windows of images: convolutions and pooling.
+
+1-D ones are those of images of one row.
+"""
 
 from __future__ import annotations
 
@@ -49,8 +52,8 @@ def convolution(call: Call) -> Value:
     channels = windows.image.shape[0]
     if groups < 1 or kernel.shape[0] % groups or kernel.shape[1] * groups != channels:
         call.refuse(
-            f"takes {kernel.shape[1]} channels in each of {groups} groups, but gets an image (channels, height, "
-            f"width) of {windows.image.shape}"
+            f"takes {kernel.shape[1]} channels in each of {groups} groups, but gets an image "
+            f"(channels, height, width) of {windows.image.shape}"
         )
     core = Convolution(kernel, windows.image.shape, windows.strides, windows.pads, windows.dilations, groups)
     return _biased(call, _result(call, call.tracer.linear(windows.image, _fitting(call, core)), windows))
@@ -102,11 +105,15 @@ def average_pool(call: Call) -> Value:
     """Return the averages over windows."""
     windows = _windows(call, call.attributes.get("kernel_shape", ()), ceiling=True)
     image = windows.image
-    core = _average(call, windows, 1.0)
-    own = windows.pads if call.attributes.get("auto_pad", b"NOTSET") not in (b"NOTSET", b"") else _given_pads(call)
+    core = _average(windows, 1.0)
+    own = (
+        windows.pads
+        if call.attributes.get("auto_pad", b"NOTSET") not in (b"NOTSET", b"")
+        else _given_pads(call)
+    )
     counted = bool(call.attributes.get("count_include_pad", 0))
     if (counted or windows.pads == (0, 0, 0, 0)) and own == windows.pads:
-        core = _average(call, windows, float(means(call, math.prod(windows.size))[0]))
+        core = _average(windows, float(means(call, math.prod(windows.size))[0]))
         return _result(call, call.tracer.linear(image, _fitting(call, core)), windows)
     core = _fitting(call, core)
     check_demand(48 * core.unrolled_size(), call.tracer.where)
@@ -121,7 +128,7 @@ def average_pool(call: Call) -> Value:
     return _result(call, value, windows)
 
 
-def _average(call: Call, windows: _Windows, weight: float) -> Convolution:
+def _average(windows: _Windows, weight: float) -> Convolution:
     channels = windows.image.shape[0]
     kernel = np.full((channels, 1, *windows.size), weight)
     return Convolution(
@@ -160,7 +167,7 @@ def max_pool(call: Call) -> Value:
 def global_average_pool(call: Call) -> Value:
     """Return the average of each channel."""
     windows = _whole(call)
-    core = _average(call, windows, float(means(call, math.prod(windows.size))[0]))
+    core = _average(windows, float(means(call, math.prod(windows.size))[0]))
     return _result(call, call.tracer.linear(windows.image, core), windows)
 
 
@@ -182,8 +189,8 @@ def _image(call: Call) -> tuple[Value, bool, Sizes]:
     shape = value.shape
     if len(shape) not in (3, 4) or shape[0] != 1 or 0 in shape:
         call.refuse(
-            f"gets samples of shape {shape[1:]} ({shape} in all); it takes one of (channels, height, width) or "
-            "(channels, length): state the shape of the input"
+            f"gets samples of shape {shape[1:]} ({shape} in all); it takes one of (channels, height, width) "
+            "or (channels, length): state the shape of the input"
         )
     inner = shape[1:] if len(shape) == 4 else (shape[1], 1, shape[2])
     return call.tracer.reshape(value, inner), len(shape) == 3, shape[:1]
@@ -260,7 +267,7 @@ def _ceiling(windows: _Windows) -> tuple[int, int, int, int]:
 def _fitting(call: Call, core: Convolution) -> Convolution:
     if min(core.out_size) < 1:
         call.refuse(
-            f"has windows of {core.kernel.shape[2:]} that do not fit images of {core.takes[1:]} pixels with the "
-            f"padding {list(core.pads)}"
+            f"has windows of {core.kernel.shape[2:]} that do not fit images of {core.takes[1:]} pixels with "
+            f"the padding {list(core.pads)}"
         )
     return core

@@ -8,7 +8,6 @@ none, layers are dense.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -129,7 +128,7 @@ def _images(atom: Atom, view: IndexMap) -> State | None:
 
 
 def _image_layers(levels: Levels, first: State) -> tuple[int, list[Layer], State]:
-    """Return the layers of the first levels as convolutions: up to the last that is really one."""
+    """Return the layers of the first levels as convolutions: all, or up to the last real one."""
     layers: list[Layer] = []
     state = first
     kept: tuple[int, State] = (0, first)
@@ -143,6 +142,6 @@ def _image_layers(levels: Levels, first: State) -> tuple[int, list[Layer], State
         layers.append(layer)
         spent += 16 * layer.parameters
         check_demand(spent, "the layers of the network")
-        if is_image_work(outputs, layer):
+        if is_image_work(outputs, layer) or (kept[0] and len(layers) == len(levels.levels)):
             kept = len(layers), state
     return kept[0], layers[: kept[0]], kept[1]

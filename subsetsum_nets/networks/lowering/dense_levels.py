@@ -1,4 +1,4 @@
-"""A level of the chain as a dense layer: an array where it is a matrix, sparse where it mostly passes values on."""
+"""A level of the chain as a dense layer: an array, or sparse where it mostly passes values on."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def _assembled(pieces: list[_Entries | _Submatrix], shape: tuple[int, int]) -> A
         return _ordered(dense[0])
     count = sum(piece.values.size for piece in pieces)
     entries = math.prod(shape)
-    if entries <= _SMALL and dense or count * _FULL >= entries and dense:
+    if (entries <= _SMALL and dense) or (count * _FULL >= entries and dense):
         check_demand(8 * entries, "the weight of a layer")
         return _dense(dense, sparse, shape)
     from scipy.sparse import coo_array

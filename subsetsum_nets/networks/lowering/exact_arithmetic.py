@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from fractions import Fraction
 
-    from subsetsum_nets.networks.arrays import Bools, FloatArray, Ints
+    from subsetsum_nets.networks.arrays import FloatArray, Ints
 
 ROUNDING = 2.0**-53 * (1 + 2.0**-40)
 """Largest relative error of a fold with a factor that float64 cannot hold."""
@@ -137,8 +137,3 @@ def _split(numbers: FloatArray) -> tuple[FloatArray, FloatArray]:
     scaled = _HALVES * numbers
     high: FloatArray = scaled - (scaled - numbers)
     return high, numbers - high
-
-
-def nonnegative(numbers: Any) -> Bools:
-    """Tell whether no entry is negative."""
-    return np.all(numbers >= 0.0)

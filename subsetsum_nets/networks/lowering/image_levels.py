@@ -17,7 +17,7 @@ from subsetsum_nets.networks.lowering.linear_maps import Convolution, Matrix, Sc
 from subsetsum_nets.networks.lowering.states import state_of
 
 if TYPE_CHECKING:
-    from subsetsum_nets.networks.arrays import FloatArray
+    from subsetsum_nets.networks.arrays import FloatArray, Ints
     from subsetsum_nets.networks.lowering.states import Block, Output, Part, State
 
     Pair = tuple[int, int]
@@ -92,7 +92,9 @@ def image_layer(outputs: list[Output], state: State) -> tuple[Conv2d, State] | N
 def is_image_work(outputs: list[Output], layer: Conv2d) -> bool:
     """Tell whether a level is better a convolution, even where no other one follows."""
     cores = [part.term.core for output in outputs for part in output.parts]
-    return any(isinstance(core, Convolution) for core in cores) or layer.size != (1, 1) or layer.stride != (1, 1)
+    return (
+        any(isinstance(core, Convolution) for core in cores) or layer.size != (1, 1) or layer.stride != (1, 1)
+    )
 
 
 def _learned(part: Part) -> bool:
@@ -104,7 +106,7 @@ def _learned(part: Part) -> bool:
 
 
 def _bias(output: Output) -> FloatArray | None:
-    """Return the constant of an output as one number a channel; None if there is none, empty if it is none."""
+    """Return the constant of an output as one number a channel; None for none, empty if it is not one."""
     if output.constant is None:
         return None
     if math.prod(output.constant.shape[1:]) != 1:
@@ -127,12 +129,13 @@ def _piece(part: Part, shape: Sizes) -> _Piece | None:
     if kernel is None:
         return None
     windows = tuple(
-        _Window(stride or 1, offset, 1, 1) for stride, offset in zip(before.strides, before.offsets, strict=True)
+        _Window(stride or 1, offset, 1, 1)
+        for stride, offset in zip(before.strides, before.offsets, strict=True)
     )
     return _Piece(part.sign * kernel if part.sign < 0 else kernel, 1, (windows[0], windows[1]))
 
 
-def _moved(core: Scaling | None, channels: FloatArray, c_in: int, shape: Sizes) -> FloatArray | None:
+def _moved(core: Scaling | None, channels: Ints, c_in: int, shape: Sizes) -> FloatArray | None:
     """Return the kernel of one entry that moves channels, scaled."""
     numbers = np.ones(1) if core is None else core.numbers
     if numbers.size not in (1, numbers.shape[0]):
@@ -202,7 +205,7 @@ def _common(windows: list[_Window], length: int, outputs: int) -> _Window | None
     if dilations or any((window.offset - first) % dilation for window in windows):
         dilation = 1
     size = -(-(end - 1 - first) // dilation) + 1
-    if size > _MOST_WINDOW * max(max(window.size for window in windows), 2):
+    if size > _MOST_WINDOW * max(2, *(window.size for window in windows)):
         return None
     return _Window(stride, first, dilation, size)
 
@@ -216,9 +219,13 @@ def _kernel(
 ) -> tuple[FloatArray, int]:
     """Return the kernel (c_out, c_in / groups, rows, columns) of all pieces, and its groups."""
     first = pieces[0][0]
-    if len(pieces) == len(pieces[0]) == len(state.blocks) == 1 and first is not None:
-        if first.windows[0].size == windows[0].size and first.windows[1].size == windows[1].size:
-            return first.kernel, first.groups
+    alone = len(pieces) == len(pieces[0]) == len(state.blocks) == 1
+    if (
+        alone
+        and first is not None
+        and all(a.size == b.size for a, b in zip(first.windows, windows, strict=True))
+    ):
+        return first.kernel, first.groups
     shape = width, state.width, windows[0].size, windows[1].size
     check_demand(8 * math.prod(shape), "the kernel of a layer")
     kernel = np.zeros(shape)

@@ -1,4 +1,4 @@
-"""Maps that only move numbers: out[i] = in[place i], or 0. Reshapes, transposes, slices, pads, concatenations.
+"""Maps that only move numbers, out[i] = in[place i] or 0: reshapes, transposes, slices, pads, concatenations.
 
 A map is kept as an array of places only where it really moves something; a reshape has none. Seen as maps of
 images, (channels, h, w), those that keep rows and columns apart are convolutions with kernels of one entry.
@@ -7,7 +7,6 @@ images, (channels, h, w), those that keep rows and columns apart are convolution
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -165,7 +164,9 @@ def image_map(index_map: IndexMap, source: Sizes, shape: Sizes) -> ImageMap | No
     if rows is None or columns is None:
         return None
     found = ImageMap(
-        np.where(kept, channel, -1).max(axis=(1, 2)), _free(shape, (rows[0], columns[0])), (rows[1], columns[1])
+        np.where(kept, channel, -1).max(axis=(1, 2)),
+        _free(shape, (rows[0], columns[0])),
+        (rows[1], columns[1]),
     )
     return found if np.array_equal(_places(found, source, shape), places) else None
 

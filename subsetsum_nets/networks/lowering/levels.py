@@ -1,4 +1,4 @@
-"""Which layer of the chain computes what: atoms as early as they can be, and those passed on for later ones."""
+"""Which layer of the chain computes what: atoms as early as they can be, others passed on."""
 
 from __future__ import annotations
 
@@ -109,27 +109,26 @@ def _early(arguments: dict[Atom, Affine]) -> dict[Atom, Affine]:
     So a strided shortcut is computed beside the strided convolution that it skips.
     """
     depth = _depths(arguments)
-    early: dict[Term, Atom] = {}
+    early: dict[Term, tuple[Atom, Affine]] = {}
     result: dict[Atom, Affine] = {}
     for atom, affine in arguments.items():
         top = max((depth.get(term.atom, 0) for term in affine.terms), default=0)
         terms = list(affine.terms)
         for place, term in enumerate(terms):
             if depth.get(term.atom, 0) < top and _shrinks(term, affine):
-                made = early.setdefault(term, _early_atom(term, affine))
-                assert made.argument is not None
-                result[made] = made.argument
+                made, argument = early.setdefault(term, _early_atom(term, affine))
+                result[made] = argument
                 terms[place] = Term(made, term.post or IndexMap(made.shape, made.shape))
         result[atom] = replace(affine, terms=tuple(terms))
     return dict(sorted(result.items(), key=lambda item: item[0].serial))
 
 
-def _early_atom(term: Term, affine: Affine) -> Atom:
+def _early_atom(term: Term, affine: Affine) -> tuple[Atom, Affine]:
     core = term.core
     shape = core.gives if isinstance(core, Matrix | Convolution) else affine.shape
     argument = Affine(shape, (replace(term, post=None),))
     serial = term.atom.serial + 0.5  # older than whatever uses what it is made of
-    return Atom(shape, argument, nonnegative=is_nonnegative(argument), serial=serial)
+    return Atom(shape, argument, nonnegative=is_nonnegative(argument), serial=serial), argument
 
 
 def _shrinks(term: Term, affine: Affine) -> bool:
@@ -146,7 +145,7 @@ def _shrinks(term: Term, affine: Affine) -> bool:
 
 
 def _views(atoms: list[Atom], arguments: dict[Atom, Affine]) -> Views:
-    """Return how each atom's entries are an image (c, h, w): as what takes it last sees them, or as they are."""
+    """Return how each atom's entries are an image (c, h, w): as what takes it last sees them."""
     views: Views = {}
     for atom in reversed(atoms):
         view = views.setdefault(atom, IndexMap(atom.shape, atom.shape))

@@ -89,7 +89,9 @@ def _by_doubling(tracer: Tracer, value: Value, window: Window, axis: int) -> Val
         shift, seen = gap * window.dilation, seen + gap
         step = stride if seen == size else 1
         first = places[: len(places) - shift : step]
-        value = _pair(tracer, _taken(tracer, value, axis, first), _taken(tracer, value, axis, places[shift::step]))
+        value = _pair(
+            tracer, _taken(tracer, value, axis, first), _taken(tracer, value, axis, places[shift::step])
+        )
         places = np.arange(len(first))
     return _taken(tracer, value, axis, places[::stride]) if size == 1 else value
 

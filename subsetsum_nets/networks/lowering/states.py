@@ -66,7 +66,7 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Output:
-    """Values that a layer gives: an atom or one sign of it, as parts and a constant; ``shape`` is its view's."""
+    """Values that a layer gives: an atom or one sign of it, as parts and a constant."""
 
     atom: Atom
     sign: float

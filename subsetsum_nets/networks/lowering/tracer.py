@@ -6,6 +6,7 @@ modules and of others call it, and :mod:`~subsetsum_nets.networks.lowering.chain
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import TYPE_CHECKING
 
@@ -13,10 +14,12 @@ import numpy as np
 
 from subsetsum_nets.networks.errors import NetworkFileError
 from subsetsum_nets.networks.files.budget import check_demand
-from subsetsum_nets.networks.lowering.exact_arithmetic import Factor, exact_sum, factor_of, product
+from subsetsum_nets.networks.lowering.exact_arithmetic import Factor, exact_sum, factor_of
+from subsetsum_nets.networks.lowering.folds import folded, scaled, shifts_input, unmoved
 from subsetsum_nets.networks.lowering.index_maps import IndexMap
-from subsetsum_nets.networks.lowering.linear_maps import Convolution, Core, Matrix, Scaling
+from subsetsum_nets.networks.lowering.linear_maps import Convolution, Matrix
 from subsetsum_nets.networks.lowering.notes import Rounding
+from subsetsum_nets.networks.lowering.sums import summed
 from subsetsum_nets.networks.lowering.values import (
     Affine,
     Atom,
@@ -37,8 +40,6 @@ if TYPE_CHECKING:
     from subsetsum_nets.networks.arrays import FloatArray, Ints
 
     Sizes = tuple[int, ...]
-
-_MOST_SUMMED = 64  # terms about one atom
 
 
 class Tracer:
@@ -87,7 +88,7 @@ class Tracer:
         return value.rectified
 
     def held(self, value: Value) -> Value:
-        """Return ``max(value, 0)`` as what a layer computes, even if the value is known not to be negative."""
+        """Return ``max(value, 0)`` as what a layer computes, even if it is the value itself."""
         return _as_atom(value, relu=True)
 
     def cut(self, value: Value) -> Value:
@@ -132,14 +133,16 @@ class Tracer:
         Folded with what scales the value where that is exact.
         """
         if isinstance(core, Convolution):
-            outside = [size + a + b for size, a, b in zip(core.takes[1:], core.pads, core.pads[2:], strict=False)]
+            outside = [
+                size + a + b for size, a, b in zip(core.takes[1:], core.pads, core.pads[2:], strict=False)
+            ]
             check_demand(8 * max(math.prod(outside), math.prod(core.gives)), f"{self.where}: its images")
         self._charge(core.size)
         affine = value.settled
-        terms = _folded(affine, core)
+        terms = folded(affine, core)
         if terms is None:
             affine = self.cut(value).settled
-            terms = _folded(affine, core)
+            terms = folded(affine, core)
         if terms is None:  # an entry goes to two places, where weights would have to be added
             terms = (Term(_atom_of(affine), IndexMap(affine.shape, affine.shape), core),)
         self._charge(core.size * (len(terms) - 1))
@@ -150,13 +153,13 @@ class Tracer:
 
         ``what`` is what the notes call the numbers if they must be rounded.
         """
-        affine, moved, numbers = _unmoved(value, factor)
-        found = None if _shifts_input(affine) else _scaled(affine, numbers)
+        affine, moved, numbers = unmoved(value, factor)
+        found = None if shifts_input(affine) else scaled(affine, numbers)
         if found is None and value.atom is None:
             return self.scale(self.cut(value), factor, what)
         if found is None:  # so large or small that the nearest numbers are all that can be promised
-            scaled = _scaled(affine, Factor(numbers.high))
-            found = None if scaled is None else (scaled[0], 2.0**-53)
+            nearest = scaled(affine, Factor(numbers.high))
+            found = None if nearest is None else (nearest[0], 2.0**-53)
         if found is None:
             raise NetworkFileError(f"{self.where} scales by numbers out of the range of float64")
         if found[1]:
@@ -169,7 +172,7 @@ class Tracer:
 
     def shift(self, value: Value, constant: FloatArray) -> Value:
         """Return a value plus numbers that broadcast to its shape."""
-        affine, moved, numbers = _unmoved(value, Factor(constant))
+        affine, moved, numbers = unmoved(value, Factor(constant))
         total: FloatArray | None = numbers.high
         if affine.constant is not None:
             total = exact_sum(affine.constant, numbers.high)
@@ -202,7 +205,7 @@ class Tracer:
             return self.scale_and_shift(self.cut(value), scales, centres, shifts, axis)
         affine = Affine(value.affine.shape, value.affine.terms)
         what = "weights times a factor that float64 cannot hold"
-        scaled = self.scale(Value(affine, value.moved), factor_of(scales, tuple(places)), what)
+        product = self.scale(Value(affine, value.moved), factor_of(scales, tuple(places)), what)
         totals, bound = [], 0.0
         for s, b, m, t in zip(scales, before, centres, shifts, strict=True):
             total = s * (b - m) + t
@@ -213,17 +216,17 @@ class Tracer:
                 bound = max(bound, 2.0**-53 + float(size / abs(total)) * 2.0**-118)
         if bound:
             self.note("its constants", bound)
-        return self.shift(scaled, np.array(totals).reshape(places))
+        return self.shift(product, np.array(totals).reshape(places))
 
     def _constant_along(self, value: Value, axis: int) -> list[Fraction] | None:
-        """Return the constant of a value for every place of an axis; None if it is not one number for each."""
+        """Return the constant of a value for every place of an axis; None if it varies there."""
         from fractions import Fraction
 
         length = value.shape[axis]
         if value.affine.constant is None:
             return [Fraction(0)] * length
         constant = compact(moved_constant(value.affine.constant, value.moved))
-        if _shifts_input(value.affine) or constant.size not in (1, constant.shape[axis]):
+        if shifts_input(value.affine) or constant.size not in (1, constant.shape[axis]):
             return None
         return [Fraction(number) for number in np.broadcast_to(constant.ravel(), (length,)).tolist()]
 
@@ -236,7 +239,7 @@ class Tracer:
         by a layer of its own first.
         """
         for cut_a, cut_b in ((False, False), (False, True), (True, False), (True, True)):
-            found = _summed(self.cut(a) if cut_a else a, self.cut(b) if cut_b else b)
+            found = summed(self.cut(a) if cut_a else a, self.cut(b) if cut_b else b)
             if found is not None:
                 return found
         raise NetworkFileError(f"{self.where} adds up values that cannot be told apart")
@@ -259,7 +262,9 @@ class Tracer:
             widths = [(0, 0)] * len(value.shape)
             widths[axis] = (start, total - start - size)
             count = math.prod(value.shape) // max(size, 1) * total
-            part = self.rearrange(value, lambda p, w=widths: np.pad(p, w, constant_values=-1), count)
+            part = self.rearrange(
+                value, functools.partial(np.pad, pad_width=widths, constant_values=-1), count
+            )
             result = part if result is None else self.add(result, part)
             start += size
         if result is None:
@@ -278,16 +283,18 @@ class Tracer:
         self._left -= numbers
         if self._left < 0:
             raise NetworkFileError(
-                f"{self.where} makes the layers hold many times the numbers that are in the file; it is refused"
+                f"{self.where} makes the layers hold many times the numbers that are in the file"
             )
 
 
 def _as_atom(value: Value, *, relu: bool) -> Value:
     """Return a value as the atom of its sum; leading axes of one entry are left out, beyond an image's.
 
-    A map that leaves entries out acts before, so that only what is used is computed; others act behind.
+    A map that leaves entries out acts before, so that only what is used is computed; one that repeats entries
+    or puts zeros beside what weights give acts behind.
     """
-    if value.moved.size < math.prod(value.affine.shape):
+    weighs = any(isinstance(term.core, Matrix | Convolution) for term in value.affine.terms)
+    if value.moved.size < math.prod(value.affine.shape) or not (weighs or value.moved.bijective):
         value = Value(value.settled)
     affine = value.affine
     shape = affine.shape
@@ -304,154 +311,3 @@ def _as_atom(value: Value, *, relu: bool) -> Value:
 def _atom_of(affine: Affine) -> Atom:
     """Return a moved atom as a linear layer that moves it."""
     return Atom(affine.shape, affine, nonnegative=is_nonnegative(affine))
-
-
-def _folded(affine: Affine, core: Matrix | Convolution) -> tuple[Term, ...] | None:
-    """Return the terms of a linear map of a sum, or None where the sum has to be computed first."""
-    atoms = {term.atom for term in affine.terms}
-    if affine.constant is not None or len(atoms) < len(affine.terms):
-        return None
-    terms = []
-    for term in affine.terms:
-        if isinstance(term.core, Matrix | Convolution) or not term.pre.injective:
-            return None
-        folded: Core = core
-        if term.core is not None:
-            found = None if term.atom.scales_input else core.of_scaled(term.core.numbers, affine.shape)
-            if found is None:
-                return None
-            folded = found[0]
-        terms.append(Term(term.atom, term.pre.shaped(core.takes), folded))
-    return tuple(terms)
-
-
-def _unmoved(value: Value, factor: Factor) -> tuple[Affine, IndexMap | None, Factor]:
-    """Return a value's sum, the map behind it, and numbers that act on the value as they act on the sum."""
-    if value.moved.bijective:
-        back = value.moved.inverse
-        rank = len(value.shape)
-        return (
-            value.affine,
-            value.moved,
-            factor.changed(lambda part: moved_constant(part.reshape((1,) * (rank - part.ndim) + part.shape), back)),
-        )
-    return value.settled, None, factor.changed(
-        lambda part: part.reshape((1,) * (len(value.shape) - part.ndim) + part.shape)
-    )
-
-
-def _shifts_input(affine: Affine) -> bool:
-    """Tell whether a sum is the input scaled and shifted: such steps stay layers of their own."""
-    return affine.constant is not None and bool(affine.terms) and all(
-        term.atom.scales_input and not isinstance(term.core, Matrix | Convolution) for term in affine.terms
-    )
-
-
-def _scaled(affine: Affine, factor: Factor) -> tuple[Affine, float] | None:
-    """Return a sum times numbers and the rounding, or None if that is not exact and need not round."""
-    terms, bounds = [], [0.0]
-    for term in affine.terms:
-        found = _scaled_term(term, factor, affine.shape)
-        if found is None:
-            return None
-        terms.append(found[0])
-        bounds.append(found[1])
-    constant = affine.constant
-    if constant is not None:
-        scaled = product(*_broadcast(constant, factor))
-        if scaled is None:
-            return None
-        constant = compact(scaled[0])
-        bounds.append(scaled[1])
-    return Affine(affine.shape, tuple(terms), constant), max(bounds)
-
-
-def _scaled_term(term: Term, factor: Factor, shape: Sizes) -> tuple[Term, float] | None:
-    if term.core is None:
-        if factor.low is None:
-            return Term(term.atom, term.pre, Scaling(factor.high)), 0.0
-        found = product(np.ones_like(factor.high), factor)
-        return None if found is None else (Term(term.atom, term.pre, Scaling(found[0])), found[1])
-    if isinstance(term.core, Scaling) or term.post is None or factor.high.size == 1:
-        inner = shape if term.post is None else term.core.gives
-        part = factor if term.post is None else factor.changed(lambda p: p.reshape((1,) * len(inner)))
-    else:
-        if not term.post.injective:
-            return None
-        inner, part = term.core.gives, _through(term.post, factor, shape)
-    found = term.core.scaled(part, inner)
-    return None if found is None else (Term(term.atom, term.pre, found[0], term.post), found[1])
-
-
-def _through(post: IndexMap, factor: Factor, shape: Sizes) -> Factor:
-    """Return factors of moved entries as factors of the entries before they are moved; 1 where none is."""
-    places = post.flat
-    kept = places >= 0
-
-    def back(part: FloatArray, rest: float) -> FloatArray:
-        numbers = np.full(post.source, rest).ravel()
-        numbers[places[kept]] = np.broadcast_to(part, shape).ravel()[kept]
-        return compact(numbers.reshape(post.source))
-
-    high = back(factor.high, 1.0)
-    if factor.low is None:
-        return Factor(high)
-    return Factor(*np.broadcast_arrays(high, back(factor.low, 0.0)))
-
-
-def _broadcast(numbers: FloatArray, factor: Factor) -> tuple[FloatArray, Factor]:
-    shape = np.broadcast_shapes(numbers.shape, factor.high.shape)
-    return np.broadcast_to(numbers, shape), factor.changed(lambda part: np.broadcast_to(part, shape))
-
-
-def _summed(a: Value, b: Value) -> Value | None:
-    """Return the sum of two values, or None if it is not known to be exact."""
-    first, second, moved = _aligned(a, b)
-    if not _add_exactly(first.terms, second.terms):
-        return None
-    constant = second.constant if first.constant is None else first.constant
-    if first.constant is not None and second.constant is not None:
-        constant = exact_sum(first.constant, second.constant)
-        if constant is None:
-            return None
-    return Value(Affine(first.shape, first.terms + second.terms, constant), moved)
-
-
-def _aligned(a: Value, b: Value) -> tuple[Affine, Affine, IndexMap | None]:
-    """Return two values as sums of one shape, and the map behind both."""
-    if a.affine.shape == b.affine.shape and a.moved.same(b.moved):
-        return a.affine, b.affine, a.moved
-    for one, other, swapped in ((a, b, False), (b, a, True)):
-        if one.moved.bijective:
-            back = Value(other.affine, other.moved.then(one.moved.inverse)).settled
-            return (back, one.affine, one.moved) if swapped else (one.affine, back, one.moved)
-    return a.settled, b.settled, None
-
-
-def _add_exactly(first: tuple[Term, ...], second: tuple[Term, ...]) -> bool:
-    """Tell whether no weights are added up in the sum of two sums, or such that do not round."""
-    for term in second:
-        others = [other for other in first if other.atom is term.atom]
-        if others and not all(_disjoint(other, term) for other in others) and not _adds_exactly(others, term):
-            return False
-    return True
-
-
-def _disjoint(a: Term, b: Term) -> bool:
-    supports = a.support, b.support
-    if supports[0] is None or supports[1] is None:
-        return False
-    return not bool(np.any(supports[0] & supports[1]))
-
-
-def _adds_exactly(others: list[Term], term: Term) -> bool:
-    """Tell whether weights 1 and -1 are all that is added up, or two numbers whose sums are exact."""
-    terms = [*others, term]
-    if any(isinstance(each.core, Matrix | Convolution) for each in terms) or len(terms) > _MOST_SUMMED:
-        return False
-    if all(each.core is None or bool((np.abs(each.core.numbers) == 1.0).all()) for each in terms):
-        return True
-    if len(terms) > 2:
-        return False
-    one, two = (np.ones(1) if each.core is None else each.core.numbers for each in terms)
-    return exact_sum(one, two) is not None
