@@ -10,21 +10,25 @@ from __future__ import annotations
 import json
 import math
 import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from subsetsum_nets.networks.arrays import FloatArray, csr_of_nonzeros, dense_array, is_sparse
 from subsetsum_nets.networks.dense import Dense
-from subsetsum_nets.networks.domains import Domain, domain_from_json
-from subsetsum_nets.networks.errors import InvalidNetworkError, NetworkFileError, unreadable
 from subsetsum_nets.networks.files.atomic_files import atomic_write
-from subsetsum_nets.networks.files.budget import read_regular
 from subsetsum_nets.networks.files.onnx_layouts import (
     columns_to_channels_first,
     kernel_to_channels_first,
-    same_padding,
+)
+from subsetsum_nets.networks.files.onnx_reading import (
+    FORMAT,
+    HEADER,
+    LARGEST,
+    VERSION,
+    import_onnx,
+    onnx_model,
+    onnx_reading,
 )
 from subsetsum_nets.networks.lowering.notes import RoundedFoldingWarning, warning_of
 
@@ -32,19 +36,16 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
 
-    from onnx import ModelProto, NodeProto, SparseTensorProto, TensorProto
+    from onnx import NodeProto, SparseTensorProto, TensorProto
 
-    from subsetsum_nets.networks.files.onnx_graphs import Reading
-    from subsetsum_nets.networks.layer_shapes import Layer
+    from subsetsum_nets.networks.arrays import Shape
+    from subsetsum_nets.networks.convolution import Conv2d
+    from subsetsum_nets.networks.layer_shapes import ImageShape, Layer
     from subsetsum_nets.networks.relu_network import ReluNetwork
 
     Precision = Literal["float32", "float64"]
 
-_FORMAT = "subsetsum-nets network"
-_VERSION = 1
-_HEADER = "subsetsum-nets"  # the metadata entry that tells what the graph cannot
 _OPSET, _IR_VERSION = 13, 8  # old enough for every verifier that is still maintained
-_LARGEST = 2**31 - 2**16  # a protobuf message ends at 2 GiB
 # Few programs read sparse initializers: they stand only for what would be of no use dense.
 _MOST_DENSE = 2**22  # entries
 _NEARLY_EMPTY = 1 / 32
@@ -109,26 +110,6 @@ def read_onnx(path: str | os.PathLike[str], *, output: str | None = None) -> Rel
     return reading.network
 
 
-def onnx_reading(path: str | os.PathLike[str], *, output: str | None = None) -> Reading:
-    """Return what :func:`read_onnx` returns, and what was rounded for it, without a warning."""
-    from subsetsum_nets.networks.files.onnx_external import ExternalData
-    from subsetsum_nets.networks.files.onnx_graphs import read_graph
-
-    model = onnx_model(path)
-    try:
-        return read_graph(
-            model,
-            file_size=Path(path).stat().st_size,
-            external=ExternalData(Path(path).parent),
-            output=output,
-            domain=_domain(path, model),
-        )
-    except NetworkFileError as error:
-        raise unreadable(path, str(error)) from error
-    except InvalidNetworkError as error:
-        raise InvalidNetworkError(f"{Path(path)}: {error}") from error
-
-
 def read_onnx_notes(path: str | os.PathLike[str]) -> dict[str, str]:
     """Return the metadata of an ONNX file, without what :func:`write_onnx` keeps there for itself.
 
@@ -138,7 +119,7 @@ def read_onnx_notes(path: str | os.PathLike[str]) -> dict[str, str]:
         As :func:`read_onnx`.
 
     """
-    notes = {entry.key: entry.value for entry in onnx_model(path).metadata_props if entry.key != _HEADER}
+    notes = {entry.key: entry.value for entry in onnx_model(path).metadata_props if entry.key != HEADER}
     return dict(sorted(notes.items()))
 
 
@@ -190,7 +171,7 @@ def onnx_bytes(
     extra: Mapping[str, str] | None = None,
 ) -> bytes:
     """Return the ONNX file that :func:`write_onnx` writes; the same network gives the same bytes."""
-    _import_onnx()
+    import_onnx()
     from onnx import TensorProto, helper
 
     if dtype not in (None, "float32", "float64"):
@@ -200,17 +181,19 @@ def onnx_bytes(
     if image is None and network.convolutional:
         raise ValueError("an ONNX file of a network that takes images needs its input_shape=(h, w, c)")
     size = sum(_written_numbers(layer) for layer in network.layers)
-    if size * stored.itemsize > _LARGEST:
+    if size * stored.itemsize > LARGEST:
         raise ValueError(
             f"{size} weights of {stored} do not fit an ONNX file, which ends at 2 GiB; write .safetensors"
         )
-    nodes, tensors, sparse = _nodes(network, stored, image)
+    nodes, tensors, sparse = _nodes(network, stored)
     header = {
-        "format": _FORMAT,
-        "version": _VERSION,
+        "format": FORMAT,
+        "version": VERSION,
         "domain": None if network.domain is None else network.domain.to_json(),
         "rounded": dtype == "float32" and not fits_float32(network),
     }
+    if fixed := [index for index, layer in enumerate(network.layers) if layer.fixed]:
+        header["fixed"] = fixed
     element = TensorProto.FLOAT if stored == np.float32 else TensorProto.DOUBLE
     axis = "batch" if batch is None else batch
     graph = helper.make_graph(
@@ -298,7 +281,7 @@ def _sparse_tensor(weight: Any, stored: np.dtype[Any], name: str) -> SparseTenso
 
 
 def _nodes(
-    network: ReluNetwork, stored: np.dtype[Any], image: tuple[int, int, int] | None
+    network: ReluNetwork, stored: np.dtype[Any]
 ) -> tuple[list[NodeProto], list[TensorProto], list[SparseTensorProto]]:
     """Return the nodes and initializers of a network's graph, which leads from "input" to "output"."""
     from onnx import helper, numpy_helper
@@ -307,28 +290,23 @@ def _nodes(
     tensors: list[TensorProto] = []
     sparse: list[SparseTensorProto] = []
     gemm: dict[str, Any] = {"transB": 1}
-    channels: int | None = None  # of the image that the next layer gets, behind a convolution
-    for index, layer in enumerate(network.layers):
+    for index, (layer, shape) in enumerate(zip(network.layers, network.shapes, strict=False)):
+        flat = len(shape) == len(layer.takes)  # else a dense layer gets an image, behind a convolution
         name = f"layers.{index}"
         parts: dict[str, Any] = {} if layer.bias is None else {f"{name}.bias": layer.bias}
-        if isinstance(layer, Dense) and channels is None and _stays_sparse(layer):
+        if isinstance(layer, Dense) and flat and _stays_sparse(layer):
             sparse.append(_sparse_tensor(layer.weight, stored, f"{name}.weight"))
             operator, attributes = "Gemm", gemm
         elif isinstance(layer, Dense):
             weight = dense_array(layer.weight)
             parts = {f"{name}.weight": weight, **parts}
-            if channels is not None and image is not None:
+            if not flat:
                 steps.append((f"{name}.flatten", "Flatten", [], {"axis": 1}))
-                weight = columns_to_channels_first(weight, (*image[:2], channels))
-                channels = None
-                parts[f"{name}.weight"] = weight
+                parts[f"{name}.weight"] = columns_to_channels_first(weight, _known(shape))
             operator, attributes = "Gemm", gemm
         else:
-            weight, channels = kernel_to_channels_first(layer.kernel), layer.c_out
-            (top, bottom), (left, right) = map(same_padding, layer.kernel.shape[:2])
-            operator = "Conv"
-            attributes = {"kernel_shape": list(weight.shape[2:]), "pads": [top, left, bottom, right]}
-            parts = {f"{name}.weight": weight, **parts}
+            operator, attributes = "Conv", _windows(layer, _known(shape))
+            parts = {f"{name}.weight": kernel_to_channels_first(layer.kernel), **parts}
         tensors += [numpy_helper.from_array(_stored(part, stored, key), key) for key, part in parts.items()]
         names = [f"{name}.weight"] if layer.bias is None else [f"{name}.weight", f"{name}.bias"]
         steps.append((name, operator, names, attributes))
@@ -343,6 +321,27 @@ def _nodes(
     return nodes, tensors, sparse
 
 
+def _known(shape: Shape) -> ImageShape:
+    """Return the size of images, which is known where a network is written."""
+    h, w, channels = (size or 0 for size in shape)
+    return h, w, channels
+
+
+def _windows(layer: Conv2d, image: ImageShape) -> dict[str, Any]:
+    """Return what a Conv node says of its windows on images (h, w, c); what ONNX takes for granted is not."""
+    (top, bottom), (left, right) = layer.geometry.zeros(layer.size, image[:2])
+    others = {
+        "strides": (list(layer.stride), [1, 1]),
+        "dilations": (list(layer.dilation), [1, 1]),
+        "group": (layer.groups, 1),
+    }
+    return {
+        "kernel_shape": list(layer.size),
+        "pads": [top, left, bottom, right],
+        **{name: value for name, (value, usual) in others.items() if value != usual},
+    }
+
+
 def _stored(numbers: FloatArray, stored: np.dtype[Any], name: str) -> Any:
     with np.errstate(over="ignore", under="ignore"):
         converted = np.ascontiguousarray(numbers, dtype=stored)
@@ -354,49 +353,6 @@ def _stored(numbers: FloatArray, stored: np.dtype[Any], name: str) -> Any:
 def _metadata(header: dict[str, Any], extra: Mapping[str, str] | None) -> dict[str, str]:
     notes: dict[Any, Any] = dict(extra or {})
     for key, note in notes.items():
-        if not isinstance(key, str) or not isinstance(note, str) or key == _HEADER:
-            raise ValueError(f"extra must map names (but not {_HEADER!r}) to text, got {key!r}: {note!r}")
-    return {_HEADER: json.dumps(header), **dict(sorted(notes.items()))}
-
-
-def onnx_model(path: str | os.PathLike[str]) -> ModelProto:
-    """Return the model in an ONNX file; raises what :func:`read_onnx` raises for a file that is none."""
-    place = Path(path)
-    if not place.exists():
-        raise FileNotFoundError(f"there is no file {place}")
-    _import_onnx()
-    from onnx import ModelProto
-
-    if place.stat().st_size > _LARGEST:
-        raise unreadable(path, "it is larger than 2 GiB, where ONNX files end")
-    contents = read_regular(place)
-    try:
-        model: ModelProto = ModelProto.FromString(contents)
-    except Exception as error:  # whatever a parser makes of foreign bytes means the same here
-        raise unreadable(path, f"it is not a complete ONNX file ({error})") from error
-    if not model.HasField("graph"):
-        raise unreadable(path, "it is not an ONNX file: it holds no graph")
-    return model
-
-
-def _domain(path: str | os.PathLike[str], model: ModelProto) -> Domain | None:
-    """Return the domain that :func:`write_onnx` stored; files of others have none."""
-    headers = [entry.value for entry in model.metadata_props if entry.key == _HEADER]
-    if not headers:
-        return None
-    try:
-        header = json.loads(headers[0])
-        if len(headers) > 1 or header["format"] != _FORMAT or header["version"] != _VERSION:
-            raise unreadable(path, f"its metadata {_HEADER!r} is not of version {_VERSION}")
-        return None if header["domain"] is None else domain_from_json(header["domain"])
-    except NetworkFileError:
-        raise
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise unreadable(path, f"its metadata {_HEADER!r} has no proper domain ({error})") from error
-
-
-def _import_onnx() -> None:
-    try:
-        import onnx  # noqa: F401
-    except ImportError as error:
-        raise ImportError("ONNX files need the extra 'onnx': pip install 'subsetsum-nets[onnx]'") from error
+        if not isinstance(key, str) or not isinstance(note, str) or key == HEADER:
+            raise ValueError(f"extra must map names (but not {HEADER!r}) to text, got {key!r}: {note!r}")
+    return {HEADER: json.dumps(header), **dict(sorted(notes.items()))}

@@ -37,13 +37,6 @@ _KEEP_SIZE = ("Identity", "Cast", "Relu", "Dropout", "Clip", "LeakyRelu", "Neg",
 _CONSTANT_TOO = ("Add", "Sub", "Mul", "Div")
 
 
-class Reading(NamedTuple):
-    """A network, and what was rounded for it."""
-
-    network: ReluNetwork
-    roundings: list[Rounding]
-
-
 class _Input(NamedTuple):
     """The input of a graph, read for one sample of the given shape."""
 
@@ -59,8 +52,8 @@ def read_graph(
     external: ExternalData,
     output: str | None,
     domain: Domain | None,
-) -> Reading:
-    """Return the network of a model.
+) -> tuple[ReluNetwork, list[Rounding]]:
+    """Return the network of a model, and what was rounded for it.
 
     Parameters
     ----------
@@ -110,10 +103,10 @@ def _reading(
     target: str,
     numbers: int,
     domain: Domain | None,
-) -> Reading:
+) -> tuple[ReluNetwork, list[Rounding]]:
     tracer = Tracer(numbers)
     value = _followed(nodes, constants, tracer, start, target, _opset(model))
-    return Reading(network_of(value, domain=domain), tracer.roundings)
+    return network_of(value, domain=domain), tracer.roundings
 
 
 def _followed(

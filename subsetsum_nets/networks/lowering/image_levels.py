@@ -12,6 +12,7 @@ import numpy as np
 
 from subsetsum_nets.networks.convolution import Conv2d
 from subsetsum_nets.networks.files.budget import check_demand
+from subsetsum_nets.networks.files.onnx_layouts import kernel_from_channels_first
 from subsetsum_nets.networks.lowering.index_maps import ImageMap, image_map
 from subsetsum_nets.networks.lowering.linear_maps import Convolution, Matrix, Scaling
 from subsetsum_nets.networks.lowering.states import state_of
@@ -76,7 +77,7 @@ def image_layer(outputs: list[Output], state: State) -> tuple[Conv2d, State] | N
     ]
     learned = any(_learned(part) for output in outputs for part in output.parts)
     layer = Conv2d(
-        kernel[:, :, ::-1, ::-1].transpose(2, 3, 1, 0),
+        kernel_from_channels_first(kernel),
         None if all(bias is None for bias in biases) else np.concatenate(
             [np.zeros(o.shape[0]) if b is None else b for o, b in zip(outputs, biases, strict=True)]
         ),
