@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from subsetsum_nets.networks.errors import InvalidNetworkError, NetworkFileError
+from subsetsum_nets.networks.files.onnx_nodes import opset_of
 from subsetsum_nets.networks.files.onnx_reading import onnx_model, onnx_reading
 
 if TYPE_CHECKING:
