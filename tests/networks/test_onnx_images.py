@@ -22,6 +22,8 @@ def windows(draw, most_pad=2):
     size, strides, dilations = draw(pairs), draw(pairs), draw(st.sampled_from([[1, 1], [2, 1], [1, 2]]))
     attributes = {"kernel_shape": size, "strides": strides, "dilations": dilations}
     auto = draw(st.sampled_from(["NOTSET", "NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"]))
+    if auto.startswith("SAME"):  # by ONNX's formula zeros may be fewer than none where windows leave gaps
+        attributes["strides"] = [min(pair) for pair in zip(size, strides, strict=True)]
     if auto == "NOTSET":
         attributes["pads"] = draw(st.lists(st.integers(0, most_pad), min_size=4, max_size=4))
     else:
@@ -96,7 +98,7 @@ def test_residual_blocks_of_every_kind(tmp_path, stride, projected, activated, s
     }
     constants = {name: dyadic(rng, *shape, 3, 3) for name, shape in shapes.items()}
     constants["S"] = dyadic(rng, channels, 2, 1, 1)
-    network = agree(tmp_path, nodes, constants, ("n", 1, 6, 5))
+    network = agree(tmp_path, nodes, constants, ("n", 1, 6, 5), double=True)
     assert all(isinstance(layer, Conv2d) for layer in network.layers)
 
 
