@@ -48,6 +48,20 @@ def gemm(call: Call) -> Value:
     return tracer.shift(*call.broadcast(result, added.reshape(call.constant(2).shape)))
 
 
+def linear_regressor(call: Call) -> Value:
+    """Return the ``targets`` linear functions of scikit-learn's linear models, one for each sample."""
+    attributes, value = call.attributes, call.value(0)
+    if attributes.get("post_transform", "NONE") not in ("NONE", b"NONE"):
+        call.refuse(f"ends in {attributes['post_transform']!r}; supported is post_transform NONE")
+    targets = int(attributes.get("targets", 1))
+    numbers = np.array(attributes.get("coefficients", []), np.float64)
+    if targets < 1 or len(value.shape) != 2 or numbers.size != targets * value.shape[1]:
+        call.refuse(f"has {numbers.size} coefficients for {targets} functions of values of {value.shape}")
+    result = _times_weight(call, value, numbers.reshape(targets, -1).T)
+    intercepts = np.array(attributes.get("intercepts", [0.0] * targets), np.float64)
+    return call.tracer.shift(*call.broadcast(result, intercepts))
+
+
 def matmul(call: Call) -> Value:
     """Multiply by a constant matrix, from either side."""
     value, index = call.only_value
