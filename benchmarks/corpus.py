@@ -18,7 +18,7 @@ import os
 import sys
 import tempfile
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -497,13 +497,26 @@ def in_double(proto):
 CORPORA = {"torch": torch_corpus, "keras": keras_corpus, "sklearn": sklearn_corpus}
 
 
+def row(outcome):
+    """Return an outcome as a row of a table in Markdown."""
+    read = f"refused: {outcome.refusal}" if outcome.refusal else outcome.shape
+    shown = "" if outcome.refusal else f"{outcome.difference:.1e}" if outcome.difference else "0"
+    return f"| {outcome.model.framework} | {outcome.model.name} | {read} | {shown} |".replace("\n", " ")
+
+
 def table(outcomes):
-    """Return the outcomes as a table in Markdown."""
+    """Return all outcomes as a table, with the two exporters of PyTorch in one row where they agree."""
     lines = ["| exporter | model | read as | largest difference |", "|---|---|---|---|"]
+    newer = {(o.model.name, o.shape): o for o in outcomes if o.model.framework == "torch"}
     for o in outcomes:
-        read = f"refused: {o.refusal}" if o.refusal else o.shape
-        shown = "" if o.refusal else f"{o.difference:.1e}" if o.difference else "0"
-        lines.append(f"| {o.model.framework} | {o.model.name} | {read} | {shown} |".replace("\n", " "))
+        twin = newer.get((o.model.name, o.shape)) if o.model.framework == "torch, older" else None
+        if twin is None:
+            lines.append(row(o))
+        else:
+            largest = max(o.difference, twin.difference) if o.shape else o.difference
+            place = lines.index(row(twin))
+            both = replace(twin, model=replace(twin.model, framework="torch, both"), difference=largest)
+            lines[place] = row(both)
     return "\n".join(lines)
 
 
@@ -527,7 +540,7 @@ def main():
                 place = Path(folder) / f"{name}{number}"
                 place.mkdir()
                 outcomes.append(tried(model, place))
-                print(table(outcomes[-1:]).splitlines()[-1], flush=True)
+                print(row(outcomes[-1]), flush=True)
     if arguments.out is not None:
         arguments.out.write_text(table(outcomes) + "\n")
     chains = [o for o in outcomes if o.model.chain]
