@@ -9,6 +9,7 @@ refer to the arrays of the file.
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -122,6 +123,27 @@ def bare(atom: Atom, moved: IndexMap | None = None) -> Value:
     """Return an atom as a value, its entries moved."""
     term = Term(atom, IndexMap(atom.shape, atom.shape))
     return Value(Affine(atom.shape, (term,)), moved)
+
+
+def as_atom(value: Value, *, relu: bool) -> Value:
+    """Return a value as the atom of its sum; leading axes of one entry are left out, beyond an image's.
+
+    A map that leaves entries out acts before, so that only what is used is computed; one that repeats entries
+    or puts zeros beside what weights give acts behind.
+    """
+    weighs = any(isinstance(term.core, Matrix | Convolution) for term in value.affine.terms)
+    if value.moved.size < math.prod(value.affine.shape) or not (weighs or value.moved.bijective):
+        value = Value(value.settled)
+    affine = value.affine
+    shape = affine.shape
+    while len(shape) > 3 and shape[0] == 1:
+        shape = shape[1:]
+    constant = affine.constant
+    if constant is not None:
+        constant = constant.reshape(constant.shape[len(affine.shape) - len(shape) :])
+    argument = Affine(shape, affine.terms, constant)
+    atom = Atom(shape, argument, relu, relu or is_nonnegative(affine))
+    return bare(atom, value.moved.from_shape(shape))
 
 
 def moved_constant(numbers: FloatArray, by: IndexMap) -> FloatArray:
