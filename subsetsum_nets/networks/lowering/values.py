@@ -11,7 +11,6 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,22 +28,21 @@ _serial = itertools.count()
 
 @dataclass(frozen=True, eq=False)
 class Atom:
-    """What a layer computes: a ReLU of a sum, or the sum itself; the input has none."""
+    """What a layer computes: a ReLU of a sum, or the sum itself; the input has none.
+
+    ``scales_input`` tells of the input, and of the input scaled, shifted and moved: nothing that was learned.
+    """
 
     shape: Sizes
     argument: Affine | None = None
     relu: bool = False
     nonnegative: bool = False
     serial: float = field(default_factory=lambda: next(_serial))  # those that a sum refers to are older
+    scales_input: bool = field(init=False, default=True)
 
-    @cached_property
-    def scales_input(self) -> bool:
-        """Whether it is the input, or the input scaled, shifted and moved: nothing that was learned."""
-        if self.argument is None:
-            return True
-        plain = all(term.core is None or isinstance(term.core, Scaling) for term in self.argument.terms)
-        atoms = [term.atom for term in self.argument.terms]
-        return not self.relu and plain and len(atoms) == 1 and atoms[0].scales_input
+    def __post_init__(self) -> None:
+        if self.argument is not None:
+            object.__setattr__(self, "scales_input", not self.relu and _only_scales_input(self.argument))
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,6 +166,12 @@ def compact(numbers: FloatArray) -> FloatArray:
         if np.array_equal(np.broadcast_to(first, bits.shape), bits):
             bits = first
     return bits.view(np.float64)
+
+
+def _only_scales_input(affine: Affine) -> bool:
+    if len(affine.terms) != 1 or isinstance(affine.terms[0].core, Matrix | Convolution):
+        return False
+    return affine.terms[0].atom.scales_input
 
 
 def is_nonnegative(affine: Affine) -> bool:
