@@ -461,6 +461,7 @@ IMAGE_MUTANTS = [
 ]
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(("where", "formula", "broken"), IMAGE_MUTANTS)
 def test_mistakes_about_windows_are_noticed(monkeypatch, images, where, formula, broken):
     checker = plain_python(monkeypatch, NAME, where, formula, broken)
