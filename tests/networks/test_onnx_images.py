@@ -173,27 +173,3 @@ def test_layers_of_large_images_are_not_unrolled(tmp_path):
     constants = {"K": dyadic(rng, 4, 3, 3, 3), "L": dyadic(rng, 8, 4, 3, 3), "W": dyadic(rng, 8, 2)}
     network = agree(tmp_path, nodes, constants, ("n", 3, 128, 128), rounds=True)
     assert sum(layer.parameters for layer in network.layers) < 10**5
-
-
-# ---------------------------------------------------------------- planted mistakes
-
-MISTAKES = [
-    ("image_levels", "_composed", "stride * first - pad", "stride * first"),
-    ("image_levels", "_composed", "step * stride * again", "stride"),
-    ("image_levels", "_composed", "first + again * (outputs - 1) >= count", "False"),
-    ("image_levels", "_composed", "highest >= inner and start + step * inner < length", "False"),
-    ("image_levels", "_common", "max(end, length - (outputs - 1) * stride - (stride - 1))", "end"),
-    ("image_levels", "_common", "min(first, 0)", "first"),
-    ("image_levels", "_common", "outputs > 1 and any(window.stride != stride and (not window.least) for window in windows)", "False"),
-    ("image_levels", "_bias", "math.prod(output.constant.shape[1:]) != 1", "False"),
-    ("image_levels", "_put", "own.offset - window.offset", "own.offset"),
-    ("image_levels", "_spread_groups", "whole[each, :, each]", "whole[each, :, each[::-1]]"),
-    ("index_maps", "image_map", "np.array_equal(_places(found, source, shape), places)", "True"),
-    ("states", "_computed", "sign * block.sign", "sign"),
-    ("states", "_passed", "not atom.nonnegative", "False"),
-    ("levels", "_early", "depth.get(term.atom, 0) < top and _shrinks(term, affine)", "False"),
-    ("values", "is_nonnegative", "not (affine.constant >= 0.0).all()", "False"),
-    ("maxima", "_by_doubling", "gap * window.dilation", "gap"),
-    ("maxima", "_of_places", "np.where(inside, places, first[:, np.newaxis])", "places % length"),
-    ("averages", "average_of_windows", "pads == counted", "True"),
-]  # fmt: skip

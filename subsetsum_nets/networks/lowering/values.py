@@ -136,10 +136,7 @@ def as_atom(value: Value, *, relu: bool) -> Value:
     shape = affine.shape
     while len(shape) > 3 and shape[0] == 1:
         shape = shape[1:]
-    constant = affine.constant
-    if constant is not None:
-        constant = constant.reshape(constant.shape[len(affine.shape) - len(shape) :])
-    argument = Affine(shape, affine.terms, constant)
+    argument = affine if shape == affine.shape else Value(affine, IndexMap(affine.shape, shape)).settled
     atom = Atom(shape, argument, relu, relu or is_nonnegative(affine))
     return bare(atom, value.moved.from_shape(shape))
 
