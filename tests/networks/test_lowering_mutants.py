@@ -88,9 +88,9 @@ CASES = {
     ),
     "zeros beside": (
         [
-            conv(),
-            ("Pad", ["a", "p"], "q", {}),
             ("Relu", ["x"], "u", {}),
+            conv(source="u"),
+            ("Pad", ["a", "p"], "q", {}),
             ("Slice", ["u", "zero", "two", "one"], "v", {}),
             ("Add", ["q", "v"], "s", {}),
             ("Relu", ["s"], "y", {}),
