@@ -71,11 +71,6 @@ def image_layer(outputs: list[Output], state: State) -> tuple[Conv2d, State] | N
         return None
     after = state_of(outputs, (size[0], size[1]))
     kernel, groups = _kernel(pieces, outputs, state, (windows[0], windows[1]), after.width)
-    padding = [
-        (-window.offset, max(0, (n - 1) * window.stride + window.end - length))
-        for window, n, length in zip(windows, size, state.image, strict=True)
-        if window is not None
-    ]
     learned = any(_learned(part) for output in outputs for part in output.parts)
     layer = Conv2d(
         kernel_from_channels_first(kernel),
@@ -83,12 +78,31 @@ def image_layer(outputs: list[Output], state: State) -> tuple[Conv2d, State] | N
             [np.zeros(o.shape[0]) if b is None else b for o, b in zip(outputs, biases, strict=True)]
         ),
         stride=(windows[0].stride, windows[1].stride),
-        padding=tuple(padding),
+        padding=_padding(outputs, (windows[0], windows[1]), state.image),
         groups=groups,
         dilation=(windows[0].dilation, windows[1].dilation),
         fixed=not learned,
     )  # fmt: skip
     return layer, after
+
+
+def _padding(outputs: list[Output], windows: tuple[_Window, _Window], image: Pair) -> tuple[Pair, Pair]:
+    """Return the zeros around an image: the file's own where it is its convolution, else the fewest."""
+    size = outputs[0].shape[1:]
+    core = outputs[0].parts[0].term.core
+    if len(outputs) == len(outputs[0].parts) == 1 and isinstance(core, Convolution):
+        top, left, bottom, right = core.pads
+        same = (core.takes[1:], core.gives[1:]) == (image, size) and core.strides == (
+            windows[0].stride,
+            windows[1].stride,
+        )
+        if same and (top, left) == (-windows[0].offset, -windows[1].offset):
+            return (top, bottom), (left, right)
+    rows, columns = (
+        (-window.offset, max(0, (n - 1) * window.stride + window.end - length))
+        for window, n, length in zip(windows, size, image, strict=True)
+    )
+    return rows, columns
 
 
 def is_image_work(outputs: list[Output], layer: Conv2d) -> bool:
