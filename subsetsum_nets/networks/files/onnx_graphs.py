@@ -111,7 +111,7 @@ def _reading(
 def _followed(
     nodes: list[NodeProto], constants: Constants, tracer: Tracer, start: _Input, target: str, opset: int
 ) -> Value:
-    reader = NodeReader(constants, tracer, opset, start.batch)
+    reader = NodeReader(constants, tracer, opset, start.batch, _rectified(nodes, target))
     shape = start.shape
     while len(shape) > 3 and shape[0] == 1:
         shape = shape[1:]
@@ -134,6 +134,13 @@ def _followed(
     if target not in reader.values:
         raise NetworkFileError(f"its output {shown(target)} does not depend on its input {shown(start.name)}")
     return reader.values[target]
+
+
+def _rectified(nodes: list[NodeProto], target: str) -> set[str]:
+    """Return the tensors that only ReLUs use."""
+    relus = {node.input[0] for node in nodes if node.op_type == "Relu" and node.input}
+    others = {name for node in nodes if node.op_type != "Relu" for name in node.input}
+    return relus - others - {target}
 
 
 def _inputs(graph: GraphProto, constants: Constants, nodes: list[NodeProto]) -> list[_Input]:

@@ -101,6 +101,8 @@ class NodeReader:
     opset : int
     batch : int or None
         As :class:`~subsetsum_nets.networks.files.onnx_calls.Call` has it.
+    rectified : set of str
+        The tensors that only ReLUs use.
 
     Attributes
     ----------
@@ -109,8 +111,11 @@ class NodeReader:
 
     """
 
-    def __init__(self, constants: Constants, tracer: Tracer, opset: int, batch: int | None) -> None:
+    def __init__(
+        self, constants: Constants, tracer: Tracer, opset: int, batch: int | None, rectified: set[str]
+    ) -> None:
         self._constants, self._tracer, self._opset, self._batch = constants, tracer, opset, batch
+        self._rectified = rectified
         self.values: dict[str, Value] = {}
         self._first: str | None = None
 
@@ -165,7 +170,17 @@ class NodeReader:
         self.values[node.output[0]] = read(self._call(node, attribute_values(node, allowed)))
 
     def _call(self, node: NodeProto, attributes: dict[str, Any]) -> Call:
-        return Call(node, attributes, self.values, self._constants, self._tracer, self._opset, self._batch)
+        rectified = bool(node.output) and node.output[0] in self._rectified
+        return Call(
+            node,
+            attributes,
+            self.values,
+            self._constants,
+            self._tracer,
+            self._opset,
+            self._batch,
+            rectified=rectified,
+        )
 
     def _move(self, node: NodeProto) -> None:
         attributes = attribute_values(node, MOVES[node.op_type][0])
