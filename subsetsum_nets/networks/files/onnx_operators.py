@@ -6,6 +6,7 @@ notes of the reading say which and by how much.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -201,8 +202,8 @@ class NodeReader:
                 shape = (*value.shape[:axis], *indices, *value.shape[axis + 1 :])
                 moved = self._tracer.reshape(moved, shape)
             if padding:
-                outside = self._tracer.rearrange(value, part, move.size).moved.flat < 0
-                moved = self._tracer.shift(moved, np.where(outside.reshape(moved.shape), padding, 0.0))
+                outside = part(np.arange(math.prod(value.shape)).reshape(value.shape)) < 0
+                moved = self._tracer.shift(moved, np.where(outside, padding, 0.0))
             if self._batch is not None and node.op_type in _GROWING and moved.shape[:1] != (1,):
                 refuse(
                     node,
@@ -237,7 +238,9 @@ class NodeReader:
 
     def _as_value(self, call: Call, like: Value, index: int) -> Value:
         numbers = call.constant(index)
-        return self._tracer.constant_of(numbers) if numbers.ndim == len(like.shape) else like
+        if numbers.ndim != len(like.shape):
+            call.refuse(f"joins a constant of shape {numbers.shape} to values of shape {like.shape}")
+        return self._tracer.constant_of(numbers)
 
 
 def _refuse_operator(node: NodeProto, domain: str) -> NoReturn:
