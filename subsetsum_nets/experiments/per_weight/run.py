@@ -177,7 +177,7 @@ def run_per_weight(
     ]
     weights, rows = np.concatenate(parts), np.concatenate(coefficients)
     place = None if folder is None else Path(folder) / "checkpoint"
-    solutions = {}
+    solutions: dict[str, BatchSolution] = {}
     for objective in OBJECTIVES:
         solutions[objective] = solve_many(
             rows,
