@@ -70,7 +70,7 @@ def graph(
             if serving is not None and max(dag.widths) > SMALL[0]:
                 dag = (
                     dag.without_dead_units()
-                )  # the units that serve, rather than a summary of all candidates
+                )  # what serves, not a summary of all
             page["drawn"] = list(dag.widths)
             page["view"] = draw(dag, out, title=target.name, view="masks" if masks else "auto", layers=layers)
         elif out is not None:
