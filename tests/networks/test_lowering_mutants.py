@@ -181,6 +181,7 @@ def test_these_graphs_are_read_right(tmp_path, case):
     assert right(tmp_path, case)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(("module", "where", "old", "new"), MISTAKES)
 def test_planted_mistakes_are_noticed(tmp_path, monkeypatch, module, where, old, new):
     name = f"{ROOM}.{module}"

@@ -147,7 +147,10 @@ def _inputs(graph: GraphProto, constants: Constants, nodes: list[NodeProto]) -> 
     """Return how the one input may be read, the likeliest first."""
     inputs = [value for value in graph.input if value.name not in constants]
     if len(inputs) != 1:
-        raise NetworkFileError(f"its graph has {len(inputs)} inputs; supported is one")
+        names = ", ".join(shown(value.name) for value in inputs[:5])
+        raise NetworkFileError(
+            f"its graph has {len(inputs)} inputs ({names}); supported is one: make the others constants (initializers)"
+        )
     name, tensor = inputs[0].name, inputs[0].type.tensor_type
     if tensor.elem_type not in FLOATS:
         raise NetworkFileError(
