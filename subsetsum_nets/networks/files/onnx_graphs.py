@@ -149,7 +149,8 @@ def _inputs(graph: GraphProto, constants: Constants, nodes: list[NodeProto]) -> 
     if len(inputs) != 1:
         names = ", ".join(shown(value.name) for value in inputs[:5])
         raise NetworkFileError(
-            f"its graph has {len(inputs)} inputs ({names}); supported is one: make the others constants (initializers)"
+            f"its graph has {len(inputs)} inputs ({names}); supported is one: make the others "
+            "constants (initializers)"
         )
     name, tensor = inputs[0].name, inputs[0].type.tensor_type
     if tensor.elem_type not in FLOATS:
