@@ -119,7 +119,7 @@ def _repeated(call: Call, weight: Any, before: int, after: int) -> Any:
         return weight
     from scipy.sparse import csr_array, eye_array, kron
 
-    check_demand(24 * weight.size * before * after, f"{call.tracer.where}: a matrix for every row")
+    check_demand(72 * weight.size * before * after, f"{call.tracer.where}: a matrix for every row")
     inner = weight if is_sparse(weight) else csr_array(weight)
     return csr_array(kron(eye_array(before), kron(inner, eye_array(after))))
 
@@ -204,7 +204,7 @@ def _summed(call: Call, value: Value, axes: list[int], shape: Sizes, weight: flo
     from scipy.sparse import csr_array
 
     count = math.prod(value.shape)
-    check_demand(48 * count, f"{call.tracer.where}: a sum over {count:,} values")
+    check_demand(64 * count, f"{call.tracer.where}: a sum over {count:,} values")
     groups = np.arange(math.prod(shape)).reshape([1 if i in axes else n for i, n in enumerate(value.shape)])
     rows = np.broadcast_to(groups, value.shape).ravel()
     entries = np.full(count, weight), (rows, np.arange(count))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _SMALL = 1 << 14  # entries up to which a matrix is dense in any case
 _FULL = 8  # one entry in so many makes it dense
-_ENTRY_BYTES = 24  # of a sparse matrix while it is made
+_ENTRY_BYTES = 64  # of a sparse matrix while it is made
 
 
 class _Entries(NamedTuple):
@@ -103,7 +103,6 @@ def _piece(part: Part, output: Output, state: State, start: int) -> _Entries | _
     if isinstance(term.core, Matrix) and not is_sparse(term.core.weight):
         return _dense_piece(term.core.weight, part.sign, places, start, inside)
     if isinstance(term.core, Convolution):
-        check_demand(_ENTRY_BYTES * term.core.unrolled_size(), "a convolution as a matrix")
         matrix: Any = term.core.unrolled()
     else:
         matrix = term.core.weight
