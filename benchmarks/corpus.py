@@ -6,8 +6,7 @@ points of a box. Models that are not piecewise linear must be refused by the nam
 
     python benchmarks/corpus.py [--only torch keras sklearn] [--out FILE.md]
 
-It needs torch, onnxscript, keras, scikit-learn, skl2onnx and the extra onnx; frameworks that are missing are
-left out.
+It needs the extra `corpus` (pip install ".[corpus]"); frameworks that are missing are left out.
 """
 
 import argparse
