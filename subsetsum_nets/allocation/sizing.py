@@ -41,9 +41,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.constructions.kept_layers import kept_layers
 from subsetsum_nets.constructions.protocol import Construction, ItemLaw, RowGroup, weight_with_bias
 from subsetsum_nets.networks.arrays import dense_array
+from subsetsum_nets.networks.input_scaling import kept_layers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -13,7 +13,7 @@ import numpy as np
 from subsetsum_nets.networks.arrays import csr_of_nonzeros
 from subsetsum_nets.networks.convolution_draws import FixedConvDraw
 from subsetsum_nets.networks.errors import InvalidNetworkError
-from subsetsum_nets.networks.input_scaling import diagonal, scaling_layers
+from subsetsum_nets.networks.input_scaling import diagonal, kept_layers
 from subsetsum_nets.networks.layer_draws import ScalingDraw
 
 if TYPE_CHECKING:
@@ -24,17 +24,6 @@ if TYPE_CHECKING:
     from subsetsum_nets.networks.layer_draws import LayerDraw
     from subsetsum_nets.networks.layer_shapes import Layer
     from subsetsum_nets.networks.relu_network import ReluNetwork
-
-
-def kept_layers(target: ReluNetwork) -> tuple[bool, ...]:
-    """Return which layers are kept as they are.
-
-    >>> from subsetsum_nets.networks import AvgPool2d, Conv2d, ReluNetwork
-    >>> kept_layers(ReluNetwork([Conv2d(np.ones((1, 1, 1, 1))), AvgPool2d(2)], input_shape=(2, 2, 1)))
-    (False, True)
-    """
-    scaling = scaling_layers(target)
-    return tuple(index < scaling or layer.fixed for index, layer in enumerate(target.layers))
 
 
 def starts(target: ReluNetwork) -> tuple[int, ...]:

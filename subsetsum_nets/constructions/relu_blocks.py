@@ -27,7 +27,6 @@ from subsetsum_nets.constructions.kept_layers import (
     check_count,
     check_kept,
     kept_draw,
-    kept_layers,
     kept_mask,
     places_of_pairs,
     starts,
@@ -40,6 +39,7 @@ from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.distributions import UNIT_UNIFORM, Uniform
 from subsetsum_nets.networks.draw_kinds import pair_draws
 from subsetsum_nets.networks.errors import InvalidNetworkError
+from subsetsum_nets.networks.input_scaling import kept_layers
 from subsetsum_nets.networks.random_networks import RandomRecipe
 
 if TYPE_CHECKING:
@@ -233,6 +233,9 @@ def _with_h(shape: tuple[int, ...], axis: int) -> str:
 
 def block_units(layer: Layer, first: Layer) -> Ints:
     """Return the units of every block, shape (blocks, size), those of smaller ones filled up with -1.
+
+    The channels of block t of a convolution are those that Definition 3 of da Cunha et al. 2023 leaves to
+    input channel t.
 
     Examples
     --------

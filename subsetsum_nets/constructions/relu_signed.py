@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
 
 class ReluSigned(BlockConstruction):
-    """Theorem 1 of Pensia et al. (2020), units used by their sign; those that no subset uses are cut off."""
+    """Theorem 1 of Pensia et al. (2020), units used by their sign; those that no subset uses are cut off.
+
+    Of a convolution, the channels with v > 0 serve inputs > 0 and those with v < 0 serve inputs < 0: Lemma 11
+    of da Cunha et al. (2023).
+    """
 
     name = "relu"
     source = "Theorem 1 of Pensia et al. 2020, hidden units used by their sign"

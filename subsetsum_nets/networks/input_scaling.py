@@ -37,6 +37,18 @@ def scaling_layers(network: ReluNetwork) -> int:
     return count
 
 
+def kept_layers(target: ReluNetwork) -> tuple[bool, ...]:
+    """Return which layers a pruned network keeps as they are: these, and ``fixed`` ones, such as pooling.
+
+    >>> import numpy as np
+    >>> from subsetsum_nets.networks import AvgPool2d, Conv2d, ReluNetwork
+    >>> kept_layers(ReluNetwork([Conv2d(np.ones((1, 1, 1, 1))), AvgPool2d(2)], input_shape=(2, 2, 1)))
+    (False, True)
+    """
+    scaling = scaling_layers(target)
+    return tuple(index < scaling or layer.fixed for index, layer in enumerate(target.layers))
+
+
 def diagonal(layer: Dense) -> FloatArray:
     """Return the factors of a layer that scales, shape (d,)."""
     factors: FloatArray = csr_of_nonzeros(layer.weight).diagonal()
