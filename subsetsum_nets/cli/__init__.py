@@ -14,6 +14,7 @@ from subsetsum_nets.cli import (
     random_subset_sum,
     selftest,
     tickets,
+    verify,
 )
 from subsetsum_nets.cli.options import app
 
@@ -29,6 +30,7 @@ __all__ = [
     "random_subset_sum",
     "selftest",
     "tickets",
+    "verify",
 ]
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _FORMAT = "subsetsum-nets network"
 _VERSION = 2  # 2: convolutional layers and the size of their images; networks without are stored as 1
 _HEADER = "subsetsum-nets"  # where the header stands: a safetensors metadata key, an array of an .npz file
-_SUFFIXES = (".npz", ".safetensors", ".onnx")
+SUFFIXES = (".npz", ".safetensors", ".onnx")
 
 
 class TensorFile(NamedTuple):
@@ -122,8 +122,8 @@ def save_network(
             write_safetensors(file, contents)
 
 
-def load_network(path: str | os.PathLike[str]) -> ReluNetwork:
-    """Read a network that :func:`save_network` wrote.
+def load_network(path: str | os.PathLike[str], *, output: str | None = None) -> ReluNetwork:
+    """Read a network that :func:`save_network` wrote, or another program as ONNX.
 
     Nothing in the file is executed. Weights stored as float16 or float32 are read too, exactly.
 
@@ -131,6 +131,8 @@ def load_network(path: str | os.PathLike[str]) -> ReluNetwork:
     ----------
     path : path
         Ends in .npz, .safetensors or .onnx; see :func:`~subsetsum_nets.networks.files.onnx_files.read_onnx`.
+    output : str, optional
+        Of an ONNX file, read up to this tensor.
 
     Returns
     -------
@@ -140,7 +142,7 @@ def load_network(path: str | os.PathLike[str]) -> ReluNetwork:
     Raises
     ------
     ValueError
-        For another suffix.
+        For another suffix, or an ``output`` of a file that is not ONNX.
     FileNotFoundError
         If there is no such file.
     NetworkFileError
@@ -152,7 +154,9 @@ def load_network(path: str | os.PathLike[str]) -> ReluNetwork:
     if _suffix(path) == ".onnx":
         from subsetsum_nets.networks.files.onnx_files import read_onnx
 
-        return read_onnx(path)
+        return read_onnx(path, output=output)
+    if output is not None:
+        raise ValueError(f"an output is chosen by name in .onnx files only, not in {Path(path)}")
     contents = _read(path)
     header = _header(path, contents)
     tensors = dict(contents.tensors)
@@ -179,12 +183,12 @@ def load_network(path: str | os.PathLike[str]) -> ReluNetwork:
         raise InvalidNetworkError(f"{Path(path)}: {error}") from error
 
 
-def load_workable(path: str | os.PathLike[str]) -> ReluNetwork:
+def load_workable(path: str | os.PathLike[str], *, output: str | None = None) -> ReluNetwork:
     """Read a network as :func:`load_network` does, of no more units than memory is allowed for.
 
     Few bytes tell of a sparse layer, or of images, of any width; work begins with vectors of that width.
     """
-    network = load_network(path)
+    network = load_network(path, output=output)
     if not network.convolutional or network.input_shape is not None:
         check_demand(VALUE_BYTES * max(network.widths), f"working with the network of {Path(path)}")
     return network
@@ -389,7 +393,7 @@ def _json(path: str | os.PathLike[str], text: bytes) -> Any:
 
 def _suffix(path: str | os.PathLike[str]) -> str:
     suffix = Path(path).suffix.lower()
-    if suffix not in _SUFFIXES:
+    if suffix not in SUFFIXES:
         raise ValueError(
             f"networks live in .npz, .safetensors and .onnx files; {str(path)!r} is none of them"
         )

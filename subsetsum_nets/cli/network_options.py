@@ -1,0 +1,71 @@
+"""Network files on the command line: read, or refused with the command that was meant."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from subsetsum_nets.networks import ReluNetwork
+
+Output = Annotated[
+    str | None,
+    typer.Option(help="Of ONNX files: read up to this tensor, or up to the logits.", metavar="NAME|logits"),
+]
+
+
+def read_network(path: Path, output: str | None = None) -> ReluNetwork:
+    """Read a network file, of an ONNX file up to ``output``.
+
+    Raises
+    ------
+    IsADirectoryError
+        For a folder, with what to do about it.
+    ValueError, OSError
+        As :func:`~subsetsum_nets.networks.load_network`.
+
+    """
+    from subsetsum_nets.networks.files.network_files import load_workable
+    from subsetsum_nets.ticket_folder import PRUNED, TARGET
+
+    if path.is_dir():
+        within = [path / name for name in (TARGET, PRUNED) if (path / name).is_file()]
+        advice = f"; its networks are {' and '.join(map(str, within))}" if within else ""
+        raise IsADirectoryError(f"{path} is a folder, and a network file was expected{advice}")
+    return load_workable(path, output=output)
+
+
+def read_pair(first: Path, second: Path, output: str | None) -> tuple[ReluNetwork, ReluNetwork]:
+    """Read two network files; ``output`` is for those of them that are ONNX, of which there must be one."""
+    onnx = [path.suffix.lower() == ".onnx" for path in (first, second)]
+    if output is not None and not any(onnx):
+        raise ValueError(f"--output chooses in ONNX files, and neither {first} nor {second} is one")
+    f, g = (
+        read_network(path, output if chosen else None)
+        for path, chosen in zip((first, second), onnx, strict=True)
+    )
+    return f, g
+
+
+def check_ticket(folder: Path) -> Path:
+    """Return the folder of a ticket, or raise NotADirectoryError with what to do about a file."""
+    if folder.is_file():
+        raise NotADirectoryError(
+            f"{folder} is a file, and a folder that prune wrote was expected; {_advice(folder)}"
+        )
+    return folder
+
+
+def _advice(path: Path) -> str:
+    from subsetsum_nets.networks.files.network_files import SUFFIXES
+    from subsetsum_nets.ticket_folder import CERTIFICATE
+
+    if path.suffix in SUFFIXES:
+        return f"two network files are compared by  subsetsum-nets verify {path.name} OTHER"
+    if path.name == CERTIFICATE:
+        return f"the folder is {path.parent}"
+    if path.suffix == ".json":
+        return "a certificate of two network files is checked by  subsetsum-nets verify F G --check FILE"
+    return f"subsetsum-nets info {path.name} says what it is"
