@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from subsetsum_nets import Ball, Box, Conv2d, Dense, ReluNetwork, prune, save_network, verify
 from subsetsum_nets.cli import app
 from subsetsum_nets.cli.verify import MethodName
-from subsetsum_nets.exchange import export_pair
+from subsetsum_nets.exchange import export_pair, write_state_dict
 from subsetsum_nets.verification import METHODS, check_certificate
 from subsetsum_nets.verification.certificate import PairCertificate
 
@@ -243,3 +243,46 @@ def test_the_order_of_channels_is_no_question_for_vectors(files):
 
 def test_the_methods_of_the_option_are_those_of_the_table():
     assert set(typing.get_args(MethodName)) == {"auto", *METHODS}
+
+
+# -- files of other programs -------------------------------------------------------------------------
+
+
+def test_state_dicts_are_taken_by_every_command_and_the_relus_are_said_to_be_assumed(files, tmp_path):
+    f, g = pair()
+    write_state_dict(f, tmp_path / "state.safetensors")
+    result = run("verify", tmp_path / "state.safetensors", files[1], "--json")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["bound"] == verify(f, g).upper
+    assert "a ReLU is taken to stand between its layers" in result.stderr
+    ticket = run("prune", tmp_path / "state.safetensors", "--epsilon", 0.5, "--out", tmp_path / "ticket")
+    assert ticket.exit_code == 0, ticket.output
+    assert "units" in run("graph", tmp_path / "state.safetensors").stdout
+
+
+def test_pt_files_are_taken_where_torch_is(files, tmp_path):
+    torch = pytest.importorskip("torch")
+    f, g = pair()
+    tensors = {f"{2 * i}.weight": torch.tensor(layer.weight) for i, layer in enumerate(f.layers)}
+    torch.save(tensors, tmp_path / "net.pt")
+    assert answer("verify", tmp_path / "net.pt", files[1])["bound"] == verify(f, g).upper
+    assert run("prune", tmp_path / "net.pt", "--epsilon", 0.5, "--out", tmp_path / "t").exit_code == 0
+
+
+def test_nnet_files_are_taken_with_their_domain(files, tmp_path):
+    f, g = pair()
+    lines = ["2,3,2,4,", "3,4,2,", "0,", "0,0,0,", "1,1,1,", "0,0,0,0,", "1,1,1,1,"]
+    for layer in f.layers:
+        lines += [",".join(map(repr, row)) + "," for row in layer.weight.tolist()]
+        lines += ["0.0,"] * layer.d_out
+    (tmp_path / "net.nnet").write_text("\n".join(lines))
+    page = answer("verify", tmp_path / "net.nnet", files[1])
+    assert page["domain"] == Box([0.0] * 3, [1.0] * 3).to_json()
+    assert page["bound"] == verify(f, g, domain=Box(0, 1)).upper
+
+
+@pytest.mark.parametrize("command", ["prune", "graph", "verify"])
+def test_models_of_keras_are_refused_with_the_way_here(files, tmp_path, command):
+    (tmp_path / "net.keras").write_bytes(b"PK")
+    more = [files[0]] if command == "verify" else ["--out", tmp_path / "out.svg"]
+    assert "model.export" in refusal(command, tmp_path / "net.keras", *more)

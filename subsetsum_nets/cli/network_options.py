@@ -17,7 +17,7 @@ Output = Annotated[
 
 
 def read_network(path: Path, output: str | None = None) -> ReluNetwork:
-    """Read a network file, of an ONNX file up to ``output``.
+    """Read a network file, of an ONNX file up to ``output``; or a state dict, whose ReLUs are assumed.
 
     Raises
     ------
@@ -27,6 +27,8 @@ def read_network(path: Path, output: str | None = None) -> ReluNetwork:
         As :func:`~subsetsum_nets.networks.load_network`.
 
     """
+    from subsetsum_nets.exchange import read_state_dict
+    from subsetsum_nets.exchange.torch_files import is_state_dict
     from subsetsum_nets.networks.files.network_files import load_workable
     from subsetsum_nets.ticket_folder import PRUNED, TARGET
 
@@ -34,7 +36,18 @@ def read_network(path: Path, output: str | None = None) -> ReluNetwork:
         within = [path / name for name in (TARGET, PRUNED) if (path / name).is_file()]
         advice = f"; its networks are {' and '.join(map(str, within))}" if within else ""
         raise IsADirectoryError(f"{path} is a folder, and a network file was expected{advice}")
+    if output is None and is_state_dict(path):
+        typer.echo(f"note: {path} is a state dict; a ReLU is taken to stand between its layers", err=True)
+        return read_state_dict(path)
     return load_workable(path, output=output)
+
+
+def read_notes(path: Path) -> dict[str, str]:
+    """Return the notes of a network file; a state dict has none."""
+    from subsetsum_nets.exchange.torch_files import is_state_dict
+    from subsetsum_nets.networks import read_extra
+
+    return {} if is_state_dict(path) else read_extra(path)
 
 
 def read_pair(first: Path, second: Path, output: str | None) -> tuple[ReluNetwork, ReluNetwork]:
@@ -59,10 +72,10 @@ def check_ticket(folder: Path) -> Path:
 
 
 def _advice(path: Path) -> str:
-    from subsetsum_nets.networks.files.network_files import SUFFIXES
+    from subsetsum_nets.networks.files.suffixes import SUFFIXES, TORCH_SUFFIXES
     from subsetsum_nets.ticket_folder import CERTIFICATE
 
-    if path.suffix in SUFFIXES:
+    if path.suffix.lower() in (*SUFFIXES, *TORCH_SUFFIXES):
         return f"two network files are compared by  subsetsum-nets verify {path.name} OTHER"
     if path.name == CERTIFICATE:
         return f"the folder is {path.parent}"

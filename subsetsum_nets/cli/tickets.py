@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from subsetsum_nets.cli.network_options import Output, read_network
+from subsetsum_nets.cli.network_options import Output, read_network, read_notes
 from subsetsum_nets.cli.options import Delta, Epsilon, Json, MaxMemory, Target, Threads, app
 from subsetsum_nets.cli.terminal import at_least, at_most, console, print_pairs, refusing_bad_input
 from subsetsum_nets.cli.verdicts import verdict
@@ -108,9 +108,9 @@ def _domain(box: tuple[float, float] | None, ball: float | None) -> Domain | Non
 
 def _accuracies(path: Path, target: ReluNetwork, pruned: ReluNetwork) -> tuple[float, float] | None:
     """Return the test accuracy of both networks where the target's file names a test split beside it."""
-    from subsetsum_nets.networks import load_test_split, read_extra
+    from subsetsum_nets.networks import load_test_split
 
-    name = read_extra(path).get("test_split")
+    name = read_notes(path).get("test_split")
     split = None if name is None else path.parent / Path(name).name
     if split is None or not split.exists():
         return None
