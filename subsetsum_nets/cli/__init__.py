@@ -17,6 +17,7 @@ from subsetsum_nets.cli import (
     verify,
 )
 from subsetsum_nets.cli.options import app
+from subsetsum_nets.cli.terminal import print_what_the_terminal_can
 
 __all__ = [
     "app",
@@ -36,4 +37,5 @@ __all__ = [
 
 def main() -> None:
     """Run the command line."""
+    print_what_the_terminal_can()
     app()

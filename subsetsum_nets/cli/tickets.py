@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from subsetsum_nets.cli.network_options import Output, read_network, read_notes
-from subsetsum_nets.cli.options import Delta, Epsilon, Json, MaxMemory, Target, Threads, app
+from subsetsum_nets.cli.options import Delta, Epsilon, Json, MaxMemory, Objective, Target, Threads, app
 from subsetsum_nets.cli.terminal import at_least, at_most, console, print_pairs, refusing_bad_input
 from subsetsum_nets.cli.verdicts import verdict
 
@@ -43,7 +43,7 @@ def prune(
         typer.Option("--box", "--domain", help="Domain: every input in [LOW, HIGH].", metavar="LOW HIGH"),
     ] = None,
     ball: Annotated[float | None, typer.Option(help="Domain: inputs of at most this l2 norm.")] = None,
-    objective: Annotated[str, typer.Option(help="nearest, within or sparsest.")] = "nearest",
+    objective: Annotated[Objective, typer.Option(help="Which subset of each sum is taken.")] = "nearest",
     allocation: Annotated[
         str | None, typer.Option(help="How epsilon is shared out; the construction's default if not given.")
     ] = None,
