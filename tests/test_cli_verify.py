@@ -1,7 +1,9 @@
 """verify F G in the shell: every way to ask, what it answers, and advice where something else was meant."""
 
 import json
+import shlex
 import typing
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -286,3 +288,21 @@ def test_models_of_keras_are_refused_with_the_way_here(files, tmp_path, command)
     (tmp_path / "net.keras").write_bytes(b"PK")
     more = [files[0]] if command == "verify" else ["--out", tmp_path / "out.svg"]
     assert "model.export" in refusal(command, tmp_path / "net.keras", *more)
+
+
+def test_the_commands_of_the_page_run_as_they_stand(tmp_path, monkeypatch):
+    pytest.importorskip("onnx")
+    page = (Path(__file__).parent.parent / "docs" / "comparing.md").read_text()
+    commands = [shlex.split(line[2:]) for line in page.splitlines() if line.startswith("$ ")]
+    f, g = pair()
+    save_network(f, tmp_path / "f.onnx")
+    save_network(f, tmp_path / "f.safetensors")
+    save_network(g, tmp_path / "g.safetensors")
+    monkeypatch.chdir(tmp_path)
+    codes = []
+    for command in commands:
+        if command[0] == "subsetsum-nets":
+            codes.append(run(*command[1:]).exit_code)
+        if command[0] == "python":
+            check_certificate.check_files(*command[4:])
+    assert codes == [1, 0, 0]  # epsilon is far too small for these two
