@@ -31,7 +31,7 @@ SEMANTICS = (
 )
 PAIR_FORMAT = "subsetsum-nets pair certificate"
 PAIR_SEMANTICS = (
-    "f is the network of target_digest and g that of pruned_digest, both as functions in real arithmetic "
+    "f is the network of target_digest and g the one of pruned_digest, both as functions in real arithmetic "
     "with exactly the stored float64 weights; for every x in the domain, ||f(x) - g(x)|| <= bound in the "
     "stated norm."
 )
