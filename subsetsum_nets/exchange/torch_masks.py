@@ -20,7 +20,7 @@ from subsetsum_nets.exchange.torch_tensors import (
     dense_images,
     layers_from_torch,
     module_names,
-    to_torch,
+    to_torch_order,
 )
 from subsetsum_nets.masks import NetworkMasks
 from subsetsum_nets.networks.arrays import dense_array, narrowed
@@ -344,7 +344,7 @@ def _named(
     named: dict[str, Array] = {}
     layers = zip(module_names(network, names), dense_images(network), weights, biases, strict=True)
     for name, image, weight, bias in layers:
-        named[f"{name}.weight"] = to_torch(dense_array(weight), image)
+        named[f"{name}.weight"] = to_torch_order(dense_array(weight), image)
         if bias is not None:
             named[f"{name}.bias"] = bias
     return named
