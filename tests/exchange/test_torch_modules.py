@@ -398,6 +398,17 @@ def test_the_page_prints_what_it_shows(tmp_path, monkeypatch):
             exec(compile(body, "pytorch.md", "exec"), namespace)  # noqa: S102 - our own page
 
 
+def test_the_snippets_on_files_run_one_after_the_other(tmp_path, monkeypatch):
+    pytest.importorskip("safetensors.torch")
+    page = (Path(__file__).parent.parent.parent / "docs" / "exchange.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", page[page.index("## PyTorch") :], re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    namespace = {}
+    for body in blocks:
+        exec(compile(body, "exchange.md", "exec"), namespace)  # noqa: S102 - our own page
+    assert (tmp_path / "question" / "pair.vnnlib").exists()
+
+
 # -- tensors where arrays are taken ------------------------------------------------------------------
 
 
