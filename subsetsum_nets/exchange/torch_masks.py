@@ -17,10 +17,13 @@ from subsetsum_nets.exchange.module_order import MODULES, module_order
 from subsetsum_nets.exchange.pruned_names import with_usual_names
 from subsetsum_nets.exchange.torch_files import read_tensor_file
 from subsetsum_nets.exchange.torch_tensors import (
+    WINDOWS,
+    Windows,
     dense_images,
     layers_from_torch,
     module_names,
     to_torch_order,
+    windows_of,
 )
 from subsetsum_nets.masks import NetworkMasks
 from subsetsum_nets.networks.arrays import dense_array, narrowed
@@ -53,11 +56,12 @@ def read_state_dict(
     linear_after: Iterable[int] = (),
     domain: Domain | None = None,
     input_shape: Image | None = None,
+    windows: Windows | None = None,
 ) -> ReluNetwork:
     """Read a network from a PyTorch ``state_dict`` in a .safetensors, .pt or .pth file.
 
     A state dict holds no activations: a ReLU is taken to stand between the layers, but where
-    ``linear_after`` says otherwise.
+    ``linear_after`` says otherwise. Nor does it hold strides and the like: ``windows`` says what they are.
 
     Parameters
     ----------
@@ -74,6 +78,10 @@ def read_state_dict(
     final_relu, linear_after, domain, input_shape
         As for :class:`~subsetsum_nets.networks.ReluNetwork`; dense layers behind convolutional ones need the
         size of the images.
+    windows : mapping of str to mapping, optional
+        Keyword arguments of :class:`~subsetsum_nets.networks.Conv2d` for modules that are not of stride 1 and
+        the padding that keeps the size, such as ``{"features.0": {"stride": 2, "padding": 1}}``. What
+        :func:`write_state_dict` wrote says so itself.
 
     Returns
     -------
@@ -101,6 +109,7 @@ def read_state_dict(
         linear_after=linear_after,
         domain=domain,
         input_shape=input_shape,
+        windows=windows,
     )
     return random if found is None else found.apply(random)
 
@@ -117,7 +126,7 @@ def write_state_dict(
     path : path
     names : sequence of str, optional
         The module of each layer. By default its place in a ``torch.nn.Sequential`` of layers, ReLUs and,
-        between convolutional and dense layers, a Flatten.
+        between convolutional and dense layers, a Flatten. Pooling is the convolutions that stand for it.
 
     Raises
     ------
@@ -144,7 +153,7 @@ def write_state_dict(
     ReluNetwork(2-1-1, 4 parameters)
 
     """
-    _write(path, _parameters(network, names), names)
+    _write(path, _parameters(network, names), network, names)
 
 
 def write_masks(
@@ -187,7 +196,7 @@ def write_masks(
     for name, parameter in _parameters(random, names).items():
         tensors[f"{name}_orig"] = parameter
         tensors[f"{name}_mask"] = kept[name].astype(parameter.dtype)
-    _write(path, tensors, names)
+    _write(path, tensors, random, names)
 
 
 def read_masks(
@@ -199,12 +208,13 @@ def read_masks(
     linear_after: Iterable[int] = (),
     domain: Domain | None = None,
     input_shape: Image | None = None,
+    windows: Windows | None = None,
 ) -> tuple[ReluNetwork, NetworkMasks]:
     """Read a random network and its masks, as :func:`write_masks` or a pruned PyTorch model wrote them.
 
     Parameters
     ----------
-    path, names, masks, final_relu, linear_after, domain, input_shape
+    path, names, masks, final_relu, linear_after, domain, input_shape, windows
         As for :func:`read_state_dict`.
 
     Returns
@@ -227,6 +237,7 @@ def read_masks(
         linear_after=linear_after,
         domain=domain,
         input_shape=input_shape,
+        windows=windows,
     )
     if found is None:
         raise NetworkFileError(
@@ -244,6 +255,7 @@ def _read(
     mask_file: str | PathLike[str] | None,
     *,
     input_shape: Image | None,
+    windows: Windows | None,
     **settings: Any,
 ) -> tuple[ReluNetwork, NetworkMasks | None]:
     """Return the network before pruning, and the masks when there are any."""
@@ -264,12 +276,14 @@ def _read(
             f"{Path(path)} holds {min(tensors)!r} of shape {tensors[min(tensors)].shape}, which is no weight "
             "or bias of a linear or convolutional layer; names=[...] reads only the modules that it lists"
         )
+    told = windows_of(contents.metadata, windows)
     masked = any(mask is not None for _, mask in (*weights, *biases))
     try:
         layers = [
-            Conv2d(weight, bias) if weight.ndim == 4 else Dense(weight, bias)
-            for weight, (bias, _) in zip(
-                layers_from_torch(modules, present, input_shape),
+            Conv2d(weight, bias, **told.get(module, {})) if weight.ndim == 4 else Dense(weight, bias)
+            for module, weight, (bias, _) in zip(
+                modules,
+                layers_from_torch(modules, present, input_shape, told),
                 biases,
                 strict=True,
             )
@@ -281,7 +295,7 @@ def _read(
         return network, None
     kept = [_all_kept(weight) if mask is None else mask for weight, mask in weights]
     return network, NetworkMasks(
-        layers_from_torch(modules, kept, input_shape),
+        layers_from_torch(modules, kept, input_shape, told),
         [None if bias is None else _all_kept(bias) if mask is None else mask for bias, mask in biases],
     )
 
@@ -350,12 +364,22 @@ def _named(
     return named
 
 
-def _write(path: str | PathLike[str], tensors: Mapping[str, Array], names: Sequence[str] | None) -> None:
-    """Write tensors, and the order of modules where their names do not tell it."""
+def _write(
+    path: str | PathLike[str], tensors: Mapping[str, Array], network: ReluNetwork, names: Sequence[str] | None
+) -> None:
+    """Write tensors, and what they do not tell: the order of modules, what is special about their windows."""
     if Path(path).suffix.lower() in TORCH_SUFFIXES:
         raise ValueError(
             f"{Path(path).name!r}: what is written is a .safetensors file, for safetensors.torch.load_file"
         )
-    metadata = {"format": "pt"} | ({} if names is None else {MODULES: json.dumps(list(names))})
+    modules = module_names(network, names)
+    windows = {
+        name: layer.options for name, layer in zip(modules, network.layers, strict=True) if layer.options
+    }
+    metadata = {"format": "pt"}
+    if names is not None or windows:
+        metadata[MODULES] = json.dumps(modules)
+    if windows:
+        metadata[WINDOWS] = json.dumps(windows)
     with atomic_write(path) as file:
         write_safetensors(file, TensorFile(metadata, dict(tensors)))

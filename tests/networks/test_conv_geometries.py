@@ -12,6 +12,9 @@ from subsetsum_nets.networks import ConvolutionMatrix, InvalidNetworkError, netw
 from subsetsum_nets.networks.files.onnx_layouts import kernel_to_channels_first
 from subsetsum_nets.networks.pooling import max_pool_layers
 
+images = st.tuples(st.integers(4, 7), st.integers(4, 7), st.integers(1, 3))
+sizes = st.tuples(st.integers(1, 4), st.integers(1, 4))
+
 
 def dyadic_images(seed, shape, *, low=-8):
     """Return random images of eighths: sums of a few products of them are exact in float32 too."""
@@ -85,6 +88,24 @@ def test_torch_gives_the_same(case, seed):
     assert np.array_equal(values.permute(0, 2, 3, 1).numpy(), layer(x))
 
 
+@given(sizes, st.one_of(st.none(), pairs), st.data(), st.integers(0, 99))
+@settings(deadline=None, max_examples=30)
+def test_torch_pools_to_the_same(size, stride, data, seed):
+    torch = pytest.importorskip("torch")
+    zeros = tuple(data.draw(st.integers(0, n // 2)) for n in size)  # torch takes no more
+    words = {"stride": stride, "padding": tuple(zip(zeros, zeros, strict=True))}
+    one = Conv2d(np.eye(2)[np.newaxis, np.newaxis])
+    x = dyadic_images(seed, (2, 6, 7, 2))
+    tensor = torch.relu(torch.tensor(x).permute(0, 3, 1, 2))
+    steps = None if stride is None else tuple(stride)
+    for pool, function in ((MaxPool2d, "max_pool2d"), (AvgPool2d, "avg_pool2d")):
+        network = ReluNetwork([one, pool(size, **words)], input_shape=(6, 7, 2))
+        values = getattr(torch.nn.functional, function)(tensor, size, steps, zeros)
+        exact = pool is MaxPool2d or np.log2(size[0] * size[1]).is_integer()
+        tolerance = 0.0 if exact else 1e-12
+        np.testing.assert_allclose(network(x), values.permute(0, 2, 3, 1).numpy(), rtol=0, atol=tolerance)
+
+
 def onnx_pool(operator, x, **attributes):
     """Return what onnxruntime makes of images (batch, h, w, c) by one operator without weights."""
     onnx, onnxruntime = pytest.importorskip("onnx"), pytest.importorskip("onnxruntime")
@@ -112,10 +133,6 @@ def pool_attributes(pool, size, image):
         return {**found, "auto_pad": "SAME_UPPER" if pool.padding == "same_upper" else "SAME_LOWER"}
     (top, bottom), (left, right) = pads_of(like(pool, size), image)
     return {**found, "pads": [top, left, bottom, right]}
-
-
-images = st.tuples(st.integers(4, 7), st.integers(4, 7), st.integers(1, 3))
-sizes = st.tuples(st.integers(1, 4), st.integers(1, 4))
 
 
 @given(sizes, st.one_of(st.none(), pairs), paddings, images, st.integers(0, 99))

@@ -325,6 +325,7 @@ MUTANTS = [
 ]
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("check", [primitives, operator_norms, tight, pairs, trapped])
 def test_the_checks_pass_as_things_are(check):
     check()

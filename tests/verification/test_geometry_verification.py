@@ -14,7 +14,7 @@ from verification.tiny_images import unrolled_network
 from verification.tiny_networks import NORMS, power
 from verification.true_sup import true_sup
 
-from subsetsum_nets.networks import Box, Conv2d, MaxPool2d, ReluNetwork
+from subsetsum_nets.networks import Box, Conv2d, Dense, MaxPool2d, ReluNetwork
 from subsetsum_nets.verification import METHODS, Comparison, SearchOptions, effective_layers, verify
 from subsetsum_nets.verification.enclosures import convolution_norms
 from subsetsum_nets.verification.enclosures.convolution_norms import convolution_norm_up, polyphase
@@ -190,6 +190,18 @@ def test_convolutions_of_unlike_strides_are_compared_unrolled():
     exact = np.abs(f.affine_layers[0].weight.toarray() - h.affine_layers[0].weight.toarray()).sum(axis=1)
     bound = verify(f, h, domain=Box(-1, 1), norm="linf", method="differential").upper
     assert exact.max() <= bound <= exact.max() * (1 + 1e-9)
+
+
+def test_a_pooled_network_and_one_of_another_depth_are_compared_through_their_difference():
+    f, _, domain = geometry_pair(14)
+    g = unrolled_network(ReluNetwork(f.layers[:1], input_shape=f.input_shape))
+    last = Dense(np.full((2, g.widths[-1]), 0.125))
+    g = ReluNetwork([*g.layers, last])
+    least, most = true_sup(unrolled_network(f), g, domain, "linf", sides=16)
+    for method in ("interval", "zonotope"):
+        result = verify(f, g, domain=domain, norm="linf", method=method)
+        assert result.lower <= most
+        assert least <= Fraction(result.upper)
 
 
 def test_pooled_networks_of_practical_size_are_not_unrolled():
