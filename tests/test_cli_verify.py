@@ -306,3 +306,21 @@ def test_the_commands_of_the_page_run_as_they_stand(tmp_path, monkeypatch):
         if command[0] == "python":
             check_certificate.check_files(*command[4:])
     assert codes == [1, 0, 0]  # epsilon is far too small for these two
+
+
+def test_weights_that_reading_had_to_round_are_told(files, tmp_path):
+    onnx = pytest.importorskip("onnx")
+    weight = onnx.numpy_helper.from_array(np.ones((3, 2)), "w")
+    third = onnx.numpy_helper.from_array(np.array([3.0]), "third")
+    nodes = [
+        onnx.helper.make_node("MatMul", ["x", "w"], ["a"]),
+        onnx.helper.make_node("Div", ["a", "third"], ["y"]),
+    ]
+    ends = [onnx.helper.make_tensor_value_info(n, 11, [1, d]) for n, d in (("x", 3), ("y", 2))]
+    graph = onnx.helper.make_graph(nodes, "g", ends[:1], ends[1:], [weight, third])
+    onnx.save(onnx.helper.make_model(graph), tmp_path / "third.onnx")
+    result = run("verify", tmp_path / "third.onnx", files[1], "--json")
+    assert result.exit_code == 0, result.output
+    assert "note:" in result.stderr
+    assert "float64 cannot hold" in result.stderr
+    assert "Warning" not in result.stderr

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
+from contextlib import contextmanager
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from subsetsum_nets.networks import ReluNetwork
 
 Output = Annotated[
@@ -39,7 +43,23 @@ def read_network(path: Path, output: str | None = None) -> ReluNetwork:
     if output is None and is_state_dict(path):
         typer.echo(f"note: {path} is a state dict; a ReLU is taken to stand between its layers", err=True)
         return read_state_dict(path)
-    return load_workable(path, output=output)
+    with _roundings_as_notes(path):
+        return load_workable(path, output=output)
+
+
+@contextmanager
+def _roundings_as_notes(path: Path) -> Iterator[None]:
+    """Say on stderr which weights of a file were rounded: what is proven is about the rounded ones."""
+    from subsetsum_nets.networks.lowering.notes import RoundedFoldingWarning
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", RoundedFoldingWarning)
+        yield
+    for warning in caught:
+        if issubclass(warning.category, RoundedFoldingWarning):
+            typer.echo(f"note: {path}: {warning.message}", err=True)
+        else:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
 
 
 def read_notes(path: Path) -> dict[str, str]:
