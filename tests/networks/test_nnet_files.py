@@ -12,6 +12,7 @@ from subsetsum_nets import Box, load_network, save_network
 from subsetsum_nets.networks import NetworkFileError, read_extra
 from subsetsum_nets.networks.files import nnet_files
 from subsetsum_nets.networks.files.nnet_files import read_nnet
+from subsetsum_nets.networks.lowering.notes import RoundedFoldingWarning
 
 WEIGHTS = [[[0.5, -0.25], [1.0, 2.0], [0.1, -3e-2]], [[1.0, -1.0, 0.5]]]
 BIASES = [[0.25, -0.5, 0.0], [1.5]]
@@ -121,6 +122,13 @@ def test_damaged_and_foreign_files_are_refused_with_the_line(tmp_path, line, tex
     path.write_bytes("\n".join(changed).encode("latin-1"))
     with pytest.raises(NetworkFileError, match=message):
         load_network(path)
+
+
+def test_reciprocals_that_are_rounded_are_told(tmp_path):
+    path = written(tmp_path, lines(ranges=(3.0, 8.0, 4.0)))
+    with pytest.warns(RoundedFoldingWarning, match=r"net\.nnet rounds the reciprocals of its ranges"):
+        raw = read_nnet(path, normalize=True)
+    assert raw.layers[1].weight[0, 0] == 1 / 3
 
 
 def test_a_range_of_zero_cannot_be_applied(tmp_path):

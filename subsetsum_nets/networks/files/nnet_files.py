@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,6 +23,7 @@ from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.domains import Box
 from subsetsum_nets.networks.errors import InvalidNetworkError, NetworkFileError, unreadable
 from subsetsum_nets.networks.files.budget import read_regular
+from subsetsum_nets.networks.lowering.notes import RoundedFoldingWarning, Rounding, warning_of
 from subsetsum_nets.networks.relu_network import ReluNetwork
 
 if TYPE_CHECKING:
@@ -70,6 +72,11 @@ def read_nnet(path: str | os.PathLike[str], *, normalize: bool = False) -> ReluN
     NetworkFileError
         If it is no such file, cut off, or has more than its header says; the message names the line.
 
+    Warns
+    -----
+    RoundedFoldingWarning
+        If the reciprocal of a range is no float64, where the normalisation was asked for.
+
     Examples
     --------
     >>> import tempfile
@@ -97,7 +104,7 @@ def read_nnet(path: str | os.PathLike[str], *, normalize: bool = False) -> ReluN
     lines.end()
     scaling = Scaling(low, high, means, ranges)
     try:
-        return _raw(dense, scaling) if normalize else ReluNetwork(dense, domain=_normalised(scaling))
+        return _raw(path, dense, scaling) if normalize else ReluNetwork(dense, domain=_normalised(scaling))
     except InvalidNetworkError as error:
         raise unreadable(path, str(error)) from error
 
@@ -185,13 +192,21 @@ def _outward(value: Fraction, *, up: bool) -> float:
     return math.nextafter(nearest, math.inf if up else -math.inf)
 
 
-def _raw(layers: list[Dense], scaling: Scaling) -> ReluNetwork:
+def _raw(path: str | os.PathLike[str], layers: list[Dense], scaling: Scaling) -> ReluNetwork:
     """Return the network with the normalisation before and behind it."""
+    from fractions import Fraction
+
     inputs, outputs = layers[0].d_in, layers[-1].d_out
     ranges = scaling.ranges[:inputs]
     if not bool(np.all(scaling.ranges > 0)):
         raise NetworkFileError(f"a range is {float(scaling.ranges.min())!r}, not above 0")
-    before = [Dense(np.eye(inputs), -scaling.means[:inputs]), Dense(np.diag(1.0 / ranges))]
+    reciprocals = 1.0 / ranges
+    if any(
+        Fraction(r) * Fraction(x) != 1 for r, x in zip(reciprocals.tolist(), ranges.tolist(), strict=True)
+    ):
+        rounded = Rounding(str(path), "the reciprocals of its ranges", 2.0**-53)
+        warnings.warn(warning_of([rounded]), RoundedFoldingWarning, stacklevel=3)
+    before = [Dense(np.eye(inputs), -scaling.means[:inputs]), Dense(np.diag(reciprocals))]
     behind = Dense(scaling.ranges[-1] * np.eye(outputs), np.full(outputs, scaling.means[-1]))
     return ReluNetwork(
         [*before, *layers, behind],
