@@ -74,7 +74,7 @@ def test_layers_keep_their_geometry_with_other_weights(case, seed):
 
 
 @given(conv_cases(), st.integers(0, 99))
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 def test_torch_gives_the_same(case, seed):
     torch = pytest.importorskip("torch")
     layer, image = case

@@ -57,7 +57,7 @@ def test_no_method_falls_below_the_truth(seed):
     check_pair(seed, FAST)
 
 
-@pytest.mark.parametrize("seed", [2, 6, 7])
+@pytest.mark.parametrize("seed", [7, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (2, 6))])
 def test_searches_do_not_fall_below_the_truth(seed):
     check_pair(seed, SLOW, 0.3)
 
@@ -75,6 +75,7 @@ def test_no_method_falls_below_the_truth_on_many(batch):
         check_pair(seed, FAST)
 
 
+@pytest.mark.slow
 @given(conv_cases(most=2), st.booleans())
 @settings(deadline=None, max_examples=10)
 def test_enclosures_of_products_hold_for_every_geometry(case, transposed):
@@ -83,8 +84,9 @@ def test_enclosures_of_products_hold_for_every_geometry(case, transposed):
     check_primitives(matrix.T if transposed else matrix, dense.T if transposed else dense)
 
 
+@pytest.mark.slow
 @given(conv_cases(), st.booleans(), st.integers(0, 9))
-@settings(deadline=None, max_examples=10)
+@settings(deadline=None, max_examples=15)
 def test_norms_hold_for_every_geometry(case, transposed, seed):
     check_geometry_norm(*case, transposed=transposed, seed=seed)
 
@@ -109,6 +111,7 @@ def check_geometry_norm(layer, image, *, transposed, seed):
         assert np.linalg.norm(wide, 2) <= convolution_norms._grid_bound(polyphase(matrix)) * (1 + 1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [{"stride": 2}, {"stride": (1, 3), "dilation": 2}, {"dilation": (2, 1)}])
 def test_norms_of_large_images_come_near_those_of_wide_ones(words):
     kernel = np.random.default_rng(3).uniform(-1, 1, (3, 3, 2, 2))

@@ -102,6 +102,12 @@ class Call:
             return None
         return [int(number) for number in self._array(index).ravel()]
 
+    def floats(self, index: int) -> list[float] | None:
+        """Return an input of floats that must be constant; None if it is left out or empty."""
+        if not self.has(index):
+            return None
+        return [float(number) for number in self._array(index).ravel()] or None
+
     def bound(self, index: int, name: str) -> float | None:
         """Return a number that newer files give as an input and older ones as an attribute."""
         if name in self.attributes:

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.networks.errors import InvalidNetworkError
-from subsetsum_nets.networks.files.onnx_nodes import label
 from subsetsum_nets.networks.files.onnx_tensors import FLOATS
-from subsetsum_nets.networks.lowering.exact_arithmetic import Factor, factor_of
+from subsetsum_nets.networks.lowering.activations import clipped, two_slopes
+from subsetsum_nets.networks.lowering.exact_arithmetic import Factor
+from subsetsum_nets.networks.lowering.normalisation import reciprocals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from fractions import Fraction
 
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.files.onnx_calls import Call
@@ -54,16 +53,7 @@ def divide(call: Call) -> Value:
     if index:
         call.refuse("divides a constant by the data, which is not piecewise linear")
     value, constant = call.broadcast(value, call.constant(1))
-    return call.tracer.scale(value, reciprocals(call, constant), "weights divided by its constant")
-
-
-def reciprocals(call: Call, divisors: FloatArray) -> Factor:
-    """Return 1 / divisors as a factor."""
-    with np.errstate(divide="ignore", over="ignore"):
-        finite = bool(np.isfinite(1.0 / divisors).all())
-    if not finite:
-        raise InvalidNetworkError(f"{label(call.node)} divides by 0: every entry must be finite")
-    return factor_of([1 / _exact(number) for number in divisors.ravel().tolist()], divisors.shape)
+    return call.tracer.scale(value, reciprocals(call.tracer, constant), "weights divided by its constant")
 
 
 def scaler(call: Call) -> Value:
@@ -88,10 +78,7 @@ def relu(call: Call) -> Value:
 
 def leaky_relu(call: Call) -> Value:
     """Return ``relu(x) - alpha relu(-x)``."""
-    slope = np.full(
-        (1,) * len(call.value(0).shape), call.attributes.get("alpha", np.float32(0.01)), np.float64
-    )
-    return _two_slopes(call, call.value(0), slope)
+    return two_slopes(call.tracer, call.value(0), call.attributes.get("alpha", float(np.float32(0.01))))
 
 
 def prelu(call: Call) -> Value:
@@ -99,13 +86,12 @@ def prelu(call: Call) -> Value:
     value, slope = call.value(0), call.constant(1)
     if call.opset < 7 and slope.ndim == 1 and slope.size > 1 and len(value.shape) > 1:
         slope = slope.reshape(-1, *(1,) * (len(value.shape) - 2))
-    return _two_slopes(call, *call.broadcast(value, slope))
+    return two_slopes(call.tracer, *call.broadcast(value, slope))
 
 
 def absolute(call: Call) -> Value:
     """Return ``relu(x) + relu(-x)``."""
-    value = call.value(0)
-    return _two_slopes(call, value, np.full((1,) * len(value.shape), -1.0))
+    return two_slopes(call.tracer, call.value(0), -1.0)
 
 
 def clip(call: Call) -> Value:
@@ -114,7 +100,7 @@ def clip(call: Call) -> Value:
     # No number of a float32 file is beyond these bounds, with which some exporters say that there is none.
     low = None if low is None or low <= -_LARGEST_FLOAT32 else low
     high = None if high is None or high >= _LARGEST_FLOAT32 else high
-    return between(call, call.value(0), low, high)
+    return clipped(call.tracer, call.value(0), low, high)
 
 
 def hard_sigmoid(call: Call) -> Value:
@@ -125,26 +111,7 @@ def hard_sigmoid(call: Call) -> Value:
         np.full(shape, call.attributes.get(name, np.float32(default)), np.float64)
         for name, default in (("alpha", 0.2), ("beta", 0.5))
     )
-    return between(call, tracer.shift(tracer.scale(value, Factor(alpha)), beta), 0.0, 1.0)
-
-
-def between(call: Call, value: Value, low: float | None, high: float | None) -> Value:
-    """Return ``min(max(value, low), high)``; None is no bound."""
-    tracer = call.tracer
-    if low is not None and high is not None and low > high:
-        call.refuse(f"clips to numbers from {low} to {high}")
-
-    def plus(of: Value, number: float) -> Value:
-        return of if number == 0.0 else tracer.shift(of, np.full((1,) * len(of.shape), number))
-
-    if low is None and high is None:
-        return value
-    if low is None:
-        return plus(tracer.negate(tracer.relu(plus(tracer.negate(value), high or 0.0))), high or 0.0)
-    above = tracer.relu(plus(value, -low))
-    if high is not None:
-        above = tracer.subtract(above, tracer.relu(plus(value, -high)))
-    return plus(above, low)
+    return clipped(call.tracer, tracer.shift(tracer.scale(value, Factor(alpha)), beta), 0.0, 1.0)
 
 
 def maximum(call: Call) -> Value:
@@ -171,7 +138,9 @@ def mean(call: Call) -> Value:
     """Return the mean of constants and values."""
     value = total(call)
     count = np.full((1,) * len(value.shape), float(len(call.node.input)))
-    return call.tracer.scale(value, reciprocals(call, count), "weights divided by the number of its inputs")
+    return call.tracer.scale(
+        value, reciprocals(call.tracer, count), "weights divided by the number of its inputs"
+    )
 
 
 def identity(call: Call) -> Value:
@@ -195,15 +164,6 @@ def dropout(call: Call) -> Value:
     return call.value(0)
 
 
-def _two_slopes(call: Call, value: Value, slope: FloatArray) -> Value:
-    """Return ``relu(x) - slope relu(-x)``."""
-    tracer = call.tracer
-    positive = tracer.relu(value)
-    if positive is value:
-        return value
-    return tracer.add(positive, tracer.scale(tracer.relu(tracer.negate(value)), Factor(-slope)))
-
-
 def _extreme(call: Call, combine: Callable[[Value, Value], Value]) -> Value:
     """Combine all inputs of a node, constants among them."""
     places = range(len(call.node.input))
@@ -225,9 +185,3 @@ def _alike(call: Call, a: Value, b: Value) -> tuple[Value, Value]:
 
 def _factor(pair: tuple[Value, FloatArray]) -> tuple[Value, Factor]:
     return pair[0], Factor(pair[1])
-
-
-def _exact(number: float) -> Fraction:
-    from fractions import Fraction
-
-    return Fraction(number)

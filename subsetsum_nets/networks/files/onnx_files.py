@@ -95,6 +95,7 @@ def read_onnx(path: str | os.PathLike[str], *, output: str | None = None) -> Rel
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
     >>> from subsetsum_nets.networks import ReluNetwork
     >>> path = Path(tempfile.mkdtemp()) / "net.onnx"
     >>> write_onnx(ReluNetwork([Dense([[0.1, -2.0]], [1.0]), Dense([[3.0]])]), path)

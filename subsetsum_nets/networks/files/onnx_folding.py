@@ -67,7 +67,7 @@ def _moved(node: NodeProto, attributes: dict[str, Any], given: Given) -> list[Ar
         each = given[index] if index < len(given) else None
         return None if each is None else [int(number) for number in each.ravel()]
 
-    call = Moved(node, attributes, ints, values.shape, None)
+    call = Moved(node, attributes, ints, lambda _: None, values.shape, None)
     parts = [np.array(part(values)) for part in checked_move(call).parts]
     if node.op_type == "Gather" and (indices := _array(given, 1)).ndim != 1:
         axis = call.axis(attributes.get("axis", 0))

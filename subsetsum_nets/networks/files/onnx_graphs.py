@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from subsetsum_nets.networks.errors import NetworkFileError
 from subsetsum_nets.networks.files.onnx_constants import Constants
-from subsetsum_nets.networks.files.onnx_nodes import refuse, shown
+from subsetsum_nets.networks.files.onnx_nodes import opset_of, refuse, shown
 from subsetsum_nets.networks.files.onnx_operators import NodeReader
 from subsetsum_nets.networks.files.onnx_outputs import graph_output
 from subsetsum_nets.networks.files.onnx_tensors import FLOATS
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.networks.files.onnx_external import ExternalData
-    from subsetsum_nets.networks.lowering.notes import Rounding
     from subsetsum_nets.networks.lowering.values import Value
     from subsetsum_nets.networks.relu_network import ReluNetwork
 
@@ -52,8 +51,8 @@ def read_graph(
     external: ExternalData,
     output: str | None,
     domain: Domain | None,
-) -> tuple[ReluNetwork, list[Rounding]]:
-    """Return the network of a model, and what was rounded for it.
+) -> tuple[ReluNetwork, Tracer]:
+    """Return the network of a model, and the tracer that notes what was rounded for it.
 
     Parameters
     ----------
@@ -103,10 +102,10 @@ def _reading(
     target: str,
     numbers: int,
     domain: Domain | None,
-) -> tuple[ReluNetwork, list[Rounding]]:
+) -> tuple[ReluNetwork, Tracer]:
     tracer = Tracer(numbers)
-    value = _followed(nodes, constants, tracer, start, target, _opset(model))
-    return network_of(value, domain=domain), tracer.roundings
+    value = _followed(nodes, constants, tracer, start, target, opset_of(model))
+    return network_of(value, domain=domain), tracer
 
 
 def _followed(
@@ -135,11 +134,6 @@ def _followed(
     if target not in reader.values:
         raise NetworkFileError(f"its output {shown(target)} does not depend on its input {shown(start.name)}")
     return reader.values[target]
-
-
-def _opset(model: ModelProto) -> int:
-    versions = [entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
-    return max(versions, default=1)
 
 
 def _inputs(graph: GraphProto, constants: Constants, nodes: list[NodeProto]) -> list[_Input]:

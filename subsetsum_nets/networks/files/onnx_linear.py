@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import math
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from subsetsum_nets.networks.arrays import is_sparse
 from subsetsum_nets.networks.files.budget import check_demand
-from subsetsum_nets.networks.files.onnx_elementwise import reciprocals
-from subsetsum_nets.networks.lowering.exact_arithmetic import Factor, exact_product, factor_of
+from subsetsum_nets.networks.lowering.averages import channel_averages
+from subsetsum_nets.networks.lowering.exact_arithmetic import Factor, exact_product
 from subsetsum_nets.networks.lowering.linear_maps import Matrix
-from subsetsum_nets.networks.lowering.maxima import largest_of_rows
+from subsetsum_nets.networks.lowering.maxima import Window, largest_of_rows, largest_of_windows
+from subsetsum_nets.networks.lowering.normalisation import batch_normalised, reciprocals
 
 if TYPE_CHECKING:
-    from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.files.onnx_calls import Call
     from subsetsum_nets.networks.lowering.values import Value
 
     Sizes = tuple[int, ...]
-
-_DIGITS = 2**130  # relative to the number whose square root is taken
 
 
 def gemm(call: Call) -> Value:
@@ -121,35 +118,18 @@ def batch_normalization(call: Call) -> Value:
     """Return ``gamma (x - mean) / sqrt(var + epsilon) + beta`` with constants, as at inference."""
     if call.attributes.get("training_mode", 0) or (call.opset < 7 and not call.attributes.get("is_test", 0)):
         call.refuse("normalises by the batch, as in training; export in eval mode (model.eval())")
-    value = call.value(0)
-    gamma, beta, mean, variance = (call.constant(index).ravel() for index in range(1, 5))
-    channels = value.shape[1] if len(value.shape) > 1 else 0
-    if not gamma.size == beta.size == mean.size == variance.size == channels:
-        call.refuse(f"has {gamma.size} numbers for values of shape {value.shape}, not one for each channel")
-    epsilon = Fraction(float(call.attributes.get("epsilon", np.float32(1e-5))))
-    below = [Fraction(number) + epsilon for number in variance.tolist()]
-    if min(below) <= 0:
-        call.refuse("divides by the square root of a number that is not positive")
-    scales = [Fraction(g) / _root(number) for g, number in zip(gamma.tolist(), below, strict=True)]
-    centres, shifts = ([Fraction(number) for number in each.tolist()] for each in (mean, beta))
-    return call.tracer.scale_and_shift(value, scales, centres, shifts, axis=1)
-
-
-def _root(number: Fraction) -> Fraction:
-    """Return the square root of a positive number, to 2**-128 of it, or exactly where it is a fraction."""
-    n, d = number.numerator, number.denominator
-    roots = math.isqrt(n), math.isqrt(d)
-    if roots[0] ** 2 == n and roots[1] ** 2 == d:
-        return Fraction(*roots)
-    scale = _DIGITS * max(1, 2 ** max(0, d.bit_length() - n.bit_length()))
-    return Fraction(math.isqrt(n * scale * scale // d), scale)
+    gamma, beta, mean, variance = (call.constant(index) for index in range(1, 5))
+    epsilon = float(call.attributes.get("epsilon", np.float32(1e-5)))
+    return batch_normalised(call.tracer, call.value(0), gamma, beta, mean, variance, epsilon)
 
 
 def reduce_mean(call: Call) -> Value:
     """Return the mean over axes."""
     value, axes, shape = _reduced(call)
+    if _of_channels(value, axes):
+        return call.tracer.reshape(channel_averages(call.tracer, _as_image(call, value)), shape)
     count = math.prod(value.shape[axis] for axis in axes)
-    one = reciprocals(call, np.array([float(count)]))
+    one = reciprocals(call.tracer, np.array([float(count)]))
     if one.low is not None:
         call.tracer.note(f"its weights 1/{count}", 2.0**-53)
     return _summed(call, value, axes, shape, float(one.high[0]))
@@ -158,12 +138,28 @@ def reduce_mean(call: Call) -> Value:
 def reduce_sum(call: Call) -> Value:
     """Return the sum over axes."""
     value, axes, shape = _reduced(call)
+    if _of_channels(value, axes):
+        return call.tracer.reshape(channel_averages(call.tracer, _as_image(call, value), total=True), shape)
     return _summed(call, value, axes, shape, 1.0)
+
+
+def _of_channels(value: Value, axes: list[int]) -> bool:
+    """Tell whether rows and columns of an image (1, c, h, w) are reduced."""
+    return len(value.shape) == 4 and value.shape[0] == 1 and axes == [2, 3]
+
+
+def _as_image(call: Call, value: Value) -> Value:
+    return call.tracer.reshape(value, value.shape[1:])
 
 
 def reduce_max(call: Call) -> Value:
     """Return the largest over axes."""
     value, axes, shape = _reduced(call)
+    if _of_channels(value, axes):
+        down, along = (Window(size) for size in value.shape[2:])
+        return call.tracer.reshape(
+            largest_of_windows(call.tracer, _as_image(call, value), down, along), shape
+        )
     return call.tracer.reshape(_largest(call, value, axes, 1.0), shape)
 
 
@@ -213,11 +209,3 @@ def _largest(call: Call, value: Value, axes: list[int], sign: float) -> Value:
         value = tracer.negate(value)
     value = largest_of_rows(tracer, value)
     return tracer.negate(value) if sign < 0 else value
-
-
-def means(call: Call, size: int) -> FloatArray:
-    """Return 1 / size as the nearest float64, and note where it is rounded."""
-    one = factor_of([Fraction(1, size)], (1,))
-    if one.low is not None:
-        call.tracer.note(f"its weights 1/{size}", 2.0**-53)
-    return one.high

@@ -41,6 +41,7 @@ class Moved(NamedTuple):
     node: NodeProto
     attributes: dict[str, Any]
     ints: Operands
+    floats: Callable[[int], list[float] | None]
     shape: Sizes
     batch: int | None  # that the file declares, where one sample is read instead
 
@@ -235,6 +236,37 @@ def _space_to_depth(call: Moved) -> Move:
     return _alike(call, lambda a: a.reshape(first).transpose(0, 3, 5, 1, 2, 4).reshape(shape))
 
 
+def _resize(call: Moved) -> Move:
+    """Repeat entries a whole number of times along each axis, where that is what the nearest ones are."""
+    index = 1 if call.node.op_type == "Upsample" or len(call.node.input) == 2 else 2
+    given = call.attributes.get("scales")
+    scales = call.floats(index) if given is None else list(given)
+    sizes = call.ints(3)
+    if sizes is not None:
+        scales = [size / n for size, n in zip(sizes, call.shape, strict=False)]
+    mode = call.attributes.get("mode", b"nearest")
+    how = call.attributes.get("coordinate_transformation_mode", b"half_pixel")
+    plain = mode == b"nearest" and how in (b"asymmetric", b"half_pixel", b"half_pixel_symmetric")
+    nearest = call.attributes.get("nearest_mode", b"round_prefer_floor")
+    plain = plain and (how != b"asymmetric" or nearest == b"floor" or call.node.op_type == "Upsample")
+    whole = (
+        scales is not None and len(scales) == len(call.shape) and all(s >= 1 and s == int(s) for s in scales)
+    )
+    if not plain or not whole or scales is None or max(scales) >= _LARGEST_AXIS:
+        refuse(
+            call.node,
+            f"resizes by {scales} (mode {mode!r}, {how!r}); supported are the nearest of whole scales",
+        )
+    shape = [n * int(scale) for n, scale in zip(call.shape, scales, strict=True)]
+
+    def repeated(array: Array) -> Array:
+        for axis, scale in enumerate(scales):
+            array = array.repeat(int(scale), axis=axis)
+        return array
+
+    return Move([repeated], math.prod(shape))
+
+
 def _alike(call: Moved, move: Callable[[Array], Array]) -> Move:
     """Return a move to no more entries than there are."""
     return Move([move], math.prod(call.shape))
@@ -247,6 +279,20 @@ MOVES: dict[str, tuple[dict[str, str], Callable[[Moved], Move]]] = {
     "Flatten": ({"axis": "i"}, _flatten),
     "Gather": ({"axis": "i"}, _gather),
     "Pad": ({"mode": "s", "pads": _INTS, "paddings": _INTS, "value": "f"}, _pad),
+    "Resize": (
+        {
+            "coordinate_transformation_mode": "s",
+            "cubic_coeff_a": "f",
+            "keep_aspect_ratio_policy": "s",
+            "mode": "s",
+            "nearest_mode": "s",
+            "antialias": "i",
+            "exclude_outside": "i",
+            "extrapolation_value": "f",
+            "axes": _INTS,
+        },
+        _resize,
+    ),
     "Reshape": ({"allowzero": "i", "shape": _INTS, "consumed_inputs": _INTS}, _reshape),
     "Slice": ({"starts": _INTS, "ends": _INTS, "axes": _INTS}, _slice),
     "SpaceToDepth": ({"blocksize": "i"}, _space_to_depth),
@@ -255,6 +301,7 @@ MOVES: dict[str, tuple[dict[str, str], Callable[[Moved], Move]]] = {
     "Tile": ({}, _tile),
     "Transpose": ({"perm": _INTS}, _transpose),
     "Unsqueeze": ({"axes": _INTS}, _unsqueeze),
+    "Upsample": ({"mode": "s", "scales": "floats"}, _resize),
 }
 """By operator: its attributes, with the fields they are in, and what it does."""
 

@@ -9,7 +9,7 @@ from subsetsum_nets.networks.errors import NetworkFileError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from onnx import NodeProto
+    from onnx import ModelProto, NodeProto
 
 _ATTRIBUTE_TYPES = {"f": 1, "i": 2, "s": 3, "t": 4, "floats": 6, "ints": 7}
 
@@ -60,3 +60,9 @@ def shown(name: str) -> str:
 def refuse(node: NodeProto, reason: str) -> NoReturn:
     """Raise NetworkFileError about a node."""
     raise NetworkFileError(f"{label(node)} {reason}")
+
+
+def opset_of(model: ModelProto) -> int:
+    """Return the version of the standard operators that a model uses."""
+    versions = [entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
+    return max(versions, default=1)

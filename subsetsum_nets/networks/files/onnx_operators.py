@@ -175,7 +175,7 @@ class NodeReader:
         if node.op_type == "Pad":
             padding = call.bound(2, "value") or 0.0
         batch = self._batch or None
-        move = checked_move(Moved(node, attributes, call.ints, value.shape, batch))
+        move = checked_move(Moved(node, attributes, call.ints, call.floats, value.shape, batch))
         indices = self._indices_shape(node)
         for name, part in zip(node.output, move.parts, strict=False):
             if not name:

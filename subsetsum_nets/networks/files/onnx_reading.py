@@ -29,10 +29,11 @@ LARGEST = 2**31 - 2**16
 
 
 class Reading(NamedTuple):
-    """A network that was read, and what was rounded for it."""
+    """A network that was read, what was rounded, and before which nodes layers without a ReLU stand."""
 
     network: ReluNetwork
     roundings: list[Rounding]
+    cuts: list[str]
 
 
 class _Header(NamedTuple):
@@ -51,14 +52,16 @@ def onnx_reading(path: str | os.PathLike[str], *, output: str | None = None) -> 
     header = _header(path, model)
     size, external = Path(path).stat().st_size, ExternalData(Path(path).parent)
     try:
-        network, roundings = read_graph(
+        network, tracer = read_graph(
             model, file_size=size, external=external, output=output, domain=header.domain
         )
     except NetworkFileError as error:
         raise unreadable(path, str(error)) from error
     except InvalidNetworkError as error:
         raise InvalidNetworkError(f"{Path(path)}: {error}") from error
-    return Reading(network if header.fixed is None else _with_fixed(network, header.fixed), roundings)
+    if header.fixed is not None:
+        network = _with_fixed(network, header.fixed)
+    return Reading(network, tracer.roundings, tracer.cuts)
 
 
 def onnx_model(path: str | os.PathLike[str]) -> ModelProto:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from subsetsum_nets.networks.files.budget import check_demand
-from subsetsum_nets.networks.files.onnx_linear import means
+from subsetsum_nets.networks.lowering.averages import NONE, average_of_windows, channel_averages
 from subsetsum_nets.networks.lowering.linear_maps import Convolution, Matrix
 from subsetsum_nets.networks.lowering.maxima import Window, largest_of_windows
 
@@ -104,48 +104,15 @@ def _biased(call: Call, value: Value) -> Value:
 def average_pool(call: Call) -> Value:
     """Return the averages over windows."""
     windows = _windows(call, call.attributes.get("kernel_shape", ()), ceiling=True)
-    image = windows.image
-    core = _average(windows, 1.0)
-    own = (
-        windows.pads
-        if call.attributes.get("auto_pad", b"NOTSET") not in (b"NOTSET", b"")
-        else _given_pads(call)
+    own = windows.pads
+    if call.attributes.get("auto_pad", b"NOTSET") in (b"NOTSET", b""):
+        own = _given_pads(call)  # a last window that is only partly inside has fewer pixels
+    core = Convolution(
+        np.ones((1, 1, *windows.size)), windows.image.shape, windows.strides, windows.pads, windows.dilations
     )
-    counted = bool(call.attributes.get("count_include_pad", 0))
-    if (counted or windows.pads == (0, 0, 0, 0)) and own == windows.pads:
-        core = _average(windows, float(means(call, math.prod(windows.size))[0]))
-        return _result(call, call.tracer.linear(image, _fitting(call, core)), windows)
-    core = _fitting(call, core)
-    check_demand(48 * core.unrolled_size(), call.tracer.where)
-    sums = core.unrolled()
-    counts = _counts(core, own if counted else (0, 0, 0, 0))
-    if not counts.all():
-        call.refuse("averages windows that lie outside the image")
-    sums.data = sums.data / np.repeat(counts, np.diff(sums.indptr))
-    if not np.all(np.frexp(counts)[0] == 0.5):
-        call.tracer.note("its weights 1/n for windows of n pixels", 2.0**-53)
-    value = call.tracer.reshape(call.tracer.linear(image, Matrix(sums)), core.gives)
+    counted = own if call.attributes.get("count_include_pad", 0) else NONE
+    value = average_of_windows(call.tracer, windows.image, _fitting(call, core), counted)
     return _result(call, value, windows)
-
-
-def _average(windows: _Windows, weight: float) -> Convolution:
-    channels = windows.image.shape[0]
-    kernel = np.full((channels, 1, *windows.size), weight)
-    return Convolution(
-        kernel, windows.image.shape, windows.strides, windows.pads, windows.dilations, channels, average=True
-    )
-
-
-def _counts(core: Convolution, around: tuple[int, int, int, int]) -> Any:
-    """Return how many pixels count in each window, where zeros ``around`` the image do."""
-    top, left, bottom, right = around
-    ones = np.ones((core.takes[1] + top + bottom, core.takes[2] + left + right))
-    pads = tuple(all_of - own for all_of, own in zip(core.pads, around, strict=True))
-    one = Convolution(
-        np.ones((1, 1, *core.kernel.shape[2:])), (1, *ones.shape), core.strides,
-        (pads[0], pads[1], pads[2], pads[3]), core.dilations,
-    )  # fmt: skip
-    return np.tile(one.unrolled() @ ones.ravel(), core.takes[0])
 
 
 def max_pool(call: Call) -> Value:
@@ -167,14 +134,13 @@ def max_pool(call: Call) -> Value:
 def global_average_pool(call: Call) -> Value:
     """Return the average of each channel."""
     windows = _whole(call)
-    core = _average(windows, float(means(call, math.prod(windows.size))[0]))
-    return _result(call, call.tracer.linear(windows.image, core), windows)
+    return _result(call, channel_averages(call.tracer, windows.image), windows)
 
 
 def global_max_pool(call: Call) -> Value:
     """Return the largest value of each channel."""
     windows = _whole(call)
-    down, along = (Window(n, 1, 1, 0, 0) for n in windows.size)
+    down, along = (Window(n) for n in windows.size)
     return _result(call, largest_of_windows(call.tracer, windows.image, down, along), windows)
 
 

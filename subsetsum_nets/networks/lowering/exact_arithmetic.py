@@ -122,7 +122,7 @@ def significant_bits(numbers: FloatArray) -> Ints:
     mantissa, _ = np.frexp(numbers)
     whole = np.abs(mantissa * 2.0**53).astype(np.int64)
     lowest = (whole & -whole).astype(np.float64)
-    bits: Ints = np.where(whole == 0, 0, 54 - np.frexp(np.maximum(lowest, 1.0))[1])
+    bits: Ints = np.where(whole == 0, 0, 54 - np.frexp(np.maximum(lowest, 1.0))[1].astype(np.int64))
     return bits
 
 

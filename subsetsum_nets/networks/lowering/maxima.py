@@ -24,10 +24,10 @@ class Window(NamedTuple):
     """Windows along an axis."""
 
     size: int
-    stride: int
-    dilation: int
-    before: int
-    after: int
+    stride: int = 1
+    dilation: int = 1
+    before: int = 0
+    after: int = 0
 
     @property
     def reach(self) -> int:
@@ -43,7 +43,7 @@ def largest_of_windows(tracer: Tracer, image: Value, down: Window, along: Window
     """Return the maxima over windows of an image (c, h, w), first down the rows, then along the columns."""
     image = _computed(tracer, image)
     for axis, window in ((1, down), (2, along)):
-        if window == (1, 1, 1, 0, 0):
+        if window == Window(1):
             continue
         padded = window.before or window.after
         if padded and not is_nonnegative(image.affine):

@@ -55,6 +55,8 @@ class Tracer:
     where : str
         The operation being followed, for messages.
     roundings : list of Rounding
+    cuts : list of str
+        The operations before which a layer without a ReLU was put, since folding would have rounded.
 
     Examples
     --------
@@ -70,6 +72,7 @@ class Tracer:
     def __init__(self, numbers: int | None = None) -> None:
         self.where = "the network"
         self.roundings: list[Rounding] = []
+        self.cuts: list[str] = []
         self._left = numbers
 
     # -- atoms ---------------------------------------------------------------------------------------
@@ -97,6 +100,7 @@ class Tracer:
             return value
         if value.cut is None:
             value.cut = _as_atom(value, relu=False)
+            self.cuts.append(self.where)
         return value.cut
 
     # -- moving entries ------------------------------------------------------------------------------
