@@ -115,6 +115,28 @@ def test_a_network_is_described_in_full(place):
     assert page(place / "net.nnet")["notes"] == {"comment": "made up"}
 
 
+def test_an_onnx_file_is_described_whether_it_is_read_or_refused(tmp_path):
+    onnx = pytest.importorskip("onnx")
+    save_network(F, tmp_path / "net.onnx", extra={"source": "a test"})
+    found = page(tmp_path / "net.onnx")
+    assert (found["kind"], found["operators"]) == ("network", {"Gemm": 2, "Relu": 1})
+    assert found["layers"] == ["Dense(2 -> 2), ReLU", "Dense(2 -> 1)"]
+    assert (found["digest"], found["domain"], found["rounded"]) == (network_digest(F), F.domain.to_json(), [])
+    assert (found["inputs"], found["notes"]) == (["input: FLOAT batchx2"], {"source": "a test"})
+    numbers = [onnx.numpy_helper.from_array(np.array(x), n) for n, x in (("w", [[1.0]]), ("third", [3.0]))]
+    steps = [("MatMul", ["x", "w"], ["a"]), ("Div", ["a", "third"], ["b"]), ("Softmax", ["b"], ["y"])]
+    nodes = [onnx.helper.make_node(*step) for step in steps]
+    ends = [onnx.helper.make_tensor_value_info(name, 11, [1, 1]) for name in "xy"]
+    graph = onnx.helper.make_graph(nodes, "g", ends[:1], ends[1:], numbers)
+    onnx.save(onnx.helper.make_model(graph), tmp_path / "soft.onnx")
+    found = page(tmp_path / "soft.onnx")
+    assert found["kind"] == "ONNX model"
+    assert "Softmax" in found["refused"]
+    found = page(tmp_path / "soft.onnx", "--output", "logits")
+    assert (found["kind"], len(found["rounded"])) == ("network", 1)
+    assert "rounded" in run("info", tmp_path / "soft.onnx", "--output", "logits").stdout
+
+
 def test_what_a_certificate_and_a_property_say_is_shown(place):
     found = page(place / "ticket")
     assert (found["verified"], found["epsilon"], found["construction"]) == (True, 0.25, "relu")
@@ -134,6 +156,7 @@ def test_what_is_nothing_of_ours_is_refused(tmp_path, place):
     assert "nothing that is read here" in result.stderr
     for name in ("none.npz", "none"):
         assert "there is no file or folder" in run("info", tmp_path / name).stderr
+    assert "chooses in ONNX files" in run("info", place / "net.npz", "--output", "logits").stderr
     whole = (place / "net.safetensors").read_bytes()
     for name, content in (
         ("cut.safetensors", whole[:-9]),

@@ -9,10 +9,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from subsetsum_nets.networks import ReluNetwork
+
     Page = dict[str, Any]
 
 _MANIFEST = "manifest.json"
 _SHOWN = 12  # names that are listed
+_LISTED = ("inputs", "outputs", "rounded", "not folded")  # an item a line
 
 
 def described(path: Path, output: str | None = None) -> Page:
@@ -34,7 +37,9 @@ def described(path: Path, output: str | None = None) -> Page:
         return _folder(path)
     suffix = path.suffix.lower()
     if suffix == ".onnx":
-        return _network(path, output)
+        return _onnx(path, output)
+    if output is not None:
+        raise ValueError(f"--output chooses in ONNX files, and {path} is none")
     if suffix in _BY_SUFFIX:
         return _first(path, _BY_SUFFIX[suffix])
     try:
@@ -98,11 +103,16 @@ def _checkpoint(path: Path) -> Page:
 # -- networks ----------------------------------------------------------------------------------------
 
 
-def _network(path: Path, output: str | None = None) -> Page:
-    from subsetsum_nets.networks import network_digest, read_extra
+def _network(path: Path) -> Page:
+    from subsetsum_nets.networks import read_extra
     from subsetsum_nets.networks.files.network_files import load_workable
 
-    network = load_workable(path, output=output)
+    return {**_layers(load_workable(path)), "notes": read_extra(path)}
+
+
+def _layers(network: ReluNetwork) -> Page:
+    from subsetsum_nets.networks import network_digest
+
     domain = network.domain
     return {
         "kind": "network",
@@ -113,9 +123,29 @@ def _network(path: Path, output: str | None = None) -> Page:
         "shapes": [list(shape) for shape in network.shapes],
         "parameters": network.parameters,
         "domain": None if domain is None else domain.to_json(),
-        "notes": read_extra(path),
         "digest": network_digest(network),
     }
+
+
+def _onnx(path: Path, output: str | None) -> Page:
+    """Say what an ONNX file holds, what is made of it, and what was rounded or kept apart for that."""
+    from subsetsum_nets.networks.files.onnx_description import describe_onnx
+    from subsetsum_nets.networks.files.onnx_files import read_onnx_notes
+
+    said = describe_onnx(path, output=output)
+    page: Page = {
+        "kind": "ONNX model" if said.network is None else "network",
+        "producer": said.producer,
+        "opset": said.opset,
+        "inputs": [str(value) for value in said.inputs],
+        "outputs": [str(value) for value in said.outputs],
+        "operators": said.operators,
+    }
+    if said.network is None:
+        return {**page, "refused": said.refusal}
+    page["notes"] = read_onnx_notes(path)
+    rounded = {"rounded": [str(rounding) for rounding in said.roundings], "not folded": list(said.cuts)}
+    return {**page, **_layers(said.network), **rounded}
 
 
 def _state_dict(path: Path) -> Page:
@@ -286,6 +316,8 @@ def rows_of(page: Page) -> list[tuple[str, str]]:
             items = list(value.items())
             rows += [(f"{name}: {key}", _text(item)) for key, item in items[:_SHOWN]]
             rows += [(name, f"and {len(items) - _SHOWN} more")] if len(items) > _SHOWN else []
+        elif isinstance(value, list) and name in _LISTED:
+            rows += [(name, str(item)) for item in value]
         elif value != []:
             rows.append((name, _text(value)))
     return rows

@@ -81,11 +81,11 @@ def from_torch(
         raise TypeError(f"from_torch() takes a torch.nn.Module, got a {type(module).__name__}")
     with _as_at_inference(module):
         model = traced_model(module, _sample(module, input_shape))
-    network, roundings = read_graph(
+    network, tracer = read_graph(
         model, file_size=model.ByteSize(), external=ExternalData(None), output=None, domain=domain
     )
-    if roundings:
-        warnings.warn(warning_of(roundings), RoundedFoldingWarning, stacklevel=2)
+    if tracer.roundings:
+        warnings.warn(warning_of(tracer.roundings), RoundedFoldingWarning, stacklevel=2)
     return network
 
 
