@@ -24,7 +24,34 @@ Stage = tuple[Conv2d, bool]
 
 
 @dataclass(frozen=True, init=False)
-class AvgPool2d:
+class Pooling:
+    """Windows that are pooled, channel by channel; a layer in a list that a network is made of."""
+
+    size: Pair | None
+    stride: Pair
+    padding: Padding
+
+    def __init__(self, size: Any, *, stride: Any = None, padding: Any = "valid") -> None:
+        windows = None if size is None else checked_pair(size, "size of the windows")
+        if windows is not None:
+            geometry = WindowGeometry.checked(windows, windows if stride is None else stride, padding, 1)
+        elif stride is None and padding == "valid":
+            geometry = WindowGeometry((1, 1), NO_PADDING, (1, 1))
+        else:
+            raise InvalidNetworkError(
+                "pooling over the whole image has one window, and no stride or padding, got "
+                f"{stride!r} and {padding!r}"
+            )
+        for name, value in zip(("size", "stride", "padding"), (windows, *geometry[:2]), strict=True):
+            object.__setattr__(self, name, value)  # it is frozen
+
+    @property
+    def takes(self) -> Shape:
+        """The shape of the images that it takes, of any size and with any number of channels."""
+        return (None, None, None)
+
+
+class AvgPool2d(Pooling):
     """The averages over windows, channel by channel: what PyTorch calls so, zeros of the padding counted.
 
     In a :class:`~subsetsum_nets.networks.ReluNetwork` it becomes a Conv2d of fixed weights: each value of a
@@ -54,18 +81,6 @@ class AvgPool2d:
 
     """
 
-    size: Pair | None
-    stride: Pair
-    padding: Padding
-
-    def __init__(self, size: Any, *, stride: Any = None, padding: Any = "valid") -> None:
-        _set(self, size, stride, padding)
-
-    @property
-    def takes(self) -> Shape:
-        """The shape of the images that it takes, of any size and with any number of channels."""
-        return (None, None, None)
-
     def stages(self, shape: Shape, index: int, *, nonnegative: bool) -> list[Stage]:  # noqa: ARG002 - as MaxPool2d is asked
         """Return what it is, as layer ``index``, for images of ``shape``, (h, w, channels).
 
@@ -81,8 +96,7 @@ class AvgPool2d:
         return [(_fixed(kernel, channels, self.stride, self.padding), True)]
 
 
-@dataclass(frozen=True, init=False)
-class MaxPool2d:
+class MaxPool2d(Pooling):
     """The maxima over windows, channel by channel.
 
     In a :class:`~subsetsum_nets.networks.ReluNetwork` it becomes Conv2d layers of fixed weights 0, 1 and -1
@@ -111,18 +125,6 @@ class MaxPool2d:
     array([ 1., -3.])
 
     """
-
-    size: Pair | None
-    stride: Pair
-    padding: Padding
-
-    def __init__(self, size: Any, *, stride: Any = None, padding: Any = "valid") -> None:
-        _set(self, size, stride, padding)
-
-    @property
-    def takes(self) -> Shape:
-        """The shape of the images that it takes, of any size and with any number of channels."""
-        return (None, None, None)
 
     def stages(self, shape: Shape, index: int, *, nonnegative: bool) -> list[Stage]:
         """Return what it is, as layer ``index``, for images of ``shape``, (h, w, channels).
@@ -251,22 +253,6 @@ def _check_zeros(size: Pair, zeros: tuple[Pair, Pair], *, nonnegative: bool) -> 
             f"MaxPool2d has the padding {zeros}, but no ReLU comes before it: a zero outside the image would "
             "beat negative values. Put the ReLU before the pooling, where it gives the same"
         )
-
-
-def _set(pool: AvgPool2d | MaxPool2d, size: Any, stride: Any, padding: Any) -> None:
-    """Set the fields of a pooling that is frozen, checked."""
-    windows = None if size is None else checked_pair(size, "size of the windows")
-    if windows is None:
-        if stride is not None or padding != "valid":
-            raise InvalidNetworkError(
-                "pooling over the whole image has one window, and no stride or padding, got "
-                f"{stride!r} and {padding!r}"
-            )
-        geometry = WindowGeometry((1, 1), NO_PADDING, (1, 1))
-    else:
-        geometry = WindowGeometry.checked(windows, windows if stride is None else stride, padding, 1)
-    for name, value in zip(("size", "stride", "padding"), (windows, *geometry[:2]), strict=True):
-        object.__setattr__(pool, name, value)
 
 
 def _whole_image(shape: Shape) -> Pair:

@@ -192,7 +192,7 @@ def checked_pair(value: Any, name: str, least: int = 1) -> Pair:
         if min(rows, columns) >= least and max(rows, columns) <= _MOST:
             return rows, columns
     raise InvalidNetworkError(
-        f"the {name} must be an integer of at least {least}, or two (rows, columns), got {value!r}"
+        f"the {name} must be an integer from {least} to {_MOST}, or two (rows, columns), got {value!r}"
     )
 
 

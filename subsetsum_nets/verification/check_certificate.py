@@ -205,7 +205,7 @@ def read_tensors(path: Path) -> tuple[dict[str, tuple[str, list[int], list[Any]]
     size = int.from_bytes(raw[:8], "little")
     header, body = parsed(raw[8 : 8 + size]), raw[8 + size :]
     page = parsed(header.pop("__metadata__")["subsetsum-nets"])
-    known = page["version"] == 1 or (page["version"] in (2, 3) and "input_shape" in page)
+    known = page["version"] in ((2, 3) if "input_shape" in page else (1,))
     known = known and page["format"] == "subsetsum-nets network"
     need(known, f"{path.name} is not a subsetsum-nets network of version 1 to 3")
     tensors, end = {}, 0

@@ -211,7 +211,9 @@ def test_strides_are_of_images_of_any_size_too():
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ({"stride": 0}, "the stride must be an integer of at least 1, or two .*got 0"),
+        ({"stride": 0}, "the stride must be an integer from 1 to 2147483647, or two .*got 0"),
+        ({"stride": 2**31}, "got 2147483648"),
+        ({"padding": 2**31}, "got 2147483648"),
         ({"stride": (1, 2, 3)}, r"stride.*got \(1, 2, 3\)"),
         ({"stride": 1.5}, "stride.*got 1.5"),
         ({"stride": True}, "stride.*got True"),

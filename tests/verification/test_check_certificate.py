@@ -421,6 +421,31 @@ def test_convolutions_are_written_out_and_confirmed(images):
     check_images(check_certificate, images)
 
 
+def test_headers_that_lie_about_windows_are_noticed(images, tmp_path):
+    *_, folder = images[2]
+    raw = (folder / "target.safetensors").read_bytes()
+    size = int.from_bytes(raw[:8], "little")
+    header = json.loads(raw[8 : 8 + size])
+    ours = json.loads(header["__metadata__"]["subsetsum-nets"])
+    assert [kind["kind"] for kind in ours["layers"]] == ["conv", "conv", "dense"]
+    lies = [{"version": 1}, {"version": 4}, {"input_shape": None}, {"input_shape": [1, 2, 1]}]
+    lies += [{"input_shape": shape} for shape in ([1, 1], [1.0, 1, 2], [0, 1, 2], [2**40, 1, 2])]
+    for name, values in {
+        "stride": (2, [0, 1], [1.0, 2], [True, 2], [1, 2, 3]),
+        "dilation": ([0, 1], [2**40, 1], None),
+        "padding": ("full", [[0, -1], [0, 0]], [[0, 0.5], [0, 0]], [[0, 2**40], [0, 0]], [1, 1]),
+        "groups": (2, 0, "1"),
+    }.items():
+        first, second, dense = ours["layers"]
+        lies += [{"layers": [first, {**second, name: value}, dense]} for value in values]
+    for lie in lies:
+        text = {**header, "__metadata__": {"subsetsum-nets": json.dumps({**ours, **lie})}}
+        told = json.dumps(text).encode()
+        content = len(told).to_bytes(8, "little") + told + raw[8 + size :]
+        with pytest.raises((BadFileError, RefusedError)):
+            check_certificate.check(replaced(folder, tmp_path / "lie", "target.safetensors", content))
+
+
 SEEN = "a, b = i * s + p * d - top, j * t + q * e - left"
 IMAGE_MUTANTS = [
     ("windows", "dilation * (places - 1) + 1", "places"),
@@ -452,6 +477,7 @@ IMAGE_MUTANTS = [
 ]
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(("where", "formula", "broken"), IMAGE_MUTANTS)
 def test_mistakes_about_windows_are_noticed(monkeypatch, images, where, formula, broken):
     checker = plain_python(monkeypatch, NAME, where, formula, broken)

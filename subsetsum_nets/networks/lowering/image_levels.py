@@ -34,6 +34,7 @@ class _Window(NamedTuple):
     offset: int
     dilation: int
     size: int
+    least: bool = False  # whether larger strides do the same
 
     @property
     def end(self) -> int:
@@ -130,8 +131,8 @@ def _piece(part: Part, shape: Sizes) -> _Piece | None:
     if kernel is None:
         return None
     windows = tuple(
-        _Window(stride or 1, offset, 1, 1)
-        for stride, offset in zip(before.strides, before.offsets, strict=True)
+        _Window(stride or 1, offset, 1, 1, least)
+        for stride, offset, least in zip(before.strides, before.offsets, before.least, strict=True)
     )
     return _Piece(part.sign * kernel if part.sign < 0 else kernel, 1, (windows[0], windows[1]))
 
@@ -195,10 +196,9 @@ def _composed(
 
 def _common(windows: list[_Window], length: int, outputs: int) -> _Window | None:
     """Return the one window that holds all others, on an axis of ``length``, or None if there is none."""
-    strides = {window.stride for window in windows}
-    if len(strides) > 1 and outputs > 1:
+    stride = max(window.stride for window in windows)
+    if outputs > 1 and any(window.stride != stride and not window.least for window in windows):
         return None
-    stride = max(strides)
     first, end = min(window.offset for window in windows), max(window.end for window in windows)
     first, end = min(first, 0), max(end, length - (outputs - 1) * stride - (stride - 1))
     dilations = {window.dilation for window in windows if window.size > 1}

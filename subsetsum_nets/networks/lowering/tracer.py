@@ -25,6 +25,7 @@ from subsetsum_nets.networks.lowering.values import (
     Atom,
     Term,
     Value,
+    as_atom,
     bare,
     compact,
     is_nonnegative,
@@ -92,14 +93,14 @@ class Tracer:
 
     def held(self, value: Value) -> Value:
         """Return ``max(value, 0)`` as what a layer computes, even if it is the value itself."""
-        return _as_atom(value, relu=True)
+        return as_atom(value, relu=True)
 
     def cut(self, value: Value) -> Value:
         """Return a value as what a layer without a ReLU computes."""
         if value.atom is not None:
             return value
         if value.cut is None:
-            value.cut = _as_atom(value, relu=False)
+            value.cut = as_atom(value, relu=False)
             self.cuts.append(self.where)
         return value.cut
 
@@ -289,27 +290,6 @@ class Tracer:
             raise NetworkFileError(
                 f"{self.where} makes the layers hold many times the numbers that are in the file"
             )
-
-
-def _as_atom(value: Value, *, relu: bool) -> Value:
-    """Return a value as the atom of its sum; leading axes of one entry are left out, beyond an image's.
-
-    A map that leaves entries out acts before, so that only what is used is computed; one that repeats entries
-    or puts zeros beside what weights give acts behind.
-    """
-    weighs = any(isinstance(term.core, Matrix | Convolution) for term in value.affine.terms)
-    if value.moved.size < math.prod(value.affine.shape) or not (weighs or value.moved.bijective):
-        value = Value(value.settled)
-    affine = value.affine
-    shape = affine.shape
-    while len(shape) > 3 and shape[0] == 1:
-        shape = shape[1:]
-    constant = affine.constant
-    if constant is not None:
-        constant = constant.reshape(constant.shape[len(affine.shape) - len(shape) :])
-    argument = Affine(shape, affine.terms, constant)
-    atom = Atom(shape, argument, relu, relu or is_nonnegative(affine))
-    return bare(atom, value.moved.from_shape(shape))
 
 
 def _atom_of(affine: Affine) -> Atom:
