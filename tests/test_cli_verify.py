@@ -239,8 +239,33 @@ def test_a_property_about_images_says_its_order_or_is_told(colours, tmp_path):
     assert page["domain"] == box.to_json()
 
 
+def test_images_beside_vectors_need_a_word_on_their_order(colours, tmp_path):
+    f, _ = colour_pair()
+    matrix = f.affine_layers[0].weight.toarray()  # of flattened (h, w, c) images
+    last = ReluNetwork([Dense(matrix), f.layers[1]])
+    places = np.arange(8).reshape(2, 2, 2).transpose(2, 0, 1).ravel()
+    low = np.arange(8.0) / 8
+    first = ReluNetwork([Dense(matrix[:, places]), f.layers[1]], domain=Box(low[places], low[places] + 0.25))
+    save_network(last, tmp_path / "last.npz")
+    save_network(first, tmp_path / "first.npz")
+    assert "--channels-first for (c, h, w)" in refusal("verify", colours[0], tmp_path / "last.npz")
+    assert "--channels-first" in refusal(
+        "export", colours[0], tmp_path / "last.npz", "--epsilon", 1, "--out", tmp_path
+    )
+    pairs = {"--channels-last": tmp_path / "last.npz", "--channels-first": tmp_path / "first.npz"}
+    for option, path in pairs.items():
+        assert answer("verify", colours[0], path, option)["bound"] < 1e-9
+        assert answer("verify", path, colours[0], option)["bound"] < 1e-9
+        other = next(name for name in pairs if name != option)
+        assert answer("verify", colours[0], path, other)["bound"] > 0.1
+    page = answer("verify", tmp_path / "first.npz", colours[0], "--channels-first")
+    assert page["domain"] == Box(low, low + 0.25).to_json()
+    asked = ("--channels-first", "--certificate", tmp_path / "c.json")
+    assert "as they are stored" in refusal("verify", colours[0], tmp_path / "first.npz", *asked)
+
+
 def test_the_order_of_channels_is_no_question_for_vectors(files):
-    assert "takes vectors" in refusal("verify", *files, "--channels-first")
+    assert "take vectors" in refusal("verify", *files, "--channels-first")
 
 
 def test_the_methods_of_the_option_are_those_of_the_table():

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from subsetsum_nets import Box, Conv2d, Dense, ReluNetwork, prune
 from subsetsum_nets.exchange import from_torch, to_torch, write_masks, write_state_dict
 from subsetsum_nets.networks import InvalidNetworkError, NetworkFileError
+from subsetsum_nets.networks.lowering.notes import RoundedFoldingWarning
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
@@ -93,6 +94,10 @@ IMAGES = {
     "averages": lambda: [
         nn.Conv2d(2, 2, 1), nn.ReLU(), nn.AvgPool2d(2, padding=1), nn.Flatten(), nn.Linear(24, 2),
     ],
+    "averages, ceiling": lambda: [nn.AvgPool2d(2, ceil_mode=True), nn.Conv2d(2, 1, 2)],
+    "averages, zeros not counted": lambda: [nn.AvgPool2d(2, padding=(0, 1), count_include_pad=False)],
+    "averages, ceiling and zeros": lambda: [nn.AvgPool2d(2, stride=(2, 4), padding=1, ceil_mode=True)],
+    "maxima, ceiling": lambda: [nn.MaxPool2d(2, ceil_mode=True)],
     "maxima": lambda: [nn.Conv2d(2, 2, 2), nn.ReLU(), nn.MaxPool2d(2, stride=(1, 2))],
     "maxima, dilated and padded": lambda: [nn.MaxPool2d(2, stride=1, padding=1, dilation=2)],
     "the mean of each channel": lambda: [
@@ -218,6 +223,9 @@ class Refused(nn.Module):
     def mirrored(self, x):
         return self.mirror(x.view(1, 1, 2, 2))
 
+    def random(self, x):
+        return F.dropout(self.a(x))
+
     def batch(self, x):
         return self.a(x).reshape(4, 1)
 
@@ -235,12 +243,49 @@ class Refused(nn.Module):
         ("constant", "depends on its input"),
         ("two", "one tensor"),
         ("mirrored", "'mirror'.*reflect"),
+        ("random", "drops values at random at inference too"),
         ("batch", "first axis must stay the batch"),
     ],
 )
 def test_what_is_no_network_is_refused_by_its_module(kind, message):
     with pytest.raises(NetworkFileError, match=message):
         from_torch(Refused(kind))
+
+
+def test_hooks_and_modules_that_only_look_like_layers_are_refused():
+    module = nn.Sequential(nn.Linear(3, 2))
+    handle = module[0].register_forward_hook(lambda *_: torch.zeros(1, 2))
+    with pytest.raises(NetworkFileError, match=r"module '0' \(Linear\) has a hook"):
+        from_torch(module)
+    handle.remove()
+
+    class Doubled(nn.Linear):
+        def forward(self, x):
+            return 2 * super().forward(x)
+
+    doubled = dyadic(nn.Sequential(Doubled(3, 2))).double()
+    x = points((3,))
+    assert np.array_equal(from_torch(doubled)(x), doubled(torch.tensor(x)).detach().numpy())
+    quantized = pytest.importorskip("torch.ao.nn.qat")
+    fake = quantized.Linear(3, 2, qconfig=torch.ao.quantization.get_default_qat_qconfig("x86"))
+    with pytest.raises(NetworkFileError, match="module '0'"):
+        from_torch(nn.Sequential(fake))
+
+
+def test_parametrized_weights_are_the_parametrized_ones():
+    from torch.nn.utils import parametrizations, parametrize
+
+    module = nn.Sequential(parametrizations.weight_norm(nn.Linear(3, 2)).double())
+    assert parametrize.is_parametrized(module[0])
+    assert np.array_equal(from_torch(module).layers[0].weight, module[0].weight.detach().numpy())
+
+
+def test_the_eps_of_a_normalisation_is_not_rounded_to_float32():
+    module = nn.Sequential(nn.BatchNorm1d(1, eps=1e-3)).double().eval()
+    module[0].running_var.fill_(0.0)
+    with pytest.warns(RoundedFoldingWarning):
+        scale = from_torch(module, input_shape=(1,)).layers[0].weight[0, 0]
+    assert abs(scale * np.sqrt(1e-3) - 1) < 1e-15
 
 
 def test_the_module_is_left_as_it_was():
