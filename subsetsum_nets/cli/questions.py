@@ -158,8 +158,8 @@ def in_one_order(
         return f, g
     if channels_first is None:
         raise ValueError(
-            f"one network takes images (h, w, c) = {shape}, the other vectors: say in what order these list the "
-            "values, --channels-first for (c, h, w), as PyTorch and most ONNX files, or --channels-last"
+            f"one network takes images (h, w, c) = {shape}, the other vectors: in what order do these list "
+            "the values? Say --channels-first for (c, h, w), as PyTorch and most ONNX files, or --channels-last"
         )
     if not channels_first:
         return f, g
