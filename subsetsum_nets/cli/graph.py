@@ -70,9 +70,7 @@ def graph(
             if layer is not None and not 1 <= layer <= dag.depth:
                 raise ValueError(f"--layer must be from 1 to {dag.depth}, got {layer}")
             if serving is not None and max(dag.widths) > SMALL[0]:
-                dag = (
-                    dag.without_dead_units()
-                )  # what serves, not a summary of all
+                dag = dag.without_dead_units()  # what serves, not a summary of all
             page["drawn"] = list(dag.widths)
             page["view"] = draw(dag, out, title=target.name, view="masks" if masks else "auto", layers=layers)
         elif out is not None:

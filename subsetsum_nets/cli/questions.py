@@ -159,7 +159,8 @@ def in_one_order(
     if channels_first is None:
         raise ValueError(
             f"one network takes images (h, w, c) = {shape}, the other vectors: in what order do these list "
-            "the values? Say --channels-first for (c, h, w), as PyTorch and most ONNX files, or --channels-last"
+            "the values? Say --channels-first for (c, h, w), as PyTorch and most ONNX files do, or "
+            "--channels-last"
         )
     if not channels_first:
         return f, g
