@@ -49,6 +49,8 @@ def check(module, shape):
     if values.ndim == 4:
         values = values.transpose(0, 3, 1, 2)
     assert np.array_equal(values.reshape(wanted.shape), wanted)
+    again = to_torch(network)(torch.tensor(x if network.convolutional else x.reshape(len(x), -1)))
+    assert np.array_equal(again.detach().numpy().reshape(wanted.shape), wanted)
     return network
 
 
@@ -112,6 +114,48 @@ IMAGES = {
 @pytest.mark.parametrize("name", IMAGES)
 def test_a_module_of_images_is_its_network(name):
     check(nn.Sequential(*IMAGES[name]()), (2, 5, 6))
+
+
+def random_part(rng, c, h, w):
+    """Return a module that takes images (c, h, w), and the channels that it gives."""
+    kind = rng.integers(8)
+    k, d = int(rng.integers(1, 4)), int(rng.integers(1, 3))
+    pads = tuple(int(n) for n in rng.integers(0, 3, 2))
+    if kind == 0:
+        return nn.Conv2d(
+            c, 2 * c, k, stride=int(rng.integers(1, 3)), padding=pads, dilation=d, groups=c
+        ), 2 * c
+    if kind == 1:
+        return nn.Conv2d(c, 2, (k, 1), padding=pads, bias=bool(rng.integers(2))), 2
+    if kind == 2:
+        return nn.BatchNorm2d(c, eps=3.0), c
+    if kind == 3:
+        return nn.MaxPool2d(
+            2, stride=int(rng.integers(1, 3)), padding=int(rng.integers(2)), ceil_mode=bool(k % 2)
+        ), c
+    if kind == 4:
+        return nn.AvgPool2d((2, 1), padding=(1, 0), count_include_pad=True), c
+    if kind == 5:
+        return nn.ZeroPad2d((*pads, 0, 1)), c
+    return (nn.ReLU(), nn.LeakyReLU(0.25), nn.PReLU(c), nn.ReLU6())[k % 4], c
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(60))
+def test_random_chains_are_their_networks(seed):
+    rng = np.random.default_rng(seed)
+    shape = (int(rng.integers(1, 3)), 5, 4)
+    parts, channels = [], shape[0]
+    with torch.no_grad():
+        while len(parts) < 5:
+            part, given = random_part(rng, channels, *shape[1:])
+            try:
+                nn.Sequential(*parts, part).eval()(torch.zeros((1, *shape)))
+            except RuntimeError:
+                continue  # the images are too small for that by now
+            parts.append(part)
+            channels = given
+    check(nn.Sequential(*parts, nn.Flatten()), shape)
 
 
 def test_a_module_of_series_is_its_network():
