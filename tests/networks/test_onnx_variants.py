@@ -322,10 +322,12 @@ def test_fixed_layers_and_geometries_come_back(tmp_path):
     kernel = dyadic(rng, 2, 2, 1, 2)
     layers = [
         Conv2d(kernel, stride=2, padding="valid", groups=2),
+        Conv2d(dyadic(rng, 3, 3, 2, 2), stride=2, padding=((1, 1), (0, 2))),
+        Conv2d(dyadic(rng, 3, 3, 2, 2), stride=(1, 3), padding=((4, 2), (1, 5))),
         Conv2d(np.full((2, 2, 1, 2), 0.25), groups=2, stride=2, padding="valid", fixed=True),
         Dense(dyadic(rng, 2, 8)),
     ]
-    network = ReluNetwork(layers, input_shape=(8, 8, 2), domain=Box(0, 1))
+    network = ReluNetwork(layers, input_shape=(16, 16, 2), domain=Box(0, 1))
     write_onnx(network, tmp_path / "net.onnx")
     again = read_onnx(tmp_path / "net.onnx")
     assert [repr(layer) for layer in again.layers] == [repr(layer) for layer in network.layers]

@@ -129,7 +129,9 @@ def max_pool(call: Call) -> Value:
     )
     if any(window.before >= window.reach or window.after >= window.reach for window in (down, along)):
         call.refuse(f"pads {list(windows.pads)}, so that windows of {windows.size} lie outside the image")
-    return _result(call, largest_of_windows(call.tracer, windows.image, down, along), windows)
+    # A ReLU of a maximum is the maximum of ReLUs, which takes fewer layers.
+    image = call.tracer.relu(windows.image) if call.rectified else windows.image
+    return _result(call, largest_of_windows(call.tracer, image, down, along), windows)
 
 
 def global_average_pool(call: Call) -> Value:

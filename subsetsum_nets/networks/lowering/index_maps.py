@@ -73,7 +73,9 @@ class IndexMap:
         if self.places is None:
             return True
         used = self.places[self.places >= 0]
-        return len(np.unique(used)) == used.size
+        seen = np.zeros(math.prod(self.source), bool)
+        seen[used] = True
+        return int(seen.sum()) == used.size
 
     @cached_property
     def bijective(self) -> bool:

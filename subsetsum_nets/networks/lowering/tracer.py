@@ -14,7 +14,7 @@ import numpy as np
 
 from subsetsum_nets.networks.errors import NetworkFileError
 from subsetsum_nets.networks.files.budget import check_demand
-from subsetsum_nets.networks.lowering.exact_arithmetic import Factor, exact_sum, factor_of
+from subsetsum_nets.networks.lowering.exact_arithmetic import ROUNDING, Factor, exact_sum, factor_of
 from subsetsum_nets.networks.lowering.folds import folded, scaled, shifts_input, unmoved
 from subsetsum_nets.networks.lowering.index_maps import IndexMap
 from subsetsum_nets.networks.lowering.linear_maps import Convolution, Matrix
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from subsetsum_nets.networks.arrays import FloatArray, Ints
 
     Sizes = tuple[int, ...]
+
+_MOST_MOVED = 1 << 30  # entries in all steps: a bound on time
 
 
 class Tracer:
@@ -75,6 +77,7 @@ class Tracer:
         self.roundings: list[Rounding] = []
         self.cuts: list[str] = []
         self._left = numbers
+        self._moved = 0
 
     # -- atoms ---------------------------------------------------------------------------------------
 
@@ -120,6 +123,9 @@ class Tracer:
         ``size`` is how many entries the result has.
         """
         check_demand(32 * max(size, math.prod(value.shape)), f"{self.where}: moving {size:,} values")
+        self._moved += max(size, math.prod(value.shape))
+        if self._moved > _MOST_MOVED:
+            raise NetworkFileError(f"{self.where} and those before it move {self._moved:,} values in all")
         return self.move(value, IndexMap.of(value.shape, move))
 
     def expand(self, value: Value, shape: Sizes) -> Value:
@@ -218,7 +224,7 @@ class Tracer:
             totals.append(near)
             if near != total:
                 size = abs(s * (b - m)) + abs(t)
-                bound = max(bound, 2.0**-53 + float(size / abs(total)) * 2.0**-118)
+                bound = max(bound, ROUNDING + float(size / abs(total)) * 2.0**-118)
         if bound:
             self.note("its constants", bound)
         return self.shift(product, np.array(totals).reshape(places))
