@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from support.planting import plant
 
 from subsetsum_nets import (
     AvgPool2d,
@@ -16,6 +17,7 @@ from subsetsum_nets import (
     prune,
     verify,
 )
+from subsetsum_nets.allocation import simulated_bounds
 from subsetsum_nets.allocation.compile_task import CompileTask
 from subsetsum_nets.allocation.recursion import RecursionAllocation, layer_errors
 from subsetsum_nets.allocation.tight import TightAllocation
@@ -209,20 +211,25 @@ def unrolled(target):
 
 
 @pytest.mark.parametrize(("target", "domain"), [(small_cnn(), Box(0, 1)), (grouped(), Box(-1, 1))])
-def test_errors_of_rows_are_arranged_as_those_of_the_unrolled_layers(target, domain):
+def test_errors_of_rows_are_arranged_as_those_of_kernels_and_biases(target, domain):
     task = task_for(target, domain)
     rng = np.random.default_rng(0)
-    drawn = [rng.uniform(0, 0.01, place.shape) for place in task.places]
+    drawn = [rng.uniform(0.01, 0.02, place.shape) for place in task.places]
     errors = layer_errors(task, drawn)
-    flat = [
-        type(e)(*(m if isinstance(m, np.ndarray) else m.toarray() for m in (e.positive, e.negative)), e.bias)
-        for e in errors
-    ]
-    found = DifferentialRecursion(target, domain).bound(errors).upper
-    dense = DifferentialRecursion(unrolled(target), domain).bound(flat).upper
-    assert found == pytest.approx(dense, rel=1e-9)
-    counted = sum(float(np.count_nonzero(drawn_error)) for drawn_error in drawn)
-    assert counted == sum(place.rows for place in task.places)
+    for place, values in zip(task.places, drawn, strict=True):
+        layer, error = target.layers[place.layer], errors[place.layer]
+        weight = error.positive if place.side == "positive" else error.negative
+        for row, column in np.ndindex(*place.shape):
+            number, at = place.matrix_rows[row], place.columns[column]
+            if isinstance(layer, Dense):
+                found = error.bias[number] if at == layer.d_in else weight[number, at]
+            else:
+                entry, output = divmod(number, layer.c_out)
+                place_of_entry = divmod(entry, layer.size[1])
+                pixels = error.bias.reshape(-1, layer.c_out)[:, output]
+                assert (pixels == pixels[0]).all()
+                found = pixels[0] if at == layer.c_in else weight.kernel[(*place_of_entry, at, output)]
+            assert found == values[row, column]
 
 
 @pytest.mark.parametrize(("target", "domain"), [(small_cnn(), Box(0, 1)), (grouped(), Box(-1, 1))])
@@ -255,6 +262,29 @@ def test_rows_that_meet_their_tolerances_are_proven_by_the_recursion():
     errors = layer_errors(task, offer.tolerances)
     bound = DifferentialRecursion(task.target, task.domain).bound(errors).upper
     assert 0.5 * task.epsilon < bound <= task.epsilon
+
+
+CHECKS = (
+    test_errors_of_rows_are_arranged_as_those_of_kernels_and_biases,
+    test_sensitivities_are_sums_over_all_pixels,
+)
+SUM = "np.tensordot(inputs[source], outputs[target], axes=([0, 1], [0, 1]))"
+ALLOCATION_MISTAKES = [
+    (simulated_bounds._effects, SUM, SUM.replace("[0, 1])", "[1, 0])")),
+    (simulated_bounds._effects, "outputs.sum(axis=(0, 1))", "outputs.max(axis=(0, 1))"),
+    (CompileTask.arranged, "layer.from_matrix(entries(matrix))", "layer.from_matrix(entries(matrix))[::-1]"),
+    (CompileTask.arranged, "constant.reshape(-1, kernel.kernel.shape[3]).sum(axis=0)", "constant[:2] * 0"),
+]
+
+
+@pytest.mark.parametrize(("function", "right", "wrong"), ALLOCATION_MISTAKES)
+def test_mistakes_in_the_allocation_are_seen(monkeypatch, function, right, wrong):
+    target = ReluNetwork([Conv2d(np.arange(12.0).reshape(3, 2, 1, 2), [1.0, 2.0])], input_shape=(4, 3, 1))
+    for check_allocation in CHECKS:
+        check_allocation(target, Box(-1, 1))
+    plant(monkeypatch, function, right, wrong)
+    with pytest.raises((AssertionError, ValueError)):
+        [check_allocation(target, Box(-1, 1)) for check_allocation in CHECKS]
 
 
 # ---------------------------------------------------------------- refused

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.geometries import conv_cases
+from support.planting import plant
 
 from subsetsum_nets.networks import (
     AvgPool2d,
@@ -35,7 +36,10 @@ def again(recipe):
 @settings(max_examples=60, deadline=None)
 @given(case=conv_cases(), bias=st.booleans(), seed=st.integers(0, 2**40))
 def test_a_drawn_layer_has_the_geometry_asked_for_and_each_weight_a_word_of_its_own(case, bias, seed):
-    like, image = case
+    check_drawn(*case, bias=bias, seed=seed)
+
+
+def check_drawn(like, image, *, bias, seed):
     law = Uniform(0.5)
     draw = ConvDraw(*like.size, like.c_in, like.c_out, *like.geometry, like.groups, bias, law)
     recipe = RandomRecipe((draw, draw_after(like, image)), input_shape=(*image, like.c_in))
@@ -64,7 +68,10 @@ def draw_after(like, image):
 @settings(max_examples=60, deadline=None)
 @given(case=conv_cases())
 def test_a_fixed_layer_is_the_one_it_describes(case):
-    like, image = case
+    check_fixed(*case)
+
+
+def check_fixed(like, image):
     layer = Conv2d(like.kernel, like.bias, **{**like.options, "fixed": True})
     recipe = RandomRecipe((FixedConvDraw.of(layer),), input_shape=(*image, like.c_in))
     assert again(recipe) == recipe
@@ -154,3 +161,28 @@ def test_dense_recipes_are_written_as_before():
     recipe = RandomRecipe((DenseDraw(1, 1),))
     assert set(recipe.to_json()) == {"layers", "linear_after", "final_relu"}
     assert isinstance(recipe.draw(0).layers[0], Dense)
+
+
+# ---------------------------------------------------------------- planted mistakes
+
+BIASES = "draw_array(self.distribution, seed, layer, BIAS, (self.c_out,))"
+KERNELS = "draw_array(self.distribution, seed, layer, WEIGHT, self.shape)"
+MISTAKES = [
+    (ConvDraw.draw, BIASES, BIASES.replace("BIAS", "WEIGHT")),
+    (ConvDraw.draw, KERNELS, KERNELS.replace("layer, WEIGHT", "0, BIAS")),
+    (FixedConvDraw.draw, "np.array(self.kernel).reshape", "np.array(self.kernel[::-1]).reshape"),
+    (FixedConvDraw.draw, "np.array(self.shift) if self.shift else None", "None"),
+]
+
+
+@pytest.mark.parametrize(("function", "right", "wrong"), MISTAKES)
+def test_mistakes_in_draws_are_seen(monkeypatch, function, right, wrong):
+    plant(monkeypatch, function, right, wrong)
+    like = Conv2d(np.arange(12.0).reshape(3, 1, 1, 4), np.arange(4.0), groups=2)
+    with pytest.raises((AssertionError, ValueError)):
+        check_both(like, (3, 2))
+
+
+def check_both(like, image):
+    check_drawn(like, image, bias=True, seed=5)
+    check_fixed(like, image)
