@@ -4,6 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.geometries import conv_cases
 from support.planting import plant
 
 from subsetsum_nets import (
@@ -190,6 +193,27 @@ def test_too_few_candidates_say_how_many_do():
     assert prune(
         target, epsilon=0.05, candidates=short.shortfall.enough_candidates, threads=1
     ).certificate.verified
+
+
+@pytest.mark.slow
+@settings(max_examples=25, deadline=None)
+@given(case=conv_cases(), signed=st.booleans(), seed=st.integers(0, 99))
+def test_bounds_of_any_geometry_hold_at_sampled_points(case, signed, seed):
+    layer, image = case
+    shape = layer.gives((*image, layer.c_in), 0)
+    last = Dense(np.random.default_rng(seed).integers(-4, 5, (2, int(np.prod(shape)))) / 8)
+    target = ReluNetwork([layer, last], input_shape=(*image, layer.c_in))
+    try:
+        pruned = prune(target, candidates=10, domain=Box(-1 if signed else 0, 1), seed=seed, threads=1)
+    except InvalidNetworkError as error:
+        assert "looks inside the image from every window" in str(error)  # noqa: PT017 - some have no place
+        return
+    rng = np.random.default_rng(seed)
+    low, high = pruned.domain.bounds(target.widths[0])
+    points = rng.uniform(low, high, (50, len(low)))
+    differences = np.linalg.norm(target(points) - pruned.network(points), axis=1)
+    assert differences.max() <= pruned.certificate.bound
+    assert pruned.certificate.attack <= pruned.certificate.bound < np.inf
 
 
 # ---------------------------------------------------------------- allocation
