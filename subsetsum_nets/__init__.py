@@ -15,6 +15,7 @@ from subsetsum_nets.version import __version__
 
 if TYPE_CHECKING:
     from subsetsum_nets.compiler import prune
+    from subsetsum_nets.coresets import SparsifiedNetwork, sparsify
     from subsetsum_nets.networks import (
         Ball,
         Box,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
         shipped_network,
     )
     from subsetsum_nets.pruned_network import PrunedNetwork
-    from subsetsum_nets.verification import VerificationResult, verify
+    from subsetsum_nets.verification import NearResult, VerificationResult, verify, verify_near
     from subsetsum_nets.verification.certificate import Certificate
 
 _HOMES = {
@@ -36,15 +37,19 @@ _HOMES = {
     "Certificate": "verification.certificate",
     "Conv2d": "networks",
     "Dense": "networks",
+    "NearResult": "verification",
     "PrunedNetwork": "pruned_network",
     "ReluNetwork": "networks",
+    "SparsifiedNetwork": "coresets",
     "VerificationResult": "verification",
     "load_network": "networks",
     "prune": "compiler",
     "random_network": "networks",
     "save_network": "networks",
     "shipped_network": "networks",
+    "sparsify": "coresets",
     "verify": "verification",
+    "verify_near": "verification",
 }
 
 __all__ = [
@@ -53,8 +58,10 @@ __all__ = [
     "Certificate",
     "Conv2d",
     "Dense",
+    "NearResult",
     "PrunedNetwork",
     "ReluNetwork",
+    "SparsifiedNetwork",
     "VerificationResult",
     "__version__",
     "load_network",
@@ -62,7 +69,9 @@ __all__ = [
     "random_network",
     "save_network",
     "shipped_network",
+    "sparsify",
     "verify",
+    "verify_near",
 ]
 
 

@@ -1,0 +1,148 @@
+"""SparsifiedNetwork: what sparsify() returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from subsetsum_nets.coresets.edges import checked_points, edge_matrices, size_of
+from subsetsum_nets.coresets.population import PopulationBound, population_bound
+from subsetsum_nets.networks.errors import InvalidNetworkError
+
+if TYPE_CHECKING:
+    from subsetsum_nets.networks.arrays import FloatArray, Ints
+    from subsetsum_nets.networks.relu_network import ReluNetwork
+    from subsetsum_nets.verification.near import NearResult
+    from subsetsum_nets.verification.results import VerificationResult
+
+
+@dataclass(frozen=True, eq=False)
+class SparsifiedNetwork:
+    """A trained network with fewer parameters.
+
+    Attributes
+    ----------
+    network, target : ReluNetwork
+        g and f.
+    method : str
+    seed : int
+    size : int
+        Non-zero parameters, biases included; for "svd" those of the factors.
+    fraction : float
+        Of the target's.
+    sample : int array
+        Indices of S in the data; empty where the method looks at no point.
+    trial_points : int array or None
+        Indices of T, where the best of several draws was chosen.
+    bound : VerificationResult or NearResult or None
+        What was proven, where that was asked for.
+    norm : {"linf", "l2", "l1"}
+        In which outputs are compared.
+
+    """
+
+    network: ReluNetwork
+    target: ReluNetwork
+    method: str
+    seed: int
+    size: int
+    sample: Ints
+    trial_points: Ints | None
+    bound: VerificationResult | NearResult | None = None
+    norm: str = "linf"
+
+    @property
+    def fraction(self) -> float:
+        """The share of the target's non-zero parameters that is left."""
+        return self.size / size_of(edge_matrices(self.target))
+
+    @property
+    def chosen_by(self) -> Ints:
+        """Indices of all points of the data that the network was chosen by: S and T."""
+        return self.sample if self.trial_points is None else np.union1d(self.sample, self.trial_points)
+
+    def evaluate(self, points: Any, labels: Any = None) -> dict[str, float]:
+        """Measure the errors at points, in floating point.
+
+        Parameters
+        ----------
+        points : array_like, shape (n, d_0)
+        labels : integer array_like, shape (n,), optional
+            The output that is to be the largest.
+
+        Returns
+        -------
+        dict
+            ``absolute_l1``, the mean of ``||g(x) - f(x)||_1``; ``relative_l1``, the mean of that over
+            ``||f(x)||_1``; ``largest_error`` in :attr:`norm`; with labels ``accuracy_before``,
+            ``accuracy_after``, and ``drop`` in points (of a hundred).
+
+        Raises
+        ------
+        InvalidNetworkError
+            For points of another width, not finite, or none, or labels that are no outputs.
+
+        """
+        values = checked_points(points, self.target.widths[0], "points")
+        before, after = self.target(values), self.network(values)
+        absolute, length = np.abs(after - before).sum(axis=1), np.abs(before).sum(axis=1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            relative = np.where(absolute == 0.0, 0.0, absolute / length)
+        found = {
+            "absolute_l1": float(absolute.mean()),
+            "relative_l1": float(relative.mean()),
+            "largest_error": float(self._norms(after - before).max()),
+        }
+        if labels is not None:
+            truth = _checked_labels(labels, len(values), self.target.widths[-1])
+            right, still = (float(np.mean(one.argmax(axis=1) == truth)) for one in (before, after))
+            found |= {"accuracy_before": right, "accuracy_after": still, "drop": 100.0 * (right - still)}
+        return found
+
+    def errors(self, points: Any) -> FloatArray:
+        """Return ``||g(x) - f(x)||`` at each point, in :attr:`norm` and floating point, (n,)."""
+        values = checked_points(points, self.target.widths[0], "points")
+        return self._norms(self.network(values) - self.target(values))
+
+    def population(self, data: Any, *, confidence: float = 0.95, indices: Any = None) -> PopulationBound:
+        """Return what the errors at held-out points say of new ones: :func:`.population_bound`.
+
+        Parameters
+        ----------
+        data : array_like, shape (n, d_0)
+            Points that took no part; with ``indices``, the data that the network was made from.
+        confidence : float
+        indices : integer array_like, optional
+            Which points of ``data`` to measure at: none of :attr:`chosen_by`.
+
+        Raises
+        ------
+        ValueError
+            If a point chose the network.
+
+        """
+        if indices is None:
+            return population_bound(self.errors(data), confidence=confidence)
+        held_out = np.asarray(indices)
+        errors = self.errors(np.asarray(data)[held_out])
+        chosen = self.chosen_by
+        return population_bound(errors, confidence=confidence, indices=held_out, chosen_by=chosen)
+
+    def _norms(self, differences: FloatArray) -> FloatArray:
+        order = {"l1": 1, "l2": 2, "linf": np.inf}[self.norm]
+        norms: FloatArray = np.linalg.norm(differences, ord=order, axis=1)
+        return norms
+
+
+def _checked_labels(labels: Any, count: int, outputs: int) -> Ints:
+    truth = np.asarray(labels)
+    if truth.shape != (count,) or truth.dtype.kind not in "iu":
+        raise InvalidNetworkError(
+            f"labels must be integers of shape ({count},), got {truth.dtype} {truth.shape}"
+        )
+    if ((truth < 0) | (truth >= outputs)).any():
+        wrong = truth[(truth < 0) | (truth >= outputs)][0]
+        raise InvalidNetworkError(f"label {wrong} is no output: there are {outputs}, from 0")
+    return truth.astype(np.int64)
