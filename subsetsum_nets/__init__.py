@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from subsetsum_nets.compiler import prune
     from subsetsum_nets.coresets import SparsifiedNetwork, sparsify
     from subsetsum_nets.networks import (
+        AvgPool2d,
         Ball,
         Box,
         Conv2d,
         Dense,
+        MaxPool2d,
         ReluNetwork,
         load_network,
         random_network,
@@ -32,11 +34,13 @@ if TYPE_CHECKING:
     from subsetsum_nets.verification.certificate import Certificate
 
 _HOMES = {
+    "AvgPool2d": "networks",
     "Ball": "networks",
     "Box": "networks",
     "Certificate": "verification.certificate",
     "Conv2d": "networks",
     "Dense": "networks",
+    "MaxPool2d": "networks",
     "NearResult": "verification",
     "PrunedNetwork": "pruned_network",
     "ReluNetwork": "networks",
@@ -53,11 +57,13 @@ _HOMES = {
 }
 
 __all__ = [
+    "AvgPool2d",
     "Ball",
     "Box",
     "Certificate",
     "Conv2d",
     "Dense",
+    "MaxPool2d",
     "NearResult",
     "PrunedNetwork",
     "ReluNetwork",

@@ -12,8 +12,7 @@ import scipy.sparse as sp
 from test_audit import rewrite_certificate, small_target
 from typer.testing import CliRunner
 
-from solvers import BatchSolution, InvalidProblemError, solve_many
-from solvers.batch import bounded_arrays
+from solvers import BatchSolution, InvalidProblemError, bounded_arrays, solve_many
 from solvers.instances.files import read_instances
 from subsetsum_nets import Conv2d, Dense, PrunedNetwork, ReluNetwork, load_network, prune, save_network
 from subsetsum_nets.audit import audit

@@ -233,6 +233,7 @@ def test_verify_is_sound_end_to_end(seed, norm):
     assert 0.0 < result.lower <= result.replayed <= result.upper
 
 
+@pytest.mark.slow
 def test_a_large_image_is_verified_without_unrolling(monkeypatch):
     monkeypatch.setattr(ConvolutionMatrix, "tocsr", None)
     monkeypatch.setattr(ConvolutionMatrix, "toarray", None)
