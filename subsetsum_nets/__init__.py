@@ -16,6 +16,7 @@ from subsetsum_nets.version import __version__
 if TYPE_CHECKING:
     from subsetsum_nets.compiler import prune
     from subsetsum_nets.coresets import SparsifiedNetwork, sparsify
+    from subsetsum_nets.exchange import from_torch, to_torch
     from subsetsum_nets.networks import (
         AvgPool2d,
         Ball,
@@ -46,12 +47,14 @@ _HOMES = {
     "ReluNetwork": "networks",
     "SparsifiedNetwork": "coresets",
     "VerificationResult": "verification",
+    "from_torch": "exchange",
     "load_network": "networks",
     "prune": "compiler",
     "random_network": "networks",
     "save_network": "networks",
     "shipped_network": "networks",
     "sparsify": "coresets",
+    "to_torch": "exchange",
     "verify": "verification",
     "verify_near": "verification",
 }
@@ -70,12 +73,14 @@ __all__ = [
     "SparsifiedNetwork",
     "VerificationResult",
     "__version__",
+    "from_torch",
     "load_network",
     "prune",
     "random_network",
     "save_network",
     "shipped_network",
     "sparsify",
+    "to_torch",
     "verify",
     "verify_near",
 ]

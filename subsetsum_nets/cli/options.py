@@ -1,17 +1,33 @@
 """The application that every command registers with, and options that several commands share."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 app = typer.Typer(
     name="subsetsum-nets",
-    help="Exact subset-sum solving for strong lottery tickets: prune a random network, prove the error.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        from subsetsum_nets.version import __version__
+
+        typer.echo(f"subsetsum-nets {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _all_commands(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Exact subset-sum solving for strong lottery tickets: prune a random network, prove the error."""
 
 
 def _allow_memory(context: typer.Context, most: int | None) -> int | None:
@@ -23,6 +39,7 @@ def _allow_memory(context: typer.Context, most: int | None) -> int | None:
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+Objective = Literal["nearest", "within", "sparsest"]
 Threads = Annotated[int | None, typer.Option(help="All cores if not given.")]
 Target = Annotated[Path | None, typer.Argument(help="Network file; the shipped digits one if none.")]
 Ticket = Annotated[Path, typer.Argument(metavar="DIR", help="A folder that prune wrote.")]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.sparse  # noqa: F401 - importing it is not what reading takes
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -55,7 +56,10 @@ def nested(g):
 
 
 BROKEN = {
-    "data elsewhere": (external, "'A' is stored in another file, which is never opened"),
+    "data elsewhere": (
+        external,
+        "'A' is stored in '../../../../etc/passwd', which is no file beside the model",
+    ),
     "shape too large": (
         lambda g: g.initializer[0].dims.__setitem__(0, 2**60),
         "the file holds 12 numbers for it",
@@ -80,20 +84,18 @@ BROKEN = {
     "no output": (lambda g: g.output.pop(), "0 outputs"),
     "input of integers": (lambda g: setattr(g.input[0].type.tensor_type, "elem_type", 7), "data type 7"),
     "input of no type": (lambda g: g.input[0].ClearField("type"), "data type 0"),
-    "input of one axis": (lambda g: g.input[0].type.tensor_type.shape.dim.pop(), "a batch axis"),
     "other input size": (
         lambda g: setattr(g.input[0].type.tensor_type.shape.dim[1], "dim_value", 2**40),
-        f"but gets {2**40}",
+        f"{2**40}.*no memory holds",
     ),
     "negative input size": (
         lambda g: setattr(g.input[0].type.tensor_type.shape.dim[1], "dim_value", -1),
-        "a batch axis",
+        "no memory holds",
     ),
     "a graph in a node": (nested, r"\(If\) is of an operator"),
     "node without inputs": (lambda g: g.node[0].ClearField("input"), "MatMul|does not depend"),
     "one input left": (lambda g: g.node[0].input.pop(), "needs a constant as its input 1"),
     "no nodes": (lambda g: g.ClearField("node"), "nothing in its graph makes"),
-    "output is the input": (lambda g: setattr(g.output[0], "name", "x"), "it holds no layer"),
     "output is a constant": (lambda g: setattr(g.output[0], "name", "A"), "does not depend"),
 }
 
@@ -136,7 +138,7 @@ def test_a_small_file_cannot_ask_for_large_layers(tmp_path):
     tracemalloc.stop()
 
 
-def test_a_long_chain_is_read_and_a_long_fold_refused(tmp_path):
+def test_a_long_chain_and_a_long_fold_are_read(tmp_path):
     nodes = [
         ("MatMul", ["x", "A"], "a", {}),
         *[("Relu", ["a"] if i == 0 else [f"r{i - 1}"], f"r{i}", {}) for i in range(5000)],
@@ -144,8 +146,8 @@ def test_a_long_chain_is_read_and_a_long_fold_refused(tmp_path):
     network = read_model(tmp_path, graph(nodes, {"A": A}, outputs=("r4999",)))
     assert network.final_relu
     nodes = [("Identity", ["A"] if i == 0 else [f"r{i - 1}"], f"r{i}", {}) for i in range(5000)]
-    with pytest.raises(NetworkFileError, match="one of more than 16 that compute the constant 'r4999'"):
-        read_model(tmp_path, graph([*nodes, ("MatMul", ["x", "r4999"], "y", {})], {"A": A}))
+    again = read_model(tmp_path, graph([*nodes, ("MatMul", ["x", "r4999"], "y", {})], {"A": A}))
+    assert np.array_equal(again.layers[0].weight, network.layers[0].weight)
 
 
 @pytest.mark.parametrize(
