@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from subsetsum_nets.coresets.edges import checked_points, edge_matrices, size_of
+from subsetsum_nets.coresets.folder import read, write
 from subsetsum_nets.coresets.population import PopulationBound, population_bound
 from subsetsum_nets.networks.errors import InvalidNetworkError
 
 if TYPE_CHECKING:
+    from os import PathLike
+
     from subsetsum_nets.networks.arrays import FloatArray, Ints
     from subsetsum_nets.networks.relu_network import ReluNetwork
     from subsetsum_nets.verification.near import NearResult
@@ -129,6 +132,50 @@ class SparsifiedNetwork:
         errors = self.errors(np.asarray(data)[held_out])
         chosen = self.chosen_by
         return population_bound(errors, confidence=confidence, indices=held_out, chosen_by=chosen)
+
+    def save(self, folder: str | PathLike[str]) -> None:
+        """Write everything to a folder: a new one appears complete, an earlier one is replaced whole.
+
+        Files: target and sparsified network as .safetensors, masks.npz, coreset.json with digests, seed and
+        versions; certificate.json, or near.npz, where a bound was proven.
+
+        Raises
+        ------
+        FileExistsError
+            If the folder holds something else than an earlier result.
+        OSError
+            If it cannot be written; an earlier result is then left as it was.
+
+        """
+        trial_points = self.trial_points
+        said = {
+            "method": self.method,
+            "seed": self.seed,
+            "size": self.size,
+            "fraction": self.fraction,
+            "norm": self.norm,
+            "sample": self.sample.tolist(),
+            "trial_points": None if trial_points is None else trial_points.tolist(),
+        }
+        write(folder, self.target, self.network, self.bound, said)
+
+    @classmethod
+    def load(cls, folder: str | PathLike[str]) -> SparsifiedNetwork:
+        """Read what :meth:`save` wrote, each file the one that coreset.json names.
+
+        The bound is not proven again: ``subsetsum-nets verify`` does that.
+
+        Raises
+        ------
+        FileNotFoundError
+            If the folder or one of its files is missing.
+        CertificateFileError
+            If a file is not the one that coreset.json or the certificate names.
+        NetworkFileError, InvalidNetworkError
+            If a file is foreign or damaged.
+
+        """
+        return cls(**read(folder))
 
     def _norms(self, differences: FloatArray) -> FloatArray:
         order = {"l1": 1, "l2": 2, "linf": np.inf}[self.norm]
