@@ -11,13 +11,13 @@ from subsetsum_nets.coresets.edges import checked_points, edge_matrices, size_of
 from subsetsum_nets.coresets.folder import read, write
 from subsetsum_nets.coresets.population import PopulationBound, population_bound
 from subsetsum_nets.networks.errors import InvalidNetworkError
+from subsetsum_nets.verification.near import NearResult
 
 if TYPE_CHECKING:
     from os import PathLike
 
     from subsetsum_nets.networks.arrays import FloatArray, Ints
     from subsetsum_nets.networks.relu_network import ReluNetwork
-    from subsetsum_nets.verification.near import NearResult
     from subsetsum_nets.verification.results import VerificationResult
 
 
@@ -126,10 +126,13 @@ class SparsifiedNetwork:
             If a point chose the network.
 
         """
+        held_out = np.arange(len(data)) if indices is None else np.asarray(indices)
+        points = np.asarray(data)[held_out]
+        if self.shared_with(points):
+            raise ValueError("points that the bound is proven near chose the size: errors there say nothing")
+        errors = self.errors(points)
         if indices is None:
-            return population_bound(self.errors(data), confidence=confidence)
-        held_out = np.asarray(indices)
-        errors = self.errors(np.asarray(data)[held_out])
+            return population_bound(errors, confidence=confidence)
         chosen = self.chosen_by
         return population_bound(errors, confidence=confidence, indices=held_out, chosen_by=chosen)
 
@@ -176,6 +179,18 @@ class SparsifiedNetwork:
 
         """
         return cls(**read(folder))
+
+    def shared_with(self, points: Any, data: Any = None) -> int:
+        """Return how many of the points chose the network.
+
+        They equal one near which its bound is proven or, of the data that it was made from, one of S or T.
+        """
+        chosen: set[bytes] = set()
+        if isinstance(self.bound, NearResult):
+            chosen |= {point.tobytes() for point in self.bound.points}
+        if data is not None:
+            chosen |= {point.tobytes() for point in np.asarray(data, dtype=np.float64)[self.chosen_by]}
+        return sum(point.tobytes() in chosen for point in np.asarray(points, dtype=np.float64))
 
     def _norms(self, differences: FloatArray) -> FloatArray:
         order = {"l1": 1, "l2": 2, "linf": np.inf}[self.norm]

@@ -44,6 +44,8 @@ def test_the_error_near_points_is_proven():
     again = verify_near(TARGET, found, NEAR, 0.02)
     np.testing.assert_array_equal(again.uppers, found.bound.uppers)
     assert found.errors(NEAR).max() <= found.bound.upper <= 1.0
+    with pytest.raises(ValueError, match="chose the size"):
+        found.population(NEAR)
     with pytest.raises(ValueError, match="coordinate 0 is 5"):
         sparsify(TARGET, DATA, epsilon=1.0, near=np.full((1, 64), 5.0), radius=0.02)
 
