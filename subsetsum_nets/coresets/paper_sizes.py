@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class PaperSizes:
-    """What Baykal et al. 2018 ask for. Lists have one entry a layer, arrays one a neuron, (d_out,).
+    """What Baykal et al. 2018 ask for; as Proposition 11 is false, it guarantees nothing.
+
+    Lists have one entry a layer, arrays one a neuron, (d_out,).
 
     Attributes
     ----------
@@ -139,8 +141,8 @@ def paper_sizes(
 ) -> PaperSizes:
     """Return the sizes that Baykal et al. 2018 ask for: Algorithms 1 and 2, Theorem 5 and Theorem 8.
 
-    They guarantee nothing: see the module. On trained networks they exceed the parameters by orders of
-    magnitude, so that Algorithm 2 is best understood as keeping every edge.
+    They guarantee nothing: Lemma 4 and Proposition 11 are false. On trained networks they exceed the
+    parameters by orders of magnitude, so that Algorithm 2 is best understood as keeping every edge.
 
     Parameters
     ----------

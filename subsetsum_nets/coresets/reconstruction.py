@@ -71,14 +71,18 @@ def _least_squares(
 
     The saliencies of the new weights come with them where they are to be looked at again.
     """
+    from scipy.linalg import cho_factor, cho_solve
+
     new, saliency = np.zeros(mask.shape), np.zeros(mask.shape)
     for neuron, row in enumerate(mask):
         kept = row.nonzero()[0]
+        if not kept.size:
+            continue
         within = hessian[np.ix_(kept, kept)]
         if look_again:
             inverse = np.linalg.inv(within)
             new[neuron, kept] = inverse @ wanted[kept, neuron]
             saliency[neuron, kept] = new[neuron, kept] ** 2 / np.diag(inverse)
         else:
-            new[neuron, kept] = np.linalg.solve(within, wanted[kept, neuron])
+            new[neuron, kept] = cho_solve(cho_factor(within, overwrite_a=True), wanted[kept, neuron])
     return new, saliency
