@@ -19,7 +19,16 @@ if TYPE_CHECKING:
     from subsetsum_nets.exchange.labelled_points import LabelledPoints
 
 CoresetMethod = Literal[
-    "corenet", "corenet+", "corenet++", "uniform", "magnitude", "magnitude-shift", "svd", "obs", "box-cost"
+    "corenet",
+    "corenet+",
+    "corenet++",
+    "uniform",
+    "magnitude",
+    "magnitude-shift",
+    "svd",
+    "obs",
+    "box-cost",
+    "exact-mask",
 ]
 _CONFIDENCE = 0.95
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from subsetsum_nets.coresets.corenet import Sampler
+from subsetsum_nets.coresets.exact_masks import exact_mask
 from subsetsum_nets.coresets.peers import magnitude, svd
 from subsetsum_nets.coresets.reconstruction import obs
 from subsetsum_nets.coresets.shifting import box_cost, magnitude_shift
@@ -58,6 +59,7 @@ TABLE = {
         Method("svd", svd),
         Method("obs", obs, sample="points", most=3_000),
         Method("box-cost", box_cost),
+        Method("exact-mask", exact_mask, ("keep",), sample="points", most=40),
     )
 }
 METHODS = tuple(TABLE)

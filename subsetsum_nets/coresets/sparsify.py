@@ -65,7 +65,7 @@ def sparsify(
     method : str
         "obs" (saliency by second moments, then least squares), the samplers "corenet", "corenet+",
         "corenet++" (Baykal et al. 2018, Algorithms 1 and 2) and "uniform", and "magnitude",
-        "magnitude-shift", "svd", "box-cost".
+        "magnitude-shift", "svd", "box-cost", "exact-mask" (neurons of up to 128 edges).
     keep : float or int, optional
         A share in (0, 1] of the target's non-zero parameters, biases included, or an integer of them. The
         result has so many; for the samplers within 10 %, for "svd" at most, and more where a layer would lose
@@ -90,7 +90,8 @@ def sparsify(
     seed : int
         The same seed gives the same network, whatever the number of threads.
     sample_size : int, optional
-        Points of S; by default as in Algorithm 1 for "corenet*", else up to 3,000.
+        Points of S; by default as in Algorithm 1 for "corenet*", 40 for "exact-mask", else up
+        to 3,000.
     trials : int, optional
         tau of "corenet++"; by default as in Theorem 8.
     threads : int, optional
