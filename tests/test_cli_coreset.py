@@ -94,6 +94,19 @@ def test_a_folder_without_a_bound_is_checked_for_being_whole(files):
     assert "no bound is claimed" in run(files, "verify", files / "out").stdout
 
 
+def test_the_figure_has_every_method_at_every_size(files):
+    asked = ("--figure", "--repeats", "3", "--test", files / "test.npz", "--out", files / "curves", "--json")
+    page = json.loads(coreset(files, *asked).stdout)
+    assert page["measured_on"] == "test"
+    assert set(page["fraction_at_one_point"]) == set(METHODS) - {"exact-mask", "box-cost"}
+    lines = (files / "curves" / "curves.csv").read_text().splitlines()
+    assert lines[0].startswith("method,keep,trials,fraction,absolute_l1,absolute_l1_sd,relative_l1")
+    assert any(line.startswith("corenet++,0.5,3,0.") for line in lines)
+    assert any(line.startswith("obs,0.5,1,0.5,") for line in lines)
+    written = {path.name for path in (files / "curves").iterdir()}
+    assert written == {"curves.csv", "summary.json", "provenance.json", "coresets.png", "coresets.svg"}
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -106,6 +119,7 @@ def test_a_folder_without_a_bound_is_checked_for_being_whole(files):
         (["--keep", "0.5", "--test", "nowhere.npz"], "nowhere.npz"),
         (["--keep", "0.5", "--test", "."], "is a folder; give one file"),
         (["--keep", "0.5", "--out", "."], "holds other files"),
+        (["--figure"], "--figure writes all methods"),
     ],
     ids=str,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path  # noqa: TC003
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from subsetsum_nets.coresets import SparsifiedNetwork
     from subsetsum_nets.coresets.population import PopulationBound
     from subsetsum_nets.exchange.labelled_points import LabelledPoints
+    from subsetsum_nets.experiments.coresets import CurvePoint
+    from subsetsum_nets.networks import ReluNetwork
 
 CoresetMethod = Literal[
     "corenet",
@@ -69,6 +72,10 @@ def coreset(
     trials: Annotated[int | None, typer.Option(help="Draws of corenet++ to choose from.")] = None,
     seed: Annotated[int, typer.Option(help="Of the points and draws.")] = 0,
     threads: Threads = None,
+    figure: Annotated[
+        bool, typer.Option("--figure", help="All methods at many sizes instead: tables and figure in --out.")
+    ] = False,
+    repeats: Annotated[int, typer.Option(help="Seeds of each sampler, for --figure.")] = 50,
     out: Annotated[Path | None, typer.Option(help="Folder to write to.", metavar="DIR")] = None,
     as_json: Json = False,
 ) -> None:
@@ -84,10 +91,15 @@ def coreset(
         from subsetsum_nets.networks import Box
         from subsetsum_nets.ticket_folder import check_folder
 
-        if out is not None:
-            check_folder(out, is_coreset)
         points = read_labelled_points(data)
         held_out = None if test is None else read_labelled_points(test)
+        if figure:
+            if out is None or any(one is not None for one in (keep, samples, relative_error, epsilon, near)):
+                raise ValueError("--figure writes all methods and sizes to --out DIR, and takes no size")
+            _figure(read_network(target), points, held_out, repeats, seed, out, as_json)
+            return
+        if out is not None:
+            check_folder(out, is_coreset)
         found = sparsify(
             read_network(target),
             points.points,
@@ -115,6 +127,43 @@ def coreset(
     else:
         _show(target, found, measured, out)
     raise typer.Exit(0 if epsilon is None or page["verified"] else 1)
+
+
+def _figure(
+    target: ReluNetwork,
+    points: LabelledPoints,
+    held_out: LabelledPoints | None,
+    repeats: int,
+    seed: int,
+    out: Path,
+    as_json: bool,
+) -> None:
+    from subsetsum_nets.experiments.coresets import coreset_curves, write_outputs
+
+    measured = points if held_out is None else held_out
+    found = coreset_curves(
+        target,
+        points.points,
+        *measured,
+        trials=repeats,
+        seed=seed,
+        measured_on="data" if held_out is None else "test",
+        progress=None if as_json else _show_point,
+    )
+    files = [str(path) for path in write_outputs(found, out, sys.argv)]
+    if as_json:
+        print(json.dumps({**found.summary(), "files": files}))  # noqa: T201
+        return
+    least = found.summary()["fraction_at_one_point"]
+    rows = [(name, "never" if share is None else f"{share:.1%}") for name, share in least.items()]
+    print_pairs(f"parameters kept with at most one point of accuracy lost, on --{found.measured_on}", rows)
+    for path in files:
+        console().print(f"written to {path}", highlight=False, markup=False)
+
+
+def _show_point(point: CurvePoint) -> None:
+    text = f"{point.method} {point.fraction:.3f}: relative l1 {point.relative_l1:.3g}"
+    typer.echo(text if point.drop is None else f"{text}, {point.drop:.2f} points lost", err=True)
 
 
 def _share_or_number(text: str) -> float | int:
