@@ -6,7 +6,7 @@ from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING
 
-from solvers.solution import checked_objective
+from solvers.solution import Objective, checked_objective
 from subsetsum_nets.allocation import allocation_named
 from subsetsum_nets.allocation.compile_task import CompileTask
 from subsetsum_nets.constructions import DEFAULT, Construction, construction_named
@@ -37,7 +37,7 @@ def prune(
     seed: int = 0,
     into: ReluNetwork | None = None,
     domain: Domain | None = None,
-    objective: str = "nearest",
+    objective: Objective = "nearest",
     allocation: str | None = None,
     threads: int | None = None,
     executor: Executor | None = None,
