@@ -135,3 +135,13 @@ def test_labels_that_do_not_go_with_the_points_are_refused(files):
 
 def test_the_shell_offers_every_method():
     assert set(CoresetMethod.__args__) == set(METHODS)
+
+
+def test_prune_takes_the_box_of_data_as_its_domain(files):
+    asked = ("prune", files / "net.safetensors", "--box-of", files / "data.npz", "--out", files / "ticket")
+    page = json.loads(run(files, *asked, "--json").stdout)
+    box = Box(POINTS[:150].min(axis=0), POINTS[:150].max(axis=0))
+    assert page["domain"] == box.to_json()
+    assert page["verified"]
+    both = (*asked, "--ball", "1")
+    assert "one of --box, --ball and --box-of" in run(files, *both, code=2).stderr
