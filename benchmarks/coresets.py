@@ -2,6 +2,7 @@
 
     python benchmarks/coresets.py           # the tables of docs/coresets.md, a minute or two
     python benchmarks/coresets.py --large   # 784-1000-1000-10 too: seconds and memory
+    python benchmarks/coresets.py --picture docs/images/coresets_near.png
 
 Chosen from scikit-learn's training part of the digits, measured on the 450 shipped test images, which take no
 part. Samplers: the mean of several seeds.
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import resource
+import sys
 import time
 from itertools import pairwise
 
@@ -19,6 +21,7 @@ import numpy as np
 from subsetsum_nets import Box, Dense, ReluNetwork, load_network, shipped_network, sparsify, verify_near
 from subsetsum_nets.coresets import paper_sizes
 from subsetsum_nets.experiments.shipped.train_digits import load_digits
+from subsetsum_nets.pictures import COLOURS, new_figure, write_pictures
 
 ROWS = (("digits-64-32-10", 0.3), ("digits-64-128-64-10", 0.2), ("digits-64-128-64-10", 0.3))
 SAMPLERS = {
@@ -78,6 +81,29 @@ def near_table():
             print(f"  {method:16} epsilon {epsilon:g}: {found.fraction:.3f}, {seconds:.1f} s")
 
 
+def near_picture(path):
+    """Draw the share kept over the epsilon that is proven within 0.02 of 40 test images, a line a method."""
+    target, epsilons = load_network(shipped_network()), (0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
+    curves = {
+        method: [
+            sparsify(target, TRAIN, method=method, epsilon=epsilon, near=TEST[:40], radius=0.02).fraction
+            for epsilon in epsilons
+        ]
+        for method in ("magnitude", "magnitude-shift", "obs")
+    }
+
+    def draw():
+        figure = new_figure(3.0)
+        axes = figure.subplots()
+        for colour, (method, shares) in zip(COLOURS, curves.items(), strict=False):
+            axes.plot(epsilons, shares, color=colour, marker="o", markersize=3, linewidth=1.3, label=method)
+        axes.set(xscale="log", xlabel="proven linf error near the data", ylabel="parameters kept")
+        axes.legend()
+        return figure
+
+    write_pictures(draw, path, dpi=110, salt="coresets_near", settings={"axes.grid": True})
+
+
 def paper_table():
     print("the paper's sizes, relative error 0.5, delta 0.1, |S| points")
     for name in ("digits-64-32-10", "digits-64-128-64-10"):
@@ -111,6 +137,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=10, help="of the samplers")
     parser.add_argument("--large", action="store_true")
+    parser.add_argument(
+        "--picture", help="write the near-data picture to this .png or .svg, and nothing else"
+    )
     arguments = parser.parse_args()
     digits = load_digits()
     TRAIN, TEST, LABELS = (
@@ -118,6 +147,9 @@ if __name__ == "__main__":
         digits.test_images / 16.0,
         digits.test_labels.astype(int),
     )
+    if arguments.picture:
+        near_picture(arguments.picture)
+        sys.exit()
     error_table(arguments.seeds)
     proven_table()
     near_table()

@@ -56,7 +56,7 @@ def draw(found: CoresetCurves) -> Figure:
     panels[0].set(xlabel="parameters kept", ylabel="relative l1 error", yscale="log", title="Error")
     if labelled:
         panels[1].set(xlabel="parameters kept", ylabel="accuracy lost, points", title="Accuracy")
-    panels[0].legend()
+    panels[-1].legend(loc="upper right")
     return figure
 
 
