@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from subsetsum_nets import Ball, Box, Conv2d, Dense, ReluNetwork, prune, save_network, verify
+from subsetsum_nets import Ball, Box, Conv2d, Dense, ReluNetwork, save_network, verify
 from subsetsum_nets.cli import app
 from subsetsum_nets.cli.verify import MethodName
 from subsetsum_nets.exchange import export_pair, write_state_dict
@@ -171,8 +171,7 @@ def test_a_certificate_of_the_pair_is_checked_again_and_by_the_small_checker(fil
 
 
 def test_a_folder_where_a_file_is_wanted_and_the_reverse_get_advice(files, tmp_path):
-    ticket = tmp_path / "ticket"
-    prune(pair()[0], epsilon=0.5).save(ticket)
+    ticket = Path(__file__).parent / "old_files" / "ticket_relu"
     assert "target.safetensors and" in refusal("verify", ticket, files[1])
     assert "verify f.safetensors OTHER" in refusal("verify", files[0])
     assert f"the folder is {ticket}" in refusal("verify", ticket / "certificate.json")
@@ -239,8 +238,33 @@ def test_a_property_about_images_says_its_order_or_is_told(colours, tmp_path):
     assert page["domain"] == box.to_json()
 
 
+def test_images_beside_vectors_need_a_word_on_their_order(colours, tmp_path):
+    f, _ = colour_pair()
+    matrix = f.affine_layers[0].weight.toarray()  # of flattened (h, w, c) images
+    last = ReluNetwork([Dense(matrix), f.layers[1]])
+    places = np.arange(8).reshape(2, 2, 2).transpose(2, 0, 1).ravel()
+    low = np.arange(8.0) / 8
+    first = ReluNetwork([Dense(matrix[:, places]), f.layers[1]], domain=Box(low[places], low[places] + 0.25))
+    save_network(last, tmp_path / "last.npz")
+    save_network(first, tmp_path / "first.npz")
+    assert "--channels-first for (c, h, w)" in refusal("verify", colours[0], tmp_path / "last.npz")
+    assert "--channels-first" in refusal(
+        "export", colours[0], tmp_path / "last.npz", "--epsilon", 1, "--out", tmp_path
+    )
+    pairs = {"--channels-last": tmp_path / "last.npz", "--channels-first": tmp_path / "first.npz"}
+    for option, path in pairs.items():
+        assert answer("verify", colours[0], path, option)["bound"] < 1e-9
+        assert answer("verify", path, colours[0], option)["bound"] < 1e-9
+        other = next(name for name in pairs if name != option)
+        assert answer("verify", colours[0], path, other)["bound"] > 0.1
+    page = answer("verify", tmp_path / "first.npz", colours[0], "--channels-first")
+    assert page["domain"] == Box(low, low + 0.25).to_json()
+    asked = ("--channels-first", "--certificate", tmp_path / "c.json")
+    assert "as they are stored" in refusal("verify", colours[0], tmp_path / "first.npz", *asked)
+
+
 def test_the_order_of_channels_is_no_question_for_vectors(files):
-    assert "takes vectors" in refusal("verify", *files, "--channels-first")
+    assert "take vectors" in refusal("verify", *files, "--channels-first")
 
 
 def test_the_methods_of_the_option_are_those_of_the_table():
@@ -257,9 +281,14 @@ def test_state_dicts_are_taken_by_every_command_and_the_relus_are_said_to_be_ass
     assert result.exit_code == 0
     assert json.loads(result.stdout)["bound"] == verify(f, g).upper
     assert "a ReLU is taken to stand between its layers" in result.stderr
-    ticket = run("prune", tmp_path / "state.safetensors", "--epsilon", 0.5, "--out", tmp_path / "ticket")
-    assert ticket.exit_code == 0, ticket.output
     assert "units" in run("graph", tmp_path / "state.safetensors").stdout
+
+
+@pytest.mark.slow
+def test_a_state_dict_is_pruned(tmp_path):
+    write_state_dict(pair()[0], tmp_path / "state.safetensors")
+    result = run("prune", tmp_path / "state.safetensors", "--epsilon", 0.5, "--out", tmp_path / "ticket")
+    assert result.exit_code == 0, result.output
 
 
 def test_pt_files_are_taken_where_torch_is(files, tmp_path):
@@ -268,7 +297,7 @@ def test_pt_files_are_taken_where_torch_is(files, tmp_path):
     tensors = {f"{2 * i}.weight": torch.tensor(layer.weight) for i, layer in enumerate(f.layers)}
     torch.save(tensors, tmp_path / "net.pt")
     assert answer("verify", tmp_path / "net.pt", files[1])["bound"] == verify(f, g).upper
-    assert run("prune", tmp_path / "net.pt", "--epsilon", 0.5, "--out", tmp_path / "t").exit_code == 0
+    assert "units" in run("graph", tmp_path / "net.pt").stdout
 
 
 def test_nnet_files_are_taken_with_their_domain(files, tmp_path):

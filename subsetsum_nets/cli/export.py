@@ -10,7 +10,15 @@ import typer
 
 from subsetsum_nets.cli.network_options import Output, check_ticket, read_pair
 from subsetsum_nets.cli.options import Json, MaxMemory, app
-from subsetsum_nets.cli.questions import Asked, BallRadius, BoxFile, ChannelsFirst, DomainRange, questions
+from subsetsum_nets.cli.questions import (
+    Asked,
+    BallRadius,
+    BoxFile,
+    ChannelsFirst,
+    DomainRange,
+    in_one_order,
+    questions,
+)
 from subsetsum_nets.cli.terminal import print_pairs, refusing_bad_input
 from subsetsum_nets.cli.verdicts import shown_domain
 
@@ -112,8 +120,8 @@ def _of_ticket(
 def _of_files(files: tuple[Path, Path], asked: Asked, output: str | None) -> _Question:
     if asked.epsilon is None:
         raise ValueError("give --epsilon: the files ask whether sup ||f - g||_inf <= epsilon")
-    f, g = read_pair(*files, output)
-    (domain,) = questions(asked, f).domains
+    f, g = in_one_order(*read_pair(*files, output), asked.channels_first)
+    (domain,) = questions(asked, f, g).domains
     return _Question(f, g, domain, asked.epsilon)
 
 

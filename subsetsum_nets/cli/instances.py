@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from solvers.solution import Objective  # noqa: TC001 - typer reads the annotations
 from subsetsum_nets.cli.answers import show_counts, show_listed, show_solutions, solution_line
-from subsetsum_nets.cli.options import Json, Objective, app
+from subsetsum_nets.cli.options import Json, app
 from subsetsum_nets.cli.terminal import complain, refusing_bad_input, solver_chatter_on_stderr
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """The application that every command registers with, and options that several commands share."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -39,7 +39,6 @@ def _allow_memory(context: typer.Context, most: int | None) -> int | None:
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
-Objective = Literal["nearest", "within", "sparsest"]
 Threads = Annotated[int | None, typer.Option(help="All cores if not given.")]
 Target = Annotated[Path | None, typer.Argument(help="Network file; the shipped digits one if none.")]
 Ticket = Annotated[Path, typer.Argument(metavar="DIR", help="A folder that prune wrote.")]

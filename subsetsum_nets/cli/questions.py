@@ -31,7 +31,8 @@ ChannelsFirst = Annotated[
     bool | None,
     typer.Option(
         "--channels-first/--channels-last",
-        help="Order of images in --box, --around and --spec files; (h, w, c), channels last, if not given.",
+        help="Order of images in --box, --around and --spec files, and of a network of vectors beside one of "
+        "images; (h, w, c), channels last, if not given.",
     ),
 ]
 
@@ -70,13 +71,13 @@ class Questions:
     notes: list[str] = field(default_factory=list)
 
 
-def questions(asked: Asked, target: ReluNetwork) -> Questions:
-    """Return what the options ask.
+def questions(asked: Asked, f: ReluNetwork, g: ReluNetwork) -> Questions:
+    """Return what the options ask of f and g, which are in one order.
 
     Raises
     ------
     ValueError
-        For options that contradict one another, and files that do not go with the network.
+        For options that contradict one another, and files that do not go with the networks.
 
     """
     if (asked.around is None) != (asked.radius is None):
@@ -84,35 +85,34 @@ def questions(asked: Asked, target: ReluNetwork) -> Questions:
     chosen = [name for name in ("domain", "box", "ball", "spec") if getattr(asked, name) is not None]
     if len(chosen) > 1:
         raise ValueError(f"give one of {', '.join(f'--{name}' for name in chosen)}: each is the domain")
-    order = _Order(target, asked.channels_first)
+    order = _Order(f.widths[0], f.input_shape or g.input_shape, asked.channels_first)
     if asked.spec is not None:
-        return _of_property(asked, order, target)
-    domain, notes = _domain(asked, order)
-    norm = asked.norm or "l2"
+        return _of_property(asked, order, f)
+    domain = _domain(asked, order)
+    norm, notes = asked.norm or "l2", order.notes(asked)
     if asked.around is None or asked.radius is None:
         from subsetsum_nets.networks import Box
 
-        domain = domain or target.domain or Box(-1, 1)
-        return Questions([domain], norm, asked.epsilon, notes=[*notes, *order.notes(asked)])
+        return Questions([domain or f.domain or Box(-1, 1)], norm, asked.epsilon, notes=notes)
     from subsetsum_nets.exchange.points import ball_boxes, read_points
 
     points = order.ours(read_points(asked.around), asked.around)
     boxes = ball_boxes(points, asked.radius, _box(domain))
-    return Questions([*boxes], norm, asked.epsilon, around=True, notes=[*notes, *order.notes(asked)])
+    return Questions([*boxes], norm, asked.epsilon, around=True, notes=notes)
 
 
-def _domain(asked: Asked, order: _Order) -> tuple[Domain | None, list[str]]:
+def _domain(asked: Asked, order: _Order) -> Domain | None:
     from subsetsum_nets.networks import Ball, Box
 
     if asked.domain is not None:
-        return Box(*asked.domain), []
+        return Box(*asked.domain)
     if asked.ball is not None:
-        return Ball(asked.ball), []
+        return Ball(asked.ball)
     if asked.box is None:
-        return None, []
+        return None
     from subsetsum_nets.exchange.points import read_box
 
-    return order.box(read_box(asked.box), asked.box), []
+    return order.box(read_box(asked.box), asked.box)
 
 
 def _box(domain: Domain | None) -> Box | None:
@@ -141,15 +141,65 @@ def _of_property(asked: Asked, order: _Order, target: ReluNetwork) -> Questions:
     return Questions([order.of_property(said, asked.spec)], norm, epsilon, notes=notes)
 
 
+def in_one_order(
+    f: ReluNetwork, g: ReluNetwork, channels_first: bool | None
+) -> tuple[ReluNetwork, ReluNetwork]:
+    """Return f and g taking their inputs in one order, where one takes images and the other vectors.
+
+    Raises
+    ------
+    ValueError
+        If nothing says in what order the vectors list the values of an image.
+
+    """
+    images = [network.input_shape for network in (f, g)]
+    shape = images[0] or images[1]
+    if shape is None or None not in images or shape[2] == 1:
+        return f, g
+    if channels_first is None:
+        raise ValueError(
+            f"one network takes images (h, w, c) = {shape}, the other vectors: in what order do these list "
+            "the values? Say --channels-first for (c, h, w), as PyTorch and most ONNX files do, or "
+            "--channels-last"
+        )
+    if not channels_first:
+        return f, g
+    return (f, _reordered(g, shape)) if images[0] else (_reordered(f, shape), g)
+
+
+def _reordered(network: ReluNetwork, image: tuple[int, int, int]) -> ReluNetwork:
+    """Return a network of vectors that takes flattened (h, w, c) images instead of (c, h, w) ones."""
+    from subsetsum_nets.networks import Ball, Box, ReluNetwork
+    from subsetsum_nets.networks.arrays import dense_array
+    from subsetsum_nets.networks.files.onnx_layouts import columns_from_channels_first
+
+    d = network.widths[0]
+    if d != image[0] * image[1] * image[2]:
+        return network  # of another size: that is said elsewhere
+    first, *others = network.layers
+    weight = columns_from_channels_first(dense_array(first.stored), image)
+    domain = network.domain
+    if isinstance(domain, Box):
+        domain = Box(*(columns_from_channels_first(end[None], image)[0] for end in domain.bounds(d)))
+    elif isinstance(domain, Ball):
+        domain = Ball(domain.radius, columns_from_channels_first(domain.centre(d)[None], image)[0])
+    return ReluNetwork(
+        [first.with_stored(weight, first.bias), *others],
+        final_relu=network.final_relu,
+        linear_after=network.linear_after,
+        domain=domain,
+    )
+
+
 class _Order:
     """The order of an image's values in files, and in our networks: flattened (h, w, c)."""
 
-    def __init__(self, target: ReluNetwork, channels_first: bool | None) -> None:
-        self._image = target.input_shape
-        self._inputs = target.widths[0]
-        self._channels_first = channels_first
-        if channels_first is not None and self._image is None:
-            raise ValueError("--channels-first and --channels-last are about images, and f takes vectors")
+    def __init__(self, inputs: int, image: tuple[int, int, int] | None, channels_first: bool | None) -> None:
+        self._inputs, self._image, self._channels_first = inputs, image, channels_first
+        if channels_first is not None and image is None:
+            raise ValueError(
+                "--channels-first and --channels-last are about images, and f and g take vectors"
+            )
 
     def notes(self, asked: Asked) -> list[str]:
         """Say which order was assumed, where a file could have meant another."""

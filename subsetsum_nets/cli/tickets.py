@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from solvers.solution import Objective  # noqa: TC001 - typer reads the annotations
 from subsetsum_nets.cli.network_options import Output, read_network, read_notes
-from subsetsum_nets.cli.options import Delta, Epsilon, Json, MaxMemory, Objective, Target, Threads, app
+from subsetsum_nets.cli.options import Delta, Epsilon, Json, MaxMemory, Target, Threads, app
 from subsetsum_nets.cli.terminal import at_least, at_most, console, print_pairs, refusing_bad_input
 from subsetsum_nets.cli.verdicts import verdict
 

@@ -22,6 +22,7 @@ from subsetsum_nets.cli.questions import (
     Norm,
     Radius,
     Spec,
+    in_one_order,
     questions,
 )
 from subsetsum_nets.cli.terminal import at_least, at_most, console, print_pairs, refusing_bad_input
@@ -124,8 +125,11 @@ def _verify_pair(files: tuple[Path, Path], asked: Asked, output: str | None, mea
     from subsetsum_nets.verification import verify as run
     from subsetsum_nets.verification.certificate import PairCertificate
 
-    f, g = read_pair(*files, output)
-    what = questions(asked, f)
+    read = read_pair(*files, output)
+    f, g = in_one_order(*read, asked.channels_first)
+    what = questions(asked, f, g)
+    if means.certificate is not None and (f, g) != read:
+        raise ValueError("a certificate is about the networks as they are stored, in one order; save them so")
     if means.certificate is not None and what.around:
         raise ValueError("a certificate speaks of one domain; --certificate does not go with --around")
     ask: dict[str, Any] = {"norm": what.norm, "epsilon": what.epsilon, **means.options}
@@ -140,7 +144,7 @@ def _check_pair(files: tuple[Path, Path], check: Path, output: str | None, means
     from subsetsum_nets.audit import audit_pair
     from subsetsum_nets.verification.certificate import PairCertificate
 
-    f, g = read_pair(*files, output)
+    f, g = in_one_order(*read_pair(*files, output), None)
     checked = audit_pair(f, g, PairCertificate.load(check), **means.options)
     show_checked(files, checked, means.as_json)
     return checked.verified

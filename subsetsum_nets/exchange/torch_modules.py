@@ -80,12 +80,13 @@ def from_torch(
     if not isinstance(module, torch.nn.Module):
         raise TypeError(f"from_torch() takes a torch.nn.Module, got a {type(module).__name__}")
     with _as_at_inference(module):
-        model = traced_model(module, _sample(module, input_shape))
+        model, rounded = traced_model(module, _sample(module, input_shape))
     network, tracer = read_graph(
         model, file_size=model.ByteSize(), external=ExternalData(None), output=None, domain=domain
     )
-    if tracer.roundings:
-        warnings.warn(warning_of(tracer.roundings), RoundedFoldingWarning, stacklevel=2)
+    rounded += tracer.roundings
+    if rounded:
+        warnings.warn(warning_of(rounded), RoundedFoldingWarning, stacklevel=2)
     return network
 
 

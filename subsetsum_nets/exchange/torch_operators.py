@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import operator
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import numpy as np
 
 from subsetsum_nets.networks.errors import NetworkFileError
+from subsetsum_nets.networks.lowering.notes import Rounding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -83,6 +85,7 @@ class TorchGraph:
     def __init__(self) -> None:
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
+        self.roundings: list[Rounding] = []
         self._names = 0
 
     def new_name(self) -> str:
@@ -143,8 +146,15 @@ def _batch_norm(op: Operation, module: Any, x: Data) -> str:
     mean, variance = as_array(module.running_mean), as_array(module.running_var)
     weight = np.ones(mean.shape) if module.weight is None else as_array(module.weight)
     bias = np.zeros(mean.shape) if module.bias is None else as_array(module.bias)
-    numbers = (op.constant(values) for values in (weight, bias, mean, variance))
-    return op.emit("BatchNormalization", x.name, *numbers, epsilon=module.eps)
+    # The operator would keep epsilon as float32; PyTorch adds it as the float64 it is.
+    total = variance + module.eps
+    if any(
+        Fraction(v) + Fraction(module.eps) != Fraction(t)
+        for v, t in zip(variance.tolist(), total.tolist(), strict=True)
+    ):
+        op.graph.roundings.append(Rounding(op.where, "its variances with eps", 2.0**-53))
+    numbers = (op.constant(values) for values in (weight, bias, mean, total))
+    return op.emit("BatchNormalization", x.name, *numbers, epsilon=0.0)
 
 
 def _flat_pairs(value: Any, axes: int) -> list[int]:
@@ -240,6 +250,12 @@ def _nothing(op: Operation, x: Data, *_: Any, **__: Any) -> str:  # noqa: ARG001
     return x.name
 
 
+def _dropout(op: Operation, x: Data, p: float = 0.5, training: bool = True, inplace: bool = False) -> str:  # noqa: ARG001
+    if training and p:
+        op.refuse("drops values at random at inference too; say training=self.training, or use nn.Dropout")
+    return x.name
+
+
 # -- shapes and sums ---------------------------------------------------------------------------------
 
 
@@ -326,7 +342,7 @@ def modules() -> list[tuple[tuple[type, ...], Callable[..., str]]]:
         ((nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d), lambda op, m, x: _adaptive("MaxPool")(op, x)),  # noqa: ARG005
         ((nn.Flatten, nn.Unflatten), lambda op, m, x: _reshape(op, x)),  # noqa: ARG005
         (
-            (nn.ConstantPad1d, nn.ConstantPad2d),
+            (nn.ConstantPad1d, nn.ConstantPad2d, nn.ZeroPad1d, nn.ZeroPad2d),
             lambda op, m, x: _pad(op, x, m.padding, value=m.value),
         ),
         (
@@ -366,7 +382,7 @@ def functions() -> dict[Any, Callable[..., str]]:
         torch.minimum: _both("Min"),
     }
     table |= dict.fromkeys((functional.relu, torch.relu, torch.relu_, functional.relu_), _relu)
-    table |= dict.fromkeys((functional.dropout, functional.dropout1d, functional.dropout2d), _nothing)
+    table |= dict.fromkeys((functional.dropout, functional.dropout1d, functional.dropout2d), _dropout)
     table |= dict.fromkeys((torch.flatten, torch.reshape, torch.squeeze, torch.unsqueeze), _reshape)
     table |= dict.fromkeys((torch.cat, torch.concat, torch.concatenate), _concatenate)
     table |= dict.fromkeys((torch.clamp, torch.clip), _clip)

@@ -10,12 +10,16 @@ from subsetsum_nets.networks.errors import InvalidNetworkError, NetworkFileError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from subsetsum_nets.networks.lowering.notes import Rounding
+
 _OTHERWISE = "torch.onnx.export(module, (example,), 'net.onnx') and load_network('net.onnx') may take it"
 _ABOUT_SHAPES = ("size", "dim", "ndimension", "numel", "shape", "ndim", "dtype", "device", "is_cuda")
 
 
-def traced_model(module: Any, sample: Any) -> Any:
+def traced_model(module: Any, sample: Any) -> tuple[Any, list[Rounding]]:
     """Return the ONNX model of what a module does with a sample, and so with every input of its shape.
+
+    With it comes what had to be rounded for it.
 
     Raises
     ------
@@ -28,6 +32,7 @@ def traced_model(module: Any, sample: Any) -> Any:
     import torch.fx
 
     kind = type(module).__name__
+    _check_hooks(module)
     try:
         traced = torch.fx.symbolic_trace(module)
     except Exception as error:  # user code runs with proxies here, and may fail in any way
@@ -46,7 +51,19 @@ def traced_model(module: Any, sample: Any) -> Any:
                 f"{kind} does not take an input of shape {tuple(sample.shape[1:])}: "
                 f"{str(error).splitlines()[0]}"
             ) from error
-    return follower.model()
+    return follower.model(), follower.roundings
+
+
+def _check_hooks(module: Any) -> None:
+    """Raise NetworkFileError for hooks that may change what a module computes; those of pruning do not."""
+    for path, part in module.named_modules():
+        hooks = [*part._forward_hooks.values(), *part._forward_pre_hooks.values()]  # noqa: SLF001 - there is no other way
+        strange = [hook for hook in hooks if not type(hook).__module__.startswith("torch.nn.utils.")]
+        if strange:
+            raise NetworkFileError(
+                f"module {path!r} ({type(part).__name__}) has a hook, {strange[0]!r}, which may change what "
+                "it computes; remove it first"
+            )
 
 
 class _Follower:
@@ -67,6 +84,11 @@ class _Follower:
         self._done: set[Any] = set()
         self._graph = TorchGraph()
         self._modules, self._functions = modules(), functions()
+
+    @property
+    def roundings(self) -> list[Rounding]:
+        """What was rounded so far."""
+        return self._graph.roundings
 
     def model(self) -> Any:
         """Return the ONNX model of all nodes."""
@@ -120,7 +142,10 @@ class _Follower:
         own: tuple[Any, ...] = ()
         if node.op == "call_module":
             own = (self._runner.fetch_attr(node.target),)
-            found = next((emitter for kinds, emitter in self._modules if isinstance(own[0], kinds)), None)
+            # Subclasses, such as those of quantization, may compute something else.
+            kind: Any = type(own[0])
+            kind = kind.__base__ if kind.__module__ == "torch.nn.utils.parametrize" else kind
+            found = next((emitter for kinds, emitter in self._modules if kind in kinds), None)
         else:
             found = (METHODS if node.op == "call_method" else self._functions).get(node.target)
         if found is None:

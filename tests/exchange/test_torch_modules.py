@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from subsetsum_nets import Box, Conv2d, Dense, ReluNetwork, prune
 from subsetsum_nets.exchange import from_torch, to_torch, write_masks, write_state_dict
 from subsetsum_nets.networks import InvalidNetworkError, NetworkFileError
+from subsetsum_nets.networks.lowering.notes import RoundedFoldingWarning
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
@@ -48,6 +49,8 @@ def check(module, shape):
     if values.ndim == 4:
         values = values.transpose(0, 3, 1, 2)
     assert np.array_equal(values.reshape(wanted.shape), wanted)
+    again = to_torch(network)(torch.tensor(x if network.convolutional else x.reshape(len(x), -1)))
+    assert np.array_equal(again.detach().numpy().reshape(wanted.shape), wanted)
     return network
 
 
@@ -93,6 +96,10 @@ IMAGES = {
     "averages": lambda: [
         nn.Conv2d(2, 2, 1), nn.ReLU(), nn.AvgPool2d(2, padding=1), nn.Flatten(), nn.Linear(24, 2),
     ],
+    "averages, ceiling": lambda: [nn.AvgPool2d(2, ceil_mode=True), nn.Conv2d(2, 1, 2)],
+    "averages, zeros not counted": lambda: [nn.AvgPool2d(2, padding=(0, 1), count_include_pad=False)],
+    "averages, ceiling and zeros": lambda: [nn.AvgPool2d(2, stride=(2, 4), padding=1, ceil_mode=True)],
+    "maxima, ceiling": lambda: [nn.MaxPool2d(2, ceil_mode=True)],
     "maxima": lambda: [nn.Conv2d(2, 2, 2), nn.ReLU(), nn.MaxPool2d(2, stride=(1, 2))],
     "maxima, dilated and padded": lambda: [nn.MaxPool2d(2, stride=1, padding=1, dilation=2)],
     "the mean of each channel": lambda: [
@@ -107,6 +114,48 @@ IMAGES = {
 @pytest.mark.parametrize("name", IMAGES)
 def test_a_module_of_images_is_its_network(name):
     check(nn.Sequential(*IMAGES[name]()), (2, 5, 6))
+
+
+def random_part(rng, c, h, w):
+    """Return a module that takes images (c, h, w), and the channels that it gives."""
+    kind = rng.integers(8)
+    k, d = int(rng.integers(1, 4)), int(rng.integers(1, 3))
+    pads = tuple(int(n) for n in rng.integers(0, 3, 2))
+    if kind == 0:
+        return nn.Conv2d(
+            c, 2 * c, k, stride=int(rng.integers(1, 3)), padding=pads, dilation=d, groups=c
+        ), 2 * c
+    if kind == 1:
+        return nn.Conv2d(c, 2, (k, 1), padding=pads, bias=bool(rng.integers(2))), 2
+    if kind == 2:
+        return nn.BatchNorm2d(c, eps=3.0), c
+    if kind == 3:
+        return nn.MaxPool2d(
+            2, stride=int(rng.integers(1, 3)), padding=int(rng.integers(2)), ceil_mode=bool(k % 2)
+        ), c
+    if kind == 4:
+        return nn.AvgPool2d((2, 1), padding=(1, 0), count_include_pad=True), c
+    if kind == 5:
+        return nn.ZeroPad2d((*pads, 0, 1)), c
+    return (nn.ReLU(), nn.LeakyReLU(0.25), nn.PReLU(c), nn.ReLU6())[k % 4], c
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(60))
+def test_random_chains_are_their_networks(seed):
+    rng = np.random.default_rng(seed)
+    shape = (int(rng.integers(1, 3)), 5, 4)
+    parts, channels = [], shape[0]
+    with torch.no_grad():
+        while len(parts) < 5:
+            part, given = random_part(rng, channels, *shape[1:])
+            try:
+                nn.Sequential(*parts, part).eval()(torch.zeros((1, *shape)))
+            except RuntimeError:
+                continue  # the images are too small for that by now
+            parts.append(part)
+            channels = given
+    check(nn.Sequential(*parts, nn.Flatten()), shape)
 
 
 def test_a_module_of_series_is_its_network():
@@ -218,6 +267,9 @@ class Refused(nn.Module):
     def mirrored(self, x):
         return self.mirror(x.view(1, 1, 2, 2))
 
+    def random(self, x):
+        return F.dropout(self.a(x))
+
     def batch(self, x):
         return self.a(x).reshape(4, 1)
 
@@ -235,12 +287,49 @@ class Refused(nn.Module):
         ("constant", "depends on its input"),
         ("two", "one tensor"),
         ("mirrored", "'mirror'.*reflect"),
+        ("random", "drops values at random at inference too"),
         ("batch", "first axis must stay the batch"),
     ],
 )
 def test_what_is_no_network_is_refused_by_its_module(kind, message):
     with pytest.raises(NetworkFileError, match=message):
         from_torch(Refused(kind))
+
+
+def test_hooks_and_modules_that_only_look_like_layers_are_refused():
+    module = nn.Sequential(nn.Linear(3, 2))
+    handle = module[0].register_forward_hook(lambda *_: torch.zeros(1, 2))
+    with pytest.raises(NetworkFileError, match=r"module '0' \(Linear\) has a hook"):
+        from_torch(module)
+    handle.remove()
+
+    class Doubled(nn.Linear):
+        def forward(self, x):
+            return 2 * super().forward(x)
+
+    doubled = dyadic(nn.Sequential(Doubled(3, 2))).double()
+    x = points((3,))
+    assert np.array_equal(from_torch(doubled)(x), doubled(torch.tensor(x)).detach().numpy())
+    quantized = pytest.importorskip("torch.ao.nn.qat")
+    fake = quantized.Linear(3, 2, qconfig=torch.ao.quantization.get_default_qat_qconfig("x86"))
+    with pytest.raises(NetworkFileError, match="module '0'"):
+        from_torch(nn.Sequential(fake))
+
+
+def test_parametrized_weights_are_the_parametrized_ones():
+    from torch.nn.utils import parametrizations, parametrize
+
+    module = nn.Sequential(parametrizations.weight_norm(nn.Linear(3, 2)).double())
+    assert parametrize.is_parametrized(module[0])
+    assert np.array_equal(from_torch(module).layers[0].weight, module[0].weight.detach().numpy())
+
+
+def test_the_eps_of_a_normalisation_is_not_rounded_to_float32():
+    module = nn.Sequential(nn.BatchNorm1d(1, eps=1e-3)).double().eval()
+    module[0].running_var.fill_(0.0)
+    with pytest.warns(RoundedFoldingWarning):
+        scale = from_torch(module, input_shape=(1,)).layers[0].weight[0, 0]
+    assert abs(scale * np.sqrt(1e-3) - 1) < 1e-15
 
 
 def test_the_module_is_left_as_it_was():

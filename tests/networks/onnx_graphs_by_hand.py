@@ -25,7 +25,7 @@ def graph(nodes, constants, shape=("n", 3), *, element=TensorProto.FLOAT, output
         helper.make_node(
             operator.removeprefix("ml:").partition(":")[0],
             inputs,
-            [f"{output}{i}" for i in range(int(operator[6:]))] if operator.startswith("Split:") else [output],
+            [f"{output}{i}" for i in range(int(operator[-1]))] if operator[-2:-1] == ":" else [output],
             name=f"n{index}",
             domain="ai.onnx.ml" if operator.startswith("ml:") else "",
             **attributes,

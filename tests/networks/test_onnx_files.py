@@ -164,6 +164,7 @@ def test_classifiers_are_read_up_to_their_logits():
     with pytest.raises(NetworkFileError, match=r"\(Softmax\)") as refused:
         read_onnx(path, output="output_probability")
     logits = str(refused.value).partition("output='")[2].rstrip("')")
+    assert network_digest(read_onnx(path, output="logits")) == network_digest(read_onnx(path, output=logits))
     known = outputs_of(FILES / "sklearn_classifier.npz")
     powers = np.exp(read_onnx(path, output=logits)(known["inputs"]))
     assert np.abs(powers / powers.sum(1, keepdims=True) - known["outputs"]).max() < 1e-5

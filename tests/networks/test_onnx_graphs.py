@@ -287,6 +287,36 @@ REFUSED = {
         {"A": A},
         "n0.*cannot be folded",
     ),
+    "joined with a constant of other axes": (
+        [MM, ("Concat", ["a", "b"], "y", {"axis": 1})],
+        {"A": A, "b": C4},
+        r"n1.*\(4,\) to values of shape \(1, 4\)",
+    ),
+    "joined samples": ([MM, ("Concat", ["a", "a"], "y", {"axis": 0})], {"A": A}, "n1.*samples of a batch"),
+    "sum over samples": (
+        [MM, ("ReduceSum", ["a"], "y", {"keepdims": 1})],
+        {"A": A},
+        "n1.*over the samples of a batch",
+    ),
+    "random values": (
+        [MM, ("Dropout", ["a", "", "t"], "y", {})],
+        {"A": A, "t": tensor("t", 1, np.bool_)},
+        "n1.*eval mode",
+    ),
+    "places of maxima": (
+        [
+            ("Unsqueeze", ["x", "i"], "u", {}),
+            ("MaxPool:2", ["u"], "y", {"kernel_shape": [2]}),
+            ("Identity", ["y0"], "y", {}),
+        ],
+        {"i": tensor("i", [1], np.int64)},
+        "n1.*places of its maxima",
+    ),
+    "constant of a rounded sum": (
+        [("Add", ["A", "e"], "w", {}), ("MatMul", ["x", "w"], "y", {})],
+        {"A": A, "e": tensor("e", 1e-30, np.float64)},
+        "n0.*float64 would round",
+    ),
     "layers that do not fit": (
         [MM, ("MatMul", ["a", "A"], "y", {})],
         {"A": A},

@@ -171,6 +171,20 @@ ROWS = {
         [MM, ("Pad", ["a", "p", "v"], "q", {}), ("MatMul", ["q", "Z"], "y", {})],
         {"W": W34, "Z": dyadic(rng, 7, 2), "p": tensor("p", [0, 2, 0, 1], np.int64), "v": np.array(1)},
     ),
+    "padded with zeros, then with ones": (
+        [
+            MM,
+            ("Pad", ["a", "p"], "q", {}),
+            ("Pad", ["q", "p", "v"], "t", {}),
+            ("MatMul", ["t", "Z"], "y", {}),
+        ],
+        {
+            "W": W34,
+            "Z": dyadic(rng, 10, 2),
+            "p": tensor("p", [0, 2, 0, 1], np.int64),
+            "v": np.array(1),
+        },
+    ),
     "sums": (
         [
             MM,

@@ -34,6 +34,8 @@ class Call:
     batch : int or None
         The number of samples that the file fixes, where the graph is read for one; 0 if any number may come,
         None if its first axis is no batch.
+    rectified : bool
+        Whether only ReLUs use what the node gives.
 
     """
 
@@ -46,6 +48,8 @@ class Call:
         tracer: Tracer,
         opset: int,
         batch: int | None,
+        *,
+        rectified: bool = False,
     ) -> None:
         self.node, self.attributes, self.tracer, self.opset, self.batch = (
             node,
@@ -54,6 +58,7 @@ class Call:
             opset,
             batch,
         )
+        self.rectified = rectified
         self._values, self._constants = values, constants
 
     def refuse(self, reason: str) -> NoReturn:

@@ -1,8 +1,8 @@
-"""Networks as ONNX files: what PyTorch and scikit-learn exporters write is read, ours are read by everybody.
+"""Networks as ONNX files: what others' exporters write is read, ours are read by everybody.
 
 Files hold weights as float64, or as float32 where that changes none of them, so that a network comes back
-with exactly its numbers. Nothing in a file is run, and no other file is opened on its word. Needs the extra
-``onnx``.
+with exactly its numbers. Nothing in a file is run, and no file outside of its folder is opened on its word.
+Needs the extra ``onnx``.
 """
 
 from __future__ import annotations

@@ -111,7 +111,7 @@ def _reading(
 def _followed(
     nodes: list[NodeProto], constants: Constants, tracer: Tracer, start: _Input, target: str, opset: int
 ) -> Value:
-    reader = NodeReader(constants, tracer, opset, start.batch)
+    reader = NodeReader(constants, tracer, opset, start.batch, _rectified(nodes, target))
     shape = start.shape
     while len(shape) > 3 and shape[0] == 1:
         shape = shape[1:]
@@ -136,11 +136,22 @@ def _followed(
     return reader.values[target]
 
 
+def _rectified(nodes: list[NodeProto], target: str) -> set[str]:
+    """Return the tensors that only ReLUs use."""
+    relus = {node.input[0] for node in nodes if node.op_type == "Relu" and node.input}
+    others = {name for node in nodes if node.op_type != "Relu" for name in node.input}
+    return relus - others - {target}
+
+
 def _inputs(graph: GraphProto, constants: Constants, nodes: list[NodeProto]) -> list[_Input]:
     """Return how the one input may be read, the likeliest first."""
     inputs = [value for value in graph.input if value.name not in constants]
     if len(inputs) != 1:
-        raise NetworkFileError(f"its graph has {len(inputs)} inputs; supported is one")
+        names = ", ".join(shown(value.name) for value in inputs[:5])
+        raise NetworkFileError(
+            f"its graph has {len(inputs)} inputs ({names}); supported is one: make the others "
+            "constants (initializers)"
+        )
     name, tensor = inputs[0].name, inputs[0].type.tensor_type
     if tensor.elem_type not in FLOATS:
         raise NetworkFileError(

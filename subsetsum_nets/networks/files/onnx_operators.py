@@ -6,6 +6,7 @@ notes of the reading say which and by how much.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -101,6 +102,8 @@ class NodeReader:
     opset : int
     batch : int or None
         As :class:`~subsetsum_nets.networks.files.onnx_calls.Call` has it.
+    rectified : set of str
+        The tensors that only ReLUs use.
 
     Attributes
     ----------
@@ -109,8 +112,11 @@ class NodeReader:
 
     """
 
-    def __init__(self, constants: Constants, tracer: Tracer, opset: int, batch: int | None) -> None:
+    def __init__(
+        self, constants: Constants, tracer: Tracer, opset: int, batch: int | None, rectified: set[str]
+    ) -> None:
         self._constants, self._tracer, self._opset, self._batch = constants, tracer, opset, batch
+        self._rectified = rectified
         self.values: dict[str, Value] = {}
         self._first: str | None = None
 
@@ -165,7 +171,17 @@ class NodeReader:
         self.values[node.output[0]] = read(self._call(node, attribute_values(node, allowed)))
 
     def _call(self, node: NodeProto, attributes: dict[str, Any]) -> Call:
-        return Call(node, attributes, self.values, self._constants, self._tracer, self._opset, self._batch)
+        rectified = bool(node.output) and node.output[0] in self._rectified
+        return Call(
+            node,
+            attributes,
+            self.values,
+            self._constants,
+            self._tracer,
+            self._opset,
+            self._batch,
+            rectified=rectified,
+        )
 
     def _move(self, node: NodeProto) -> None:
         attributes = attribute_values(node, MOVES[node.op_type][0])
@@ -186,8 +202,8 @@ class NodeReader:
                 shape = (*value.shape[:axis], *indices, *value.shape[axis + 1 :])
                 moved = self._tracer.reshape(moved, shape)
             if padding:
-                outside = self._tracer.rearrange(value, part, move.size).moved.flat < 0
-                moved = self._tracer.shift(moved, np.where(outside.reshape(moved.shape), padding, 0.0))
+                outside = part(np.arange(math.prod(value.shape)).reshape(value.shape)) < 0
+                moved = self._tracer.shift(moved, np.where(outside, padding, 0.0))
             if self._batch is not None and node.op_type in _GROWING and moved.shape[:1] != (1,):
                 refuse(
                     node,
@@ -222,7 +238,9 @@ class NodeReader:
 
     def _as_value(self, call: Call, like: Value, index: int) -> Value:
         numbers = call.constant(index)
-        return self._tracer.constant_of(numbers) if numbers.ndim == len(like.shape) else like
+        if numbers.ndim != len(like.shape):
+            call.refuse(f"joins a constant of shape {numbers.shape} to values of shape {like.shape}")
+        return self._tracer.constant_of(numbers)
 
 
 def _refuse_operator(node: NodeProto, domain: str) -> NoReturn:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from subsetsum_nets.networks.files.budget import check_demand
+from subsetsum_nets.networks.files.onnx_nodes import label
 from subsetsum_nets.networks.lowering.averages import NONE, average_of_windows, channel_averages
 from subsetsum_nets.networks.lowering.linear_maps import Convolution, Matrix
 from subsetsum_nets.networks.lowering.maxima import Window, largest_of_windows
@@ -128,7 +129,9 @@ def max_pool(call: Call) -> Value:
     )
     if any(window.before >= window.reach or window.after >= window.reach for window in (down, along)):
         call.refuse(f"pads {list(windows.pads)}, so that windows of {windows.size} lie outside the image")
-    return _result(call, largest_of_windows(call.tracer, windows.image, down, along), windows)
+    # A ReLU of a maximum is the maximum of ReLUs, which takes fewer layers.
+    image = call.tracer.relu(windows.image) if call.rectified else windows.image
+    return _result(call, largest_of_windows(call.tracer, image, down, along), windows)
 
 
 def global_average_pool(call: Call) -> Value:
@@ -172,6 +175,7 @@ def _windows(call: Call, size: Any, *, transposed: bool = False, ceiling: bool =
     own = [1, *size] if flat else list(size)
     if len(own) != 2 or not all(0 < n < _MOST for n in own):
         call.refuse(f"has windows of {list(size)} for samples of shape {call.value(0).shape[1:]}")
+    check_demand(16 * math.prod(own) * image.shape[0], f"{label(call.node)}: its windows")
     strides, dilations = _pair(call, "strides", 1), _pair(call, "dilations", 1)
     auto = call.attributes.get("auto_pad", b"NOTSET")
     if auto in (b"SAME_UPPER", b"SAME_LOWER") and not transposed:

@@ -20,7 +20,7 @@ from subsetsum_nets.networks.lowering.image_levels import image_layer, is_image_
 from subsetsum_nets.networks.lowering.index_maps import IndexMap
 from subsetsum_nets.networks.lowering.levels import levels_of
 from subsetsum_nets.networks.lowering.states import Block, State, outputs_of
-from subsetsum_nets.networks.lowering.values import Atom, Value, bare
+from subsetsum_nets.networks.lowering.values import Atom, Value, as_atom
 from subsetsum_nets.networks.relu_network import ReluNetwork
 
 if TYPE_CHECKING:
@@ -78,13 +78,10 @@ def network_of(value: Value, *, domain: Domain | None = None) -> ReluNetwork:
 def _last(value: Value) -> tuple[Atom, IndexMap]:
     """Return the atom that the last layer computes, and the map that leads from it to the value."""
     atom = value.atom
-    if atom is not None and atom.argument is not None:
-        return atom, value.settled.terms[0].pre
-    if atom is not None:  # the input itself, moved
-        value = Value(value.settled)
-    argument = value.affine
-    made = Atom(argument.shape, argument)
-    return made, bare(made, value.moved).settled.terms[0].pre
+    if atom is None or atom.argument is None:
+        value = as_atom(value, relu=False)
+    term = value.settled.terms[0]
+    return term.atom, term.pre
 
 
 def _needs_order(order: IndexMap, columns: Ints, chain: _Chain) -> bool:

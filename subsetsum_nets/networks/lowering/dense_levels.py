@@ -103,7 +103,6 @@ def _piece(part: Part, output: Output, state: State, start: int) -> _Entries | _
     if isinstance(term.core, Matrix) and not is_sparse(term.core.weight):
         return _dense_piece(term.core.weight, part.sign, places, start, inside)
     if isinstance(term.core, Convolution):
-        check_demand(_ENTRY_BYTES * term.core.unrolled_size(), "a convolution as a matrix")
         matrix: Any = term.core.unrolled()
     else:
         matrix = term.core.weight

@@ -34,6 +34,7 @@ class _Window(NamedTuple):
     offset: int
     dilation: int
     size: int
+    least: bool = False  # whether larger strides do the same
 
     @property
     def end(self) -> int:
@@ -50,44 +51,70 @@ class _Piece(NamedTuple):
 
 def image_layer(outputs: list[Output], state: State) -> tuple[Conv2d, State] | None:
     """Return the layer that gives outputs, and how they lie; None if it is not one convolution."""
-    if state.image is None or any(len(output.shape) != 3 for output in outputs):
-        return None
     size = outputs[0].shape[1:]
-    if any(output.shape[1:] != size for output in outputs):
+    if state.image is None or any(len(output.shape) != 3 or output.shape[1:] != size for output in outputs):
         return None
-    biases = [_bias(output) for output in outputs]
-    if any(bias is not None and bias.shape[0] == 0 for bias in biases):
+    biases, pieces = _biases(outputs), _pieces(outputs)
+    if biases is None or pieces is None:
         return None
-    pieces = [[_piece(part, output.shape) for part in output.parts] for output in outputs]
-    found = [piece for row in pieces for piece in row]
-    if not found or any(piece is None for piece in found):
-        return None
-    windows = [
-        _common([piece.windows[axis] for piece in found if piece is not None], state.image[axis], size[axis])
-        for axis in (0, 1)
-    ]
-    if windows[0] is None or windows[1] is None:
+    found = [piece.windows for row in pieces for piece in row]
+    rows, columns = (
+        _common([windows[axis] for windows in found], state.image[axis], size[axis]) for axis in (0, 1)
+    )
+    if rows is None or columns is None:
         return None
     after = state_of(outputs, (size[0], size[1]))
-    kernel, groups = _kernel(pieces, outputs, state, (windows[0], windows[1]), after.width)
-    padding = [
-        (-window.offset, max(0, (n - 1) * window.stride + window.end - length))
-        for window, n, length in zip(windows, size, state.image, strict=True)
-        if window is not None
-    ]
-    learned = any(_learned(part) for output in outputs for part in output.parts)
+    kernel, groups = _kernel(pieces, outputs, state, (rows, columns), after.width)
     layer = Conv2d(
         kernel_from_channels_first(kernel),
-        None if all(bias is None for bias in biases) else np.concatenate(
-            [np.zeros(o.shape[0]) if b is None else b for o, b in zip(outputs, biases, strict=True)]
-        ),
-        stride=(windows[0].stride, windows[1].stride),
-        padding=tuple(padding),
+        biases[0],
+        stride=(rows.stride, columns.stride),
+        padding=_padding(outputs, (rows, columns), state.image),
         groups=groups,
-        dilation=(windows[0].dilation, windows[1].dilation),
-        fixed=not learned,
-    )  # fmt: skip
+        dilation=(rows.dilation, columns.dilation),
+        fixed=not any(_learned(part) for output in outputs for part in output.parts),
+    )
     return layer, after
+
+
+def _biases(outputs: list[Output]) -> tuple[FloatArray | None] | None:
+    """Return the bias of a layer, maybe none, in a tuple; None if it is not one number a channel."""
+    if any(o.constant is not None and math.prod(o.constant.shape[1:]) != 1 for o in outputs):
+        return None
+    if all(output.constant is None for output in outputs):
+        return (None,)
+    parts = [np.zeros(1) if output.constant is None else output.constant.ravel() for output in outputs]
+    return (np.concatenate([np.broadcast_to(b, o.shape[:1]) for o, b in zip(outputs, parts, strict=True)]),)
+
+
+def _pieces(outputs: list[Output]) -> list[list[_Piece]] | None:
+    """Return the parts of each output as cross-correlations; None if one is not, or if there is none."""
+    rows: list[list[_Piece]] = []
+    for output in outputs:
+        found = [_piece(part, output.shape) for part in output.parts]
+        rows.append([piece for piece in found if piece is not None])
+        if len(rows[-1]) < len(found):
+            return None
+    return rows if any(rows) else None
+
+
+def _padding(outputs: list[Output], windows: tuple[_Window, _Window], image: Pair) -> tuple[Pair, Pair]:
+    """Return the zeros around an image: the file's own where it is its convolution, else the fewest."""
+    size = outputs[0].shape[1:]
+    core = outputs[0].parts[0].term.core
+    if len(outputs) == len(outputs[0].parts) == 1 and isinstance(core, Convolution):
+        top, left, bottom, right = core.pads
+        same = (core.takes[1:], core.gives[1:]) == (image, size) and core.strides == (
+            windows[0].stride,
+            windows[1].stride,
+        )
+        if same and (top, left) == (-windows[0].offset, -windows[1].offset):
+            return (top, bottom), (left, right)
+    rows, columns = (
+        (-window.offset, max(0, (n - 1) * window.stride + window.end - length))
+        for window, n, length in zip(windows, size, image, strict=True)
+    )
+    return rows, columns
 
 
 def is_image_work(outputs: list[Output], layer: Conv2d) -> bool:
@@ -106,15 +133,6 @@ def _learned(part: Part) -> bool:
     return isinstance(core, Scaling) and not bool((np.abs(core.numbers) == 1.0).all())
 
 
-def _bias(output: Output) -> FloatArray | None:
-    """Return the constant of an output as one number a channel; None for none, empty if it is not one."""
-    if output.constant is None:
-        return None
-    if math.prod(output.constant.shape[1:]) != 1:
-        return np.zeros(0)
-    return np.broadcast_to(output.constant.ravel(), (output.shape[0],))
-
-
 def _piece(part: Part, shape: Sizes) -> _Piece | None:
     term, block = part.term, part.block
     if isinstance(term.core, Matrix):
@@ -130,8 +148,8 @@ def _piece(part: Part, shape: Sizes) -> _Piece | None:
     if kernel is None:
         return None
     windows = tuple(
-        _Window(stride or 1, offset, 1, 1)
-        for stride, offset in zip(before.strides, before.offsets, strict=True)
+        _Window(stride or 1, offset, 1, 1, least)
+        for stride, offset, least in zip(before.strides, before.offsets, before.least, strict=True)
     )
     return _Piece(part.sign * kernel if part.sign < 0 else kernel, 1, (windows[0], windows[1]))
 
@@ -195,10 +213,9 @@ def _composed(
 
 def _common(windows: list[_Window], length: int, outputs: int) -> _Window | None:
     """Return the one window that holds all others, on an axis of ``length``, or None if there is none."""
-    strides = {window.stride for window in windows}
-    if len(strides) > 1 and outputs > 1:
+    stride = max(window.stride for window in windows)
+    if outputs > 1 and any(window.stride != stride and not window.least for window in windows):
         return None
-    stride = max(strides)
     first, end = min(window.offset for window in windows), max(window.end for window in windows)
     first, end = min(first, 0), max(end, length - (outputs - 1) * stride - (stride - 1))
     dilations = {window.dilation for window in windows if window.size > 1}
@@ -212,29 +229,24 @@ def _common(windows: list[_Window], length: int, outputs: int) -> _Window | None
 
 
 def _kernel(
-    pieces: list[list[_Piece | None]],
+    pieces: list[list[_Piece]],
     outputs: list[Output],
     state: State,
     windows: tuple[_Window, _Window],
     width: int,
 ) -> tuple[FloatArray, int]:
     """Return the kernel (c_out, c_in / groups, rows, columns) of all pieces, and its groups."""
-    first = pieces[0][0]
-    alone = len(pieces) == len(pieces[0]) == len(state.blocks) == 1
-    if (
-        alone
-        and first is not None
-        and all(a.size == b.size for a, b in zip(first.windows, windows, strict=True))
-    ):
-        return first.kernel, first.groups
+    if len(pieces) == len(pieces[0]) == len(state.blocks) == 1:
+        alone = pieces[0][0]
+        if [window.size for window in alone.windows] == [window.size for window in windows]:
+            return alone.kernel, alone.groups
     shape = width, state.width, windows[0].size, windows[1].size
     check_demand(8 * math.prod(shape), "the kernel of a layer")
     kernel = np.zeros(shape)
     row = 0
     for output, parts in zip(outputs, pieces, strict=True):
         for part, piece in zip(output.parts, parts, strict=True):
-            if piece is not None:
-                _put(kernel[row : row + output.shape[0]], part.block, piece, windows)
+            _put(kernel[row : row + output.shape[0]], part.block, piece, windows)
         row += output.shape[0]
     return kernel, 1
 

@@ -73,7 +73,9 @@ class IndexMap:
         if self.places is None:
             return True
         used = self.places[self.places >= 0]
-        return len(np.unique(used)) == used.size
+        seen = np.zeros(math.prod(self.source), bool)
+        seen[used] = True
+        return int(seen.sum()) == used.size
 
     @cached_property
     def bijective(self) -> bool:
@@ -136,12 +138,15 @@ class ImageMap(NamedTuple):
         (s, t), None where the result has one row, or one column, so that it does not matter.
     offsets : (int, int)
         (o, p).
+    least : (bool, bool)
+        Whether larger strides do the same, since all but one place is outside of the image.
 
     """
 
     channels: Ints
     strides: tuple[int | None, int | None]
     offsets: tuple[int, int]
+    least: tuple[bool, bool] = (False, False)
 
 
 def image_map(index_map: IndexMap, source: Sizes, shape: Sizes) -> ImageMap | None:
@@ -158,16 +163,14 @@ def image_map(index_map: IndexMap, source: Sizes, shape: Sizes) -> ImageMap | No
         return ImageMap(np.full(shape[0], -1), _free(shape, (1, 1)), (0, 0))
     channel, row, column = np.unravel_index(np.maximum(places, 0), source)
     rows, columns = (
-        _progression(np.where(kept, along, -1).max(axis=axes))
-        for along, axes in ((row, (0, 2)), (column, (0, 1)))
+        _progression(np.where(kept, along, -1).max(axis=axes), length)
+        for along, axes, length in ((row, (0, 2), source[1]), (column, (0, 1), source[2]))
     )
     if rows is None or columns is None:
         return None
-    found = ImageMap(
-        np.where(kept, channel, -1).max(axis=(1, 2)),
-        _free(shape, (rows[0], columns[0])),
-        (rows[1], columns[1]),
-    )
+    channels = np.where(kept, channel, -1).max(axis=(1, 2))
+    strides = _free(shape, (rows[0], columns[0]))
+    found = ImageMap(channels, strides, (rows[1], columns[1]), (rows[2], columns[2]))
     return found if np.array_equal(_places(found, source, shape), places) else None
 
 
@@ -175,15 +178,15 @@ def _free(shape: Sizes, strides: tuple[int, int]) -> tuple[int | None, int | Non
     return (None if shape[1] == 1 else strides[0], None if shape[2] == 1 else strides[1])
 
 
-def _progression(found: Ints) -> tuple[int, int] | None:
-    """Return (s, o) with ``found[i] = s i + o`` wherever that is not -1."""
+def _progression(found: Ints, length: int) -> tuple[int, int, bool] | None:
+    """Return (s, o) with ``found[i] = s i + o`` wherever that is not -1, and whether s is only the least."""
     (known,) = np.nonzero(found >= 0)
-    first = int(known[0])
+    place, first = int(known[0]), int(found[known[0]])
     if len(known) == 1:
-        step = 1 if len(found) == 1 else 0
+        step = max(1, length - first if place < len(found) - 1 else 1, first + 1 if place else 1)
     else:
-        step = int(found[known[1]] - found[first]) // int(known[1] - first)
-    return None if step < 1 else (step, int(found[first]) - step * first)
+        step = int(found[known[1]] - first) // int(known[1] - place)
+    return None if step < 1 else (step, first - step * place, len(known) == 1 and place == 0)
 
 
 def _places(of: ImageMap, source: Sizes, shape: Sizes) -> Ints:

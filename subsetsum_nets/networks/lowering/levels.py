@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from subsetsum_nets.networks.errors import NetworkFileError
 from subsetsum_nets.networks.lowering.index_maps import IndexMap, image_map
 from subsetsum_nets.networks.lowering.linear_maps import Convolution, Matrix
@@ -151,7 +153,7 @@ def _views(atoms: list[Atom], arguments: dict[Atom, Affine]) -> Views:
         view = views.setdefault(atom, IndexMap(atom.shape, atom.shape))
         for term in arguments[atom].terms if atom in arguments else ():
             seen = _seen(term, view)
-            if seen is not None:
+            if seen is not None and (term.atom.argument is not None or _keeps_order(seen)):
                 views.setdefault(term.atom, seen)
     return views
 
@@ -164,6 +166,15 @@ def _seen(term: Term, view: IndexMap) -> IndexMap | None:
     else:
         seen = term.pre.then(view.from_shape(term.pre.shape))
     return seen if len(seen.shape) == 3 and seen.bijective else None
+
+
+def _keeps_order(view: IndexMap) -> bool:
+    """Tell whether an image (c, h, w) is the input as it stands in the file, or stands there as (h, w, c)."""
+    if view.places is None:
+        return True
+    c, h, w = view.shape
+    last = np.arange(view.size).reshape(h, w, c).transpose(2, 0, 1)
+    return np.array_equal(view.places, last)
 
 
 def _viewed(affine: Affine, view: IndexMap) -> Affine:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from subsetsum_nets.networks.arrays import is_sparse
+from subsetsum_nets.networks.files.budget import check_demand
 from subsetsum_nets.networks.lowering.exact_arithmetic import Factor, product
 
 if TYPE_CHECKING:
@@ -156,6 +157,8 @@ class Convolution:
         c_out, c_in, rows, columns = self.kernel.shape
         h, w = self.takes[1:]
         top, left, bottom, right = self.pads
+        check_demand(24 * self.unrolled_size(), "a convolution as a matrix")
+        check_demand(8 * (h + top + bottom) * (w + left + right), "the image of a convolution")
         pixels = np.pad(np.arange(h * w).reshape(h, w), ((top, bottom), (left, right)), constant_values=-1)
         (n, m), (s, t), (d, e) = self.out_size, self.strides, self.dilations
         first_in = np.arange(c_out) // (c_out // self.groups) * c_in

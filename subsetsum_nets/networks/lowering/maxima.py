@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from subsetsum_nets.networks.files.budget import check_demand
 from subsetsum_nets.networks.lowering.linear_maps import Scaling
 from subsetsum_nets.networks.lowering.values import is_nonnegative
 
@@ -72,6 +73,7 @@ def largest_of_rows(tracer: Tracer, value: Value) -> Value:
 def _by_doubling(tracer: Tracer, value: Value, window: Window, axis: int) -> Value:
     """Return the maxima over windows that grow from one place to all, zeros around the image."""
     length = value.shape[axis]
+    check_demand(64 * (length + window.before + window.after), tracer.where)
     places = np.arange(-window.before, length + window.after)
     places = np.where((places >= 0) & (places < length), places, -1)
     size, stride = window.size, window.stride
@@ -99,6 +101,7 @@ def _by_doubling(tracer: Tracer, value: Value, window: Window, axis: int) -> Val
 def _of_places(tracer: Tracer, value: Value, window: Window, axis: int) -> Value:
     """Return the maxima over windows, places outside the image replaced by the first one inside."""
     length = value.shape[axis]
+    check_demand(64 * window.count(length) * window.size, tracer.where)
     starts = np.arange(window.count(length)) * window.stride - window.before
     places = starts[:, np.newaxis] + window.dilation * np.arange(window.size)
     inside = (places >= 0) & (places < length)

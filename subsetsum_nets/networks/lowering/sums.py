@@ -20,14 +20,15 @@ _MOST_SUMMED = 64  # terms about one atom
 def summed(a: Value, b: Value) -> Value | None:
     """Return the sum of two values, or None if it is not known to be exact."""
     first, second, moved = _aligned(a, b)
-    if not _add_exactly(first.terms, second.terms):
-        return None
+    terms: tuple[Term, ...] | None = first.terms
+    for term in second.terms:
+        terms = None if terms is None else _with_term(terms, term)
     constant = second.constant if first.constant is None else first.constant
     if first.constant is not None and second.constant is not None:
         constant = exact_sum(first.constant, second.constant)
         if constant is None:
             return None
-    return Value(Affine(first.shape, first.terms + second.terms, constant), moved)
+    return None if terms is None else Value(Affine(first.shape, terms, constant), moved)
 
 
 def _aligned(a: Value, b: Value) -> tuple[Affine, Affine, IndexMap | None]:
@@ -41,13 +42,29 @@ def _aligned(a: Value, b: Value) -> tuple[Affine, Affine, IndexMap | None]:
     return a.settled, b.settled, None
 
 
-def _add_exactly(first: tuple[Term, ...], second: tuple[Term, ...]) -> bool:
-    """Tell whether no weights are added up in the sum of two sums, or such that do not round."""
-    for term in second:
-        others = [other for other in first if other.atom is term.atom]
-        if others and not all(_disjoint(other, term) for other in others) and not _adds_exactly(others, term):
-            return False
-    return True
+def _with_term(terms: tuple[Term, ...], term: Term) -> tuple[Term, ...] | None:
+    """Return terms and one more, or None if weights would be added up that may round."""
+    others = [other for other in terms if other.atom is term.atom]
+    for other in others:
+        joined = _joined(other, term)
+        if joined is not None:
+            return tuple(joined if each is other else each for each in terms)
+    if others and not all(_disjoint(other, term) for other in others) and not _adds_exactly(others, term):
+        return None
+    return (*terms, term)
+
+
+def _joined(a: Term, b: Term) -> Term | None:
+    """Return two terms that only scale the same entries as one, where that is exact."""
+    first, second = _numbers(a), _numbers(b)
+    if first is None or second is None or not a.pre.same(b.pre):
+        return None
+    numbers = exact_sum(first, second)
+    if numbers is None:
+        return None
+    return Term(
+        a.atom, a.pre, Scaling(numbers.reshape((1,) * (len(a.pre.shape) - numbers.ndim) + numbers.shape))
+    )
 
 
 def _disjoint(a: Term, b: Term) -> bool:

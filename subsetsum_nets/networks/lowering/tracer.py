@@ -14,7 +14,7 @@ import numpy as np
 
 from subsetsum_nets.networks.errors import NetworkFileError
 from subsetsum_nets.networks.files.budget import check_demand
-from subsetsum_nets.networks.lowering.exact_arithmetic import Factor, exact_sum, factor_of
+from subsetsum_nets.networks.lowering.exact_arithmetic import ROUNDING, Factor, exact_sum, factor_of
 from subsetsum_nets.networks.lowering.folds import folded, scaled, shifts_input, unmoved
 from subsetsum_nets.networks.lowering.index_maps import IndexMap
 from subsetsum_nets.networks.lowering.linear_maps import Convolution, Matrix
@@ -25,6 +25,7 @@ from subsetsum_nets.networks.lowering.values import (
     Atom,
     Term,
     Value,
+    as_atom,
     bare,
     compact,
     is_nonnegative,
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from subsetsum_nets.networks.arrays import FloatArray, Ints
 
     Sizes = tuple[int, ...]
+
+_MOST_MOVED = 1 << 30  # entries in all steps: a bound on time
 
 
 class Tracer:
@@ -74,6 +77,7 @@ class Tracer:
         self.roundings: list[Rounding] = []
         self.cuts: list[str] = []
         self._left = numbers
+        self._moved = 0
 
     # -- atoms ---------------------------------------------------------------------------------------
 
@@ -92,14 +96,14 @@ class Tracer:
 
     def held(self, value: Value) -> Value:
         """Return ``max(value, 0)`` as what a layer computes, even if it is the value itself."""
-        return _as_atom(value, relu=True)
+        return as_atom(value, relu=True)
 
     def cut(self, value: Value) -> Value:
         """Return a value as what a layer without a ReLU computes."""
         if value.atom is not None:
             return value
         if value.cut is None:
-            value.cut = _as_atom(value, relu=False)
+            value.cut = as_atom(value, relu=False)
             self.cuts.append(self.where)
         return value.cut
 
@@ -119,6 +123,9 @@ class Tracer:
         ``size`` is how many entries the result has.
         """
         check_demand(32 * max(size, math.prod(value.shape)), f"{self.where}: moving {size:,} values")
+        self._moved += max(size, math.prod(value.shape))
+        if self._moved > _MOST_MOVED:
+            raise NetworkFileError(f"{self.where} and those before it move {self._moved:,} values in all")
         return self.move(value, IndexMap.of(value.shape, move))
 
     def expand(self, value: Value, shape: Sizes) -> Value:
@@ -217,7 +224,7 @@ class Tracer:
             totals.append(near)
             if near != total:
                 size = abs(s * (b - m)) + abs(t)
-                bound = max(bound, 2.0**-53 + float(size / abs(total)) * 2.0**-118)
+                bound = max(bound, ROUNDING + float(size / abs(total)) * 2.0**-118)
         if bound:
             self.note("its constants", bound)
         return self.shift(product, np.array(totals).reshape(places))
@@ -289,27 +296,6 @@ class Tracer:
             raise NetworkFileError(
                 f"{self.where} makes the layers hold many times the numbers that are in the file"
             )
-
-
-def _as_atom(value: Value, *, relu: bool) -> Value:
-    """Return a value as the atom of its sum; leading axes of one entry are left out, beyond an image's.
-
-    A map that leaves entries out acts before, so that only what is used is computed; one that repeats entries
-    or puts zeros beside what weights give acts behind.
-    """
-    weighs = any(isinstance(term.core, Matrix | Convolution) for term in value.affine.terms)
-    if value.moved.size < math.prod(value.affine.shape) or not (weighs or value.moved.bijective):
-        value = Value(value.settled)
-    affine = value.affine
-    shape = affine.shape
-    while len(shape) > 3 and shape[0] == 1:
-        shape = shape[1:]
-    constant = affine.constant
-    if constant is not None:
-        constant = constant.reshape(constant.shape[len(affine.shape) - len(shape) :])
-    argument = Affine(shape, affine.terms, constant)
-    atom = Atom(shape, argument, relu, relu or is_nonnegative(affine))
-    return bare(atom, value.moved.from_shape(shape))
 
 
 def _atom_of(affine: Affine) -> Atom:

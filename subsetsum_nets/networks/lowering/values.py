@@ -9,8 +9,8 @@ refer to the arrays of the file.
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,22 +28,21 @@ _serial = itertools.count()
 
 @dataclass(frozen=True, eq=False)
 class Atom:
-    """What a layer computes: a ReLU of a sum, or the sum itself; the input has none."""
+    """What a layer computes: a ReLU of a sum, or the sum itself; the input has none.
+
+    ``scales_input`` tells of the input, and of the input scaled, shifted and moved: nothing that was learned.
+    """
 
     shape: Sizes
     argument: Affine | None = None
     relu: bool = False
     nonnegative: bool = False
     serial: float = field(default_factory=lambda: next(_serial))  # those that a sum refers to are older
+    scales_input: bool = field(init=False, default=True)
 
-    @cached_property
-    def scales_input(self) -> bool:
-        """Whether it is the input, or the input scaled, shifted and moved: nothing that was learned."""
-        if self.argument is None:
-            return True
-        plain = all(term.core is None or isinstance(term.core, Scaling) for term in self.argument.terms)
-        atoms = [term.atom for term in self.argument.terms]
-        return not self.relu and plain and len(atoms) == 1 and atoms[0].scales_input
+    def __post_init__(self) -> None:
+        if self.argument is not None:
+            object.__setattr__(self, "scales_input", not self.relu and _only_scales_input(self.argument))
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,6 +123,24 @@ def bare(atom: Atom, moved: IndexMap | None = None) -> Value:
     return Value(Affine(atom.shape, (term,)), moved)
 
 
+def as_atom(value: Value, *, relu: bool) -> Value:
+    """Return a value as the atom of its sum; leading axes of one entry are left out, beyond an image's.
+
+    A map that leaves entries out acts before, so that only what is used is computed; one that repeats entries
+    or puts zeros beside what weights give acts behind.
+    """
+    weighs = any(isinstance(term.core, Matrix | Convolution) for term in value.affine.terms)
+    if value.moved.size < math.prod(value.affine.shape) or not (weighs or value.moved.bijective):
+        value = Value(value.settled)
+    affine = value.affine
+    shape = affine.shape
+    while len(shape) > 3 and shape[0] == 1:
+        shape = shape[1:]
+    argument = affine if shape == affine.shape else Value(affine, IndexMap(affine.shape, shape)).settled
+    atom = Atom(shape, argument, relu, relu or is_nonnegative(affine))
+    return bare(atom, value.moved.from_shape(shape))
+
+
 def moved_constant(numbers: FloatArray, by: IndexMap) -> FloatArray:
     """Return numbers that broadcast with the source of a map as numbers that broadcast with its result."""
     if numbers.size == 1 and (by.places is None or by.places.min(initial=0) >= 0):
@@ -146,6 +163,12 @@ def compact(numbers: FloatArray) -> FloatArray:
         if np.array_equal(np.broadcast_to(first, bits.shape), bits):
             bits = first
     return bits.view(np.float64)
+
+
+def _only_scales_input(affine: Affine) -> bool:
+    if len(affine.terms) != 1 or isinstance(affine.terms[0].core, Matrix | Convolution):
+        return False
+    return affine.terms[0].atom.scales_input
 
 
 def is_nonnegative(affine: Affine) -> bool:
