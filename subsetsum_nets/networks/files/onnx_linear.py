@@ -48,6 +48,20 @@ def gemm(call: Call) -> Value:
     return tracer.shift(*call.broadcast(result, added.reshape(call.constant(2).shape)))
 
 
+def linear_regressor(call: Call) -> Value:
+    """Return the ``targets`` linear functions of scikit-learn's linear models, one for each sample."""
+    attributes, value = call.attributes, call.value(0)
+    if attributes.get("post_transform", "NONE") not in ("NONE", b"NONE"):
+        call.refuse(f"ends in {attributes['post_transform']!r}; supported is post_transform NONE")
+    targets = int(attributes.get("targets", 1))
+    numbers = np.array(attributes.get("coefficients", []), np.float64)
+    if targets < 1 or len(value.shape) != 2 or numbers.size != targets * value.shape[1]:
+        call.refuse(f"has {numbers.size} coefficients for {targets} functions of values of {value.shape}")
+    result = _times_weight(call, value, numbers.reshape(targets, -1).T)
+    intercepts = np.array(attributes.get("intercepts", [0.0] * targets), np.float64)
+    return call.tracer.shift(*call.broadcast(result, intercepts))
+
+
 def matmul(call: Call) -> Value:
     """Multiply by a constant matrix, from either side."""
     value, index = call.only_value
@@ -105,7 +119,7 @@ def _repeated(call: Call, weight: Any, before: int, after: int) -> Any:
         return weight
     from scipy.sparse import csr_array, eye_array, kron
 
-    check_demand(24 * weight.size * before * after, f"{call.tracer.where}: a matrix for every row")
+    check_demand(72 * weight.size * before * after, f"{call.tracer.where}: a matrix for every row")
     inner = weight if is_sparse(weight) else csr_array(weight)
     return csr_array(kron(eye_array(before), kron(inner, eye_array(after))))
 
@@ -190,7 +204,7 @@ def _summed(call: Call, value: Value, axes: list[int], shape: Sizes, weight: flo
     from scipy.sparse import csr_array
 
     count = math.prod(value.shape)
-    check_demand(48 * count, f"{call.tracer.where}: a sum over {count:,} values")
+    check_demand(64 * count, f"{call.tracer.where}: a sum over {count:,} values")
     groups = np.arange(math.prod(shape)).reshape([1 if i in axes else n for i, n in enumerate(value.shape)])
     rows = np.broadcast_to(groups, value.shape).ravel()
     entries = np.full(count, weight), (rows, np.arange(count))

@@ -72,6 +72,10 @@ _READ: dict[tuple[str, str], tuple[dict[str, str], Callable[[Call], Value]]] = {
     ("", "Relu"): (_OLD, entries.relu),
     ("", "Sub"): (_BROADCAST, entries.subtract),
     ("", "Sum"): (_OLD, entries.total),
+    ("ai.onnx.ml", "LinearRegressor"): (
+        {"coefficients": "floats", "intercepts": "floats", "post_transform": "s", "targets": "i"},
+        linear.linear_regressor,
+    ),
     ("ai.onnx.ml", "Scaler"): ({"offset": "floats", "scale": "floats"}, entries.scaler),
 }
 _NOT_LINEAR = (

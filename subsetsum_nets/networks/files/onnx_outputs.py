@@ -57,7 +57,11 @@ def _logits(graph: GraphProto, outputs: list[str]) -> str:
             continue
         seen.add(name)
         if node.op_type in _DROPPED:
-            found.add(_before(node, makers))
+            before = _before(node, makers)
+            if _is_made_from_dropped(before, makers):  # an argmax of probabilities, say
+                waiting.append(before)
+            else:
+                found.add(before)
         elif node.op_type in _AROUND:
             waiting.extend(node.input)
     if not found and len(outputs) == 1:
@@ -68,6 +72,21 @@ def _logits(graph: GraphProto, outputs: list[str]) -> str:
             f"({', '.join(map(shown, sorted(found)))}); say which to read with read_onnx(path, output=...)"
         )
     return found.pop()
+
+
+def _is_made_from_dropped(name: str, makers: dict[str, NodeProto]) -> bool:
+    """Tell whether a tensor is what was made around the result of a softmax or sigmoid."""
+    waiting, seen = [name], set()
+    while waiting:
+        node = makers.get(waiting.pop())
+        if node is None or node.output[0] in seen:
+            continue
+        seen.add(node.output[0])
+        if node.op_type in _DROPPED:
+            return True
+        if node.op_type in _AROUND:
+            waiting.extend(node.input)
+    return False
 
 
 def _before(node: NodeProto, makers: dict[str, NodeProto]) -> str:

@@ -87,7 +87,7 @@ def transposed_convolution(call: Call) -> Value:
     )
     if min(out) < 1 or forward.gives != windows.image.shape:
         call.refuse(f"makes images of {out} pixels of those of {tuple(size)}")
-    check_demand(24 * forward.unrolled_size() + 8 * math.prod(forward.takes), call.tracer.where)
+    check_demand(96 * forward.unrolled_size() + 8 * math.prod(forward.takes), call.tracer.where)
     value = call.tracer.linear(windows.image, Matrix(forward.unrolled().T.tocsr()))
     value = call.tracer.reshape(value, forward.takes)
     return _biased(call, _result(call, value, windows))

@@ -50,7 +50,7 @@ def average_of_windows(tracer: Tracer, image: Value, windows: Convolution, count
     )
     if uniform:
         return tracer.linear(image, core)
-    check_demand(48 * core.unrolled_size(), tracer.where)
+    check_demand(96 * core.unrolled_size(), tracer.where)
     counts = _counts(core, counted)
     if not counts.all():
         raise InvalidNetworkError(f"{tracer.where} averages windows that lie outside the image")

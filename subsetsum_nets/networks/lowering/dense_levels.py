@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _SMALL = 1 << 14  # entries up to which a matrix is dense in any case
 _FULL = 8  # one entry in so many makes it dense
-_ENTRY_BYTES = 24  # of a sparse matrix while it is made
+_ENTRY_BYTES = 64  # of a sparse matrix while it is made
 
 
 class _Entries(NamedTuple):

@@ -157,7 +157,7 @@ class Convolution:
         c_out, c_in, rows, columns = self.kernel.shape
         h, w = self.takes[1:]
         top, left, bottom, right = self.pads
-        check_demand(24 * self.unrolled_size(), "a convolution as a matrix")
+        check_demand(72 * self.unrolled_size(), "a convolution as a matrix")
         check_demand(8 * (h + top + bottom) * (w + left + right), "the image of a convolution")
         pixels = np.pad(np.arange(h * w).reshape(h, w), ((top, bottom), (left, right)), constant_values=-1)
         (n, m), (s, t), (d, e) = self.out_size, self.strides, self.dilations

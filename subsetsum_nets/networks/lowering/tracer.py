@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     Sizes = tuple[int, ...]
 
-_MOST_MOVED = 1 << 30  # entries in all steps: a bound on time
+_MOST_MOVED = 1 << 29  # entries in all steps: a bound on time
 
 
 class Tracer:
