@@ -94,6 +94,7 @@ def test_a_folder_without_a_bound_is_checked_for_being_whole(files):
     assert "no bound is claimed" in run(files, "verify", files / "out").stdout
 
 
+@pytest.mark.slow
 def test_the_figure_has_every_method_at_every_size(files):
     asked = ("--figure", "--repeats", "3", "--test", files / "test.npz", "--out", files / "curves", "--json")
     page = json.loads(coreset(files, *asked).stdout)
@@ -137,6 +138,7 @@ def test_the_shell_offers_every_method():
     assert set(CoresetMethod.__args__) == set(METHODS)
 
 
+@pytest.mark.slow
 def test_prune_takes_the_box_of_data_as_its_domain(files):
     asked = ("prune", files / "net.safetensors", "--box-of", files / "data.npz", "--out", files / "ticket")
     page = json.loads(run(files, *asked, "--json").stdout)

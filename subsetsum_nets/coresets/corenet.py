@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,13 +17,14 @@ import numpy as np
 from subsetsum_nets.coresets.drawing import SignGroup, samples_for
 from subsetsum_nets.coresets.edges import after, signed_parts, size_of, with_constant
 from subsetsum_nets.coresets.sensitivity import delta_hat, layer_sensitivities
-from subsetsum_nets.coresets.task import Sparser, never_empty
+from subsetsum_nets.coresets.task import Sparser, TooFewEdgesError, never_empty
 
 if TYPE_CHECKING:
     from subsetsum_nets.coresets.task import Size, Task
     from subsetsum_nets.networks.arrays import FloatArray
 
 _NEAR = 0.1  # of the number of edges asked for, within which the number drawn is to lie
+_FAR = 0.25  # beyond which it is refused
 _ATTEMPTS = 20
 _AT_ONCE = 8  # trials whose matrices are held at a time
 
@@ -44,16 +46,23 @@ class Sampler:
     prunes: bool = False
 
     def __call__(self, task: Task, size: Size) -> Sparser:
-        """Return the new layers. Where a number of edges is asked for and missed, draw once more."""
+        """Return the new layers. Where a number of edges is asked for and missed, draw once more.
+
+        It is missed for good where fewer are active, or where one edge a neuron and sign is more already.
+        """
         found = self._drawn(task, size, 0)
         for attempt in range(1, _ATTEMPTS):
             if size.edges is None or abs(size_of(found) - size.edges) <= _NEAR * size.edges:
                 break
-            missed = abs(size_of(found) - size.edges)
             again = self._drawn(task, size, attempt)
             if size_of(again) == size_of(found):
-                break  # there are no more edges to draw
-            found = again if abs(size_of(again) - size.edges) < missed else found
+                break
+            found = min(found, again, key=partial(_missed, edges=size.edges))
+        if size.edges is not None and size_of(found) > (1.0 + _FAR) * size.edges:
+            raise TooFewEdgesError(
+                f"{size.edges} parameters are too few to draw: one edge for each neuron and "
+                f"sign makes {size_of(found)}; keep more"
+            )
         return Sparser.of(found)
 
     def _drawn(self, task: Task, size: Size, attempt: int) -> list[FloatArray]:
@@ -86,6 +95,10 @@ class Sampler:
             importance = list(layer_sensitivities(matrix, parts))
         groups = [SignGroup(positive, importance[0]), SignGroup(negative, importance[1])]
         return _Layer(matrix, parts, groups)
+
+
+def _missed(matrices: list[FloatArray], edges: int) -> int:
+    return abs(size_of(matrices) - edges)
 
 
 @dataclass(frozen=True, eq=False)

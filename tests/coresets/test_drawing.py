@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from support.planting import plant
 
 from subsetsum_nets import Box, Dense, ReluNetwork, sparsify
-from subsetsum_nets.coresets import sensitivities
+from subsetsum_nets.coresets import TooFewEdgesError, sensitivities
 from subsetsum_nets.coresets.corenet import Sampler
 from subsetsum_nets.coresets.drawing import SignGroup, samples_for
 
@@ -107,6 +107,11 @@ def test_samplers_keep_what_is_asked_within_a_tenth(method, keep):
     assert found.size == sum(
         np.count_nonzero(x.weight) + np.count_nonzero(x.bias) for x in found.network.layers
     )
+
+
+def test_fewer_edges_than_one_a_neuron_and_sign_are_refused():
+    with pytest.raises(TooFewEdgesError, match="10 parameters are too few to draw"):
+        sparsify(trained(), POINTS, method="corenet", keep=10)
 
 
 @pytest.mark.parametrize("threads", [1, 3])

@@ -22,7 +22,7 @@ def pair(seed, widths=(2, 4, 3, 2), domain=None):
     return ReluNetwork(layers, domain=domain), ReluNetwork(others)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.integers(0, 10_000), st.sampled_from(["linf", "l2", "l1"]), st.sampled_from([0.05, 0.3]))
 def test_no_sample_of_a_box_is_above_its_bound(seed, norm, radius):
     f, g = pair(seed)
