@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from subsetsum_nets.exchange.torch_operators import METHODS, Data, Operation, TorchGraph, functions, modules
+from subsetsum_nets.exchange.torch_graph import Data, Operation, TorchGraph
+from subsetsum_nets.exchange.torch_operators import METHODS, functions, modules
 from subsetsum_nets.networks.errors import InvalidNetworkError, NetworkFileError
 
 if TYPE_CHECKING:
