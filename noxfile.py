@@ -40,6 +40,7 @@ FAST_TESTS = (
     "tests/networks/test_conv2d.py",
     "tests/networks/test_onnx_files.py",
     "tests/constructions/test_rows_and_masks.py",
+    "tests/coresets/test_drawing.py",
     "tests/verification/test_midrad.py",
     "tests/verification/test_norms_and_interval.py",
     "tests/verification/test_differential.py",

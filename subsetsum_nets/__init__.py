@@ -15,6 +15,7 @@ from subsetsum_nets.version import __version__
 
 if TYPE_CHECKING:
     from subsetsum_nets.compiler import prune
+    from subsetsum_nets.coresets import SparsifiedNetwork, sparsify
     from subsetsum_nets.exchange import from_torch, to_torch
     from subsetsum_nets.networks import (
         AvgPool2d,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
         shipped_network,
     )
     from subsetsum_nets.pruned_network import PrunedNetwork
-    from subsetsum_nets.verification import VerificationResult, verify
+    from subsetsum_nets.verification import NearResult, VerificationResult, verify, verify_near
     from subsetsum_nets.verification.certificate import Certificate
 
 _HOMES = {
@@ -41,8 +42,10 @@ _HOMES = {
     "Conv2d": "networks",
     "Dense": "networks",
     "MaxPool2d": "networks",
+    "NearResult": "verification",
     "PrunedNetwork": "pruned_network",
     "ReluNetwork": "networks",
+    "SparsifiedNetwork": "coresets",
     "VerificationResult": "verification",
     "from_torch": "exchange",
     "load_network": "networks",
@@ -50,8 +53,10 @@ _HOMES = {
     "random_network": "networks",
     "save_network": "networks",
     "shipped_network": "networks",
+    "sparsify": "coresets",
     "to_torch": "exchange",
     "verify": "verification",
+    "verify_near": "verification",
 }
 
 __all__ = [
@@ -62,8 +67,10 @@ __all__ = [
     "Conv2d",
     "Dense",
     "MaxPool2d",
+    "NearResult",
     "PrunedNetwork",
     "ReluNetwork",
+    "SparsifiedNetwork",
     "VerificationResult",
     "__version__",
     "from_torch",
@@ -72,8 +79,10 @@ __all__ = [
     "random_network",
     "save_network",
     "shipped_network",
+    "sparsify",
     "to_torch",
     "verify",
+    "verify_near",
 ]
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from os import PathLike
 
 TARGET, RANDOM, PRUNED = "target.safetensors", "random.safetensors", "pruned.safetensors"
@@ -37,8 +37,10 @@ def is_ticket(folder: Path) -> bool:
     return isinstance(provenance, dict) and provenance.get("format") == FORMAT
 
 
-def check_folder(folder: str | PathLike[str]) -> None:
+def check_folder(folder: str | PathLike[str], ours: Callable[[Path], bool] = is_ticket) -> None:
     """See to it that a result could be saved in ``folder`` now; called before long work, too.
+
+    ``ours`` tells whether a folder holds an earlier result of the same kind and nothing else.
 
     Raises
     ------
@@ -51,7 +53,7 @@ def check_folder(folder: str | PathLike[str]) -> None:
     place = Path(folder).absolute()
     if place.exists() and not place.is_dir():
         raise FileExistsError(f"{place} is a file; choose another folder")
-    if place.is_dir() and any(place.iterdir()) and not is_ticket(place):
+    if place.is_dir() and any(place.iterdir()) and not ours(place):
         raise FileExistsError(f"{place} holds other files; choose another folder or empty it")
     place.parent.mkdir(parents=True, exist_ok=True)
     probe = _beside(place)
@@ -60,7 +62,7 @@ def check_folder(folder: str | PathLike[str]) -> None:
 
 
 @contextmanager
-def replaced(folder: str | PathLike[str]) -> Iterator[Path]:
+def replaced(folder: str | PathLike[str], ours: Callable[[Path], bool] = is_ticket) -> Iterator[Path]:
     """Yield an empty folder that takes the place of ``folder`` at the end, or, after an error, vanishes.
 
     Raises
@@ -70,7 +72,7 @@ def replaced(folder: str | PathLike[str]) -> Iterator[Path]:
 
     """
     place = Path(os.path.realpath(folder))  # a rename would replace a link, not what it points to
-    check_folder(place)
+    check_folder(place, ours)
     staging, retired = _beside(place), _beside(place)
     held: list[int] = []
     try:

@@ -1,4 +1,4 @@
-"""The command line: prune, verify, solve, graph, export, bounds, packing, rssp, per-weight, info, selftest.
+"""The command line: prune, verify, solve, graph, export, bounds, packing, rssp, coreset, per-weight and more.
 
 Every command has a readable view and, with ``--json``, one for machines. Exit codes: 0 done and, where asked,
 verified; 1 not verified or infeasible; 2 bad input. One file a group of commands.
@@ -6,6 +6,7 @@ verified; 1 not verified or infeasible; 2 bad input. One file a group of command
 
 from subsetsum_nets.cli import (
     bounds,
+    coreset,
     export,
     graph,
     info,
@@ -22,6 +23,7 @@ from subsetsum_nets.cli.terminal import print_what_the_terminal_can
 __all__ = [
     "app",
     "bounds",
+    "coreset",
     "export",
     "graph",
     "info",

@@ -44,6 +44,9 @@ def prune(
         typer.Option("--box", "--domain", help="Domain: every input in [LOW, HIGH].", metavar="LOW HIGH"),
     ] = None,
     ball: Annotated[float | None, typer.Option(help="Domain: inputs of at most this l2 norm.")] = None,
+    box_of: Annotated[
+        Path | None, typer.Option(help="Domain: the smallest box around these points.", metavar="FILE")
+    ] = None,
     objective: Annotated[Objective, typer.Option(help="Which subset of each sum is taken.")] = "nearest",
     allocation: Annotated[
         str | None, typer.Option(help="How epsilon is shared out; the construction's default if not given.")
@@ -76,7 +79,7 @@ def prune(
             delta=delta,
             seed=seed,
             into=None if into is None else read_network(into),
-            domain=_domain(box, ball),
+            domain=_domain(box, ball, box_of),
             objective=checked_objective(objective),
             allocation=allocation,
             threads=threads,
@@ -98,11 +101,16 @@ def prune(
     raise typer.Exit(0 if certificate.verified else 1)
 
 
-def _domain(box: tuple[float, float] | None, ball: float | None) -> Domain | None:
+def _domain(box: tuple[float, float] | None, ball: float | None, box_of: Path | None) -> Domain | None:
     from subsetsum_nets.networks import Ball, Box
 
-    if box is not None and ball is not None:
-        raise ValueError("give --box or --ball, not both")
+    if sum(one is not None for one in (box, ball, box_of)) > 1:
+        raise ValueError("give one of --box, --ball and --box-of")
+    if box_of is not None:
+        from subsetsum_nets.exchange.labelled_points import read_labelled_points
+
+        points = read_labelled_points(box_of).points
+        return Box(points.min(axis=0), points.max(axis=0))
     if box is not None:
         return Box(*box)
     return None if ball is None else Ball(ball)

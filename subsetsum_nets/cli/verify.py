@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import typer
 
+from subsetsum_nets.cli.coreset import verify_coreset
 from subsetsum_nets.cli.network_options import Output, check_ticket, read_pair
 from subsetsum_nets.cli.options import Json, MaxMemory, app
 from subsetsum_nets.cli.pairs import show_checked, show_results
@@ -151,7 +152,10 @@ def _check_pair(files: tuple[Path, Path], check: Path, output: str | None, means
 
 def _verify_folder(folder: Path, means: _Means) -> bool:
     from subsetsum_nets.audit import audit
+    from subsetsum_nets.coresets.folder import is_coreset
 
+    if is_coreset(folder):
+        return verify_coreset(folder, means.as_json)
     checked = audit(check_ticket(folder), **means.options)
     if means.certificate is not None:
         checked.certificate_anew().save(means.certificate)

@@ -9,6 +9,7 @@ from subsetsum_nets.verification.enclosures.effective import LayerErrors, TwoSlo
 from subsetsum_nets.verification.errors import BoundOverflowError, SoundnessError, UnsupportedStructureError
 from subsetsum_nets.verification.methods.differential import DifferentialRecursion, differential_bound
 from subsetsum_nets.verification.methods.table import METHODS
+from subsetsum_nets.verification.near import NearResult, verify_near
 from subsetsum_nets.verification.results import LayerBound, MethodBound, VerificationResult
 from subsetsum_nets.verification.verifier import verify
 
@@ -20,6 +21,7 @@ __all__ = [
     "LayerBound",
     "LayerErrors",
     "MethodBound",
+    "NearResult",
     "SearchOptions",
     "SoundnessError",
     "TwoSlope",
@@ -28,4 +30,5 @@ __all__ = [
     "differential_bound",
     "effective_layers",
     "verify",
+    "verify_near",
 ]
