@@ -6,7 +6,7 @@ First room of the flow. It knows nothing of subset sums, graphs or proofs.
 from subsetsum_nets.networks.convolution import Conv2d, ConvolutionMatrix
 from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.digests import array_digest, network_digest
-from subsetsum_nets.networks.distributions import Normal, Uniform, keyed_words
+from subsetsum_nets.networks.distributions import Normal, Signs, Uniform, keyed_words
 from subsetsum_nets.networks.domains import Ball, Box, Domain, domain_from_json
 from subsetsum_nets.networks.errors import InvalidNetworkError, NetworkFileError
 from subsetsum_nets.networks.files.network_files import load_network, read_extra, save_network
@@ -32,6 +32,7 @@ __all__ = [
     "RandomRecipe",
     "ReluNetwork",
     "ScalingDraw",
+    "Signs",
     "Uniform",
     "array_digest",
     "domain_from_json",
