@@ -188,9 +188,8 @@ class Normal:
 class Signs:
     """Fair random signs: every weight is +scale or -scale, by one random bit.
 
-    Weight n is made of bit n % 64, counted from the least, of word n // 64 of its stream. The scale is a power
-    of two, so that a network of such weights computes integers, or integers in its units (Sreenivasan et al.
-    2021).
+    Weight n is made of bit n % 64, counted from the least, of word n // 64 of its stream. The scale is a
+    power of two, so that a network of such weights computes integers in its units (Sreenivasan et al. 2021).
 
     Parameters
     ----------
