@@ -11,10 +11,12 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from subsetsum_nets.networks.arguments import checked_integer
 from subsetsum_nets.networks.arrays import exact_float64
 from subsetsum_nets.networks.errors import InvalidNetworkError, UnsupportedStructureError
+from subsetsum_nets.networks.rounding import rounded
 from subsetsum_nets.ticket_files import check_beside, read_ticket
-from subsetsum_nets.verification import Comparison, VerificationResult, verify
+from subsetsum_nets.verification import Comparison, VerificationResult, differential_bound, verify
 from subsetsum_nets.verification.certificate import Certificate, CertificateFileError
 from subsetsum_nets.verification.falsifier import difference_down
 from subsetsum_nets.verification.methods.table import TABLE
@@ -106,7 +108,30 @@ def audit(
         files.unchecked.append(f"the certificate's bound, by {certificate.method}: {method} was asked")
     _confirm_layers(files, result)
     _confirm_witness(files)
+    _confirm_exact(files)
     return Audit(certificate, result, tuple(files.unchecked))
+
+
+def _confirm_exact(files: TicketFiles) -> None:
+    """See that the network equals the target rounded as the certificate says, where it says so."""
+    certificate: Any = files.certificate
+    if certificate.exact is None:
+        return
+    try:
+        bits = [checked_integer(number, "bits", 0) for number in certificate.exact["bits"]]
+        target = rounded(files.target, bits)
+        comparison = Comparison(target, files.network, certificate.domain_set, certificate.norm)
+        difference = differential_bound(comparison.collapsed).upper
+    except (KeyError, TypeError, ValueError, UnsupportedStructureError) as error:
+        raise CertificateFileError(
+            f"that g equals the rounded target cannot be confirmed: {error}"
+        ) from error
+    if difference != 0.0:
+        raise CertificateFileError(
+            f"the certificate says that g equals the target rounded to {bits} bits; the files differ from it "
+            f"by up to {difference!r}"
+        )
+    files.unchecked.append("the certificate's layouts, ends and inputs of an exact network")
 
 
 def _confirm_bound(files: TicketFiles, result: VerificationResult, asked: dict[str, Any]) -> None:
@@ -168,7 +193,7 @@ def _confirm_witness(files: TicketFiles) -> None:
         raise CertificateFileError(str(error)) from error
     if not inside:
         raise CertificateFileError("the certificate's witness is not a point of its domain")
-    comparison = Comparison(files.target, files.network, certificate.domain_set, certificate.norm)
+    comparison = Comparison(files.target, files.network, certificate.domain_set, certificate.norm).collapsed
     found = difference_down(comparison, witness)
     if found < certificate.attack:
         from subsetsum_nets.verification.replay.evaluation import exact_difference_down

@@ -4,6 +4,7 @@ The independent judge of the flow: it imports ``networks`` and nothing of solver
 compiler. Every bound speaks of the real-arithmetic functions with exactly the stored float64 weights.
 """
 
+from subsetsum_nets.verification.collapse import collapse
 from subsetsum_nets.verification.comparison import Comparison, SearchOptions
 from subsetsum_nets.verification.enclosures.effective import LayerErrors, TwoSlope, effective_layers
 from subsetsum_nets.verification.errors import BoundOverflowError, SoundnessError, UnsupportedStructureError
@@ -25,6 +26,7 @@ __all__ = [
     "TwoSlope",
     "UnsupportedStructureError",
     "VerificationResult",
+    "collapse",
     "differential_bound",
     "effective_layers",
     "verify",

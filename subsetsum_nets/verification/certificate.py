@@ -36,10 +36,12 @@ _KINDS: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("recipe", "shortfall"), (dict, NoneType)),
     "worst_weight_error": (float, NoneType),
     "solution_digest": (str, NoneType),
+    "exact": (dict, NoneType),
     "seed": (int, NoneType),
     "candidates": (int,),
     "verified": (bool,),
 }  # of JSON, by field
+_LATER = ("solution_digest", "exact")  # fields that older certificates lack
 _BEYOND = 1 << 1023
 _SOLUTION_ARRAYS = ("masks", "errors", "lower_bounds", "status", "tolerances")
 
@@ -91,6 +93,10 @@ class Certificate:
     solution_digest : str or None
         SHA-256 of the subset sums' masks, errors, bounds and statuses; None in certificates of version
         0.1.0, which do not say.
+    exact : dict or None
+        Of a network that equals the target rounded to multiples of 2^-s_l: ``bits``, the s_l; ``inputs``, for
+        which real x; ``layouts`` and ``ends``, how each target layer is represented and by which 2^-s its
+        last random layer is scaled.
 
     """
 
@@ -118,6 +124,7 @@ class Certificate:
     shortfall: dict[str, Any] | None
     versions: dict[str, str] = field(default_factory=dict)
     solution_digest: str | None = None
+    exact: dict[str, Any] | None = None
 
     @staticmethod
     def findings(result: VerificationResult) -> dict[str, Any]:
@@ -151,8 +158,9 @@ class Certificate:
     def to_json(self) -> dict[str, Any]:
         """Return the page, with a digest over all of it."""
         body = {"format": FORMAT, "version": VERSION, "semantics": SEMANTICS, **asdict(self)}
-        if self.solution_digest is None:
-            del body["solution_digest"]
+        for name in _LATER:
+            if body[name] is None:
+                del body[name]
         return {**body, "digest": _body_digest(body)}
 
     @classmethod
@@ -175,7 +183,7 @@ class Certificate:
         values = {
             name: value for name, value in body.items() if name not in ("format", "version", "semantics")
         }
-        values.setdefault("solution_digest", None)
+        values = {**dict.fromkeys(_LATER), **values}
         if set(values) != {f.name for f in fields(cls)} or body.get("semantics") != SEMANTICS:
             raise CertificateFileError("the certificate does not have the fields of its version")
         for name, kinds in _KINDS.items():

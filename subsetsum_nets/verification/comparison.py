@@ -10,6 +10,8 @@ from subsetsum_nets.networks.arguments import check_norm, checked_integer, check
 from subsetsum_nets.networks.domains import Ball, Box, Domain
 from subsetsum_nets.networks.like_shapes import like_shaped, widened
 from subsetsum_nets.networks.relu_network import ReluNetwork
+from subsetsum_nets.verification.alignment import aligned
+from subsetsum_nets.verification.collapse import collapse
 from subsetsum_nets.verification.enclosures.effective import TwoSlope, effective_layers
 from subsetsum_nets.verification.errors import BoundOverflowError, UnsupportedStructureError
 
@@ -122,6 +124,23 @@ class Comparison:
         if self.effective_or_none is not None:
             return self
         return self._about(*like_shaped(self.target, self.pruned))
+
+    @cached_property
+    def collapsed(self) -> Comparison:
+        """The same question of the small network that g equals, where layers of g only carry; else this one.
+
+        A network with at most two layers for each of f's, which can be compared with f as it is, stays.
+        """
+        shallow = len(self.pruned.layers) <= 2 * len(self.target.layers)
+        if shallow and self.effective_or_none is not None:
+            return self
+        try:
+            small = collapse(self.pruned, self.domain)
+        except UnsupportedStructureError:
+            return self
+        if small is self.pruned:
+            return self
+        return self._about(self.target, aligned(small, self.target) or small)
 
     def _about(self, target: ReluNetwork, pruned: ReluNetwork) -> Comparison:
         return Comparison(target, pruned, self.domain, self.norm)

@@ -110,6 +110,7 @@ def verify(
     network: Any = getattr(pruned, "network", pruned)
     epsilon = None if epsilon is None else checked_limit(epsilon, "epsilon")
     comparison = Comparison(target, network, domain, norm)
+    comparison = comparison.collapsed
     if method != "auto" and method not in METHODS:
         raise ValueError(f"unknown method {method!r}; available are auto, {', '.join(METHODS)}")
     options = SearchOptions(time_limit=time_limit, epsilon=epsilon, record=exact)

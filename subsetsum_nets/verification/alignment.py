@@ -1,0 +1,110 @@
+"""Hidden units of a network put into the order and the units of another's: both changes are exact.
+
+A hidden unit times 2^k, and its outgoing weights times 2^-k, is the same function. So is a permutation. A
+unit that is constant goes into the biases behind it.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from subsetsum_nets.networks.arrays import dense_array
+from subsetsum_nets.networks.dense import Dense
+
+if TYPE_CHECKING:
+    from subsetsum_nets.networks.arrays import FloatArray, Ints
+    from subsetsum_nets.networks.relu_network import ReluNetwork
+
+
+def aligned(network: ReluNetwork, target: ReluNetwork) -> ReluNetwork | None:
+    """Return a network that equals ``network`` exactly, its hidden units as alike the target's as they get.
+
+    Returns
+    -------
+    ReluNetwork or None
+        None where it cannot have the target's shape, or a number would leave float64.
+
+    Examples
+    --------
+    >>> from subsetsum_nets.networks import ReluNetwork
+    >>> f = ReluNetwork([Dense([[0.5], [-1.0]]), Dense([[1.0, 3.0]])])
+    >>> g = ReluNetwork([Dense([[-4.0], [2.0]]), Dense([[0.75, 0.25]])])
+    >>> aligned(g, f).layers[1].weight
+    array([[1., 3.]])
+
+    """
+    if target.relu_after != network.relu_after:
+        return None
+    layers: list[Dense] = []
+    pairs = list(zip(network.dense_layers, target.affine_layers, strict=True))
+    weight = dense_array(pairs[0][0].weight)
+    offset = pairs[0][0].offset
+    for (_, wanted), (following, _) in pairwise(pairs):
+        rows = np.column_stack([weight, offset])
+        goal = np.column_stack([dense_array(wanted.weight), wanted.offset])
+        places, exponents = _best_places(rows, goal)
+        taken = places >= 0
+        chosen = np.where(taken[:, np.newaxis], rows[places], 0.0)
+        scaled = _times(chosen, exponents[:, np.newaxis])
+        outgoing = dense_array(following.weight)
+        columns = _times(np.where(taken, outgoing[:, places], 0.0), -exponents)
+        left = np.setdiff1d(np.arange(len(rows)), places)
+        biases = _with_constants(following.offset, rows[left], outgoing[:, left])
+        if scaled is None or columns is None or biases is None:
+            return None
+        unseen = ~columns.any(axis=0)  # what nobody looks at may be anything
+        scaled[unseen] = goal[unseen]
+        layers.append(_layer(scaled[:, :-1], scaled[:, -1]))
+        weight, offset = columns, biases
+    layers.append(_layer(weight, offset))
+    return target.with_layers(layers)
+
+
+def _best_places(rows: FloatArray, goal: FloatArray) -> tuple[Ints, Ints]:
+    """Return for each row of the goal the row that is nearest up to a power of two, -1 for none; and that."""
+    from scipy.optimize import linear_sum_assignment
+    from scipy.spatial.distance import cdist
+
+    own, wanted = (np.frexp(np.abs(part).max(axis=1))[1] for part in (rows, goal))
+    first, second = np.ldexp(goal, -wanted[:, np.newaxis]), np.ldexp(rows, -own[:, np.newaxis])
+    of_goal, of_rows = linear_sum_assignment(cdist(first, second, "cityblock"))
+    places = np.full(len(goal), -1, np.int64)
+    places[of_goal] = of_rows
+    errors = [np.abs(first - np.ldexp(second[places], k)).sum(axis=1) for k in (-1, 0, 1)]
+    exponents = wanted - own[places] + np.argmin(errors, axis=0) - 1
+    return places, np.where(places < 0, 0, exponents).astype(np.int64)
+
+
+def _times(numbers: FloatArray, exponents: Ints) -> FloatArray | None:
+    """Return numbers times powers of two; None where one is rounded."""
+    with np.errstate(over="ignore", under="ignore"):
+        scaled: FloatArray = np.ldexp(numbers, exponents)
+        exact = np.isfinite(scaled).all() and bool((np.ldexp(scaled, -exponents) == numbers).all())
+    return scaled if exact else None
+
+
+def _with_constants(offset: FloatArray, rows: FloatArray, outgoing: FloatArray) -> FloatArray | None:
+    """Return biases with what units without weights give; None where a unit has weights, or a sum rounds."""
+    counted = outgoing.any(axis=0) & (rows.any(axis=1))
+    rows, outgoing = rows[counted], outgoing[:, counted]
+    if rows[:, :-1].any():
+        return None
+    constants = [Fraction(float(c)) for c in np.maximum(rows[:, -1], 0.0)]
+    sums = [
+        Fraction(float(b))
+        + sum((c * Fraction(float(w)) for c, w in zip(constants, row, strict=True)), Fraction())
+        for b, row in zip(offset, outgoing, strict=True)
+    ]
+    try:
+        rounded = [float(total) for total in sums]
+    except OverflowError:
+        return None
+    return np.array(rounded) if all(Fraction(r) == t for r, t in zip(rounded, sums, strict=True)) else None
+
+
+def _layer(weight: FloatArray, bias: FloatArray) -> Dense:
+    return Dense(weight, bias if bias.any() else None)
