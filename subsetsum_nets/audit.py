@@ -16,7 +16,7 @@ from subsetsum_nets.networks.arrays import exact_float64
 from subsetsum_nets.networks.errors import InvalidNetworkError, UnsupportedStructureError
 from subsetsum_nets.networks.rounding import rounded
 from subsetsum_nets.ticket_files import check_beside, read_ticket
-from subsetsum_nets.verification import Comparison, VerificationResult, differential_bound, verify
+from subsetsum_nets.verification import Comparison, VerificationResult, verify
 from subsetsum_nets.verification.certificate import Certificate, CertificateFileError
 from subsetsum_nets.verification.falsifier import difference_down
 from subsetsum_nets.verification.methods.table import TABLE
@@ -119,9 +119,8 @@ def _confirm_exact(files: TicketFiles) -> None:
         return
     try:
         bits = [checked_integer(number, "bits", 0) for number in certificate.exact["bits"]]
-        target = rounded(files.target, bits)
-        comparison = Comparison(target, files.network, certificate.domain_set, certificate.norm)
-        difference = differential_bound(comparison.collapsed).upper
+        target, asked = rounded(files.target, bits), {"norm": certificate.norm, "method": "differential"}
+        difference = verify(target, files.network, domain=certificate.domain_set, **asked).upper
     except (KeyError, TypeError, ValueError, UnsupportedStructureError) as error:
         raise CertificateFileError(
             f"that g equals the rounded target cannot be confirmed: {error}"
