@@ -69,14 +69,20 @@ def _best_places(rows: FloatArray, goal: FloatArray) -> tuple[Ints, Ints]:
     from scipy.optimize import linear_sum_assignment
     from scipy.spatial.distance import cdist
 
-    own, wanted = (np.frexp(np.abs(part).max(axis=1))[1] for part in (rows, goal))
-    first, second = np.ldexp(goal, -wanted[:, np.newaxis]), np.ldexp(rows, -own[:, np.newaxis])
+    (first, sizes_f), (second, sizes_g) = (_directions(part) for part in (goal, rows))
     of_goal, of_rows = linear_sum_assignment(cdist(first, second, "cityblock"))
     places = np.full(len(goal), -1, np.int64)
     places[of_goal] = of_rows
-    errors = [np.abs(first - np.ldexp(second[places], k)).sum(axis=1) for k in (-1, 0, 1)]
-    exponents = wanted - own[places] + np.argmin(errors, axis=0) - 1
-    return places, np.where(places < 0, 0, exponents).astype(np.int64)
+    return places, np.where(places < 0, 0, np.rint(sizes_f - sizes_g[places])).astype(np.int64)
+
+
+def _directions(rows: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return rows of l1 norm 1, and log2 of their norms; rows of zeros as they are. All this may round."""
+    _, exponents = np.frexp(np.abs(rows).max(axis=1))
+    near_one = np.ldexp(rows, -exponents[:, np.newaxis])
+    norms = np.abs(near_one).sum(axis=1)
+    norms[norms == 0.0] = 1.0
+    return near_one / norms[:, np.newaxis], exponents + np.log2(norms)
 
 
 def _times(numbers: FloatArray, exponents: Ints) -> FloatArray | None:

@@ -188,17 +188,7 @@ class IntegerRows:
 
     def as_layer(self, index: int) -> Dense:
         """Return a layer of these weights and biases; ``index`` names it in messages."""
-        with np.errstate(over="ignore", under="ignore"):
-            mantissas = self.whole.astype(np.float64)
-            exact = np.ldexp(mantissas, self.exponent)
-            same = np.isfinite(exact) & (np.ldexp(exact, -self.exponent) == mantissas)
-        if self.whole.dtype == object or _largest(self.whole) >= 2**53:
-            same &= np.array(
-                [
-                    [int(m) == w for m, w in zip(*rows, strict=True)]
-                    for rows in zip(mantissas, self.whole, strict=True)
-                ]
-            )
+        exact, same = _as_floats(self.whole, self.exponent)
         if not same.all():
             unit, column = (int(k[0]) for k in np.nonzero(~same))
             what = "bias" if column + 1 == self.whole.shape[1] else f"weight {column}"
@@ -207,6 +197,26 @@ class IntegerRows:
                 f"{self.whole[unit, column]} * 2^{self.exponent}, which is no float64"
             )
         return Dense(exact[:, :-1], exact[:, -1] if exact[:, -1].any() else None)
+
+
+def _as_floats(whole: Integers, exponent: int) -> tuple[FloatArray, Bools]:
+    """Return integers times 2^exponent as floats, and which of them are exact."""
+    if whole.dtype != object and _largest(whole) < 2**53:
+        mantissas, exponents = whole.astype(np.float64), np.full(whole.shape, exponent)
+    else:
+        stripped = [_stripped(int(number)) for number in whole.ravel()]
+        mantissas = np.array([float(m) if abs(m) < 2**53 else np.nan for m, _ in stripped])
+        mantissas = mantissas.reshape(whole.shape)
+        exponents = np.array([exponent + places for _, places in stripped]).reshape(whole.shape)
+    with np.errstate(over="ignore", under="ignore"):
+        floats: FloatArray = np.ldexp(mantissas, exponents)
+        return floats, np.ldexp(floats, -exponents) == mantissas
+
+
+def _stripped(number: int) -> tuple[int, int]:
+    """Return m and e with number = m 2^e and m odd, or 0."""
+    places = (number & -number).bit_length() - 1 if number else 0
+    return number >> places, places
 
 
 def _as_integers(numbers: FloatArray) -> tuple[Integers, int]:
