@@ -119,8 +119,9 @@ def _confirm_exact(files: TicketFiles) -> None:
         return
     try:
         bits = [checked_integer(number, "bits", 0) for number in certificate.exact["bits"]]
-        target, asked = rounded(files.target, bits), {"norm": certificate.norm, "method": "differential"}
-        difference = verify(target, files.network, domain=certificate.domain_set, **asked).upper
+        asked = {"norm": certificate.norm, "method": "differential", "exact": True}
+        target, domain = rounded(files.target, bits), certificate.domain_set
+        difference = verify(target, files.network, domain=domain, **asked).replayed
     except (KeyError, TypeError, ValueError, UnsupportedStructureError) as error:
         raise CertificateFileError(
             f"that g equals the rounded target cannot be confirmed: {error}"

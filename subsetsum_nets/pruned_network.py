@@ -25,9 +25,8 @@ from subsetsum_nets.ticket_folder import (
     TARGET,
     replaced,
 )
-from subsetsum_nets.verification.alignment import aligned
+from subsetsum_nets.verification.alignment import small_like
 from subsetsum_nets.verification.certificate import Certificate, CertificateFileError, solution_digest
-from subsetsum_nets.verification.collapse import collapse
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -167,8 +166,7 @@ class PrunedNetwork:
             If a weight of the small network is no float64, or a layer is a convolution.
 
         """
-        small = collapse(self.network, self.domain)
-        return small if small is self.network else aligned(small, self.target) or small
+        return small_like(self.network, self.target, self.domain)
 
     def save(self, folder: str | PathLike[str]) -> None:
         """Write everything to a folder: a new one appears complete, an earlier one is replaced whole.

@@ -14,10 +14,54 @@ import numpy as np
 
 from subsetsum_nets.networks.arrays import dense_array
 from subsetsum_nets.networks.dense import Dense
+from subsetsum_nets.verification.collapse import collapse
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from subsetsum_nets.networks.arrays import FloatArray, Ints
+    from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.networks.relu_network import ReluNetwork
+
+_SIZES, _MOST_APART = 1e-4, 64.0  # what a power of two more counts beside directions, and how many count
+
+
+def small_like(network: ReluNetwork, target: ReluNetwork, domain: Domain | None) -> ReluNetwork:
+    """Return the small network that ``network`` equals on the domain, as like the target as it gets.
+
+    Hidden layers with as many units as the target's, or one more for a constant, are kept where it is clear
+    which they are: the target's own layers may be transparent.
+
+    Raises
+    ------
+    UnsupportedStructureError
+        As :func:`~subsetsum_nets.verification.collapse.collapse`.
+
+    """
+    keep = _like_layers(network.widths[1:-1], target.widths[1:-1])
+    small = collapse(network, domain, keep=keep)
+    return small if small is network else aligned(small, target) or small
+
+
+def _like_layers(widths: Sequence[int], wanted: Sequence[int]) -> list[int]:
+    """Return the one way to find widths, or one more than these, in their order among others; else none."""
+    first = _found_in_order(widths, wanted)
+    last = _found_in_order(widths[::-1], wanted[::-1])
+    if first is None or last is None:
+        return []
+    return first if [len(widths) - 1 - place for place in reversed(last)] == first else []
+
+
+def _found_in_order(widths: Sequence[int], wanted: Sequence[int]) -> list[int] | None:
+    places, at = [], 0
+    for width in wanted:
+        while at < len(widths) and widths[at] - width not in (0, 1):
+            at += 1
+        if at == len(widths):
+            return None
+        places.append(at)
+        at += 1
+    return places
 
 
 def aligned(network: ReluNetwork, target: ReluNetwork) -> ReluNetwork | None:
@@ -70,7 +114,11 @@ def _best_places(rows: FloatArray, goal: FloatArray) -> tuple[Ints, Ints]:
     from scipy.spatial.distance import cdist
 
     (first, sizes_f), (second, sizes_g) = (_directions(part) for part in (goal, rows))
-    of_goal, of_rows = linear_sum_assignment(cdist(first, second, "cityblock"))
+    costs = cdist(first, second, "cityblock")
+    of_goal, of_rows = linear_sum_assignment(costs)
+    scale = np.median(sizes_f[of_goal] - sizes_g[of_rows])  # of most units, which tells apart like directions
+    costs += _SIZES * np.minimum(np.abs(sizes_f[:, np.newaxis] - sizes_g - scale), _MOST_APART)
+    of_goal, of_rows = linear_sum_assignment(costs)
     places = np.full(len(goal), -1, np.int64)
     places[of_goal] = of_rows
     return places, np.where(places < 0, 0, np.rint(sizes_f - sizes_g[places])).astype(np.int64)

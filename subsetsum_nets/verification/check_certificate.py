@@ -269,6 +269,10 @@ def collapsed(f: list[Layer], g: list[Layer], domain: Domain) -> list[Layer]:
     """
     units = [{j: int(domain[1][j] > 0), ~j: -int(domain[0][j] < 0)} for j in range(f[0].inputs)]
     exponent, made = 0, list[Layer]()
+    like = [
+        i for i, layer in enumerate(g[:-1]) if any(len(layer.rows) - len(h.rows) in (0, 1) for h in f[:-1])
+    ]
+    keep = like if len(like) == len(f) - 1 else []  # layers of f may carry, too
     for index, layer in enumerate(g):
         totals: list[dict[int, int]] = [{ONE: bias << -exponent} for bias in layer.bias]
         for total, row in zip(totals, layer.rows, strict=True):
@@ -282,7 +286,7 @@ def collapsed(f: list[Layer], g: list[Layer], domain: Domain) -> list[Layer]:
         signs = [{value > 0 for value in total.values()} for total in totals]
         bent = [{max(k, ~k) for k in t} for t, both in zip(totals, signs, strict=True) if len(both) == 2]
         carries = not layer.relu or all(len(seen) == 1 for seen in bent)
-        if index + 1 < len(g) and carries:
+        if index + 1 < len(g) and carries and index not in keep:
             units = [{k: v for k, v in total.items() if v > 0 or not layer.relu} for total in totals]
             continue
         rows, bends = [], f"g has {len(g)} layers, f has {len(f)}, and layer {index} of g bends where x = 0"

@@ -22,6 +22,8 @@ from subsetsum_nets.networks.errors import UnsupportedStructureError
 from subsetsum_nets.networks.relu_network import ReluNetwork
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from numpy.typing import NDArray
 
     from subsetsum_nets.networks.arrays import Bools, FloatArray, Ints
@@ -33,7 +35,9 @@ if TYPE_CHECKING:
 _WORD = 2**62
 
 
-def collapse(network: ReluNetwork, domain: Domain | None = None) -> ReluNetwork:
+def collapse(
+    network: ReluNetwork, domain: Domain | None = None, *, keep: Collection[int] = ()
+) -> ReluNetwork:
     """Return a network without transparent layers that equals the given one, exactly, on the domain.
 
     Parameters
@@ -42,6 +46,8 @@ def collapse(network: ReluNetwork, domain: Domain | None = None) -> ReluNetwork:
         Of dense layers.
     domain : Box or Ball, optional
         Tells which inputs are never negative, or never positive. All real inputs when None.
+    keep : collection of int
+        Hidden layers with a ReLU that stay, even if they are transparent.
 
     Returns
     -------
@@ -73,7 +79,8 @@ def collapse(network: ReluNetwork, domain: Domain | None = None) -> ReluNetwork:
         if has_kernel(layer.weight):
             raise UnsupportedStructureError(f"layer {index} is a convolution; only dense layers collapse")
         values = values.through(layer)
-        if index + 1 < len(network.layers) and (not relu or basis.is_transparent(values.whole)):
+        inside = index + 1 < len(network.layers) and not (relu and index in keep)
+        if inside and (not relu or basis.is_transparent(values.whole)):
             if relu:
                 values = IntegerRows(values.whole.clip(0), values.exponent)
             continue

@@ -10,8 +10,7 @@ from subsetsum_nets.networks.arguments import check_norm, checked_integer, check
 from subsetsum_nets.networks.domains import Ball, Box, Domain
 from subsetsum_nets.networks.like_shapes import like_shaped, widened
 from subsetsum_nets.networks.relu_network import ReluNetwork
-from subsetsum_nets.verification.alignment import aligned
-from subsetsum_nets.verification.collapse import collapse
+from subsetsum_nets.verification.alignment import small_like
 from subsetsum_nets.verification.enclosures.effective import TwoSlope, effective_layers
 from subsetsum_nets.verification.errors import BoundOverflowError, UnsupportedStructureError
 
@@ -135,12 +134,12 @@ class Comparison:
         if shallow and self.effective_or_none is not None:
             return self
         try:
-            small = collapse(self.pruned, self.domain)
+            small = small_like(self.pruned, self.target, self.domain)
         except UnsupportedStructureError:
             return self
         if small is self.pruned:
             return self
-        return self._about(self.target, aligned(small, self.target) or small)
+        return self._about(self.target, small)
 
     def _about(self, target: ReluNetwork, pruned: ReluNetwork) -> Comparison:
         return Comparison(target, pruned, self.domain, self.norm)

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 _FEW_INPUTS = 24  # below, matching the copies needs spare units
 _MANY_INPUTS = 300  # above, three accumulators an output at first
-_LAST = 3  # units an output in the layer of accumulators alone
+_LAST = (3, 5)  # units an output in the layer of accumulators alone, for few and for many last digits
+_FEW_LAST = 16
 _WIDER = 1.1
 _MOST_TRIES = 40
 
@@ -52,8 +53,9 @@ class Plan:
     def of(cls, layer: IntegerLayer, growth: int) -> Plan:
         """Plan a block for a layer."""
         outputs = len(layer.weight)
-        digits = _digits(np.abs(layer.weight).max(axis=0, initial=0), growth) + 1
+        digits = _digits(np.abs(layer.weight).max(axis=0, initial=0), growth)
         depth = int(digits.max(initial=0))
+        digits = np.minimum(digits + 1, depth)  # one more frees remainders; the last layer has room instead
         widths = []
         for level in range(1, depth + 1):
             live = int((digits >= level).sum())
@@ -61,7 +63,8 @@ class Plan:
             first = 3 if len(digits) > _MANY_INPUTS and level == 2 else 2
             widths.append(growth * live + (first * outputs if level > 1 else 0) + spare)
         if depth:
-            widths.append(int(_LAST * outputs) + max(0, (_FEW_INPUTS - outputs) // 3))
+            units = _LAST[int((digits == depth).sum()) > _FEW_LAST]
+            widths.append(units * outputs + max(0, (_FEW_INPUTS - outputs) // 3))
         return cls(growth, digits, widths)
 
 
