@@ -13,20 +13,25 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from numpy.typing import NDArray
 
     from subsetsum_nets.networks.arrays import Bools, Ints
 
-_PROMISING = 32  # units of one side that are tried with all of the other
+    Small = NDArray[np.int8]
+
+_PROMISING = (32, 512)  # units of each side that are tried with each other
 _MOST_UNITS = 6  # accumulators of one output on one side
+_NEVER = 1e30  # the cost of a unit that may not be chosen
+_MANY = 1 << 40  # more than anything leaves open
+_OPEN = 1e6  # the cost of what a unit leaves open, beside how useful it is elsewhere
 
 
 class Side(NamedTuple):
-    """What units could do as accumulators of one side of an output, a row for each that may be chosen."""
+    """What U units could do as accumulators of one side of an output."""
 
-    units: Ints  # (U,)
-    edges: Ints  # (U, R): + edges from the copies of each input that needs a digit
-    needed: Ints  # (R,): how many of these are enough, on this side alone
+    allowed: Bools  # (U,): which of them may be chosen
+    edges: Small  # (U, R): + edges from the copies of each input that needs a digit
+    needed: Small  # (R,): how many of these are enough, on this side alone
     sees: Bools  # (U, K): + edges from the earlier accumulators of this side
 
 
@@ -35,99 +40,106 @@ class _Cover:
     """Accumulators chosen so far for one output, and what is not covered yet."""
 
     sides: tuple[Side, Side]
-    spare: Ints  # of every unit: how useful it is elsewhere
+    useful: Ints  # of every unit: how useful it is elsewhere
 
     def __post_init__(self) -> None:
-        self.chosen: tuple[list[int], list[int]] = ([], [])  # places in units
-        self.needed = [side.needed.copy() for side in self.sides]
+        self.chosen: tuple[list[int], list[int]] = ([], [])
+        self.needed = [side.needed.astype(np.int16) for side in self.sides]
         self.unseen = [np.ones(side.sees.shape[1], dtype=bool) for side in self.sides]
 
-    @property
-    def open(self) -> Bools:
-        """Inputs whose digit neither side can make yet."""
+    def open_inputs(self) -> Ints:
+        """Return the inputs whose digit neither side can make yet."""
         first, second = self.needed
-        return (first > 0) & (second > 0)
+        return np.flatnonzero((first > 0) & (second > 0))
 
-    def is_done(self) -> bool:
-        """Whether nothing is left to cover."""
-        return not (self.open.any() or self.unseen[0].any() or self.unseen[1].any())
+    def left(self) -> int:
+        """Return how much is not covered yet."""
+        return len(self.open_inputs()) + int(self.unseen[0].sum() + self.unseen[1].sum())
 
-    def misses(self, index: int) -> tuple[Bools, Bools]:
-        """Return what each unit of a side leaves open: digits (U, R'), and earlier accumulators (U, K')."""
-        side, rows = self.sides[index], np.flatnonzero(self.open)
+    def misses(self, index: int) -> tuple[Bools, Ints]:
+        """Return which open digits each unit would leave open, and how many earlier accumulators."""
+        side, rows = self.sides[index], self.open_inputs()
         digits = side.edges[:, rows] < self.needed[index][rows]
-        return digits, ~side.sees[:, self.unseen[index]]
+        return digits, (~side.sees[:, self.unseen[index]]).sum(axis=1)
 
-    def take(self, index: int, place: int) -> None:
-        """Choose a unit."""
+    def take(self, index: int, unit: int) -> None:
+        """Choose a unit for a side."""
         side = self.sides[index]
-        self.chosen[index].append(place)
-        self.needed[index] = self.needed[index] - side.edges[place]
-        self.unseen[index] &= ~side.sees[place]
+        self.chosen[index].append(unit)
+        self.needed[index] = self.needed[index] - side.edges[unit]
+        self.unseen[index] = self.unseen[index] & ~side.sees[unit]
+        for each in self.sides:
+            each.allowed[unit] = False
 
     def pair(self) -> None:
         """Choose the units, one a side, that leave the least open together; of equals the least useful."""
-        (digits_p, seen_p), (digits_n, seen_n) = self.misses(0), self.misses(1)
-        units_p, units_n = self.sides[0].units, self.sides[1].units
-        alone = digits_p.sum(axis=1) + (digits_p.shape[1] + 1) * seen_p.sum(axis=1)
-        tried = np.argsort(alone, kind="stable")[:_PROMISING]
-        common = digits_p[tried].astype(np.float32) @ digits_n.T.astype(np.float32)
-        left = common + seen_p[tried].sum(axis=1)[:, np.newaxis] + seen_n.sum(axis=1)
-        left = left * 1e6 + self.spare[units_p[tried]][:, np.newaxis] + self.spare[units_n]
-        left[units_p[tried][:, np.newaxis] == units_n] = np.inf
-        first, second = np.unravel_index(int(np.argmin(left)), left.shape)
-        self.take(0, int(tried[first]))
-        self.take(1, int(second))
+        pools = [self._promising(index, most) for index, most in enumerate(_PROMISING)]
+        (units_p, words_p, unseen_p), (units_n, words_n, unseen_n) = pools
+        if not (len(units_p) and len(units_n)):
+            return
+        common = np.bitwise_count(words_p[:, np.newaxis] & words_n).sum(axis=2, dtype=np.int64)
+        cost = _OPEN * (common + unseen_p[:, np.newaxis] + unseen_n)
+        cost += self.useful[units_p, np.newaxis] + self.useful[units_n]
+        cost[units_p[:, np.newaxis] == units_n] = _NEVER
+        first, second = np.unravel_index(int(np.argmin(cost)), cost.shape)
+        if cost[first, second] < _NEVER:
+            self.take(0, int(units_p[first]))
+            self.take(1, int(units_n[second]))
+
+    def _promising(self, index: int, most: int) -> tuple[Ints, NDArray[np.uint64], Ints]:
+        """Return the units of a side that alone leave the least open, with what they leave."""
+        digits, unseen = self.misses(index)
+        words = _words(digits)
+        alone = np.bitwise_count(words).sum(axis=1, dtype=np.int64) + (digits.shape[1] + 1) * unseen
+        alone[~self.sides[index].allowed] = _MANY
+        units = np.argsort(alone, kind="stable")[:most]
+        units = units[alone[units] < _MANY]
+        return units, words[units], unseen[units]
 
     def single(self) -> bool:
         """Choose one more unit, that which leaves the least open; False if none helps."""
-        best, least = None, int(self.open.sum() + self.unseen[0].sum() + self.unseen[1].sum()) * 1e6
-        before = least
+        best, least = None, _OPEN * self.left()
         for index, side in enumerate(self.sides):
-            if not side.units.size or len(self.chosen[index]) == _MOST_UNITS:
+            if len(self.chosen[index]) == _MOST_UNITS:
                 continue
-            digits, seen = self.misses(index)
-            left = (digits.sum(axis=1) + seen.sum(axis=1) + self.unseen[1 - index].sum()) * 1e6
-            left = left + self.spare[side.units]
-            taken = [
-                int(s.units[p]) for s, places in zip(self.sides, self.chosen, strict=True) for p in places
-            ]
-            left[np.isin(side.units, taken)] = np.inf
-            place = int(np.argmin(left))
-            if left[place] < least:
-                best, least = (index, place), float(left[place])
-        if best is None or least >= before:
-            return False
-        self.take(*best)
-        return True
+            digits, unseen = self.misses(index)
+            cost = _OPEN * (digits.sum(axis=1) + unseen + self.unseen[1 - index].sum()) + self.useful
+            cost[~side.allowed] = _NEVER
+            unit = int(np.argmin(cost))
+            if cost[unit] < least:
+                best, least = (index, unit), float(cost[unit])
+        if best is not None:
+            self.take(*best)
+        return best is not None
 
-    @property
     def units(self) -> tuple[Ints, Ints]:
-        first, second = (
-            side.units[np.array(places, dtype=np.int64)]
-            for side, places in zip(self.sides, self.chosen, strict=True)
-        )
+        """Return the units chosen."""
+        first, second = (np.array(units, dtype=np.int64) for units in self.chosen)
         return first, second
 
 
-def cover(sides: tuple[Side, Side], spare: Ints) -> tuple[Ints, Ints] | None:
+def cover(sides: tuple[Side, Side], useful: Ints) -> tuple[Ints, Ints] | None:
     """Return few units for P_o and N_o that cover all digits and earlier accumulators; None if none do."""
-    found = _Cover(sides, spare)
-    if found.is_done():
-        return found.units
-    if not any(len(side.units) for side in sides):
-        return None
-    both = found.unseen[0].any() and found.unseen[1].any()
-    if not both:
-        alone = _Cover(sides, spare)
-        if alone.single() and alone.is_done():
-            return alone.units
-    if all(len(side.units) for side in sides) and len(np.union1d(sides[0].units, sides[1].units)) > 1:
+    found = _Cover(sides, useful)
+    if found.left() and not (found.unseen[0].any() and found.unseen[1].any()):
+        copies = [side._replace(allowed=side.allowed.copy()) for side in sides]
+        alone = _Cover((copies[0], copies[1]), useful)
+        if alone.single() and not alone.left():
+            return alone.units()
+    if found.left():
         found.pair()
-    while not found.is_done():
+    while found.left():
         if not found.single():
             return None
-    return found.units
+    return found.units()
+
+
+def _words(bits: Bools) -> NDArray[np.uint64]:
+    """Return the rows of a table of bits as words, shape (rows, words)."""
+    packed = np.packbits(bits, axis=1)
+    wide = np.zeros((len(bits), -(-packed.shape[1] // 8) * 8), np.uint8)
+    wide[:, : packed.shape[1]] = packed
+    return wide.view(np.uint64)
 
 
 def matched(eligible: Bools, slots: int) -> Ints | None:
@@ -152,16 +164,3 @@ def matched(eligible: Bools, slots: int) -> Ints | None:
     places = csr_array(np.repeat(eligible.T, slots, axis=0))
     units = maximum_bipartite_matching(places, perm_type="column")
     return None if (units < 0).any() else units.astype(np.int64).reshape(inputs, slots)
-
-
-def eligible_counts(eligible: Bools, free: Bools) -> Ints:
-    """Return for each unit how many inputs it can carry; -1 for those that are taken."""
-    return np.where(free, eligible.sum(axis=1), -1)
-
-
-def free_units(width: int, taken: Sequence[Ints]) -> Bools:
-    """Return which units of a layer nobody has."""
-    free = np.ones(width, dtype=bool)
-    for units in taken:
-        free[units] = False
-    return free

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 _FEW_INPUTS = 24  # below, matching the copies needs spare units
 _MANY_INPUTS = 300  # above, three accumulators an output at first
-_LAST = (3, 5)  # units an output in the layer of accumulators alone, for few and for many last digits
-_FEW_LAST = 16
+_LAST = (3, 5, 6, 7)  # units an output in the layer of accumulators alone, ..
+_LAST_DIGITS = (16, 128, 300)  # .. by the number of inputs that have their last digit there
+_MANY_EDGES = 100  # more than any accumulators see
 _WIDER = 1.1
 _MOST_TRIES = 40
 
@@ -63,7 +64,7 @@ class Plan:
             first = 3 if len(digits) > _MANY_INPUTS and level == 2 else 2
             widths.append(growth * live + (first * outputs if level > 1 else 0) + spare)
         if depth:
-            units = _LAST[int((digits == depth).sum()) > _FEW_LAST]
+            units = _LAST[int(np.searchsorted(_LAST_DIGITS, (digits == depth).sum()))]
             widths.append(units * outputs + max(0, (_FEW_INPUTS - outputs) // 3))
         return cls(growth, digits, widths)
 
@@ -152,25 +153,23 @@ def _next_level(
     digit = len(block.levels) - 1
     live = plan.digits > digit
     columns = np.flatnonzero(live)
-    edges = plus[:, before.copies[columns]].sum(axis=2, dtype=np.int64)  # (units, live inputs)
+    edges = plus[:, before.copies[columns]].sum(axis=2, dtype=np.int8)  # (units, live inputs)
     more = plan.digits[columns] > digit + 1
     eligible = edges[:, more] >= plan.growth
     useful = eligible.sum(axis=1)
     part = Remainders(plan.growth, remaining.base[:, columns], remaining.words[:, columns])
-    needed = part.least_digits(last=~more)
+    needed = [np.minimum(fewest, _MANY_EDGES).astype(np.int8) for fewest in part.least_digits(last=~more)]
     free = np.ones(len(plus), dtype=bool)
     chosen: tuple[list[Ints], list[Ints]] = ([], [])
     counts = [np.zeros(part.base.shape, np.int64) for _ in range(2)]
     for output in range(len(part.base)):
         rows = np.flatnonzero((needed[0][output] > 0) & (needed[1][output] > 0))
+        seen = edges[:, rows]
         sides = []
         for side in (0, 1):
-            allowed = free if outputs is None else free & (outputs[output] == (side == 0))
-            units = np.flatnonzero(allowed)
+            allowed = free.copy() if outputs is None else free & (outputs[output] == (side == 0))
             old = before.accumulators[side][output]
-            sides.append(
-                Side(units, edges[np.ix_(units, rows)], needed[side][output, rows], plus[np.ix_(units, old)])
-            )
+            sides.append(Side(allowed, seen, needed[side][output, rows], plus[:, old]))
         found = cover((sides[0], sides[1]), useful)
         if found is None:
             return None, remaining
