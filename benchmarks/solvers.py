@@ -399,6 +399,13 @@ def grid():
     for n, d in ((12, 2), (20, 2), (28, 2), (12, 3), (20, 3), (28, 3), (20, 6)):
         problem = SubsetSum(rng.uniform(-1, 1, (n, d)), (0.1,) * d)
         yield f"vectors d = {d}, n = {n}", problem, "nearest"
+    items = rng.integers(1, 10**5, 3000)
+    yield "integers, small target, sparsest", SubsetSum(items, 10**3, tolerance=0), "sparsest"
+    yield "120 of six values", SubsetSum(np.repeat(rng.uniform(-1, 1, 6), 20), 1.2345), "nearest"
+    yield "300 of 31 levels", SubsetSum(rng.integers(-15, 16, 300) * 0.0137, 0.1234567), "nearest"
+    for n, k in ((10_000, 1), (1000, 2), (100, 4)):
+        yield f"{k} of {n:,}", SubsetSum(rng.uniform(-1, 1, n), 0.4321, cardinality=k), "nearest"
+    yield "100 equal vectors", SubsetSum([[1, 1, 1]] * 100, [50, 50, 51]), "nearest"
 
 
 def settled(answer, objective):

@@ -5,6 +5,8 @@ is of that kind. ``pytest --backend NAME`` runs these tests only, on one backend
 ``--backend MODULE:CLASS`` one that is registered for this run.
 """
 
+from collections import Counter
+
 import pytest
 from hypothesis import HealthCheck, settings
 from support.backends import KINDS, asked_for
@@ -13,18 +15,6 @@ from solvers.backend.registry import BACKENDS, backend_named
 
 settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("house")
-
-THINNED = ("mutant", "mistake", "time_is_up", "how_far_it_got")
-MANY = 15
-THINNED_FILES = {  # with many cases of some tenths of a second each
-    "test_unlike_shapes.py",
-    "test_layer_groups.py",
-    "test_conv_verification.py",
-    "test_splitting.py",
-    "test_metamorphic.py",
-    "test_drawing.py",
-}
-MANY_THERE = 6
 
 ONLY = pytest.StashKey()  # the name that --backend comes down to, or None
 
@@ -66,18 +56,19 @@ def pytest_collection_modifyitems(config, items):
 
 
 def run_every_third_by_default(items):
-    """Of tests with many planted mistakes, or many cases for the clock, run two thirds with the slow ones."""
-    families = {}
+    """Of a test marked ``thinned``, run a third of the cases by default and the others with the slow tests.
+
+    Of three cases in a row one is kept, each time another: cases often go round in threes themselves.
+    """
+    families = Counter()
     for item in items:
-        name = getattr(item, "originalname", "")
-        thinned = item.path.name in THINNED_FILES or any(word in name for word in THINNED)
-        if thinned and item.get_closest_marker("slow") is None:
-            families.setdefault((item.path, name), []).append(item)
-    for (path, _), family in families.items():
-        if len(family) >= (MANY_THERE if path.name in THINNED_FILES else MANY):
-            for number, item in enumerate(family):
-                if number % 3:
-                    item.add_marker(pytest.mark.slow)
+        if item.get_closest_marker("thinned") is None:
+            continue
+        family = item.path, item.originalname
+        number = families[family]
+        families[family] += 1
+        if (number + number // 3) % 3:
+            item.add_marker(pytest.mark.slow)
 
 
 def parameters_of(item):

@@ -104,6 +104,7 @@ def test_the_example_of_the_page_prints_true(capsys):
     assert capsys.readouterr().out.strip() == "True"
 
 
+@pytest.mark.thinned
 @pytest.mark.usefixtures("template")
 @pytest.mark.parametrize("allocation", [None, "tight", "recursion"])
 @pytest.mark.parametrize("objective", ["nearest", "within", "sparsest"])

@@ -61,6 +61,7 @@ def test_two_dimensions():
     assert page["files"] == []
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -104,3 +104,25 @@ def test_restrictions_of_a_file_are_kept(tmp_path):
     assert (line["subset"], line["error"]) == ([0, 1], 5.0)
     assert line["status"] == "INFEASIBLE"
     assert lines(run(tmp_path / "x.json", "--tolerance", "8", "--count", "--json"))[0]["count"] == 2
+
+
+def test_integers_are_shown_whole_and_the_chosen_items_if_asked(tmp_path):
+    write_instance(Instance(SubsetSum([3000, 5001, 9000], 6000), "x"), tmp_path / "x.json")
+    shown = run(tmp_path / "x.json", "--show").stdout.splitlines()
+    assert shown[1].split() == ["x", "3", "1", "OPTIMAL", "999", "999", "0", "mitm", shown[1].split()[-1]]
+    assert shown[2:] == ["x: 1 items, total 5001", "  1: 5001"]
+    write_instance(Instance(SubsetSum([0.5, 3], 7.5, multiplicity=[3, 2]), "y"), tmp_path / "y.json")
+    assert run(tmp_path / "y.json", "--show").stdout.splitlines()[2:] == [
+        "y: 5 items, total 15/2",
+        "  0: 0.5 x 3",
+        "  1: 3 x 2",
+    ]
+
+
+def test_known_answers_are_still_compared(tmp_path):
+    write_instance(
+        Instance(SubsetSum([3, 5], 4), "x", known={"status": "OPTIMAL", "error": 0}), tmp_path / "x.json"
+    )
+    result = run(tmp_path / "x.json", "--show")
+    assert result.exit_code == 1
+    assert "WARNING" in result.stderr

@@ -40,6 +40,7 @@ CASES = [
 ]
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("case", range(len(CASES)))
 @pytest.mark.parametrize("candidates", [None, 3])
@@ -190,6 +191,7 @@ def test_a_checkpoint_resumes_after_an_interrupt(tmp_path, monkeypatch):
 # ---------------------------------------------------------------- falling short
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("name", NAMES)
 def test_too_few_candidates_finish_with_a_shortfall_and_advice_that_works(name):
     verified = 0
@@ -245,11 +247,13 @@ def tolerances_fit(epsilon):
     return all(0.99 <= share <= 1 for share in shares)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("epsilon", [0.3, 0.01, 1e-4])
 def test_tolerances_use_up_epsilon_and_no_more(epsilon):
     assert tolerances_fit(epsilon)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("factor", [10.0, 1.02, 0.98, 0.1])
 def test_a_wrong_scale_would_be_noticed(monkeypatch, factor):
     right = recursion_allocation.largest_scale
@@ -280,6 +284,7 @@ def test_a_forgotten_side_would_be_noticed(monkeypatch):
 # ---------------------------------------------------------------- odd targets
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(
     ("weights", "epsilon"),

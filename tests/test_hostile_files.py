@@ -12,8 +12,7 @@ import scipy.sparse as sp
 from test_audit import rewrite_certificate, small_target
 from typer.testing import CliRunner
 
-from solvers import BatchSolution, InvalidProblemError, solve_many
-from solvers.batch import bounded_arrays
+from solvers import BatchSolution, InvalidProblemError, bounded_arrays, solve_many
 from solvers.instances.files import read_instances
 from subsetsum_nets import Conv2d, Dense, PrunedNetwork, ReluNetwork, load_network, prune, save_network
 from subsetsum_nets.audit import audit
@@ -91,6 +90,7 @@ def test_results_that_claim_to_be_huge_are_refused(tmp_path, folder, compressed)
         assert refused("verify", folder)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(
     ("layer", "arrays"),
     [
@@ -243,6 +243,7 @@ ODD = {
 }
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("field", ODD)
 def test_fields_of_any_kind_end_in_a_sentence_and_exit_code_2(folder, field):
     original = (folder / "certificate.json").read_bytes()
@@ -277,6 +278,7 @@ def test_nesting_without_end_is_refused(folder):
         assert refused("verify", deep)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("name", ["[/x]", "[bold]", "a[/]b"])
 def test_names_of_folders_are_no_markup(tmp_path, name):
     save_network(small_target(), tmp_path / "net.npz")
@@ -364,6 +366,7 @@ def test_deep_and_odd_manifests_are_refused(tmp_path):
 # -- candidates, folders -----------------------------------------------------------------------------
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("allocation", [None, "recursion"])
 @pytest.mark.parametrize("candidates", [40, 500, 1276])
 def test_more_candidates_never_hurt(candidates, allocation):

@@ -69,6 +69,7 @@ def test_ci_runs_the_test_command_of_the_readme():
     assert "README.md" in (ROOT / ".ci" / "run").read_text()
 
 
+@pytest.mark.slow
 def test_one_liners_of_the_readme_print_what_it_shows():
     readme = (ROOT / "README.md").read_text()
     shown = re.findall(r"\$ python -c '(.+?)'\n(.*?)(?=\n\$|\n```)", readme, re.DOTALL)

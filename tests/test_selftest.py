@@ -19,6 +19,7 @@ from subsetsum_nets.verification.certificate import CertificateFileError
 from subsetsum_nets.verification.errors import SoundnessError
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("name", list(checks()))
 def test_this_installation_passes(name):
     assert checks()[name]()

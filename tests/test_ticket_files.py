@@ -79,6 +79,7 @@ def test_subset_sums_that_were_changed_are_refused(folder, field):
         PrunedNetwork.load(folder)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(
     "change",
     [

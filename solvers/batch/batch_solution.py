@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from solvers.atomic_files import replacing
-from solvers.batch.bounded_arrays import regular_bytes, stored_arrays
+from solvers.bounded_arrays import regular_bytes, stored_arrays
 from solvers.errors import CertificateError, InvalidProblemError
 from solvers.exact import as_fraction, exact_array, float_up
 from solvers.solution import Objective, Status, checked_objective

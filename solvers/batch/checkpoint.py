@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from solvers.atomic_files import replacing, sweep
-from solvers.batch.bounded_arrays import regular_bytes, stored_arrays
 from solvers.batch.rows import Answers
+from solvers.bounded_arrays import regular_bytes, stored_arrays
 from solvers.errors import InvalidProblemError
 
 if TYPE_CHECKING:

@@ -3,9 +3,10 @@
 JSON: ``{"format": "subset-sum", "version": 1, "name": .., "items": [..] or [[..]..], "target": ..,
 "tolerance": .., "cardinality": .., "multiplicity": [..], "required": [..], "forbidden": [..], "side": ..,
 "interval": [low, high], "known": {"status": .., "error": ..}, "source": ..}``; all but items and target may
-be missing. A number is JSON (an integer of any size; any other is the float64 it parses to) or a string: a
-fraction "p/q", a decimal "0.1" (a tenth exactly) or a hex float "0x1.8p-3". The field's text formats are in
-:mod:`solvers.instances.text_formats`. Which one a file is in is decided by its content.
+be missing, format and version together too. A number is JSON (an integer of any size; any other is the
+float64 it parses to) or a string: a fraction "p/q", a decimal "0.1" (a tenth exactly) or a hex float
+"0x1.8p-3". The field's text formats are in :mod:`solvers.instances.text_formats`, NumPy's in
+:mod:`solvers.instances.numpy_files`. Which one a file is in is decided by its content.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from solvers.atomic_files import replacing
 from solvers.errors import InvalidProblemError
 from solvers.exact import as_fraction
 from solvers.instances.instance import Instance, contradiction
+from solvers.instances.numpy_files import is_numpy, read_numpy
 from solvers.instances.pages import MOST_NUMBERS, bounded_bytes, name_of, shown, stem_of
 from solvers.instances.text_formats import principal, read_text
 from solvers.problem import SubsetSum
@@ -78,6 +80,8 @@ def read_instances(path: str | PathLike[str], *, target: Any = None) -> list[Ins
     """
     place = Path(path)
     content = bounded_bytes(place)
+    if is_numpy(content):
+        return [read_numpy(place, content, target)]
     start = content.removeprefix(b"\xef\xbb\xbf").lstrip()
     if not name_of(place).endswith(".json") and not start.startswith(_JSON_STARTS):
         return read_text(place, content, target)
@@ -187,9 +191,10 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _instance(page: Any, default_name: str) -> Instance:
-    if not isinstance(page, dict) or page.get("format") != _FORMAT:
-        raise InvalidProblemError(f"not a subset-sum instance: 'format' must be {_FORMAT!r}")
-    if type(page.get("version")) is not int or page["version"] != _VERSION:
+    if not isinstance(page, dict) or page.get("format", _FORMAT) != _FORMAT:
+        raise InvalidProblemError(f"not a subset-sum instance: 'format' must be {_FORMAT!r}, or missing")
+    version = page.get("version", None if "format" in page else _VERSION)
+    if type(version) is not int or version != _VERSION:
         raise InvalidProblemError(f"version {shown(page.get('version'))} is unknown; this reads {_VERSION}")
     for key in ("items", "target"):
         if key not in page:

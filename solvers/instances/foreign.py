@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 
 _BYTES = {
-    b"PK\x03\x04": "a zip archive (.xlsx, .npz, .ods, ..); save the numbers as CSV or JSON",
-    b"\x93NUMPY": "a NumPy array; load it and give it to SubsetSum in Python, or save it as CSV",
+    b"PK\x03\x04": "a zip archive (.xlsx, .ods, ..); save the numbers as CSV or JSON",
     b"\x80\x04": "a Python pickle, which is never loaded; save the numbers as CSV or JSON",
     b"\x80\x05": "a Python pickle, which is never loaded; save the numbers as CSV or JSON",
     b"\x89HDF": "an HDF5 file; save the numbers as CSV or JSON",

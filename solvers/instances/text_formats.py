@@ -1,7 +1,8 @@
 """The text formats of the field, told apart by what is in the file.
 
 ===================  =======================================================================================
-Martello-Toth        ``n c``, then one item a line, or ``profit weight`` lines with profit = weight
+Martello-Toth        ``n c``, then one item a line, or all on one line, or ``profit weight`` lines with
+                     profit = weight
 Burkardt             ``NAME_w.txt`` items, one a line; ``NAME_c.txt`` the target; ``NAME_s.txt`` solutions as
                      0/1 rows. Given any of the three, the others are found beside it.
 kplib (``.kp``)      ``n`` and ``c`` on lines of their own, then ``profit weight`` lines with profit = weight
@@ -119,7 +120,7 @@ def _by_widths(page: Page, target: Any) -> list[Instance]:
     page.numbers(header, 2, "two numbers")
     if widths[1] == 0:
         page.refuse(header.line, "the file ends after its first line; truncated?")
-    if widths[1] == 1:
+    if widths[1] == 1 or _items_on_one_line(page):
         return [_martello_toth(page)]
     return [_two_numbers_first(page, uniform=uniform)]
 
@@ -198,8 +199,16 @@ def _profits_and_weights(page: Page) -> Instance:
 def _martello_toth(page: Page) -> Instance:
     (n,) = page.integers(Row(page.rows[0].line, page.rows[0].words[:1]), 1, "'n c'")
     (_, capacity) = page.numbers(page.rows[0], 2, "'n c'")
-    items = [page.numbers(row, 1, "one item")[0] for row in page.body(1, n, "items")]
+    if _items_on_one_line(page):
+        items = page.numbers(page.rows[1], n, "all items")
+    else:
+        items = [page.numbers(row, 1, "one item")[0] for row in page.body(1, n, "items")]
     return _instance(page, stem_of(page.path), f"Martello-Toth text file: {_CAPACITY}", items, capacity)
+
+
+def _items_on_one_line(page: Page) -> bool:
+    """Whether 'n c' is followed by one line of n > 2 words; two could be a vector after its target."""
+    return len(page.rows) == 2 and 2 < len(page.rows[1].words) == number_of(page.rows[0].words[0])
 
 
 def _kplib(page: Page) -> Instance:

@@ -50,11 +50,12 @@ def _at_most(value: Fraction | None) -> float | None:
     return rounded if math.isfinite(rounded) else None
 
 
-def show_solutions(solved: list[tuple[Instance, Solution]]) -> None:
-    """Print a table with a row for each solution, and what more there is to say about any."""
-    from rich.table import Table
+def show_solutions(solved: list[tuple[Instance, Solution]], *, subsets: bool = False) -> None:
+    """Print a table with a row for each solution, and what more there is to say about any.
 
-    from solvers.exact import float_down, float_up
+    With ``subsets`` the chosen items too, by index and by number.
+    """
+    from rich.table import Table
 
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     for heading in ("instance", "n", "d", "status", "error", "bound", "gap", "backend", "seconds"):
@@ -71,9 +72,9 @@ def show_solutions(solved: list[tuple[Instance, Solution]]) -> None:
             str(instance.problem.n),
             str(instance.problem.d),
             solution.status.name,
-            at_most(None if solution.error is None else float_up(solution.error)),
-            at_least(float_down(solution.lower_bound)),
-            at_most(None if solution.gap is None else float_up(solution.gap)),
+            _up(solution.error),
+            _down(solution.lower_bound),
+            _up(solution.gap),
             solution.backend,
             f"{solution.seconds:.3f}",
         )
@@ -86,15 +87,51 @@ def show_solutions(solved: list[tuple[Instance, Solution]]) -> None:
         if notes or solution.status.name not in ("OPTIMAL", "FEASIBLE"):
             note = f" ({'; '.join(notes)})" if notes else ""
             console().print(f"{instance.name}: {solution.status}{note}", markup=False, highlight=False)
+        if subsets and solution.subset is not None:
+            _show_subset(instance, solution)
+
+
+def _show_subset(instance: Instance, solution: Solution) -> None:
+    """Print the chosen items: their indices, their numbers, and what these add up to."""
+    problem, counts = instance.problem, [] if solution.counts is None else solution.counts.tolist()
+    items = problem.items.tolist()
+    lines = [f"{instance.name}: {solution.size} items, total {_text(solution.total)}"]
+    for i, count in enumerate(counts):
+        if count:
+            times = f" x {count}" if problem.multiplicity is not None else ""
+            lines.append(f"  {i}: {_text(items[i])}{times}")
+    console().print("\n".join(lines), markup=False, highlight=False)
+
+
+def _text(number: Any) -> str:
+    """Write a number, or one for each dimension, exactly."""
+    if isinstance(number, tuple | list):
+        return " ".join(map(_text, number))
+    return str(number)
+
+
+def _whole(value: Fraction | None) -> str | None:
+    """Return an integer of at most 15 digits whole; None for other numbers, which are rounded."""
+    return str(value) if value is not None and value.denominator == 1 and abs(value) < 10**15 else None
+
+
+def _up(value: Fraction | None) -> str:
+    from solvers.exact import float_up
+
+    return _whole(value) or at_most(None if value is None else float_up(value))
+
+
+def _down(value: Fraction) -> str:
+    from solvers.exact import float_down
+
+    return _whole(value) or at_least(float_down(value))
 
 
 def show_listed(listed: list[tuple[Instance, int, Solution]]) -> None:
     """Print a table with a row for each listed subset, best first."""
-    from solvers.exact import float_up
-
     table = open_table(None, ("instance", "rank", "size", "error", "subset"), ("instance", "subset"))
     for instance, rank, solution in listed:
-        error = at_most(None if solution.error is None else float_up(solution.error))
+        error = _up(solution.error)
         subset = [] if solution.subset is None else solution.subset.tolist()
         table.add_row(instance.name, str(rank), str(solution.size), error, " ".join(map(str, subset)))
     console().print(table, markup=False)

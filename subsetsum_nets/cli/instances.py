@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -45,6 +46,7 @@ def solve(
     count: Annotated[bool, typer.Option("--count", help="Only count the subsets within tolerance.")] = False,
     all_: Annotated[bool, typer.Option("--all", help="List all subsets within tolerance.")] = False,
     k_best: Annotated[int | None, typer.Option(help="List so many subsets, best first.")] = None,
+    show: Annotated[bool, typer.Option("--show", help="Show the chosen items below the table.")] = False,
     time_limit: Annotated[float | None, typer.Option(help="Seconds for each instance.")] = None,
     memory_limit: Annotated[int | None, typer.Option(help="Bytes for each instance.")] = None,
     threads: Annotated[int | None, typer.Option(help="For backends that use several.")] = None,
@@ -67,7 +69,8 @@ def solve(
             ended = _run(read, lambda one: _listed(one, k_best, limits), show_listed, as_json)
         else:
             asked = {**limits, "objective": objective, "seed": seed}
-            ended = _run(read, lambda one: _solved(one, asked), show_solutions, as_json)
+            table = partial(show_solutions, subsets=show)
+            ended = _run(read, lambda one: _solved(one, asked), table, as_json, against_known=True)
     raise typer.Exit(ended)
 
 
@@ -88,8 +91,13 @@ def _run(
     asked: Callable[[Instance], Iterator[Line]],
     show: Callable[[list[Any]], None],
     as_json: bool,
+    *,
+    against_known: bool = False,
 ) -> int:
-    """Answer each instance, show the answers, and return the exit code."""
+    """Answer each instance, show the answers, and return the exit code.
+
+    ``against_known``: answers that refute what their files say is known are named.
+    """
     shown: list[Any] = []
     refused, found, consistent = False, True, True
     try:
@@ -112,7 +120,7 @@ def _run(
     finally:  # what was solved is shown even when Ctrl-C ends the rest
         if shown and not as_json:
             show(shown)
-    if show is show_solutions:
+    if against_known:
         consistent = _warn_of_contradictions(shown)
     return 2 if refused else 0 if found and consistent else 1
 

@@ -39,6 +39,7 @@ CASES = {
 }
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("construction", NAMES)
 @pytest.mark.parametrize("name", CASES)
 def test_no_subset_sums_stand_for_scalings_and_the_ticket_verifies(name, construction, tmp_path):

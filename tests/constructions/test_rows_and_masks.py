@@ -164,6 +164,7 @@ def check_linear_items(f, random, group, i, column, units, items, most):
     assert len(units) == min(n, most)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("name", NAMES)
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())

@@ -201,7 +201,7 @@ def test_killed_run_resumes(tmp_path):
         "subsetsum_nets",
         "packing",
         "--epsilon",
-        "0.001",
+        "0.002",
         "--out",
         str(tmp_path),
     ]
@@ -213,9 +213,9 @@ def test_killed_run_resumes(tmp_path):
     process.wait()
     kept = {path.name: path.read_bytes() for path in cells.glob("epsilon*.json")}
     assert len(kept) >= 49
-    resumed = run_packing(1, [0.001], out=tmp_path)
+    resumed = run_packing(1, [0.002], out=tmp_path)
     assert all((cells / name).read_bytes() == page for name, page in kept.items())
-    assert resumed == run_packing(1, [0.001])
+    assert resumed == run_packing(1, [0.002])
 
 
 # -- what is written ---------------------------------------------------------------------------------

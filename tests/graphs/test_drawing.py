@@ -284,6 +284,7 @@ def overlapping(figure):
     return cut + pairs
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("name", CASES)
 def test_no_texts_overlap_and_none_is_cut_off(name):
     graph = CASES[name]()
@@ -317,6 +318,7 @@ def test_the_check_for_overlaps_finds_some():
 # -- files -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("view", ["layered", "summary", "masks"])
 def test_files_are_proper_and_the_same_every_time(tmp_path, view):
     graph = pruned_graph(candidates=4)

@@ -37,7 +37,7 @@ def test_random_dags(seed):
 
 
 @pytest.mark.slow
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(SEEDS)
 def test_many_random_dags(seed):
     check(seed)
@@ -134,6 +134,7 @@ MUTANTS = [
 ]
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(("module", "function", "formula", "broken"), MUTANTS)
 def test_planted_mistakes_are_noticed(monkeypatch, module, function, formula, broken):
     home = importlib.import_module(f"subsetsum_nets.graphs.{module}")

@@ -74,6 +74,7 @@ def test_millions_of_floats():
         assert lines(values) == expected_lines(values)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(
     ("where", "formula", "broken"),
     [

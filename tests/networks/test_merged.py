@@ -117,6 +117,7 @@ MISTAKES = [
 ]
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(("where", "old", "new"), MISTAKES, ids=range(len(MISTAKES)))
 def test_planted_mistakes_are_noticed(monkeypatch, where, old, new):
     copy = plain_python(monkeypatch, merged.__name__, where, old, new)

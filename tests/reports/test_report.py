@@ -224,6 +224,7 @@ def test_numbers_that_are_none():
 # -- the file ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(
     ("construction", "widths"),
     [("relu", (1, 1)), ("relu", (2, 2, 2, 2, 2, 2, 1)), ("relu-paper", (2, 3, 1)), ("linear", (2, 3, 1))],
@@ -339,6 +340,7 @@ def test_large_results_give_pages_of_bounded_size(pruned, written):
     assert sum(map(len, figures)) < 400_000
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(
     "changes",
     [

@@ -43,6 +43,7 @@ def random_problem(n, d=None, *, seed=1, **options):
 # -- soundness ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(
     ("backend", "objective"),
     [*(("lns", objective) for objective in OBJECTIVES), ("k-tree", "nearest"), ("k-tree", "within")],

@@ -28,6 +28,7 @@ def answer(case, **options):
         return None
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_scalar_problems(proving_backend, objective):
     @settings(max_examples=EXAMPLES.get(proving_backend, OTHERS), deadline=None)
@@ -42,6 +43,7 @@ def test_scalar_problems(proving_backend, objective):
     check()
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_vector_problems(proving_backend, objective):
     @settings(max_examples=EXAMPLES.get(proving_backend, OTHERS) // 2, deadline=None)
@@ -64,6 +66,7 @@ def test_up_to_16_items(proving_backend, objective, case):
     assert solution is None or contradiction(case, objective, solution) is None
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("dimensions", [(1,), (2, 3)], ids=["scalars", "vectors"])
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_nothing_is_claimed_that_is_not_so(backend, objective, dimensions):
@@ -155,6 +158,7 @@ def uniform_problems():
         )
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("objective", OBJECTIVES)
 @pytest.mark.parametrize("problem", list(uniform_problems()), ids=repr)
 def test_two_methods_that_share_nothing_agree(problem, objective):

@@ -25,6 +25,7 @@ from solvers import (
 )
 from solvers.backend import copies
 from solvers.backend.copies import Copies, _by_value, copies_of
+from solvers.backend.mip import floating_mip, floating_model
 from solvers.backend.mitm import distinct_sums, vector_halves
 from solvers.backend.protocol import Limits
 from solvers.backend.registry import BACKENDS
@@ -113,6 +114,7 @@ def complaint(case, backend):
     return None if sorted(listed) == sorted(k for k, v in truth.items() if v[1] <= tolerance) else f"{listed}"
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("backend", MERGING)
 def test_answers_and_counts_are_those_of_brute_force(backend):
     @settings(max_examples=60, deadline=None)
@@ -126,7 +128,7 @@ def test_answers_and_counts_are_those_of_brute_force(backend):
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", [*MERGING, "auto", "cp-sat", "dp"])
 def test_many_answers_and_counts_are_those_of_brute_force(backend):
-    @settings(max_examples=400 if backend in MERGING else 60, deadline=None)
+    @settings(max_examples=150 if backend in MERGING else 60, deadline=None)
     @given(repeated())
     def check(case):
         assert complaint(case, backend) is None
@@ -252,6 +254,7 @@ CASES = [
 ]
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(
     ("function", "old", "new"),
     [
@@ -282,3 +285,35 @@ def test_mistakes_are_noticed(monkeypatch, function, old, new):
         noticed = [error]
     assert noticed
     assert copies is not None
+
+
+@pytest.mark.parametrize("backend", ["highs", "pulp"])
+def test_floating_solvers_choose_how_many_of_equal_items(backend):
+    rng = np.random.default_rng(3)
+    values = rng.uniform(-1, 1, (4, 2))
+    counts = [17, 3, 25, 11]
+    problem = SubsetSum(np.repeat(values, 30, axis=0), counts @ values, tolerance=1e-6)
+    for objective in ("nearest", "within", "sparsest"):
+        answer = solve(problem, objective=objective, backend=backend, time_limit=30)
+        assert answer.status in (Status.OPTIMAL, Status.FEASIBLE), objective  # 120 binaries take hours
+        assert np.array_equal(answer.mask.reshape(4, 30).sum(axis=1), counts), objective
+    assert copies_of(problem, sized=True).most == (30,) * 4
+
+
+@pytest.mark.parametrize("backend", ["highs", "pulp"])
+def test_subsets_that_only_seem_to_meet_the_tolerance_are_excluded_one_by_one(backend, monkeypatch):
+    written = []
+
+    def noted(*given):
+        written.append(given[-1])
+        return floating_model.model_of(*given)
+
+    monkeypatch.setattr(floating_mip, "model_of", noted)
+    items = (1 + np.array([1, 1, 3, 5, 11, 21, 43, 85]) * 2.0**-44).tolist()
+    problem = SubsetSum(items, sum(items[i] for i in (0, 3, 5, 6)), tolerance=0)
+    answer = solve(problem, objective="within", backend=backend)
+    if answer.error == 0:
+        assert answer.size == 4
+    assert len(written) > 1
+    assert all(len(subset) == 4 for subset in written[-1])
+    assert len({tuple(subset) for subset in written[-1]}) == len(written[-1])

@@ -76,6 +76,7 @@ class TestWindows:
 
         check()
 
+    @pytest.mark.thinned
     @pytest.mark.parametrize("seed", range(2))
     def test_uniform_items(self, seed):
         rng = np.random.default_rng(seed)
@@ -247,6 +248,7 @@ def test_without_a_mistake_the_comparison_is_silent(monkeypatch):
     assert first_difference(monkeypatch, "covering") is None
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(
     ("module", "where", "old", "new"),
     [
@@ -333,7 +335,7 @@ def sorted_sums_radius(items, low, high):
     return Fraction(int(np.minimum(z - 2 * inside[:-1], 2 * inside[1:] - z).max()), 2**53)
 
 
-@pytest.mark.parametrize("n", [20, pytest.param(28, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("n", [20, pytest.param(26, marks=pytest.mark.slow)])
 def test_all_sums_sorted_by_numpy(n):
     items = np.random.default_rng(n).uniform(-1, 1, n)
     for low, high in ((-0.5, 0.0), (0.25, 0.5)):

@@ -57,6 +57,7 @@ def as_if_large(monkeypatch):
 # -- small instances against brute force -------------------------------------------------------------
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_small_instances(objective, recovery):
     @settings(max_examples=80, deadline=None)
@@ -410,6 +411,7 @@ def test_plain_python_kernels_agree(monkeypatch, recovery):
         assert first_contradiction() is None
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("mistake", KERNEL_MISTAKES)
 def test_mistakes_in_the_kernels_are_noticed(mistake, monkeypatch):
     as_if_large(monkeypatch)

@@ -320,6 +320,7 @@ def test_without_a_mistake_the_copies_are_right(monkeypatch):
     assert first_disagreement(monkeypatch) is None
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_mistakes_are_noticed(monkeypatch, mistake):
     assert first_disagreement(monkeypatch, *MISTAKES[mistake]) is not None

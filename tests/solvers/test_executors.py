@@ -73,6 +73,7 @@ def assert_all_the_same(expected, **options):
             assert content(solve_many(**question, chunk_size=size, **options)) == expected[name], name
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("threads", [1, 2, 4])
 def test_threads_change_nothing(expected, threads):
     assert_all_the_same(expected, threads=threads)
@@ -317,6 +318,7 @@ class Flaky(Executor):
 KilledWorker = type("KilledWorker", (Exception,), {})
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("error", [KilledWorker("gone"), executing.CancelledError()], ids=repr)
 @pytest.mark.parametrize("loses", [1, 7, 12])
 def test_lost_chunks_are_solved_again(expected, error, loses):

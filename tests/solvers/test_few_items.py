@@ -206,6 +206,7 @@ def test_without_a_mistake_there_is_nothing_to_complain_about():
     assert not list(complaints())
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(
     ("function", "old", "new"),
     [

@@ -79,6 +79,7 @@ def test_there_is_a_subset_however_short_the_time(backend, limit):
     assert solution.status in (Status.FEASIBLE, Status.OPTIMAL)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("name", HARD)
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_auto_keeps_its_time_and_shows_a_subset(name, objective):

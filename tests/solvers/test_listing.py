@@ -26,6 +26,7 @@ def test_every_subset_within_the_tolerance_is_counted_and_listed_once_by_auto():
     counted_and_listed_once("auto")
 
 
+@pytest.mark.thinned
 def test_every_subset_within_the_tolerance_is_counted_and_listed_once(counting_backend):
     counted_and_listed_once(counting_backend)
 

@@ -308,8 +308,8 @@ print(peak.split()[1], batch.seconds)
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux's way to ask for memory")
-def test_ten_million_rows_from_a_file_take_less_than_a_gibibyte(tmp_path):
-    rows, rng = 10_000_000, np.random.default_rng(0)
+def test_millions_of_rows_from_a_file_take_less_than_their_size(tmp_path):
+    rows, rng = 4_000_000, np.random.default_rng(0)
     items = np.lib.format.open_memmap(tmp_path / "items.npy", "w+", np.float64, (rows, 21))
     for first in range(0, rows, 100_000):
         items[first : first + 100_000] = rng.uniform(-1, 1, (100_000, 21))
@@ -318,7 +318,7 @@ def test_ten_million_rows_from_a_file_take_less_than_a_gibibyte(tmp_path):
     process = started(MANY, rows, cwd=tmp_path)
     out, err = process.communicate()
     assert process.returncode == 0, err
-    assert int(out.split()[0]) * 1024 <= 2**30, out
+    assert int(out.split()[0]) * 1024 <= 640e6, out  # the items alone are 672 MB
 
 
 # -- rows from an iterator ---------------------------------------------------------------------------

@@ -48,6 +48,7 @@ def radii(problem):
     return [-1, 0, *(e + k for e in errors for k in (-1, 0, 1) if e + k > 0), 10**400]
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("at_a_time", [3, 1 << 16])
 @pytest.mark.parametrize("candidates", [2, 1 << 16])
 def test_counts_and_lists_are_those_of_brute_force(monkeypatch, at_a_time, candidates):
@@ -210,6 +211,7 @@ def test_mistakes_are_noticed(monkeypatch, mistake):
     assert first_disagreement(module) is not None
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(
     ("where", "old", "new"),
     [

@@ -6,6 +6,7 @@ import io
 import lzma
 from fractions import Fraction
 
+import numpy as np
 import pytest
 
 from solvers import InvalidProblemError
@@ -24,8 +25,23 @@ def numbers(instance):
     return instance.problem.items.tolist(), instance.problem.target
 
 
+def npz(**arrays):
+    stream = io.BytesIO()
+    np.savez(stream, **arrays)
+    return stream.getvalue()
+
+
+def npy(array):
+    stream = io.BytesIO()
+    np.save(stream, array)
+    return stream.getvalue()
+
+
 ALIKE = {
     "Martello-Toth": "3 9\n4\n5\n6\n",
+    "all items on one line": "3 9\n4 5 6\n",
+    "JSON of items and target alone": '{"items": [4, 5, 6], "target": 9}',
+    "an .npz": npz(items=[4, 5, 6], target=9),
     "with commas": "3,9\n4\n5\n6\n",
     "profit weight": "3 9\n4 4\n5 5\n6 6\n",
     "profit weight and a solution": "3 9\n4 4\n5 5\n6 6\n1 1 0\n",
@@ -173,6 +189,14 @@ REFUSED = {
     "XML": ('<?xml version="1.0"?>\n<a/>', "XML"),
     "zip": (b"PK\x03\x04\x14\x00", "zip"),
     "npy": (b"\x93NUMPY\x01\x00v\x00{}", "NumPy"),
+    "npy without a target": (npy([1, 2]), "no array 'target'"),
+    "npz without items": (npz(target=3, rows=[1]), "zip"),
+    "npz with more": (npz(items=[1], target=3, rows=[1]), "'rows'"),
+    "npz with pickles": (npz(items=np.array([1, "a"], object), target=3), "pickled"),
+    "npz cut short": (npz(items=[1, 2, 3], target=3)[:-30], "NumPy"),
+    "npz with NaN": (npz(items=[1, np.nan], target=3), "NaN|nan"),
+    "JSON of another format": ('{"format": "x", "items": [1], "target": 1}', "format"),
+    "JSON without items": ('{"target": 1}', "items"),
     "MiniZinc": ("int: n = 3;\narray[1..n] of int: a;\n", "MiniZinc"),
     "AMPL": ("param n := 3;\n", "AMPL"),
     "SMT-LIB": ("(set-logic QF_LIA)\n", "SMT-LIB"),
@@ -199,3 +223,13 @@ def test_headers_of_tables_are_no_models(tmp_path, header):
         write(tmp_path, "x.csv", content), target=[3] * (len(cells) - ("name" in cells))
     )
     assert instance.problem.n == 1
+
+
+def test_what_an_archive_says_of_the_problem_is_kept(tmp_path):
+    content = npz(
+        items=[[1, 2], [3, 4.5]], target=[1, 2], tolerance=0.5, cardinality=[1, 2], multiplicity=[2, 1]
+    )
+    problem = read_instance(write(tmp_path, "x.npz", content)).problem
+    assert (problem.n, problem.d, problem.tolerance, problem.cardinality) == (2, 2, Fraction(1, 2), (1, 2))
+    (alone,) = read_instances(write(tmp_path, "x.npy", npy([4, 5, 6])), target=9)
+    assert numbers(alone) == ([4, 5, 6], 9)

@@ -51,6 +51,7 @@ def subsets_between(problem, above, reach):
 # -- brute force -------------------------------------------------------------------------------------
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_every_objective(objective):
     @settings(max_examples=120, deadline=None)
@@ -211,6 +212,7 @@ def test_normally_scaled_normal_vectors():
             assert contradiction(case, objective, answer(case.problem, objective)) is None
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(("n", "d"), [(33, 3), (32, 2), (32, 8)])
 def test_planted_subsets_are_found_and_proven(n, d):
     rng = np.random.default_rng(n)
@@ -499,6 +501,7 @@ def test_without_a_mistake_there_is_nothing_to_complain_about(monkeypatch):
     assert set(complaints()) == {None}
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("name", KERNEL_MISTAKES)
 def test_mistakes_in_the_kernels_are_noticed(name, monkeypatch):
     small_steps(monkeypatch)

@@ -461,6 +461,7 @@ ROW_MISTAKES = {
 }
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("mistake", ROW_MISTAKES)
 def test_mistakes_in_the_kernels_for_rows_are_noticed(monkeypatch, mistake):
     copies = plain_rows(monkeypatch, *ROW_MISTAKES[mistake])
@@ -609,6 +610,7 @@ METHOD_MISTAKES = {
 }
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("mistake", METHOD_MISTAKES)
 def test_mistakes_in_the_methods_are_noticed(monkeypatch, mistake):
     name, *planted = METHOD_MISTAKES[mistake]

@@ -41,6 +41,7 @@ def many_windows(monkeypatch):
 # -- brute force ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_agrees_with_brute_force(objective):
     @settings(max_examples=60, deadline=None)
@@ -51,6 +52,7 @@ def test_agrees_with_brute_force(objective):
     check()
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_agrees_with_brute_force_over_many_windows(objective, many_windows):
     @settings(max_examples=60, deadline=None)
@@ -312,6 +314,7 @@ def contradicted(small_problems):
     return False
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("name", MISTAKES)
 def test_planted_mistakes_are_caught(name, small_problems, many_windows, monkeypatch):
     module, kernel, right, wrong = MISTAKES[name]

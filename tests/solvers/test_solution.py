@@ -410,6 +410,7 @@ def first_taken(backend, objective, problems):
     return next((p for p in problems if chosen.refusal(p, objective, Limits()) is None), None)
 
 
+@pytest.mark.thinned
 def test_answers_do_not_depend_on_threads_or_seed(backend):
     few = [0.125, 0.25, 0.375, 0.6875, 1.125, -0.4375]
     vectors = [[x, 1 - x] for x in few]

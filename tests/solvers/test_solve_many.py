@@ -46,6 +46,7 @@ def same(first, second):
 # -- right answers -----------------------------------------------------------------------------------
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_float_rows_against_brute_force(objective):
     @settings(max_examples=120, deadline=None)

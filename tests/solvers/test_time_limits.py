@@ -163,6 +163,7 @@ def test_solvers_from_outside_leave_honest_answers(patience, objective, backend,
             assert false_claim(case, objective, solution) is None
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("backend", ["auto", *INSIDE])
 def test_no_private_error_leaves_solve(backend, clock):
     @settings(max_examples=80, deadline=None)
@@ -242,6 +243,7 @@ def costly(name):
     return pytest.param(CASES[name], id=name, marks=[pytest.mark.slow] if name == "mixed exponents" else [])
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("backend", ENUMERATORS)
 @pytest.mark.parametrize("case", [costly(name) for name in CASES])
 def test_solutions_are_the_best_up_to_where_the_time_is_up(case, backend, clock):

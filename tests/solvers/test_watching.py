@@ -58,6 +58,7 @@ def test_senseless_starts_are_refused(start):
 # -- cancel --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("backend", ["auto", "lns", "k-tree", "cp-sat", "schroeppel-shamir"])
 @pytest.mark.parametrize("side", ["both", "below"])
 def test_an_event_ends_the_search_with_what_it_has(backend, side):

@@ -42,6 +42,7 @@ def is_packing(packing):
     return inside and apart
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("case", CASES, ids=str)
 @pytest.mark.parametrize("make", [lattice_packing, greedy_packing])
 def test_packings_are_packings(make, case):
@@ -157,6 +158,7 @@ MUTANTS = {
 }
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("name", MUTANTS)
 def test_planted_mistakes_are_noticed(name, monkeypatch):
     copy = plain_python(monkeypatch, "subsetsum_nets.theory.packings", *MUTANTS[name])

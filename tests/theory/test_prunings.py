@@ -408,6 +408,7 @@ def program_is_right(module):
     assert program.solve(time_limit=None, seed=0) is not None
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("name", PROGRAM)
 def test_planted_mistakes_in_the_program_are_noticed(name, monkeypatch):
     copy = plain_python(monkeypatch, "subsetsum_nets.theory.prunings.mask_program", *PROGRAM[name])

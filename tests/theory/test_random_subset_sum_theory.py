@@ -168,6 +168,7 @@ def test_bad_numbers_are_refused():
         predicted_served(3, 0.1, 1.0, low=1.0, high=0.0)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(("name", "n"), [("uniform", 11), ("normal", 12), ("product", 11)])
 def test_prediction_is_near_the_measured_share(name, n):
     law, samples = LAWS[name], 300

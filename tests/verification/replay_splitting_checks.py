@@ -102,7 +102,7 @@ def known_zonotopes(which):
         "unstable": unstable_cases,
         "random": lambda: structured(random_cases(range(24))),
         "few": lambda: structured(random_cases(range(8))),
-        "many": lambda: structured(random_cases(range(100, 300))),
+        "many": lambda: structured(random_cases(range(100, 220))),
     }
     rng = np.random.default_rng(21)
     known = []
@@ -157,7 +157,7 @@ def known_searches(which):
             *kinked_cases(),
             *more_kinked_cases(),
             *exact_rounding_cases(),
-            *structured(random_cases(range(300, 340))),
+            *structured(random_cases(range(300, 315))),
         ],
     }
     known = []

@@ -510,6 +510,7 @@ def test_the_checks_pass_on_an_unchanged_copy(monkeypatch, examples, honest, in_
     everything(plain_python(monkeypatch, NAME), examples, honest, in_ball)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(("where", "formula", "broken"), MUTANTS)
 def test_planted_mistakes_are_noticed(monkeypatch, examples, honest, in_ball, where, formula, broken):
     checker = plain_python(monkeypatch, NAME, where, formula, broken)

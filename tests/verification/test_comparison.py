@@ -108,6 +108,7 @@ def counted(monkeypatch, owner, name):
     return calls
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("method", ["auto", *METHODS])
 @pytest.mark.parametrize("time_limit", [None, 1.0])
 def test_a_pair_is_attacked_once(monkeypatch, method, time_limit):

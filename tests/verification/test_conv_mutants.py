@@ -328,6 +328,7 @@ MUTANTS = [
 ]
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("check", [primitives, operator_norms, tight, pairs, trapped])
 def test_the_checks_pass_as_things_are(check):
     check()

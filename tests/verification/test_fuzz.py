@@ -72,7 +72,7 @@ def test_no_method_falls_below_the_truth():
     ratios = defaultdict(list)
     for problem in exact_somewhere():
         check(problem, METHODS, ratios, limit=2.0)
-    for seed in range(60):
+    for seed in range(30):
         check(random_problem(seed), FAST, ratios)
     for seed in range(120, 124):
         check(random_problem(seed, widest=3), SLOW, ratios, limit=0.3)
@@ -83,7 +83,7 @@ def test_no_method_falls_below_the_truth():
 @pytest.mark.parametrize("batch", range(4))
 def test_many_hundreds(batch):
     ratios = defaultdict(list)
-    for seed in range(1000 + 150 * batch, 1150 + 150 * batch):
+    for seed in range(1000 + 60 * batch, 1060 + 60 * batch):
         check(random_problem(seed), FAST, ratios)
     for method in ratios:
         assert min(ratios[method]) < 1.5

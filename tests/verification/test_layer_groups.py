@@ -50,7 +50,7 @@ def test_every_method_bounds_groups_of_any_size(seed):
 
 
 @pytest.mark.slow
-@settings(max_examples=120)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32))
 def test_many_groups_of_any_size(seed):
     check_seed(seed)
@@ -76,6 +76,7 @@ def test_a_deeper_network_equal_to_its_target_is_proven_equal(method, places):
     assert (result.method, result.verified, result.replayed) == (method, True, 0.0)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("seed", range(3))
 def test_layers_that_pass_values_on_change_no_bound(seed):
     f, g = random_pair(seed, (2, 3, 2), error=0.2, final_relu=True)
@@ -278,6 +279,7 @@ MUTANTS = [
 ]
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(("function", "formula", "broken"), MUTANTS, ids=range(len(MUTANTS)))
 def test_every_mutant_is_caught(monkeypatch, function, formula, broken):
     with monkeypatch.context() as patch:
@@ -301,6 +303,7 @@ REPLAY_MUTANTS = [
 ]
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(("where", "formula", "broken"), REPLAY_MUTANTS, ids=range(len(REPLAY_MUTANTS)))
 def test_every_mutant_of_the_replay_is_caught(monkeypatch, where, formula, broken):
     mutant = plain_python(monkeypatch, "subsetsum_nets.verification.replay.layers", where, formula, broken)

@@ -22,6 +22,7 @@ from subsetsum_nets.verification.methods.interval import interval_bound
 from subsetsum_nets.verification.methods.propagated import propagated_bound, relu_slopes
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("which", ["unstable", "traps", "tight", "random"])
 def test_sound_and_never_above_the_simpler_methods(which):
     for case, true in known(which):

@@ -37,6 +37,7 @@ from subsetsum_nets.verification.replay.spectral import exceeds_eigenvalues, spe
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("which", ["tight", "unstable", "traps", "random"])
 def test_between_the_truth_and_the_floating_bound(which):
     for case, true, bounds in known(which):

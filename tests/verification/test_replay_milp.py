@@ -558,6 +558,7 @@ ALL = [
 ]
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(("name", "where", "right", "wrong"), ALL)
 def test_every_mutant_is_caught(monkeypatch, name, where, right, wrong):
     cases()  # searched and recorded without the mistake

@@ -168,9 +168,9 @@ def test_a_wrong_record_proves_no_less_than_the_truth_or_is_refused():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(3))
 def test_many_wrong_records(seed):
-    check_wrong_records(np.random.default_rng([7, seed]), 30)
+    check_wrong_records(np.random.default_rng([7, seed]), 15)
 
 
 def kinked_pair():

@@ -29,11 +29,13 @@ from subsetsum_nets.verification.replay.splitting import replayed_splitting
 from subsetsum_nets.verification.replay.zonotope import ReplayedZonotope
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("which", ["reached", "kinked", "rounding", "traps", "unstable", "random"])
 def test_zonotope_is_between_the_truth_and_the_floating_bound(which):
     check_zonotopes(ReplayedZonotope, which)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("which", ["split", "kinked", "rounding", "random"])
 def test_splitting_is_between_the_truth_and_the_floating_bound(which):
     check_searches(replayed_splitting, which)

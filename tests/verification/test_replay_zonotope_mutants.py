@@ -263,6 +263,7 @@ ALL = [
 ]
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(("name", "where", "right", "wrong"), ALL)
 def test_every_mutant_is_caught(monkeypatch, name, where, right, wrong):
     mutant = plain_python(monkeypatch, f"subsetsum_nets.verification.{name}", where, right, wrong)

@@ -49,6 +49,7 @@ PAIRS = {
 }
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("norm", ["linf", "l1", "l2"])
 @pytest.mark.parametrize("name", PAIRS)
 def test_the_exact_supremum_lies_between_the_bounds_and_searches_reach_it(name, norm):
@@ -66,6 +67,7 @@ def test_the_exact_supremum_lies_between_the_bounds_and_searches_reach_it(name, 
         ).verified
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("method", ["zonotope", "splitting", "milp", "auto"])
 @pytest.mark.parametrize("name", ["shallower", "one unit removed", "final ReLU"])
 def test_bounds_of_unlike_networks_are_replayed_exactly(name, method):

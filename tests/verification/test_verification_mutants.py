@@ -221,6 +221,7 @@ MUTANTS = [
 ]
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(
     ("function", "formula", "broken"),
     MUTANTS,

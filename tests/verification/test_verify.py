@@ -179,6 +179,7 @@ def test_auto_replays_a_search():
     assert result.lower <= result.replayed <= result.upper
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("norm", ["l2", "l1"])
 @pytest.mark.parametrize("domain", [Box(-1, 0.5), Ball(0.5, [0.25, 0.5])])
 def test_exact_replay_of_milp_in_every_norm(norm, domain):

@@ -314,6 +314,7 @@ def slowly(mutants, every):
     ]
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(("function", "formula", "broken"), slowly(MUTANTS, 10))
 def test_every_mutant_of_the_zonotope_is_caught(monkeypatch, function, formula, broken):
     with monkeypatch.context() as patch:
@@ -322,6 +323,7 @@ def test_every_mutant_of_the_zonotope_is_caught(monkeypatch, function, formula, 
             check_zonotope()
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(("function", "formula", "broken"), slowly(SPLITTING, 10))
 def test_every_mutant_of_splitting_is_caught(monkeypatch, function, formula, broken):
     with monkeypatch.context() as patch:

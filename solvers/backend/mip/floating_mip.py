@@ -13,6 +13,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Literal, TypeGuard
 
 from solvers.backend.bounds import extreme_subset, simple_bound
+from solvers.backend.copies import apart, copies_of
 from solvers.backend.mip.floating_model import model_of, scaled
 from solvers.backend.protocol import Finding
 from solvers.exact import float_up
@@ -22,6 +23,7 @@ from solvers.solution import Proof, Stop
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from solvers.backend.copies import Copies
     from solvers.backend.mip.floating_model import Minimise, Model, Tolerances
     from solvers.backend.protocol import Limits
     from solvers.solution import Objective
@@ -43,7 +45,7 @@ class Claim:
     """What a solver says about a model."""
 
     outcome: Literal["complete", "infeasible", "stopped"]  # proven optimal or unsolvable, or anything else
-    values: Sequence[float | None] | None = None  # of at least the binaries; may hold None
+    values: Sequence[float | None] | None = None  # of at least the integers; may hold None
     bound: float | None = None  # lower bound on the objective
     note: str = ""  # what else there is to say
     stop: Stop = Stop.SEARCH_EXHAUSTED  # why it was stopped
@@ -139,7 +141,7 @@ class FloatingSearch:
         excluded: list[list[int]] = []
         for _ in range(_MOST_RETRIES):
             claim = self._solve(minimise, self.problem.sizes, tolerance, excluded)
-            subset = None if claim.values is None else _rounded(claim.values, self.problem)
+            subset = self._subset(claim, excluded)
             if subset is None or self.problem.image.error(subset) <= tolerance:
                 return claim
             if minimise == "none" and min(self.seen)[0] <= tolerance:
@@ -238,9 +240,9 @@ class FloatingSearch:
         reach = math.inf
         if tolerance is not None:
             reach = float_up(tolerance / self.scaled.step + self.margin)
-        claim = self.run(model_of(self.scaled, minimise, sizes, reach, excluded))
+        claim = self.run(model_of(self.scaled, self._copies(excluded), minimise, sizes, reach, excluded))
         self.note, self.stop = claim.note, claim.stop
-        subset = None if claim.values is None else _rounded(claim.values, self.problem)
+        subset = self._subset(claim, excluded)
         if subset is not None and sizes[0] <= len(subset) <= sizes[1]:
             self._see(subset)
         elif claim.outcome == "complete" or (claim.outcome == "infeasible" and reach == math.inf):
@@ -248,14 +250,21 @@ class FloatingSearch:
             return Claim("stopped")
         return claim
 
+    def _copies(self, excluded: Sequence[list[int]]) -> Copies:
+        """Return equal items as one; each apart where subsets are excluded, which counts cannot tell."""
+        return apart(self.problem) if excluded else copies_of(self.problem, sized=True)
 
-def _rounded(values: Sequence[float | None], problem: SubsetSum) -> list[int] | None:
-    """Return the items whose variable is nearer to 1 than to 0; None unless that makes an allowed subset."""
-    binaries = list(values)[: problem.n]
-    if len(binaries) < problem.n or not all(_is_number(v) for v in binaries):
-        return None
-    subset = [i for i, v in enumerate(binaries) if v is not None and v > 0.5]
-    return subset if problem.sizes[0] <= len(subset) <= problem.sizes[1] else None
+    def _subset(self, claim: Claim, excluded: Sequence[list[int]]) -> list[int] | None:
+        """Return the subset that the values are nearest to; None unless they make an allowed one."""
+        copies = self._copies(excluded)
+        values = list(claim.values or ())[: len(copies.most)]
+        counts = {k: round(v) for k, v in enumerate(values) if _is_number(v)}
+        if len(counts) < len(copies.most):
+            return None
+        if not all(0 <= counts[k] <= most for k, most in enumerate(copies.most)):
+            return None
+        subset = copies.subset(counts)
+        return subset if self.problem.sizes[0] <= len(subset) <= self.problem.sizes[1] else None
 
 
 def _is_number(value: float | None) -> TypeGuard[float]:

@@ -1,9 +1,10 @@
 """Subset sum as a mixed-integer program in float64, and by how much floating point can be off there.
 
-The program is ``min t`` over binary x with ``-t <= a_k . x - w_k <= t`` in every dimension k, the formulation
-of Experiment 1 of Pensia et al. (2020). The exact integers of the problem are divided by a power of two and
-rounded to float64. A solver then works with tolerances: a row may be violated a little, a binary may be a
-little off 0 or 1, reported bounds have a gap. :class:`Tolerances` adds all of that up to one margin.
+The program is ``min t`` over x with ``-t <= a_k . x - w_k <= t`` in every dimension k, the formulation of
+Experiment 1 of Pensia et al. (2020): binary x, or how many are taken of equal items. The exact integers of
+the problem are divided by a power of two and rounded to float64. A solver then works with tolerances: a row
+may be violated a little, a variable may be a little off an integer, reported bounds have a gap.
+:class:`Tolerances` adds all of that up to one margin.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from solvers.backend.copies import Copies
     from solvers.exact import IntegerImage
 
     Minimise = Literal["error", "size", "none"]
@@ -30,7 +32,7 @@ class Tolerances:
 
     bits: int  # items and target are scaled so that their absolute values add up to less than ``2^bits``
     feasibility: float  # by which a row or a bound may be violated
-    integrality: float  # by which a binary variable may be off 0 or 1
+    integrality: float  # by which a variable may be off an integer
     optimality: float  # by which a reduced cost may have the wrong sign
     gap: float  # by which a better solution may be ignored, and the digits that a reported bound is cut to
     rounding: float = 0.0  # relative error of a coefficient or a value on its way through a text file
@@ -82,18 +84,19 @@ def scaled(image: IntegerImage, bits: int, smallest: float) -> Scaled:
 class Model:
     """A mixed-integer program: minimise ``cost . v`` with ``low <= matrix v <= high``.
 
-    The variables v are the n binaries, then the error t in ``[0, reach]``.
+    The variables v are n integers, from 0 to its ``most``, then the error t in ``[0, reach]``.
     """
 
     matrix: NDArray[np.float64]
     low: NDArray[np.float64]
     high: NDArray[np.float64]
     cost: NDArray[np.float64]
+    most: tuple[int, ...]
     reach: float
 
     @property
     def n(self) -> int:
-        """Number of binaries."""
+        """Number of integers."""
         return len(self.cost) - 1
 
     @property
@@ -104,16 +107,18 @@ class Model:
 
 def model_of(
     scaled_image: Scaled,
+    copies: Copies,
     minimise: Minimise,
     sizes: tuple[int, int],
     reach: float,
-    excluded: Sequence[list[int]],
+    excluded: Sequence[list[int]] = (),
 ) -> Model:
     """Write the program: ``sizes`` items, residuals up to ``reach``, and none of the ``excluded`` subsets.
 
+    A variable counts the items of one value; where subsets are excluded, every item is a value of its own.
     To minimise is the error, the number of items ("size"), or nothing, where any solution will do.
     """
-    items, target = scaled_image.items, scaled_image.target
+    items, target = scaled_image.items[[i for i, *_ in copies.members]], scaled_image.target
     n, d = items.shape
     sums = np.column_stack([items.T, np.zeros(d)])
     error = np.zeros(n + 1)
@@ -124,12 +129,12 @@ def model_of(
         blocks = [(sums - error, -endless, target), (sums + error, target, endless)]
     else:
         blocks = [(sums, target - reach, target + reach)]
-    if sizes != (0, n):
+    if sizes != (0, len(scaled_image.items)):
         blocks.append((count[None, :], np.array([float(sizes[0])]), np.array([float(sizes[1])])))
     for subset in excluded:  # at least one item differs
         row = count.copy()
-        row[subset] = -1.0
+        row[[k for k, (i,) in enumerate(copies.members) if i in subset]] = -1.0
         blocks.append((row[None, :], np.array([1.0 - len(subset)]), np.array([np.inf])))
     matrix, low, high = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
     cost = {"error": error, "size": count, "none": np.zeros(n + 1)}[minimise]
-    return Model(matrix, low, high, cost, reach if minimise == "error" else 0.0)
+    return Model(matrix, low, high, cost, copies.most, reach if minimise == "error" else 0.0)

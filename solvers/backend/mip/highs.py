@@ -80,8 +80,6 @@ def _claim(model: Model, limits: Limits) -> Claim:
     import numpy as np
     from scipy.optimize import Bounds, LinearConstraint, milp
 
-    upper = np.ones(model.n + 1)
-    upper[-1] = model.reach
     options: Any = {
         "mip_rel_gap": 0.0,
         "mip_abs_gap": 0.0,
@@ -96,7 +94,7 @@ def _claim(model: Model, limits: Limits) -> Claim:
         result = milp(
             model.cost,
             integrality=np.append(np.ones(model.n), 0),
-            bounds=Bounds(np.zeros(model.n + 1), upper),
+            bounds=Bounds(np.zeros(model.n + 1), [*model.most, model.reach]),
             constraints=LinearConstraint(model.matrix, model.low, model.high),
             options=options,
         )

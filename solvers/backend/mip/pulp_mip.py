@@ -195,7 +195,7 @@ def _program(pulp: Any, model: Model) -> tuple[Any, list[Any]]:
     """Write the model in PuLP; return it with its variables."""
     program = pulp.LpProblem("subset_sum", pulp.LpMinimize)
     add = getattr(program, "add_variable", pulp.LpVariable)  # before PuLP 3.3 variables stood alone
-    variables = [add(f"x{i}", 0, 1, pulp.LpInteger) for i in range(model.n)]
+    variables = [add(f"x{k}", 0, most, pulp.LpInteger) for k, most in enumerate(model.most)]
     variables.append(add("t", 0, model.reach if math.isfinite(model.reach) else None, pulp.LpContinuous))
 
     def weighted(row: Any) -> Any:

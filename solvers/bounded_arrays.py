@@ -1,4 +1,4 @@
-"""Reading the files that solve_many() writes, whoever may have written to them since, in bounded memory."""
+"""Reading NumPy's files, whoever may have written to them, in memory bounded by their size."""
 
 from __future__ import annotations
 
@@ -34,10 +34,11 @@ def stored_arrays(content: bytes) -> dict[str, NDArray[Any]]:
             raise ValueError("it unpacks to more than its size")
         if any(member.compress_type != zipfile.ZIP_STORED for member in members):
             raise ValueError("it is compressed")
-        return {m.filename.removesuffix(".npy"): _array(archive.read(m)) for m in members}
+        return {m.filename.removesuffix(".npy"): array_of(archive.read(m)) for m in members}
 
 
-def _array(content: bytes) -> NDArray[Any]:
+def array_of(content: bytes) -> NDArray[Any]:
+    """Return the array of an .npy file as a view of its bytes; ValueError for anything else."""
     stream = BytesIO(content[: 1 << 16])  # a header is far shorter
     version = np.lib.format.read_magic(stream)
     if version != (1, 0):
