@@ -128,16 +128,17 @@ class Comparison:
     def collapsed(self) -> Comparison:
         """The same question of the small network that g equals, where layers of g only carry; else this one.
 
-        A network with at most two layers for each of f's, which can be compared with f as it is, stays.
+        A network that has at most two layers for each of f's stays if it can be compared as it is, a deeper
+        one if what it equals has not f's shape.
         """
-        shallow = len(self.pruned.layers) <= 2 * len(self.target.layers)
-        if shallow and self.effective_or_none is not None:
+        comparable = self.effective_or_none is not None
+        if comparable and len(self.pruned.layers) <= 2 * len(self.target.layers):
             return self
         try:
             small = small_like(self.pruned, self.target, self.domain)
         except UnsupportedStructureError:
             return self
-        if small is self.pruned:
+        if small is self.pruned or (comparable and small.widths != self.target.widths):
             return self
         return self._about(self.target, small)
 

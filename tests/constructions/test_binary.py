@@ -266,13 +266,12 @@ MISTAKES = {
     "the constant in another unit": (integers._integer_layer, "1 << scale", "1 << scale + 1"),
     "a digit that need not be there": (LEFT.least_digits, "digit % g", "0 * digit"),
     "a last digit that need not end": (LEFT.least_digits, ENDING, "digit % g"),
-    "remainders of another weight": (LEFT.after, "rest.astype(np.uint64)", "np.uint64(0)"),
     "units in use taken for idle": (
         rows.forget_idle_units,
         "~(mask.any(axis=1) | bias)",
         "~mask.any(axis=1)",
     ),
-    "an accumulator that is not seen": (choosing._Cover.is_done, "self.unseen[0].any()", "False"),
+    "an accumulator that is not seen": (choosing._Cover.left, "self.unseen[0].sum()", "0"),
     "a copy at the wrong unit": (growing._next_level, PLACED, "copies[columns[more]] = match"),
     "biases of the first layer forgotten": (GROWN.masks, "bias[0][units]", "bias[0][:0]"),
 }

@@ -11,7 +11,7 @@ from support.planting import plant
 from subsetsum_nets.networks import Ball, Box, Conv2d, Dense, ReluNetwork
 from subsetsum_nets.networks.errors import UnsupportedStructureError
 from subsetsum_nets.verification import Comparison, collapse, verify
-from subsetsum_nets.verification.alignment import _directions, _times, _with_constants, aligned
+from subsetsum_nets.verification.alignment import _best_places, _times, _with_constants, aligned
 from subsetsum_nets.verification.collapse import (
     IntegerRows,
     _as_floats,
@@ -177,7 +177,7 @@ MISTAKES = [
     (collapse, "values.whole.clip(0)", "values.whole"),
     (collapse, "index + 1 < len(network.layers)", "True"),
     (_times, "scaled if exact else None", "scaled"),
-    (_directions, "near_one / norms[:, np.newaxis]", "near_one"),
+    (_best_places, "sizes_f - sizes_g[places]", "sizes_g[places] - sizes_f"),
     (_with_constants, "np.maximum(rows[:, -1], 0.0)", "rows[:, -1]"),
     (_with_constants, "rows[:, :-1].any()", "False"),
     (aligned, "-exponents", "exponents"),
