@@ -66,7 +66,7 @@ def single_layer(inputs: int, outputs: int, seeds: int) -> None:
         weight = np.random.default_rng(seed).integers(-255, 256, (outputs, inputs)).astype(float)
         target = ReluNetwork([Dense(weight)])
         grown = BINARY.grow(target, [0], UNIT, 2, seed)
-        first += [[draw.d_out for draw in grown.draws]] == BINARY.widths(target, [0], UNIT, 2)
+        first += [[draw.d_out for draw in grown.draws]] == BINARY.plan(target, [0], UNIT, 2)[1]
         sizes.append(grown.recipe.random_parameters)
     papers = sreenivasan_2021_integers(max(inputs, outputs), 1, 8)
     report(

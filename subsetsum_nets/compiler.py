@@ -82,8 +82,9 @@ def prune(
     bits : int or sequence of int, optional
         Of "binary": s, or s_l for each target layer, whose weights and biases are rounded to multiples of
         2^-s_l. None takes the cheapest bits that prove epsilon.
-    layout : {"auto", "accumulate"}, optional
-        Of "binary": how a target layer becomes random layers.
+    layout : {"auto", "accumulate", "select"}, optional
+        Of "binary": how a target layer becomes random layers; None and "auto" take what is smaller, layer by
+        layer.
     scale : {"last", "every"}, optional
         Of "binary": whether the last random layer is +-2^-(s_1 + s_2 + ..), or the last one that stands for
         target layer l is +-2^-s_l, for every l. None takes "last" unless that leaves the range of float64.

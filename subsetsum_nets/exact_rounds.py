@@ -73,11 +73,17 @@ class ExactTask:
         """Compile; ``options`` are those of :func:`solvers.solve_many`."""
         bits = self._bits()
         grown = self.construction.grow(
-            self.target, bits, self.domain, self.growth, self.seed, scale=self.scale
+            self.target,
+            bits,
+            self.domain,
+            self.growth,
+            self.seed,
+            scale=self.scale,
+            layout=self.layout,
         )
         random, rows = grown.random(self.target.domain), grown.rows
         solution = solve_rows(
-            [np.broadcast_to(each.values, each.valid.shape) for each in rows],
+            [each.items for each in rows],
             [each.targets for each in rows],
             [each.valid for each in rows],
             [np.full(len(each.targets), 0.5 * each.unit) for each in rows],
@@ -99,7 +105,9 @@ class ExactTask:
     def _bits(self) -> tuple[int, ...]:
         if self.bits is not None:
             return given_bits(self.bits, self.target)
-        precision = Precision(self.construction, self.target, self.domain, self.epsilon, self.growth)
+        precision = Precision(
+            self.construction, self.target, self.domain, self.epsilon, self.growth, self.layout
+        )
         return precision.cheapest()
 
     def _shortfall(self, bits: Sequence[int], result: VerificationResult) -> Shortfall | None:
@@ -112,7 +120,7 @@ class ExactTask:
     def _claim(self, bits: Sequence[int], grown: GrownNetwork) -> dict[str, Any]:
         return {
             "bits": list(bits),
-            "layouts": ["accumulate"] * len(bits),
+            "layouts": [each.layout for each in grown.rows],
             "ends": list(grown.ends),
             "inputs": self.construction.valid_inputs(self.target, self.domain),
         }

@@ -46,7 +46,7 @@ class Precision:
     target : ReluNetwork
     domain : Box or Ball
     epsilon : float
-    growth : int
+    growth, layout
         For the cost: planned random parameters.
 
     """
@@ -56,6 +56,7 @@ class Precision:
     domain: Domain
     epsilon: float
     growth: int
+    layout: str | None = None
     _bounds: dict[tuple[int, ...], float] = field(default_factory=dict)
     _widths: dict[int, list[list[int]]] = field(default_factory=dict)
 
@@ -85,8 +86,8 @@ class Precision:
         """Return the widths of the blocks where all layers have so many bits."""
         if bits not in self._widths:
             layers = len(self.target.layers)
-            self._widths[bits] = self.construction.widths(
-                self.target, [bits] * layers, self.domain, self.growth
+            _, self._widths[bits] = self.construction.plan(
+                self.target, [bits] * layers, self.domain, self.growth, self.layout
             )
         return self._widths[bits]
 

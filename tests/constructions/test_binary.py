@@ -1,5 +1,6 @@
 """Construction "binary": random signs pruned to equal the rounded target, exactly; and what it refuses."""
 
+import itertools
 import json
 
 import numpy as np
@@ -11,7 +12,15 @@ from support.planting import plant
 from subsetsum_nets import Box, Dense, PrunedNetwork, ReluNetwork, load_network, prune
 from subsetsum_nets.audit import audit
 from subsetsum_nets.constructions import EXACT
-from subsetsum_nets.constructions.binary import choosing, growing, integers, network, remainders, rows
+from subsetsum_nets.constructions.binary import (
+    choosing,
+    growing,
+    integers,
+    network,
+    remainders,
+    rows,
+    selecting,
+)
 from subsetsum_nets.networks import Ball, InvalidNetworkError, shipped_network
 from subsetsum_nets.networks.rounding import rounded
 from subsetsum_nets.verification.certificate import Certificate, CertificateFileError
@@ -25,6 +34,7 @@ DOMAINS = {
     "ball": Ball(2.0),
 }
 GROWTHS, SEEDS = st.sampled_from([2, 2, 3]), st.integers(0, 9)
+LAYOUTS = st.sampled_from(["auto", "accumulate", "accumulate", "select"])
 
 
 def points_of(domain, d, count, seed=0):
@@ -57,12 +67,13 @@ def targets(draw):
     return ReluNetwork(layers, final_relu=draw(st.booleans()))
 
 
-@given(targets(), st.sampled_from(sorted(DOMAINS)), st.integers(0, 5), GROWTHS, SEEDS)
+@given(targets(), st.sampled_from(sorted(DOMAINS)), st.integers(0, 5), GROWTHS, SEEDS, LAYOUTS)
 @settings(max_examples=10, deadline=None)
-def test_the_pruned_network_is_the_rounded_target(tmp_path_factory, target, domain, bits, growth, seed):
-    pruned = prune(
-        target, construction="binary", bits=bits, candidates=growth, seed=seed, domain=DOMAINS[domain]
-    )
+def test_the_pruned_network_is_the_rounded_target(
+    tmp_path_factory, target, domain, bits, growth, seed, layout
+):
+    options = {"bits": bits, "candidates": growth, "seed": seed, "layout": layout}
+    pruned = prune(target, construction="binary", domain=DOMAINS[domain], **options)
     check_equal(pruned)
     check_signs(pruned)
     folder = tmp_path_factory.mktemp("ticket") / "ticket"
@@ -110,7 +121,7 @@ def test_bits_are_as_few_as_verification_allows():
 
 def test_integer_targets_need_no_bits():
     target = ReluNetwork([Dense([[3.0, -7.0], [1.0, 2.0]]), Dense([[-5.0, 1.0]])])
-    pruned = prune(target, construction="binary", domain=Box(0, 1))
+    pruned = prune(target, construction="binary", domain=Box(0, 1), layout="accumulate")
     assert pruned.certificate.exact["bits"] == [0, 0]
     assert pruned.certificate.bound == 0.0
     assert set(np.unique(pruned.random.layers[-1].weight)) == {-1.0, 1.0}
@@ -273,8 +284,94 @@ MISTAKES = {
     ),
     "an accumulator that is not seen": (choosing._Cover.left, "self.unseen[0].sum()", "0"),
     "a copy at the wrong unit": (growing._next_level, PLACED, "copies[columns[more]] = match"),
-    "biases of the first layer forgotten": (GROWN.masks, "bias[0][units]", "bias[0][:0]"),
+    "biases of the first layer forgotten": (GROWN.masks, "bias[0][mine]", "bias[0][:0]"),
+    "signs of selected edges swapped": (
+        selecting.SelectBlock.items,
+        "np.where(signs, self.unit, -self.unit)",
+        "np.where(signs, -self.unit, self.unit)",
+    ),
+    "a selected unit that sees another input": (selecting.assigned, "free & eligible[:, column]", "free"),
+    "a weight with too few units": (selecting.assigned, "np.abs(weight)", "np.abs(weight) // 2"),
 }
+
+
+def covered(weight, eligible, plus, served):
+    """Whether units serve inputs that they can carry, so that every weight has enough edges of its sign."""
+    proper = all(i < 0 or eligible[u, i] for u, i in enumerate(served))
+    right = (plus[:, :, None] == (weight > 0)[:, None, :]) & (
+        np.asarray(served)[:, None] == range(weight.shape[1])
+    )
+    return proper and (right.sum(axis=1) >= abs(weight)).all()
+
+
+@given(st.integers(0, 2**32), st.booleans())
+@settings(max_examples=60)
+def test_units_are_shared_out_as_all_ways_to_do_it_say(seed, planted):
+    rng = np.random.default_rng(seed)
+    units, inputs, outputs = 5, 2, 2
+    eligible, plus = rng.random((units, inputs)) < 0.7, rng.random((outputs, units)) < 0.5
+    weight = rng.integers(-2, 3, (outputs, inputs))
+    if planted:  # whole columns of units: greedy finds what is plenty
+        eligible, plus = np.tile(eligible | True, (4, 1)), np.tile(plus, 4)
+        plus[:, :4] = [[True, True, False, False], [True, False, True, False]]
+        eligible, plus = np.tile(eligible, (3, 1)), np.tile(plus, 3)
+    found = selecting.assigned(weight, eligible, plus)
+    if found is not None:
+        assert covered(weight, eligible, plus, found)
+    else:
+        assert not planted
+    ways = [] if planted else itertools.product(range(-1, inputs), repeat=units)
+    if not planted and not any(covered(weight, eligible, plus, way) for way in ways):
+        assert found is None
+
+
+@given(st.integers(0, 2**32), st.booleans())
+@settings(max_examples=60)
+def test_accumulators_are_covers_and_a_planted_pair_is_found(seed, planted):
+    rng = np.random.default_rng(seed)
+    units, rows_, old = 8, 5, 2
+    edges, allowed = rng.integers(0, 3, (units, rows_)).astype(np.int8), np.ones(units, dtype=bool)
+    needed = rng.integers(1, 3, (2, rows_)).astype(np.int8)
+    sees = rng.random((2, units, old)) < 0.4
+    if planted:
+        first, second = rng.permutation(units)[:2]
+        half = rng.random(rows_) < 0.5
+        edges[first], edges[second] = np.where(half, needed[0], 0), np.where(half, 0, needed[1])
+        sees[0, first] = sees[1, second] = True
+    sides = [choosing.Side(allowed.copy(), edges, needed[k], sees[k]) for k in range(2)]
+    found = choosing.cover((sides[0], sides[1]), np.zeros(units, np.int64))
+    if found is None:
+        assert not planted
+        return
+    counts = [edges[chosen].sum(axis=0, dtype=int) for chosen in found]
+    assert ((counts[0] >= needed[0]) | (counts[1] >= needed[1])).all()
+    assert all(sees[k][chosen].any(axis=0).all() for k, chosen in enumerate(found))
+    assert not set(found[0]) & set(found[1])
+    assert not planted or len(found[0]) == len(found[1]) == 1
+
+
+@given(st.integers(0, 2**32), st.integers(-40, 40), st.sampled_from([2, 3, 4]))
+@settings(max_examples=60)
+def test_remainders_are_those_of_all_digits(seed, weight, growth):
+    rng = np.random.default_rng(seed)
+    sets, exact = remainders.Remainders.of(np.array([[weight]]), growth), {weight}
+    for _ in range(4):
+        plus, minus = (int(number) for number in rng.integers(0, 4, 2))
+        exact = {(r - d) // growth for r in exact for d in range(-minus, plus + 1) if (r - d) % growth == 0}
+        sets = sets.after(np.array([[plus]]), np.array([[minus]]))
+        word, base = int(sets.words[0, 0]), int(sets.base[0, 0])
+        held = {
+            base + k
+            for k in range(-remainders.REACH, remainders.REACH + 1)
+            if word >> remainders.MIDDLE + k & 1
+        }
+        assert held == exact
+        for last in (False, True):
+            fewest, most = sets.least_digits(np.array([last]))
+            for got, sign in ((int(fewest[0, 0]), 1), (int(most[0, 0]), -1)):
+                digits = [sign * r if last else sign * r % growth for r in exact]
+                digits = [d for d in digits if d >= 0]
+                assert got == min(digits, default=remainders.IMPOSSIBLE)
 
 
 def caught(tmp_path):
@@ -282,9 +379,11 @@ def caught(tmp_path):
     for number, domain in enumerate(("signed", "nonnegative")):
         target = small_target(3, 4, 2, seed=number)
         try:
-            pruned = prune(target, construction="binary", bits=(4, 3), domain=DOMAINS[domain])
-            pruned.save(tmp_path / domain)
-            audit(tmp_path / domain)
+            for layout in ("accumulate", "select"):
+                options = {"bits": (4, 3), "domain": DOMAINS[domain], "layout": layout}
+                pruned = prune(target, construction="binary", **options)
+                pruned.save(tmp_path / domain)
+                audit(tmp_path / domain)
         except Exception:  # noqa: BLE001 - a mistake may end in any way
             return True
     return False
@@ -310,7 +409,7 @@ def test_planned_widths_do_at_the_first_try_for_most_seeds(d_in, d_out, least):
         weight = np.random.default_rng(seed).integers(-255, 256, (d_out, d_in)).astype(float)
         target = ReluNetwork([Dense(weight)], domain=Box(0, 1))
         grown = EXACT["binary"].grow(target, [0], Box(0, 1), 2, seed)
-        (planned,) = EXACT["binary"].widths(target, [0], Box(0, 1), 2)
+        _, (planned,) = EXACT["binary"].plan(target, [0], Box(0, 1), 2)
         met += [draw.d_out for draw in grown.draws] == planned
     assert met >= least
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar
 
-from subsetsum_nets.constructions.binary.growing import Plan
 from subsetsum_nets.constructions.binary.integers import integer_layers
-from subsetsum_nets.constructions.binary.network import GrownNetwork
+from subsetsum_nets.constructions.binary.network import GrownNetwork, planned_widths
 from subsetsum_nets.constructions.protocol import InputSigns
 from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.errors import InvalidNetworkError
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.networks.relu_network import ReluNetwork
 
+LAYOUTS = ("accumulate", "select")
 _MOST_EXPONENT = 900  # of the last layer's 2^-t: far from the ends of float64
 
 
@@ -32,7 +33,7 @@ class RandomSigns:
         "Sreenivasan et al. 2021, Theorems 1 and 2; digits picked up least significant first"
     )
     growths: ClassVar[tuple[int, ...]] = (2, 3, 4)
-    layouts: ClassVar[tuple[str, ...]] = ("auto", "accumulate")
+    layouts: ClassVar[tuple[str, ...]] = ("auto", *LAYOUTS)
     scales: ClassVar[tuple[str, ...]] = ("last", "every")
 
     def check_layers(self, network: ReluNetwork, role: str) -> None:
@@ -48,12 +49,30 @@ class RandomSigns:
                 "takes a ReLU after every hidden layer: multiply the linear layers together"
             )
 
-    def widths(
-        self, target: ReluNetwork, bits: Sequence[int], domain: Domain, growth: int
-    ) -> list[list[int]]:
-        """Return the planned widths of every block: its hidden layers, then its outputs."""
-        layers = integer_layers(target, bits, domain)
-        return [[*Plan.of(layer, growth).widths, len(layer.weight)] for layer in layers]
+    def plan(
+        self,
+        target: ReluNetwork,
+        bits: Sequence[int],
+        domain: Domain,
+        growth: int,
+        layout: str | None = None,
+    ) -> tuple[list[str], list[list[int]]]:
+        """Return the layout of each block, and its planned widths: its hidden layers, then its outputs.
+
+        "auto", or None, takes the layout with fewer random parameters, layer by layer.
+        """
+        before, layouts, widths = target.widths[0], [], []
+        for layer in integer_layers(target, bits, domain):
+            choices = []
+            for name in LAYOUTS if layout in (None, "auto") else (layout,):
+                planned = [*planned_widths(layer, growth, name), len(layer.weight)]
+                size = sum(a * b for a, b in pairwise([before, *planned]))
+                choices.append((size, name, planned))
+            _, name, planned = min(choices)
+            layouts.append(name)
+            widths.append(planned)
+            before = planned[-1]
+        return layouts, widths
 
     def grow(
         self,
@@ -63,6 +82,7 @@ class RandomSigns:
         growth: int,
         seed: int,
         scale: str | None = None,
+        layout: str | None = None,
     ) -> GrownNetwork:
         """Draw and choose, layer by layer, a random network that holds the rounded target.
 
@@ -77,11 +97,13 @@ class RandomSigns:
         scale : {"last", "every"}, optional
             Where the powers of two go: into the last layer, or into the last one of every block. None takes
             "last", unless that leaves the range in which float64 evaluates comfortably.
+        layout : {"auto", "accumulate", "select"}, optional
 
         """
         where = scale or ("last" if sum(bits) <= _MOST_EXPONENT else "every")
         ends = list(bits) if where == "every" else [*[0] * (len(bits) - 1), sum(bits)]
-        return GrownNetwork(target, integer_layers(target, bits, domain), growth, seed, ends)
+        layouts, _ = self.plan(target, bits, domain, growth, layout)
+        return GrownNetwork(target, integer_layers(target, bits, domain), growth, seed, ends, layouts)
 
     def valid_inputs(self, target: ReluNetwork, domain: Domain) -> str:
         """Return for which real inputs the pruned network equals the rounded target."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from subsetsum_nets.constructions.binary.growing import Plan, grow
-from subsetsum_nets.constructions.binary.rows import BlockRows, forget_idle_units, keep_structure
+from subsetsum_nets.constructions.binary.rows import BlockRows, forget_idle_units
+from subsetsum_nets.constructions.binary.selecting import SelectBlock, grow_selecting, selecting_widths
 from subsetsum_nets.masks import NetworkMasks
 from subsetsum_nets.networks.distributions import Signs
 from subsetsum_nets.networks.layer_draws import DenseDraw
@@ -18,13 +18,17 @@ from subsetsum_nets.networks.relu_network import ReluNetwork
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from subsetsum_nets.constructions.binary.growing import Block
     from subsetsum_nets.constructions.binary.integers import IntegerLayer
     from subsetsum_nets.networks.arrays import Bools, Ints
     from subsetsum_nets.networks.dense import Dense
     from subsetsum_nets.networks.domains import Domain
 
 UNITS = Signs()
+
+
+def planned_widths(layer: IntegerLayer, growth: int, layout: str) -> list[int]:
+    """Return the planned widths of a block's hidden layers."""
+    return selecting_widths(layer) if layout == SelectBlock.layout else Plan.of(layer, growth).widths
 
 
 class GrownNetwork:
@@ -39,6 +43,7 @@ class GrownNetwork:
     seed : int
     scales : sequence of int
         The exponents s of 2^-s by which the last layer of each block is scaled.
+    layouts : sequence of {"accumulate", "select"}
 
     """
 
@@ -49,6 +54,7 @@ class GrownNetwork:
         growth: int,
         seed: int,
         scales: Sequence[int],
+        layouts: Sequence[str],
     ) -> None:
         self._target, self._seed, self.ends = target, seed, tuple(scales)
         self._biased = any(
@@ -56,13 +62,13 @@ class GrownNetwork:
         )
         self.draws: list[DenseDraw] = []
         self.drawn: list[Dense] = []
-        self.blocks: list[Block] = []
+        self.rows: list[BlockRows | SelectBlock] = []
         self.starts: list[int] = []
-        for layer, scale in zip(layers, scales, strict=True):
-            self._grow(layer, growth, Signs(2.0**-scale))
+        for layer, scale, layout in zip(layers, scales, layouts, strict=True):
+            self._grow(layer, growth, Signs(2.0**-scale), layout)
 
-    def _grow(self, layer: IntegerLayer, growth: int, last_scale: Signs) -> None:
-        start, depth = len(self.draws), len(Plan.of(layer, growth).widths)
+    def _grow(self, layer: IntegerLayer, growth: int, last_scale: Signs, layout: str) -> None:
+        start, depth = len(self.draws), len(planned_widths(layer, growth, layout))
 
         def draw(index: int, width: int) -> Bools:
             at = start + index
@@ -82,7 +88,10 @@ class GrownNetwork:
             return eligible
 
         self.starts.append(start)
-        self.blocks.append(grow(layer, growth, reads, draw))
+        if layout == SelectBlock.layout:
+            self.rows.append(grow_selecting(layer, reads, draw))
+        else:
+            self.rows.append(BlockRows(grow(layer, growth, reads, draw)))
 
     def _sources(self, layer: IntegerLayer, start: int) -> Ints:
         """Return the units before the block that its inputs come from; 0 for a constant made by a bias."""
@@ -99,11 +108,6 @@ class GrownNetwork:
         """Return the random network as it was drawn."""
         return ReluNetwork(self.drawn, final_relu=self._target.final_relu, domain=domain)
 
-    @cached_property
-    def rows(self) -> list[BlockRows]:
-        """Return the subset sums of each block."""
-        return [BlockRows(block) for block in self.blocks]
-
     def masks(self, kept: Bools) -> NetworkMasks:
         """Return what is kept: the solved subsets, those of all blocks together, and edges that carry."""
         weights = [np.zeros(layer.weight.shape, dtype=bool) for layer in self.drawn]
@@ -111,7 +115,7 @@ class GrownNetwork:
         ends = [*self.starts[1:], len(weights)]
         first = 0
         for each, start, end in zip(self.rows, self.starts, ends, strict=True):
-            layer, (number, items) = each.block.layer, each.valid.shape
+            layer, (number, items) = each.layer, each.valid.shape
             chosen = kept[first : first + number, :items]
             first += number
 
@@ -121,12 +125,13 @@ class GrownNetwork:
                     layer.columns == self._target.widths[0] if start == 0 else np.zeros(len(sources), bool)
                 )
                 for units, source, made in zip(copies, sources, constant, strict=True):
+                    mine = units[units >= 0]
                     if made:
-                        bias[0][units] = True  # type: ignore[index]
+                        bias[0][mine] = True  # type: ignore[index]
                     else:
-                        weights[start][units, source] = True
+                        weights[start][mine, source] = True
 
-            keep_structure(each.block, weights[start:end], keep_sources)
+            each.keep_structure(weights[start:end], keep_sources)
             each.keep(weights[start:end], chosen)
         forget_idle_units(weights, bias)
         return NetworkMasks(weights, bias)

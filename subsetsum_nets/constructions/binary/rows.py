@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from subsetsum_nets.constructions.binary.growing import Block, Level
+    from subsetsum_nets.constructions.binary.integers import IntegerLayer
     from subsetsum_nets.networks.arrays import Bools, FloatArray, Ints
 
 
@@ -33,6 +36,12 @@ class BlockRows:
     """
 
     block: Block
+    layout = "accumulate"
+
+    @property
+    def layer(self) -> IntegerLayer:
+        """The integer layer."""
+        return self.block.layer
 
     @cached_property
     def places(self) -> tuple[Ints, Ints]:
@@ -83,6 +92,11 @@ class BlockRows:
                 )
         return np.concatenate(values) if values else np.zeros(0)
 
+    @property
+    def items(self) -> FloatArray:
+        """What each edge adds to a weight, shape (N, m)."""
+        return np.broadcast_to(self.values, self.valid.shape)
+
     @cached_property
     def valid(self) -> Bools:
         """Which items a row has: + edges, shape (N, m)."""
@@ -102,8 +116,12 @@ class BlockRows:
             rows, columns = np.nonzero(kept[:, at])
             masks[index][receivers[rows, at[columns]], senders[rows, at[columns]]] = True
 
+    def keep_structure(self, masks: list[Bools], keep_sources: Callable[[Ints], None]) -> None:
+        """Keep the edges that carry; in the first layer ``keep_sources`` keeps those of copies (inputs, g)."""
+        keep_structure(self.block, masks, keep_sources)
 
-def keep_structure(block: Block, masks: list[Bools], sources: Any) -> None:
+
+def keep_structure(block: Block, masks: list[Bools], sources: Callable[[Ints], None]) -> None:
     """Keep the edges that copy inputs and carry accumulators, in the masks of the block's layers.
 
     Parameters
