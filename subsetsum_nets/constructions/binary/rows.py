@@ -117,7 +117,7 @@ class BlockRows:
             masks[index][receivers[rows, at[columns]], senders[rows, at[columns]]] = True
 
     def keep_structure(self, masks: list[Bools], keep_sources: Callable[[Ints], None]) -> None:
-        """Keep the edges that carry; in the first layer ``keep_sources`` keeps those of copies (inputs, g)."""
+        """Keep the edges that carry; in the first layer ``keep_sources`` keeps those of copies."""
         keep_structure(self.block, masks, keep_sources)
 
 

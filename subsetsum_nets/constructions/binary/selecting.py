@@ -140,13 +140,13 @@ def assigned(weight: Ints, eligible: Bools, plus: Bools) -> Ints | None:
     shares = np.empty(eligible.shape)
     best = np.zeros(weight.shape[1], np.int64)
 
-    def value(column: int) -> None:
+    def value(column: np.int64) -> None:
         need = np.where(left[:, column] > 0, _URGENCY ** (left[:, column] - left[:, column].max()), 0.0)
         fits = plus == (weight[:, [column]] > 0)
         shares[:, column] = np.where(free & eligible[:, column], need @ fits / max(need.sum(), 1.0), -1.0)
         best[column] = np.argmax(shares[:, column])
 
-    columns = np.flatnonzero(left.any(axis=0))
+    columns = np.flatnonzero(left.any(axis=0)).astype(np.int64)
     for column in columns:
         value(column)
     while columns.size:
