@@ -31,6 +31,7 @@ def main() -> None:
     parser.add_argument("--large", action="store_true", help="784-500-10 with 8 bits, too")
     for epsilon in (0.01, 0.1):
         whole_prune(load_network(shipped_network("digits-64-32-10")), f"epsilon {epsilon}", epsilon=epsilon)
+    whole_prune(load_network(shipped_network("digits-64-32-10")), "5 bits", bits=5, epsilon=10.0)
     for job in LAYERS:
         single_layer(*job)
     if parser.parse_args().large:
