@@ -20,7 +20,7 @@ from subsetsum_nets.allocation.compile_task import ALLOWANCE, NORM
 from subsetsum_nets.networks.arguments import is_integer
 from subsetsum_nets.networks.arrays import dense_array
 from subsetsum_nets.networks.rounding import rounded
-from subsetsum_nets.verification import verify
+from subsetsum_nets.verification import proven_bound
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -65,7 +65,7 @@ class Precision:
         key = tuple(bits)
         if key not in self._bounds:
             network = rounded(self.target, bits)
-            self._bounds[key] = verify(self.target, network, domain=self.domain, norm=NORM).upper
+            self._bounds[key] = proven_bound(self.target, network, domain=self.domain, norm=NORM)
         return self._bounds[key]
 
     def cheapest(self) -> tuple[int, ...]:

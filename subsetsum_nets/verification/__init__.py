@@ -11,7 +11,7 @@ from subsetsum_nets.verification.errors import BoundOverflowError, SoundnessErro
 from subsetsum_nets.verification.methods.differential import DifferentialRecursion, differential_bound
 from subsetsum_nets.verification.methods.table import METHODS
 from subsetsum_nets.verification.results import LayerBound, MethodBound, VerificationResult
-from subsetsum_nets.verification.verifier import verify
+from subsetsum_nets.verification.verifier import proven_bound, verify
 
 __all__ = [
     "METHODS",
@@ -29,5 +29,6 @@ __all__ = [
     "collapse",
     "differential_bound",
     "effective_layers",
+    "proven_bound",
     "verify",
 ]
