@@ -48,7 +48,7 @@ _BRIEF = 1e-3
 def solve(
     problem: SubsetSum,
     *,
-    objective: str = "nearest",
+    objective: Objective = "nearest",
     backend: str = "auto",
     time_limit: float | None = None,
     memory_limit: int | None = None,

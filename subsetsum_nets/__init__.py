@@ -16,10 +16,12 @@ from subsetsum_nets.version import __version__
 if TYPE_CHECKING:
     from subsetsum_nets.compiler import prune
     from subsetsum_nets.networks import (
+        AvgPool2d,
         Ball,
         Box,
         Conv2d,
         Dense,
+        MaxPool2d,
         ReluNetwork,
         load_network,
         random_network,
@@ -31,11 +33,13 @@ if TYPE_CHECKING:
     from subsetsum_nets.verification.certificate import Certificate
 
 _HOMES = {
+    "AvgPool2d": "networks",
     "Ball": "networks",
     "Box": "networks",
     "Certificate": "verification.certificate",
     "Conv2d": "networks",
     "Dense": "networks",
+    "MaxPool2d": "networks",
     "PrunedNetwork": "pruned_network",
     "ReluNetwork": "networks",
     "VerificationResult": "verification",
@@ -48,11 +52,13 @@ _HOMES = {
 }
 
 __all__ = [
+    "AvgPool2d",
     "Ball",
     "Box",
     "Certificate",
     "Conv2d",
     "Dense",
+    "MaxPool2d",
     "PrunedNetwork",
     "ReluNetwork",
     "VerificationResult",

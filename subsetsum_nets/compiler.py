@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from solvers.solution import checked_objective
+from solvers.solution import Objective, checked_objective
 from subsetsum_nets.allocation import allocation_named
 from subsetsum_nets.allocation.compile_task import CompileTask
 from subsetsum_nets.constructions import DEFAULT, EXACT, Construction, RandomSigns, construction_named
@@ -37,7 +37,7 @@ def prune(
     seed: int = 0,
     into: ReluNetwork | None = None,
     domain: Domain | None = None,
-    objective: str = "nearest",
+    objective: Objective = "nearest",
     allocation: str | None = None,
     bits: int | Sequence[int] | None = None,
     layout: str | None = None,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from solvers.solution import Objective
     from subsetsum_nets.constructions import RowGroup
     from subsetsum_nets.networks.arrays import Bools, FloatArray
 
@@ -25,7 +26,7 @@ def solve_groups(
     groups: Sequence[RowGroup],
     tolerances: Sequence[FloatArray],
     *,
-    objective: str,
+    objective: Objective,
     checkpoint: str | PathLike[str] | None = None,
     **options: Any,
 ) -> BatchSolution:

@@ -35,9 +35,11 @@ from subsetsum_nets.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from solvers.solution import Objective
     from subsetsum_nets.masks import NetworkMasks
 
 _EXTRAS = {"onnx": "onnx", "torch": "torch", "distributed": "distributed", "experiments": "sklearn"}
+_OBJECTIVES: tuple[Objective, ...] = ("nearest", "within", "sparsest")
 _INSTANCES = ("uniform-20", "huge-24", "nsn-2-20", "nsn-2-20-8", "ties-24", "too-tight-products-21")
 
 
@@ -110,7 +112,7 @@ def _backend(name: str) -> str:
         return f"not installed: {gap}"
     solved: list[Solution] = []
     for problem in tiny_problems():
-        for objective in ("nearest",) if problem.tolerance is None else ("nearest", "within", "sparsest"):
+        for objective in _OBJECTIVES[: 1 if problem.tolerance is None else None]:
             try:
                 solution = solve(problem, objective=objective, backend=name, threads=1)
             except UnsupportedProblemError:

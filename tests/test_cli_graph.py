@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from subsetsum_nets import Dense, ReluNetwork, prune
+from subsetsum_nets import Box, Dense, ReluNetwork, prune
 from subsetsum_nets.cli import app
 from subsetsum_nets.graphs import LayeredDag
 from subsetsum_nets.networks import Conv2d, random_network, save_network
@@ -183,3 +183,14 @@ def test_bad_files_are_exit_code_2(tmp_path, ticket):
     assert refused.exit_code == 2
     assert "holds a graph" in refused.stderr
     assert run(ticket[0], "--serving", 0, 9, 0).exit_code == 2
+
+
+def test_what_serves_a_weight_is_drawn_unit_by_unit_however_many_candidates_there_are(tmp_path):
+    target = ReluNetwork([Dense([[0.5]]), Dense([[0.25]])])
+    prune(target, epsilon=0.05, candidates=70, domain=Box(0, 1)).save(tmp_path / "ticket")
+    page = page_of(tmp_path / "ticket", "--serving", 0, 0, 0, "--out", tmp_path / "part.svg")
+    assert page["widths"][1] > 60
+    assert page["view"] == "layered"
+    assert page["drawn"][1] == page["widths"][1] - page["dead_units"] < 60
+    shown = run(tmp_path / "ticket", "--serving", 0, 0, 0, "--out", tmp_path / "part.svg").stdout
+    assert f"view of what serves: 1-{page['drawn'][1]}-1" in shown

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
+import operator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -18,7 +20,7 @@ from solvers.exact import as_fraction, exact_array, float_up
 from solvers.solution import Objective, Status, checked_objective
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from os import PathLike
 
     from numpy.typing import NDArray
@@ -26,9 +28,34 @@ if TYPE_CHECKING:
 _FORMAT = "subset-sum batch solution"
 
 
+class BatchRow(NamedTuple):
+    """The answer to one of the problems.
+
+    Attributes
+    ----------
+    status : Status
+    mask : bool array, shape (n,)
+    error, lower_bound : float
+        Rounded up and down; the error is inf where there is no subset.
+
+    """
+
+    status: Status
+    mask: NDArray[np.bool_]
+    error: float
+    lower_bound: float
+
+    @property
+    def subset(self) -> NDArray[np.intp]:
+        """The indices of the chosen items, ascending."""
+        return np.flatnonzero(self.mask)
+
+
 @dataclass(frozen=True, eq=False)
 class BatchSolution:
     """Answers to N problems of up to n items; all arrays are read-only.
+
+    ``batch[i]`` is a row as a :class:`BatchRow`, ``for row in batch`` gives all of them.
 
     Attributes
     ----------
@@ -77,6 +104,45 @@ class BatchSolution:
 
     def __len__(self) -> int:
         return len(self.masks)
+
+    def __getitem__(self, row: int) -> BatchRow:
+        index = operator.index(row)
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"there is no row {row}; there are {len(self)}")
+        error, bound = float(self.errors[index]), float(self.lower_bounds[index])
+        return BatchRow(Status(int(self.status[index])), self.masks[index], error, bound)
+
+    def __iter__(self) -> Iterator[BatchRow]:
+        return (self[row] for row in range(len(self)))
+
+    def to_frame(self) -> Any:
+        """Return a pandas DataFrame with a row for each problem: status, size, error, lower_bound, subset.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+
+        Examples
+        --------
+        >>> from solvers import solve_many
+        >>> solve_many([[3, 5], [2, 9]], [5, 3]).to_frame().subset.tolist()     # doctest: +SKIP
+        [[1], [0]]
+
+        """
+        try:
+            frame = importlib.import_module("pandas").DataFrame
+        except ImportError as error:
+            raise ImportError("to_frame() needs pandas; install it with: pip install pandas") from error
+        return frame(
+            {
+                "status": [Status(int(s)).name for s in self.status],
+                "size": self.sizes,
+                "error": self.errors,
+                "lower_bound": self.lower_bounds,
+                "subset": [np.flatnonzero(mask).tolist() for mask in self.masks],
+            }
+        )
 
     @property
     def sizes(self) -> NDArray[np.int64]:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from solvers.batch.rows import Answers, Rows
+    from solvers.solution import Objective
 
 __all__ = ["BatchSolution", "solve_many"]
 
@@ -41,7 +42,7 @@ def solve_many(
     targets: Any = None,
     *,
     valid: Any = None,
-    objective: str = "nearest",
+    objective: Objective = "nearest",
     tolerance: Any = None,
     cardinality: int | tuple[int, int] | None = None,
     backend: str = "auto",

@@ -49,7 +49,7 @@ def graph(
 ) -> None:
     """Show a network as a graph: layers, units, edges, what is kept and what is dead; draw or export it."""
     with refusing_bad_input(as_json):
-        from subsetsum_nets.graphs.pictures.drawing import draw
+        from subsetsum_nets.graphs.pictures.drawing import SMALL, draw
 
         picture = out is not None and out.suffix in _PICTURES
         if (masks or layer is not None) and not picture:
@@ -67,6 +67,9 @@ def graph(
             layers = None if layer is None else (layer - 1, layer)
             if layer is not None and not 1 <= layer <= dag.depth:
                 raise ValueError(f"--layer must be from 1 to {dag.depth}, got {layer}")
+            if serving is not None and max(dag.widths) > SMALL[0]:
+                dag = dag.without_dead_units()  # what serves, not a summary of all
+            page["drawn"] = list(dag.widths)
             page["view"] = draw(dag, out, title=target.name, view="masks" if masks else "auto", layers=layers)
         elif out is not None:
             dag.save(out)
@@ -170,6 +173,8 @@ def _show(page: dict[str, Any]) -> None:
     print_pairs(f"{page['source']} ({shape})", rows)
     if page["out"] is not None:
         view = f" ({page['view']} view)" if "view" in page else ""
+        if page.get("drawn", page["widths"]) != page["widths"]:
+            view = f" ({page['view']} view of what serves: {'-'.join(map(str, page['drawn']))})"
         console().print(f"written to {page['out']}{view}", highlight=False, markup=False)
 
 

@@ -67,6 +67,13 @@ def packing(
         console().print(f"written to {path}", highlight=False, markup=False)
 
 
+_LEGEND = """\
+share: of all members that the random networks were asked for. P(success): that a random network serves a
+random member; its interval takes one member of each network, since those of one are dependent, and the share
+may lie a little outside it. at most: the different prunings over the members.
+"""
+
+
 def _show_width(row: WidthRow) -> None:
     unknown = f", {row.unknown:,} unknown" if row.unknown else ""
     where = f"epsilon {row.epsilon:g}, width {row.width}"
@@ -94,5 +101,5 @@ def _show(result: PackingResult) -> None:
                 f"s = {one.theorem_1_width}",
             ),
         )
-    for table in (widths, "", epsilons):
-        console().print(table)
+    for table in (widths, _LEGEND, epsilons):
+        console().print(table, highlight=False)

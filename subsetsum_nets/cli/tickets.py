@@ -59,6 +59,7 @@ def prune(
 ) -> None:
     """Prune a random network into a target network, prove the error, and write masks and certificate."""
     with refusing_bad_input(as_json, checkpoint):
+        from solvers.solution import checked_objective
         from subsetsum_nets.compiler import prune as run
         from subsetsum_nets.constructions import DEFAULT
         from subsetsum_nets.networks import shipped_network
@@ -79,7 +80,7 @@ def prune(
             seed=seed,
             into=None if into is None else load_workable(into),
             domain=_domain(box, ball),
-            objective=objective,
+            objective=checked_objective(objective),
             allocation=allocation,
             bits=_bits(bits),
             layout=layout,

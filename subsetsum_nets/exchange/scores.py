@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from subsetsum_nets.exchange.module_order import module_order
-from subsetsum_nets.exchange.torch_tensors import layers_from_torch
+from subsetsum_nets.exchange.torch_tensors import layers_from_torch, windows_of
 from subsetsum_nets.networks.arguments import checked_number
 from subsetsum_nets.networks.errors import NetworkFileError
 from subsetsum_nets.networks.files.network_files import read_safetensors
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from numpy.typing import NDArray
+
+    from subsetsum_nets.exchange.torch_tensors import Windows
 
     Array = NDArray[Any]
 
@@ -83,6 +85,7 @@ def read_scores(
     names: Sequence[str] | None = None,
     key: str = "scores",
     input_shape: tuple[int, int, int] | None = None,
+    windows: Windows | None = None,
 ) -> list[Array]:
     """Read edge-popup scores, one array per layer, from a .safetensors file.
 
@@ -96,6 +99,8 @@ def read_scores(
         How the scores of a module are called.
     input_shape : (h, w, c), optional
         Needed for dense layers behind convolutional ones.
+    windows : mapping of str to mapping, optional
+        As for :func:`read_state_dict`.
 
     Returns
     -------
@@ -119,7 +124,8 @@ def read_scores(
     if not modules or not set(modules) <= set(found):
         wanted = ", ".join(f"{name}{ending}" for name in modules) or f"<module>{ending}"
         raise NetworkFileError(f"{Path(path)} lacks some of the tensors {wanted}")
-    return layers_from_torch(modules, [found[module] for module in modules], input_shape)
+    told = windows_of(contents.metadata, windows)
+    return layers_from_torch(modules, [found[module] for module in modules], input_shape, told)
 
 
 def _largest(scores: Array, sparsity: Fraction) -> NDArray[np.bool_]:

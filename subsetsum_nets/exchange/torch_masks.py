@@ -16,10 +16,13 @@ import numpy as np
 from subsetsum_nets.exchange.module_order import MODULES, module_order
 from subsetsum_nets.exchange.pruned_names import with_usual_names
 from subsetsum_nets.exchange.torch_tensors import (
+    WINDOWS,
+    Windows,
     dense_images,
     layers_from_torch,
     module_names,
     to_torch,
+    windows_of,
 )
 from subsetsum_nets.masks import NetworkMasks
 from subsetsum_nets.networks.arrays import dense_array, narrowed
@@ -51,11 +54,12 @@ def read_state_dict(
     linear_after: Iterable[int] = (),
     domain: Domain | None = None,
     input_shape: Image | None = None,
+    windows: Windows | None = None,
 ) -> ReluNetwork:
     """Read a network from a PyTorch ``state_dict`` in a .safetensors file.
 
     A state dict holds no activations: a ReLU is taken to stand between the layers, but where
-    ``linear_after`` says otherwise.
+    ``linear_after`` says otherwise. Nor does it hold strides and the like: ``windows`` says what they are.
 
     Parameters
     ----------
@@ -71,6 +75,10 @@ def read_state_dict(
     final_relu, linear_after, domain, input_shape
         As for :class:`~subsetsum_nets.networks.ReluNetwork`; dense layers behind convolutional ones need the
         size of the images.
+    windows : mapping of str to mapping, optional
+        Keyword arguments of :class:`~subsetsum_nets.networks.Conv2d` for modules that are not of stride 1 and
+        the padding that keeps the size, such as ``{"features.0": {"stride": 2, "padding": 1}}``. What
+        :func:`write_state_dict` wrote says so itself.
 
     Returns
     -------
@@ -98,6 +106,7 @@ def read_state_dict(
         linear_after=linear_after,
         domain=domain,
         input_shape=input_shape,
+        windows=windows,
     )
     return random if found is None else found.apply(random)
 
@@ -114,7 +123,7 @@ def write_state_dict(
     path : path
     names : sequence of str, optional
         The module of each layer. By default its place in a ``torch.nn.Sequential`` of layers, ReLUs and,
-        between convolutional and dense layers, a Flatten.
+        between convolutional and dense layers, a Flatten. Pooling is the convolutions that stand for it.
 
     Raises
     ------
@@ -141,7 +150,7 @@ def write_state_dict(
     ReluNetwork(2-1-1, 4 parameters)
 
     """
-    _write(path, _parameters(network, names), names)
+    _write(path, _parameters(network, names), network, names)
 
 
 def write_masks(
@@ -184,7 +193,7 @@ def write_masks(
     for name, parameter in _parameters(random, names).items():
         tensors[f"{name}_orig"] = parameter
         tensors[f"{name}_mask"] = kept[name].astype(parameter.dtype)
-    _write(path, tensors, names)
+    _write(path, tensors, random, names)
 
 
 def read_masks(
@@ -196,12 +205,13 @@ def read_masks(
     linear_after: Iterable[int] = (),
     domain: Domain | None = None,
     input_shape: Image | None = None,
+    windows: Windows | None = None,
 ) -> tuple[ReluNetwork, NetworkMasks]:
     """Read a random network and its masks, as :func:`write_masks` or a pruned PyTorch model wrote them.
 
     Parameters
     ----------
-    path, names, masks, final_relu, linear_after, domain, input_shape
+    path, names, masks, final_relu, linear_after, domain, input_shape, windows
         As for :func:`read_state_dict`.
 
     Returns
@@ -224,6 +234,7 @@ def read_masks(
         linear_after=linear_after,
         domain=domain,
         input_shape=input_shape,
+        windows=windows,
     )
     if found is None:
         raise NetworkFileError(
@@ -241,6 +252,7 @@ def _read(
     mask_file: str | PathLike[str] | None,
     *,
     input_shape: Image | None,
+    windows: Windows | None,
     **settings: Any,
 ) -> tuple[ReluNetwork, NetworkMasks | None]:
     """Return the network before pruning, and the masks when there are any."""
@@ -261,12 +273,14 @@ def _read(
             f"{Path(path)} holds {min(tensors)!r} of shape {tensors[min(tensors)].shape}, which is no weight "
             "or bias of a linear or convolutional layer; names=[...] reads only the modules that it lists"
         )
+    told = windows_of(contents.metadata, windows)
     masked = any(mask is not None for _, mask in (*weights, *biases))
     try:
         layers = [
-            Conv2d(weight, bias) if weight.ndim == 4 else Dense(weight, bias)
-            for weight, (bias, _) in zip(
-                layers_from_torch(modules, present, input_shape),
+            Conv2d(weight, bias, **told.get(module, {})) if weight.ndim == 4 else Dense(weight, bias)
+            for module, weight, (bias, _) in zip(
+                modules,
+                layers_from_torch(modules, present, input_shape, told),
                 biases,
                 strict=True,
             )
@@ -278,7 +292,7 @@ def _read(
         return network, None
     kept = [_all_kept(weight) if mask is None else mask for weight, mask in weights]
     return network, NetworkMasks(
-        layers_from_torch(modules, kept, input_shape),
+        layers_from_torch(modules, kept, input_shape, told),
         [None if bias is None else _all_kept(bias) if mask is None else mask for bias, mask in biases],
     )
 
@@ -347,8 +361,18 @@ def _named(
     return named
 
 
-def _write(path: str | PathLike[str], tensors: Mapping[str, Array], names: Sequence[str] | None) -> None:
-    """Write tensors, and the order of modules where their names do not tell it."""
-    metadata = {"format": "pt"} | ({} if names is None else {MODULES: json.dumps(list(names))})
+def _write(
+    path: str | PathLike[str], tensors: Mapping[str, Array], network: ReluNetwork, names: Sequence[str] | None
+) -> None:
+    """Write tensors, and what they do not tell: the order of modules, what is special about their windows."""
+    modules = module_names(network, names)
+    windows = {
+        name: layer.options for name, layer in zip(modules, network.layers, strict=True) if layer.options
+    }
+    metadata = {"format": "pt"}
+    if names is not None or windows:
+        metadata[MODULES] = json.dumps(modules)
+    if windows:
+        metadata[WINDOWS] = json.dumps(windows)
     with atomic_write(path) as file:
         write_safetensors(file, TensorFile(metadata, dict(tensors)))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from subsetsum_nets.networks.convolution import Conv2d
 from subsetsum_nets.networks.errors import InvalidNetworkError
 from subsetsum_nets.networks.files.onnx_layouts import (
     columns_from_channels_first,
@@ -26,11 +29,19 @@ if TYPE_CHECKING:
     Image = tuple[int, int, int]
 
 
-def layers_from_torch(modules: Sequence[str], tensors: Sequence[Array], image: Image | None) -> list[Array]:
+WINDOWS = "windows"  # the metadata of our own files that says what modules do beside their weights
+Windows = Mapping[str, Mapping[str, Any]]
+_OPTIONS = {"stride", "padding", "dilation", "groups", "fixed"}
+
+
+def layers_from_torch(
+    modules: Sequence[str], tensors: Sequence[Array], image: Image | None, windows: Windows
+) -> list[Array]:
     """Return the weights of successive layers, or masks or scores of their shapes, in our order.
 
     ``tensors`` have the shapes (d_out, d_in) or (c_out, c_in, rows, columns), and messages call them by their
-    ``modules``; ``image``, (h, w, c), is the size of the images that a convolutional first layer gets.
+    ``modules``; ``image``, (h, w, c), is the size of the images that a convolutional first layer gets, and
+    ``windows`` are the keyword arguments of Conv2d for modules that are no plain ones.
     InvalidNetworkError for other shapes, or a dense layer behind images of unknown or another size.
     """
     weights = []
@@ -42,8 +53,11 @@ def layers_from_torch(modules: Sequence[str], tensors: Sequence[Array], image: I
             )
         if tensor.ndim == 4:
             images = True
-            image = None if image is None else (image[0], image[1], tensor.shape[0])
             weights.append(np.ascontiguousarray(kernel_from_channels_first(tensor)))
+            if image is not None:
+                like = Conv2d(np.zeros(weights[-1].shape), **windows.get(module, {}))
+                h, w, c = like.gives((*image[:2], like.c_in), len(weights) - 1)
+                image = h or 0, w or 0, c or 0
             continue
         if not images:
             weights.append(tensor)
@@ -56,6 +70,31 @@ def layers_from_torch(modules: Sequence[str], tensors: Sequence[Array], image: I
         weights.append(columns_from_channels_first(tensor, image))
         images = False
     return weights
+
+
+def windows_of(metadata: Mapping[str, str], given: Windows | None) -> Windows:
+    """Return the keyword arguments of Conv2d by module: those given, or else those that the file tells.
+
+    InvalidNetworkError for anything else than tables of them.
+    """
+    try:
+        found = json.loads(metadata.get(WINDOWS, "{}")) if given is None else given
+        for module, options in found.items():
+            if not isinstance(module, str) or set(options) - {
+                "stride",
+                "padding",
+                "dilation",
+                "groups",
+                "fixed",
+            }:
+                raise ValueError(options)  # noqa: TRY301
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise InvalidNetworkError(
+            "windows must map names of modules to keyword arguments of Conv2d, such as "
+            f"{{'features.0': {{'stride': 2}}}}; got {metadata.get(WINDOWS) if given is None else given!r}"
+        ) from error
+    tables: Windows = found
+    return tables
 
 
 def module_names(network: ReluNetwork, names: Sequence[str] | None) -> list[str]:

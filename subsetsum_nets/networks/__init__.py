@@ -3,7 +3,8 @@
 First room of the flow. It knows nothing of subset sums, graphs or proofs.
 """
 
-from subsetsum_nets.networks.convolution import Conv2d, ConvolutionMatrix
+from subsetsum_nets.networks.convolution import Conv2d
+from subsetsum_nets.networks.convolution_matrix import ConvolutionMatrix
 from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.digests import array_digest, network_digest
 from subsetsum_nets.networks.distributions import Normal, Signs, Uniform, keyed_words
@@ -12,10 +13,12 @@ from subsetsum_nets.networks.errors import InvalidNetworkError, NetworkFileError
 from subsetsum_nets.networks.files.network_files import load_network, read_extra, save_network
 from subsetsum_nets.networks.files.shipped import load_test_split, shipped_network, shipped_networks
 from subsetsum_nets.networks.layer_draws import DenseDraw, LayerDraw, LinkDraw, OnesDraw, ScalingDraw
+from subsetsum_nets.networks.pooling import AvgPool2d, MaxPool2d
 from subsetsum_nets.networks.random_networks import RandomRecipe, random_network, random_recipe_from_json
 from subsetsum_nets.networks.relu_network import ReluNetwork
 
 __all__ = [
+    "AvgPool2d",
     "Ball",
     "Box",
     "Conv2d",
@@ -26,6 +29,7 @@ __all__ = [
     "InvalidNetworkError",
     "LayerDraw",
     "LinkDraw",
+    "MaxPool2d",
     "NetworkFileError",
     "Normal",
     "OnesDraw",

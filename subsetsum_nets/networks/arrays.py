@@ -23,7 +23,7 @@ Shape = tuple[int | None, ...]
 def is_sparse(weight: object) -> TypeIs[csr_array[Any, Any]]:
     """Tell whether ``weight`` is a scipy.sparse array or matrix, without importing scipy to find out.
 
-    A :class:`~subsetsum_nets.networks.convolution.ConvolutionMatrix` is none.
+    A :class:`~subsetsum_nets.networks.convolution_matrix.ConvolutionMatrix` is none.
     """
     return hasattr(weight, "tocoo")
 

@@ -1,8 +1,8 @@
-"""Conv2d: a convolutional layer, and the matrix it is for images of one size.
+"""Conv2d: a convolutional layer, of any stride, padding, dilation and number of groups.
 
-The definition is that of da Cunha et al. 2023, section 3: true convolution (the kernel is flipped), stride 1,
-zero padding that keeps the size of the image, axes in the order rows, columns, channels. Nothing here is
-unrolled unless asked for: a kernel of r x s offsets costs r s matrix products over the channels.
+The definition is that of da Cunha et al. 2023, section 3: true convolution (the kernel is flipped), axes in
+the order rows, columns, channels; and as there, stride 1 and zero padding that keeps the size of the image,
+unless something else is said.
 """
 
 from __future__ import annotations
@@ -12,31 +12,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from subsetsum_nets.networks.arrays import Bools, FloatArray, Shape, exact_float64
+from subsetsum_nets.networks.arguments import is_integer
+from subsetsum_nets.networks.arrays import FloatArray, Shape, exact_float64
+from subsetsum_nets.networks.convolution_matrix import ConvolutionMatrix
 from subsetsum_nets.networks.errors import InvalidNetworkError, needs_input_shape
+from subsetsum_nets.networks.window_geometry import NO_PADDING, Padding, Pair, WindowGeometry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from numpy.typing import NDArray
 
-    from scipy.sparse import csr_array
-    from typing_extensions import TypeIs
-
-
-class Offset(NamedTuple):
-    """One offset of a kernel, and the pixels for which it stays inside the image.
-
-    Attributes
-    ----------
-    place : (int, int)
-        Row and column of the kernel.
-    target, source : pair of slices
-        Rows and columns of the output pixels, and of the input pixels that they look at.
-
-    """
-
-    place: tuple[int, int]
-    target: tuple[slice, slice]
-    source: tuple[slice, slice]
+_PLAIN = {"stride": (1, 1), "padding": "same", "dilation": (1, 1), "groups": 1, "fixed": False}
 
 
 class Conv2d:
@@ -44,20 +29,40 @@ class Conv2d:
 
     Here s = (rows - 1) // 2, t = (columns - 1) // 2, and x is 0 outside the image, so that y is as large as
     x. For every pair of channels this is ``scipy.signal.convolve2d(x, kernel, mode="same")``. The kernel is
-    flipped in comparison with the cross-correlation of PyTorch and ONNX: their "same" padding with the
-    weight ``kernel[::-1, ::-1]``, channels moved first, gives the same values for kernels of odd size.
+    flipped in comparison with the cross-correlation of PyTorch and ONNX: their padding, stride, dilation and
+    groups with the weight ``kernel[::-1, ::-1]``, channels moved first, give the same values.
 
     Parameters
     ----------
-    kernel : array_like, shape (rows, columns, c_in, c_out)
+    kernel : array_like, shape (rows, columns, c_in // groups, c_out)
     bias : array_like, shape (c_out,), optional
         Added to every pixel of an output channel.
+    stride : int or (int, int)
+        Pixels from one window to the next, down the rows and along the columns.
+    padding : str, int, (int, int) or ((top, bottom), (left, right))
+        Zeros around the image. "valid" puts none; "same" as many as make ceil(h / stride) windows, where an
+        odd one goes before the image, as by ONNX's SAME_LOWER; "same_upper" puts that one behind it.
+    groups : int
+        The channels are cut into so many groups; the c_out // groups outputs of one see its inputs alone.
+    dilation : int or (int, int)
+        Pixels from one entry of the kernel to the next.
+    fixed : bool
+        Whether the weights are part of the architecture, as those of pooling are: they are not drawn at
+        random and not pruned. The function is the same.
+
+    Attributes
+    ----------
+    stride, dilation : (int, int)
+    padding : "same", "same_upper" or ((top, bottom), (left, right))
+        "same" wherever the zeros are those of "same" for images of every size.
+    groups : int
+    fixed : bool
 
     Raises
     ------
     InvalidNetworkError
-        For an empty or non-4-D kernel, a bias of another length, or entries that are not finite or that
-        float64 would round.
+        For an empty or non-4-D kernel, a bias of another length, entries that are not finite or that
+        float64 would round, or a stride, padding, dilation or number of groups that is none.
 
     Examples
     --------
@@ -66,20 +71,43 @@ class Conv2d:
     Conv2d(1x3, 1 -> 1)
     >>> shift(np.array([[[[1.0], [2.0], [3.0]]]])).ravel()
     array([0., 1., 2.])
+    >>> sums = Conv2d(np.ones((1, 2, 1, 1)), stride=(1, 2), padding="valid")
+    >>> sums(np.array([[[[1.0], [2.0], [3.0], [4.0]]]])).ravel()
+    array([3., 7.])
 
     """
 
-    __slots__ = ("bias", "kernel")
+    __slots__ = ("bias", "fixed", "geometry", "groups", "kernel")
 
     kernel: FloatArray
     bias: FloatArray | None
+    geometry: WindowGeometry
+    groups: int
+    fixed: bool
 
-    def __init__(self, kernel: Any, bias: Any = None) -> None:
+    def __init__(
+        self,
+        kernel: Any,
+        bias: Any = None,
+        *,
+        stride: Any = 1,
+        padding: Any = "same",
+        groups: int = 1,
+        dilation: Any = 1,
+        fixed: bool = False,
+    ) -> None:
         self.kernel = exact_float64(kernel, "the kernel")
         if self.kernel.ndim != 4 or 0 in self.kernel.shape:
             raise InvalidNetworkError(
                 f"a kernel must have shape (rows, columns, c_in, c_out), got {self.kernel.shape}"
             )
+        if not is_integer(groups) or groups < 1 or self.c_out % groups:
+            raise InvalidNetworkError(
+                f"groups must be an integer that divides the {self.c_out} output channels, got {groups!r}"
+            )
+        self.groups = int(groups)
+        self.geometry = WindowGeometry.checked(self.size, stride, padding, dilation)
+        self.fixed = bool(fixed)
         self.bias = None if bias is None else exact_float64(bias, "the bias")
         if self.bias is not None and self.bias.shape != (self.c_out,):
             raise InvalidNetworkError(
@@ -88,9 +116,29 @@ class Conv2d:
             )
 
     @property
+    def size(self) -> Pair:
+        """Rows and columns of the kernel."""
+        return int(self.kernel.shape[0]), int(self.kernel.shape[1])
+
+    @property
+    def stride(self) -> Pair:
+        """Pixels from one window to the next, (rows, columns)."""
+        return self.geometry.stride
+
+    @property
+    def padding(self) -> Padding:
+        """Zeros around the image: "same", "same_upper" or ((top, bottom), (left, right))."""
+        return self.geometry.padding
+
+    @property
+    def dilation(self) -> Pair:
+        """Pixels from one entry of the kernel to the next, (rows, columns)."""
+        return self.geometry.dilation
+
+    @property
     def c_in(self) -> int:
         """Number of input channels."""
-        return int(self.kernel.shape[2])
+        return int(self.kernel.shape[2]) * self.groups
 
     @property
     def c_out(self) -> int:
@@ -108,12 +156,35 @@ class Conv2d:
         return self.kernel
 
     def with_stored(self, kernel: Any, bias: Any) -> Conv2d:
-        """Return a layer of this kind with other weights and biases."""
-        return Conv2d(kernel, bias)
+        """Return a layer of this kind with other weights and biases, its windows where these are."""
+        return Conv2d(kernel, bias, **self.options)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The keyword arguments that make it what it is beside its weights, those of a plain layer left out.
+
+        >>> Conv2d(np.ones((2, 2, 1, 1)), stride=2, padding="valid").options
+        {'stride': (2, 2), 'padding': ((0, 0), (0, 0))}
+        """
+        given = {**self.geometry._asdict(), "groups": self.groups, "fixed": self.fixed}
+        return {name: value for name, value in given.items() if value != _PLAIN[name]}
 
     def sparse(self) -> Conv2d:
         """Return the layer itself: kernels are kept whole."""
         return self
+
+    @property
+    def whole_weights(self) -> int:
+        """How many weights its kernel has for all pairs of channels, of whatever groups."""
+        return int(self.kernel.size) * self.groups
+
+    @property
+    def least_outputs(self) -> int:
+        """How many outputs it has for the smallest images that a window fits; padding can make them many."""
+        zeros = (0, 0) if isinstance(self.padding, str) else tuple(map(sum, self.padding))
+        reach = (d * (n - 1) for d, n in zip(self.dilation, self.size, strict=True))
+        counts = (max(0, z - r) // s + 1 for z, r, s in zip(zeros, reach, self.stride, strict=True))
+        return math.prod(counts) * self.c_out
 
     @property
     def takes(self) -> Shape:
@@ -138,10 +209,19 @@ class Conv2d:
             raise InvalidNetworkError(
                 f"layer {index - 1} gives {shape[-1]} channels, but layer {index} takes {self.c_in}"
             )
-        return (*shape[:2], self.c_out)
+        h, w = shape[:2]
+        if h is None or w is None:
+            return (None, None, self.c_out)
+        try:
+            rows, columns = self.geometry.axes(self.size, (h, w))
+        except InvalidNetworkError as error:
+            raise InvalidNetworkError(f"layer {index}: {error}") from error
+        return (rows.outputs, columns.outputs, self.c_out)
 
     def on(self, shape: Shape) -> AffineConvolution:
         """Return the layer as an affine map of flattened images of ``shape``, (h, w) or (h, w, c_in).
+
+        Its kernel is that of all pairs of channels, 0 between those of different groups.
 
         Raises
         ------
@@ -152,18 +232,47 @@ class Conv2d:
         h, w = shape[:2]
         if h is None or w is None:
             raise needs_input_shape("seeing the layers as matrices")
-        bias = None if self.bias is None else np.tile(self.bias, h * w)
-        return AffineConvolution(ConvolutionMatrix(self.kernel, (h, w)), bias)
+        axes = self.geometry.axes(self.size, (h, w))
+        weight = ConvolutionMatrix.along(ungrouped(self.kernel, self.groups), axes)
+        bias = None if self.bias is None else np.tile(self.bias, math.prod(weight.image_out))
+        return AffineConvolution(weight, bias)
 
     def __call__(self, x: FloatArray) -> FloatArray:
-        """Evaluate in float64 for ``x`` of shape (batch, h, w, c_in); returns (batch, h, w, c_out)."""
-        y = ConvolutionMatrix(self.kernel, (x.shape[1], x.shape[2])).convolve(x)
+        """Evaluate in float64 for ``x`` of shape (batch, h, w, c_in); returns (batch, h', w', c_out)."""
+        matrix = ConvolutionMatrix.along(self.kernel, self.geometry.axes(self.size, (x.shape[1], x.shape[2])))
+        y = matrix.convolve(x, self.groups)
         return y if self.bias is None else y + self.bias
 
     def __repr__(self) -> str:
-        rows, columns = self.kernel.shape[:2]
-        bias = ", bias" if self.bias is not None else ""
-        return f"Conv2d({rows}x{columns}, {self.c_in} -> {self.c_out}{bias})"
+        rows, columns = self.size
+        stride, padding, dilation = self.geometry
+        notes = {
+            "stride {}x{}".format(*stride): stride != (1, 1),
+            "valid": padding == NO_PADDING,
+            f"padding {padding}": padding not in ("same", NO_PADDING),
+            f"{self.groups} groups": self.groups > 1,
+            "dilation {}x{}".format(*dilation): dilation != (1, 1),
+            "bias": self.bias is not None,
+            "fixed": self.fixed,
+        }
+        said = "".join(f", {note}" for note, said in notes.items() if said)
+        return f"Conv2d({rows}x{columns}, {self.c_in} -> {self.c_out}{said})"
+
+
+def ungrouped(kernel: NDArray[Any], groups: int) -> NDArray[Any]:
+    """Return the kernel (rows, columns, c_in, c_out) of a grouped one, or its mask, 0 between the groups.
+
+    >>> ungrouped(np.array([[[[2.0, 3.0]]]]), 2)[0, 0]
+    array([[2., 0.],
+           [0., 3.]])
+    """
+    if groups == 1:
+        return kernel
+    rows, columns, c_in, c_out = kernel.shape
+    whole = np.zeros((rows, columns, groups, c_in, groups, c_out // groups), kernel.dtype)
+    each = np.arange(groups)
+    whole[:, :, each, :, each] = kernel.reshape(rows, columns, c_in, groups, -1).transpose(3, 0, 1, 2, 4)
+    return whole.reshape(rows, columns, groups * c_in, c_out)
 
 
 class AffineConvolution(NamedTuple):
@@ -187,192 +296,10 @@ class AffineConvolution(NamedTuple):
 
     @property
     def d_out(self) -> int:
-        """Number of outputs, h w c_out."""
+        """Number of outputs: pixels of the output image times c_out."""
         return self.weight.shape[0]
 
     @property
     def offset(self) -> FloatArray:
         """The bias, zeros where there is none."""
         return np.zeros(self.d_out) if self.bias is None else self.bias
-
-
-class ConvolutionMatrix:
-    """The matrix of a convolution of images of one size, kept as its kernel.
-
-    It maps row-major flattened images (h, w, c_in) to (h, w, c_out) as :class:`Conv2d` does, and offers what
-    the rest of the package asks of a matrix: ``@`` from both sides, ``abs``, ``.T``, ``.shape``.
-
-    Parameters
-    ----------
-    kernel : float64 array, shape (rows, columns, c_in, c_out)
-    image : (int, int)
-        h and w.
-    centre : (int, int), optional
-        The (s, t) of :class:`Conv2d`, which is the default; that of a transposed matrix is another one when
-        the kernel has an even size.
-
-    Raises
-    ------
-    InvalidNetworkError
-        For a kernel that is not 4-D or an empty image.
-
-    Examples
-    --------
-    >>> blur = ConvolutionMatrix(np.full((1, 3, 1, 1), 0.5), (1, 4))
-    >>> blur @ np.array([2.0, 0.0, 0.0, 4.0])
-    array([1., 1., 2., 2.])
-    >>> blur.shape, blur.row_terms, bool(((blur.T).toarray() == blur.toarray().T).all())
-    ((4, 4), 3, True)
-
-    """
-
-    __slots__ = ("centre", "image", "kernel")
-
-    __array_ufunc__ = None  # so that ``array @ matrix`` asks __rmatmul__ below
-    ndim = 2
-
-    kernel: FloatArray
-    image: tuple[int, int]
-    centre: tuple[int, int]
-
-    def __init__(
-        self, kernel: FloatArray, image: tuple[int, int], centre: tuple[int, int] | None = None
-    ) -> None:
-        if kernel.ndim != 4 or min(image) < 1:
-            raise InvalidNetworkError(
-                "a convolution matrix needs a kernel (rows, columns, c_in, c_out) and an image of at least "
-                f"one pixel, got the shapes {kernel.shape} and {image}"
-            )
-        rows, columns = kernel.shape[:2]
-        self.kernel = kernel
-        self.image = image
-        self.centre = ((rows - 1) // 2, (columns - 1) // 2) if centre is None else centre
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(d_out, d_in) = (h w c_out, h w c_in)."""
-        pixels = math.prod(self.image)
-        return pixels * self.kernel.shape[3], pixels * self.kernel.shape[2]
-
-    @property
-    def row_terms(self) -> int:
-        """The most products that are summed in a row of ``self @ x``: zeros outside the image are none."""
-        (rows, columns, channels, _), (h, w) = self.kernel.shape, self.image
-        return int(min(rows, h) * min(columns, w) * channels)
-
-    @property
-    def T(self) -> ConvolutionMatrix:  # noqa: N802 - the name every matrix has
-        """The transposed matrix: the kernel flipped, its channels swapped."""
-        rows, columns = self.kernel.shape[:2]
-        flipped = self.kernel[::-1, ::-1].transpose(0, 1, 3, 2)
-        centre = rows - 1 - self.centre[0], columns - 1 - self.centre[1]
-        return ConvolutionMatrix(flipped, self.image, centre)
-
-    @property
-    def rows(self) -> FloatArray:
-        """The weights of the output channels on all (row, column, c_in) of the kernel, shape (c_out, n)."""
-        return self.kernel.reshape(-1, self.kernel.shape[3]).T
-
-    def at_one_place(self) -> ConvolutionMatrix | None:
-        """Return the same matrix with a 1x1 kernel, or None if one pixel's value depends on other pixels."""
-        s, t = self.centre
-        rows, columns = self.kernel.shape[:2]
-        if not (0 <= s < rows and 0 <= t < columns):
-            return None
-        elsewhere: Bools = np.any(self.kernel != 0.0, axis=(2, 3))
-        elsewhere[s, t] = False
-        if elsewhere.any():
-            return None
-        return ConvolutionMatrix(self.kernel[s : s + 1, t : t + 1], self.image)
-
-    def with_kernel(self, kernel: FloatArray) -> ConvolutionMatrix:
-        """Return the matrix with another kernel of as many rows and columns, about the same centre."""
-        return ConvolutionMatrix(kernel, self.image, self.centre)
-
-    def offsets(self) -> Iterator[Offset]:
-        """Yield the offsets of the kernel that reach from a pixel of the image to one of the image."""
-        down, right = (
-            [
-                (
-                    place,
-                    slice(max(0, place - centre), min(size, size + place - centre)),
-                    slice(max(0, centre - place), min(size, size + centre - place)),
-                )
-                for place in range(max(0, centre - size + 1), min(places, centre + size))
-            ]
-            for places, centre, size in zip(self.kernel.shape[:2], self.centre, self.image, strict=True)
-        )
-        for p, rows, rows_in in down:
-            for q, columns, columns_in in right:
-                yield Offset((p, q), (rows, columns), (rows_in, columns_in))
-
-    def convolve(self, images: FloatArray) -> FloatArray:
-        """Return the product with a batch of images (batch, h, w, c_in) as images (batch, h, w, c_out)."""
-        values = np.zeros((*images.shape[:3], self.kernel.shape[3]))
-        for place, target, source in self.offsets():
-            values[:, *target] += images[:, *source] @ self.kernel[place]
-        return values
-
-    def __matmul__(self, x: FloatArray) -> FloatArray:
-        """Return the product with ``x`` of shape (d_in,) or (d_in, n)."""
-        if x.ndim not in (1, 2) or x.shape[0] != self.shape[1]:
-            raise ValueError(
-                f"a matrix of shape {self.shape} cannot be multiplied by an array of shape {x.shape}"
-            )
-        count = 1 if x.ndim == 1 else x.shape[1]
-        images = np.ascontiguousarray(x.T).reshape(count, *self.image, self.kernel.shape[2])
-        values = self.convolve(images).reshape(count, self.shape[0])
-        return values[0] if x.ndim == 1 else values.T
-
-    def __rmatmul__(self, x: FloatArray) -> FloatArray:
-        """Return the product of ``x``, shape (d_out,) or (n, d_out), with this matrix."""
-        return (self.T @ x.T).T
-
-    def __abs__(self) -> ConvolutionMatrix:
-        return self.with_kernel(np.abs(self.kernel))
-
-    def tocsr(self) -> csr_array[Any, Any]:
-        """Return the matrix unrolled, as a sparse array of its nonzero entries."""
-        from scipy.sparse import csr_array
-
-        pixels = np.arange(math.prod(self.image)).reshape(self.image)
-        c_in, c_out = self.kernel.shape[2:]
-        entries, rows, columns = [np.zeros(0)], [np.zeros(0, int)], [np.zeros(0, int)]
-        for place, target, source in self.offsets():
-            to, start = pixels[target].ravel(), pixels[source].ravel()
-            channels_in, channels_out = np.nonzero(self.kernel[place])
-            rows.append((to[:, np.newaxis] * c_out + channels_out).ravel())
-            columns.append((start[:, np.newaxis] * c_in + channels_in).ravel())
-            entries.append(np.tile(self.kernel[place][channels_in, channels_out], to.size))
-        stored = np.concatenate(entries), (np.concatenate(rows), np.concatenate(columns))
-        matrix = csr_array(stored, shape=self.shape)
-        matrix.sort_indices()
-        return matrix
-
-    def toarray(self) -> FloatArray:
-        """Return the matrix unrolled, as a dense array."""
-        dense: FloatArray = self.tocsr().toarray()
-        return dense
-
-    def __repr__(self) -> str:
-        return f"ConvolutionMatrix(kernel {self.kernel.shape}, image {self.image})"
-
-
-def has_kernel(matrix: object) -> TypeIs[ConvolutionMatrix]:
-    """Tell whether a matrix is kept as a kernel: a ConvolutionMatrix, or what is used like one."""
-    return hasattr(matrix, "kernel")
-
-
-def composable(
-    first: ConvolutionMatrix, second: ConvolutionMatrix
-) -> tuple[ConvolutionMatrix, ConvolutionMatrix] | None:
-    """Return the two, one of them with a 1x1 kernel, if their product is a convolution; None if it is not.
-
-    A product of two larger convolutions is none: a hidden pixel outside the image is 0 although it would
-    look at pixels inside.
-    """
-    if (small := first.at_one_place()) is not None:
-        return small, second
-    if (small := second.at_one_place()) is not None:
-        return first, small
-    return None

@@ -50,6 +50,8 @@ class Dense:
 
     __slots__ = ("bias", "weight")
 
+    fixed = False  # its weights are there to be drawn and pruned
+
     weight: Weight
     bias: FloatArray | None
 
@@ -97,6 +99,16 @@ class Dense:
         return stored + (0 if self.bias is None else int(self.bias.size))
 
     @property
+    def whole_weights(self) -> int:
+        """How many weights verification works with: those that are stored."""
+        return self.parameters
+
+    @property
+    def least_outputs(self) -> int:
+        """How many outputs it has."""
+        return self.d_out
+
+    @property
     def offset(self) -> FloatArray:
         """The bias, zeros where there is none."""
         return np.zeros(self.d_out) if self.bias is None else self.bias
@@ -109,6 +121,11 @@ class Dense:
     def with_stored(self, weight: Any, bias: Any) -> Dense:
         """Return a layer of this kind with other weights and biases."""
         return Dense(weight, bias)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What makes it what it is beside its weights: nothing."""
+        return {}
 
     def sparse(self) -> Dense:
         """Return the same layer with its weight as CSR of the nonzero entries."""

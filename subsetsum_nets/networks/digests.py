@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,10 +11,13 @@ import numpy as np
 from subsetsum_nets.networks.arrays import is_sparse
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from subsetsum_nets.networks.relu_network import ReluNetwork
 
 _NETWORK_TAG = b"subsetsum-nets network digest 1\0"
 _ARRAYS_TAG = b"subsetsum-nets arrays digest 1\0"
+_OPTIONS = 2**63  # no array and no size of images begins with such a number
 _BLOCK = 1 << 16  # entries converted at a time where an array is not stored as it is hashed
 
 
@@ -21,8 +25,9 @@ def network_digest(network: ReluNetwork) -> str:
     """Return the SHA-256 of a network's function as it is stored: layers, weights, biases, ReLUs.
 
     The hashed bytes are self-delimiting and the same on every machine: weights are little-endian float64
-    in row-major order, sparse ones compressed rows with int64 indices, kernels arrays of four axes. The
-    size of the images that a convolutional network takes is part of them, the domain is not.
+    in row-major order, sparse ones compressed rows with int64 indices, kernels arrays of four axes, with
+    their stride, padding, dilation and groups where those are not the usual ones. The size of the images that
+    a convolutional network takes is part of them, the domain is not.
     Digests tell *stored* networks apart: 0.0 and -0.0, a sparse weight and the same weight dense, or a stored
     zero and none, have different digests although the function is the same.
 
@@ -45,6 +50,7 @@ def network_digest(network: ReluNetwork) -> str:
         _add_numbers(digest, layer.bias is not None)
         if layer.bias is not None:
             _add_array(digest, layer.bias, "<f8")
+        _add_options(digest, layer.options)
     if network.input_shape is not None:
         _add_numbers(digest, *network.input_shape)
     return digest.hexdigest()
@@ -94,6 +100,15 @@ def array_digest(*arrays: Any) -> str:
 def _add_numbers(digest: hashlib._Hash, *numbers: int) -> None:
     for number in numbers:
         digest.update(int(number).to_bytes(8, "little"))
+
+
+def _add_options(digest: hashlib._Hash, options: Mapping[str, Any]) -> None:
+    """Hash what else changes the function of a layer, behind a number of its own; nothing where nothing."""
+    told = {name: value for name, value in options.items() if name != "fixed"}
+    if told:
+        text = json.dumps(told, sort_keys=True).encode()
+        _add_numbers(digest, _OPTIONS, len(text))
+        digest.update(text)
 
 
 def _add_array(digest: hashlib._Hash, array: Any, stored: str) -> None:

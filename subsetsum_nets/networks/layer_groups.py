@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from subsetsum_nets.networks.arrays import is_sparse
-from subsetsum_nets.networks.convolution import ConvolutionMatrix, composable, has_kernel
+from subsetsum_nets.networks.convolution_matrix import ConvolutionMatrix, composable, has_kernel
 from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.errors import UnsupportedStructureError
 

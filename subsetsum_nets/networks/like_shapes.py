@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from subsetsum_nets.networks.arrays import csr_of_nonzeros, dense_array
-from subsetsum_nets.networks.convolution import has_kernel
+from subsetsum_nets.networks.convolution_matrix import has_kernel
 from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.errors import InvalidNetworkError, UnsupportedStructureError
 from subsetsum_nets.networks.merged import difference_network

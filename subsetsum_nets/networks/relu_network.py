@@ -15,7 +15,15 @@ from subsetsum_nets.networks.arrays import FloatArray, Shape, exact_float64
 from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.domains import Ball, Box, Domain
 from subsetsum_nets.networks.errors import InvalidNetworkError, needs_input_shape
-from subsetsum_nets.networks.layer_shapes import AffineLayer, ImageShape, Layer, checked_shape, layer_shapes
+from subsetsum_nets.networks.layer_shapes import (
+    AffineLayer,
+    ImageShape,
+    Layer,
+    checked_shape,
+    layer_shapes,
+    without_pools,
+)
+from subsetsum_nets.networks.pooling import Pool
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -28,14 +36,16 @@ class ReluNetwork:
 
     Parameters
     ----------
-    layers : sequence of Dense and Conv2d
+    layers : sequence of Dense, Conv2d, AvgPool2d and MaxPool2d
         In the order of evaluation. Convolutional layers come first; a dense layer after one takes its images
-        flattened in row-major order (rows, columns, channels).
+        flattened in row-major order (rows, columns, channels). Pooling is kept as the Conv2d layers that it
+        is, see :mod:`~subsetsum_nets.networks.pooling`: they stand in ``layers``, ``fixed``.
     final_relu : bool
         Whether a ReLU follows the last layer too.
     linear_after : iterable of int
         Hidden layers (by index) that no ReLU follows, such as the linear hidden layer of the one-layer
-        toy in Pensia et al. 2020, section 3.1. Empty for an ordinary ReLU network.
+        toy in Pensia et al. 2020, section 3.1. Empty for an ordinary ReLU network. The indices are those of
+        the list given.
     domain : Box or Ball, optional
         The inputs this network is meant for; stored with it in files and used by default where a bound
         is asked. Bounds of single coordinates stand in the order of the flattened input.
@@ -77,30 +87,31 @@ class ReluNetwork:
 
     def __init__(
         self,
-        layers: Sequence[Layer],
+        layers: Sequence[Layer | Pool],
         *,
         final_relu: bool = False,
         linear_after: Iterable[int] = (),
         domain: Domain | None = None,
         input_shape: Sequence[int] | None = None,
     ) -> None:
-        self.layers = tuple(layers)
-        if not self.layers:
+        given = tuple(layers)
+        if not given:
             raise InvalidNetworkError("a network needs at least one layer")
-        for index, layer in enumerate(self.layers):
-            if not isinstance(layer, Layer):
+        for index, layer in enumerate(given):
+            if not isinstance(layer, Layer | Pool):
                 raise InvalidNetworkError(
                     f"layer {index} is a {type(layer).__name__}, not a Dense or Conv2d layer"
                 )
-        self.input_shape = None if input_shape is None else checked_shape(input_shape, self.layers[0])
-        self.shapes = layer_shapes(self.layers, self.input_shape or self.layers[0].takes)
         linear = set(linear_after)
-        if not linear <= set(range(len(self.layers) - 1)):
+        if not linear <= set(range(len(given) - 1)):
             raise InvalidNetworkError(
-                f"linear_after must name hidden layers 0..{len(self.layers) - 2}, got {linear}"
+                f"linear_after must name hidden layers 0..{len(given) - 2}, got {linear}"
             )
-        hidden = [index not in linear for index in range(len(self.layers) - 1)]
-        self.relu_after = (*hidden, bool(final_relu))
+        self.input_shape = None if input_shape is None else checked_shape(input_shape, given[0])
+        start = self.input_shape or given[0].takes
+        relus = [*(index not in linear for index in range(len(given) - 1)), bool(final_relu)]
+        self.layers, self.relu_after = without_pools(given, relus, start)
+        self.shapes = layer_shapes(self.layers, start)
         if domain is not None:
             if not isinstance(domain, Box | Ball):
                 raise InvalidNetworkError(f"the domain must be a Box or a Ball, got {domain!r}")
@@ -146,7 +157,7 @@ class ReluNetwork:
 
         Each has ``weight`` (d_out, d_in), ``bias`` (d_out,) or None, ``d_in`` and ``d_out``. A dense layer is
         itself; the weight of a convolutional one is a
-        :class:`~subsetsum_nets.networks.convolution.ConvolutionMatrix`.
+        :class:`~subsetsum_nets.networks.convolution_matrix.ConvolutionMatrix`.
 
         Raises
         ------

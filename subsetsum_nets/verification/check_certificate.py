@@ -18,7 +18,7 @@ import json
 import math
 import struct
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -78,7 +78,7 @@ def root_up(product: int) -> int:
 def read_network(path: Path, stated: str) -> list[Layer]:
     """Read the layers of a network; the SHA-256 of all that they were made of must be as stated."""
     tensors, page = read_tensors(path)
-    relu_after, kinds = page["relu_after"], page["layers"]
+    relu_after, kinds, image = page["relu_after"], page["layers"], page.get("input_shape") or []
     need({type(relu) for relu in relu_after} == {bool}, f"{path.name} does not say where a ReLU follows")
     layers: list[Layer] = []
     digest = hashlib.sha256(b"subsetsum-nets network digest 1\0")
@@ -94,15 +94,23 @@ def read_network(path: Path, stated: str) -> list[Layer]:
     add("q", len(kinds), *relu_after)
     for index, (relu, kind) in enumerate(zip(relu_after, kinds, strict=True)):
         name = f"layers.{index}.weight"
-        if kind["kind"] == "dense":
+        if kind["kind"] == "conv":
+            name = f"layers.{index}.kernel"
+            shape = tensors[name][1]
+            add("q", 0, 4, *shape)
+            add("d", *(kernel := take(name, shape)))
+            need(len(image) == 3, f"{path.name}: {name} gets no images of known size")
+            inputs = math.prod(image)
+            rows, image = unrolled(kernel, shape, image, kind)
+            outputs = shape[3]
+        elif kind["kind"] == "dense":
             outputs, inputs = tensors[name][1]
             need(outputs > 0 < inputs, f"{path.name}: {name} is empty")
-            values = take(name, [outputs, inputs])
-            starts = list(range(0, inputs * outputs + 1, inputs))
-            columns = list(range(inputs)) * outputs
             add("q", 0, 2, outputs, inputs)
+            add("d", *(values := take(name, [outputs, inputs])))
+            rows = [entries(range(inputs), values[at : at + inputs]) for at in range(0, len(values), inputs)]
         else:
-            need(kind["kind"] == "sparse", f"{path.name}: {name} is {kind['kind']!r}; only dense is checked")
+            need(kind["kind"] == "sparse", f"{path.name}: {name} is {kind['kind']!r}, which is not checked")
             outputs, inputs = kind["shape"]
             need(0 < inputs <= MOST, f"{path.name}: {name} has {inputs} columns")
             (count,) = tensors[f"{name}.data"][1]
@@ -110,22 +118,81 @@ def read_network(path: Path, stated: str) -> list[Layer]:
             starts = take(f"{name}.indptr", [outputs + 1], INDICES)
             columns = take(f"{name}.indices", [count], INDICES)
             add("q", 1, 2, outputs, inputs, count, *starts, *columns)
-        add("d", *values)
-        need(starts[0] == 0 and starts[-1] == len(values), f"{path.name}: {name} has other rows")
+            add("d", *values)
+            need(starts[0] == 0 and starts[-1] == len(values), f"{path.name}: {name} has other rows")
+            rows = []
+            for start, end in itertools.pairwise(starts):
+                row = columns[start:end]
+                proper = start <= end and row == sorted(set(row)) and all(0 <= j < inputs for j in row)
+                need(proper, f"{path.name}: {name} is not a sparse array")
+                rows.append(entries(row, values[start:end]))
+        image = image if kind["kind"] == "conv" else []
         need(not layers or inputs == len(layers[-1].rows), f"{path.name}: {name} does not fit what is before")
-        rows = []
-        for start, end in itertools.pairwise(starts):
-            row = columns[start:end]
-            proper = start <= end and row == sorted(set(row)) and all(0 <= j < inputs for j in row)
-            need(proper, f"{path.name}: {name} is not a sparse array")
-            rows.append([(j, number(w)) for j, w in zip(row, values[start:end], strict=True) if w != 0])
         bias = take(f"layers.{index}.bias", [outputs]) if kind["bias"] else []
         add("q", *((1, 0, 1, outputs) if kind["bias"] else (0,)))
         add("d", *bias)
-        layers.append(Layer(rows, [number(b) for b in bias] or [0] * outputs, inputs, relu))
+        if options := {key: kind[key] for key in kind.keys() & {"stride", "padding", "dilation", "groups"}}:
+            text = json.dumps(options, sort_keys=True).encode()
+            add("Q", 1 << 63, len(text))
+            digest.update(text)
+        biases = [number(b) for b in bias] or [0] * outputs  # of a convolution the same at every pixel
+        layers.append(Layer(rows, biases * (len(rows) // outputs), inputs, relu))
+    add("q", *(page.get("input_shape") or ()))
     need(not tensors, f"{path.name} has arrays that its header does not mention")
     need(digest.hexdigest() == stated, f"{path.name} is not the network that was certified (SHA-256)")
     return layers
+
+
+def entries(columns: Iterable[int], values: list[Any]) -> list[tuple[int, int]]:
+    """Return the (column, number) of the nonzero values of a row."""
+    return [(j, number(w)) for j, w in zip(columns, values, strict=True) if w != 0]
+
+
+def unrolled(
+    kernel: list[Any], shape: list[int], image: list[int], kind: dict[str, Any]
+) -> tuple[list[list[tuple[int, int]]], list[int]]:
+    """Return the rows of a convolution of images [h, w, channels], and the images that it gives.
+
+    Output pixel (i, j) sees pixel (i s + p d - top, j t + q e - left), if the image has it, through the entry
+    (rows - 1 - p, columns - 1 - q) of the kernel: s, t are the strides, d, e the dilations, and top, left
+    zeros before the image. The outputs of a group see the channels of their group.
+    """
+    (h, w, channels), (rows, columns, c_in, c_out) = image, shape
+    (s, t), (d, e) = kind.get("stride", [1, 1]), kind.get("dilation", [1, 1])
+    padding, groups = kind.get("padding", "same"), kind.get("groups", 1)
+    sizes = (h, w, channels, rows, columns, c_in, c_out, s, t, d, e, groups)
+    need(all(type(size) is int and size > 0 for size in sizes), f"a convolution has a size of {sizes}")
+    fits = channels == c_in * groups and c_out % groups == 0
+    need(fits, f"a kernel {shape} is not for {channels} channels")
+    vertical, horizontal = (padding, padding) if isinstance(padding, str) else padding
+    (high, top), (wide, left) = windows(h, rows, s, d, vertical), windows(w, columns, t, e, horizontal)
+    large = max(h * w * channels, high * wide * len(kernel))
+    need(large <= MOST, "a convolution has more than MOST weights, written out", RefusedError)
+    numbers = [number(value) for value in kernel]
+    found = []
+    for i, j, output in itertools.product(range(high), range(wide), range(c_out)):
+        row, group = [], output // (c_out // groups)
+        for p, q, c in itertools.product(range(rows), range(columns), range(c_in)):
+            a, b = i * s + p * d - top, j * t + q * e - left
+            weight = numbers[(((rows - 1 - p) * columns + columns - 1 - q) * c_in + c) * c_out + output]
+            if 0 <= a < h and 0 <= b < w and weight:
+                row.append(((a * w + b) * channels + group * c_in + c, weight))
+        found.append(row)
+    return found, [high, wide, c_out]
+
+
+def windows(pixels: int, places: int, stride: int, dilation: int, padding: Any) -> tuple[int, int]:
+    """Return how many windows of a kernel lie along an axis of an image, and the zeros before it."""
+    reach = dilation * (places - 1) + 1
+    if padding in ("same", "same_upper"):
+        count = -(-pixels // stride)
+        zeros = max(0, (count - 1) * stride + reach - pixels)
+        return count, zeros // 2 if padding == "same_upper" else zeros - zeros // 2
+    before, after = padding
+    need(type(before) is type(after) is int and min(before, after) >= 0, f"{padding!r} is no padding")
+    count = (pixels + before + after - reach) // stride + 1
+    need(count > 0, "the windows of a convolution do not fit its images")
+    return count, before
 
 
 def read_tensors(path: Path) -> tuple[dict[str, tuple[str, list[int], list[Any]]], dict[str, Any]]:
@@ -134,8 +201,9 @@ def read_tensors(path: Path) -> tuple[dict[str, tuple[str, list[int], list[Any]]
     size = int.from_bytes(raw[:8], "little")
     header, body = parsed(raw[8 : 8 + size]), raw[8 + size :]
     page = parsed(header.pop("__metadata__")["subsetsum-nets"])
-    known = (page["format"], page["version"]) == ("subsetsum-nets network", 1)
-    need(known, f"{path.name} is not a subsetsum-nets network of version 1")
+    known = page["version"] in ((2, 3) if "input_shape" in page else (1,))
+    known = known and page["format"] == "subsetsum-nets network"
+    need(known, f"{path.name} is not a subsetsum-nets network of version 1 to 3")
     tensors, end = {}, 0
     for name, array in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
         layout = f"<{math.prod(array['shape'])}{(FLOATS | INDICES)[array['dtype']]}"
@@ -217,13 +285,23 @@ def layer_errors(layer: Layer, first: Layer, second: Layer) -> list[tuple[list[i
     return errors
 
 
+def in_pairs(f: list[Layer], g: list[Layer]) -> list[Layer]:
+    """Return g as pairs of layers, one for each layer of f: a single layer comes behind the identity."""
+    singles, pairs = 2 * len(f) - len(g), list[Layer]()
+    need(0 <= singles <= len(f), f"g has {len(g)} layers, f has {len(f)}", RefusedError)
+    for index, layer in enumerate(f):
+        # Where some are single, those that are f's own, such as pooling.
+        single = singles == len(f) - index or (singles > 0 and g[0] == layer)
+        if single:
+            n, singles = g[0].inputs, singles - 1
+            pairs.append(Layer([[(j, ONE)] for j in range(n)], [0] * n, n, relu=False))
+        pairs, g = pairs + g[: 2 - single], g[2 - single :]
+    return pairs
+
+
 def deviations(f: list[Layer], g: list[Layer], domain: Domain) -> list[int]:
     """Return a bound of |g - f| over the domain for every output: the recursion of method differential."""
-    need(len(g) in (len(f), 2 * len(f)), f"g has {len(g)} layers, f has {len(f)}", RefusedError)
-    if len(g) == len(f):  # a single layer is a pair whose first one is the identity
-        sizes = [layer.inputs for layer in g]
-        firsts = [Layer([[(j, ONE)] for j in range(n)], [0] * n, n, relu=False) for n in sizes]
-        g = [layer for pair in zip(firsts, g, strict=True) for layer in pair]
+    g = in_pairs(f, g)
     (low, high, ball), before = domain, [0] * f[0].inputs  # before: the deviation of the inputs
     for index, layer in enumerate(f):
         need(len(layer.rows) * layer.inputs <= MOST, "f has a layer of more than MOST weights", RefusedError)

@@ -9,6 +9,7 @@ from exchange.properties import assignment, declared, satisfied, statements
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.planting import plain_python
+from verification.geometry_cases import geometry_pair
 
 from subsetsum_nets.exchange import export_pair, vnnlib
 from subsetsum_nets.exchange.vnnlib import decimal_literal, difference_property
@@ -107,6 +108,18 @@ def test_image_networks_are_asked_about_pixel_by_pixel(tmp_path):
         difference = max(abs(a - b) for a, b in zip(exactly(f, x), exactly(g, x), strict=True))
         assert answers(files, f, g, x) == (difference >= 0.5, difference > 0.5)
         assert np.abs(run(files["difference.onnx"], x)[1][0] - (f(x) - g(x))).max() < 1e-12
+
+
+@pytest.mark.parametrize("seed", [3, 6, 7])
+def test_strided_and_pooled_networks_are_asked_about(tmp_path, seed):
+    f, g, _ = geometry_pair(seed)
+    box = Box(-1, 1)
+    files = {path.name: path for path in export_pair(f, g, tmp_path / "out", domain=box, epsilon=0.1)}
+    for x in np.random.default_rng(seed).uniform(-1, 1, (4, f.widths[0])):
+        difference = max(abs(a - b) for a, b in zip(exactly(f, x), exactly(g, x), strict=True))
+        assert answers(files, f, g, x) == (difference >= 0.1, difference > 0.1)
+        values = run(files["difference.onnx"], x)[1][0]
+        assert np.abs(values - (f(x) - g(x))).max() < 1e-5
 
 
 def test_float32_rounds_all_three_networks_alike_and_says_so(tmp_path):

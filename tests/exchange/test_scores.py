@@ -78,6 +78,17 @@ def test_bad_scores_and_sparsities_are_refused(arguments, match):
         masks_from_scores([np.ones(1)], 0.5, scope="both")
 
 
+def test_scores_behind_strides_are_read_where_windows_say_so(tmp_path):
+    rng = np.random.default_rng(0)
+    convolution, dense = rng.normal(size=(2, 1, 2, 2)), rng.normal(size=(3, 2 * 2 * 3))
+    safetensors.numpy.save_file({"0.scores": convolution, "2.scores": dense}, tmp_path / "a.safetensors")
+    windows = {"0": {"stride": 2, "padding": "valid"}}
+    _, read = read_scores(tmp_path / "a.safetensors", input_shape=(4, 6, 1), windows=windows)
+    assert np.array_equal(read, dense.reshape(3, 2, 2, 3).transpose(0, 2, 3, 1).reshape(3, 12))
+    with pytest.raises(InvalidNetworkError, match="takes 12 values"):
+        read_scores(tmp_path / "a.safetensors", input_shape=(4, 6, 1))
+
+
 def test_scores_are_read_in_our_order(tmp_path):
     path = tmp_path / "a.safetensors"
     kernel, rows = np.arange(18.0).reshape(1, 2, 3, 3), np.arange(8.0).reshape(2, 4)

@@ -11,12 +11,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from subsetsum_nets.exchange.torch_masks import read_masks, read_state_dict, write_masks, write_state_dict
+from subsetsum_nets.exchange.torch_tensors import module_names
 from subsetsum_nets.masks import NetworkMasks
 from subsetsum_nets.networks import (
+    AvgPool2d,
     Box,
     Conv2d,
     Dense,
     InvalidNetworkError,
+    MaxPool2d,
     NetworkFileError,
     ReluNetwork,
     network_digest,
@@ -302,10 +305,18 @@ def sequential(torch, network):
     modules = []
     for index, (layer, relu) in enumerate(zip(network.layers, network.relu_after, strict=True)):
         if isinstance(layer, Conv2d):
-            rows, columns = layer.kernel.shape[:2]
+            ((top, bottom), (left, right)) = layer.geometry.zeros(layer.size, network.shapes[index][:2])
+            assert (top, left) == (bottom, right)
             modules.append(
                 torch.nn.Conv2d(
-                    layer.c_in, layer.c_out, (rows, columns), padding="same", bias=layer.bias is not None
+                    layer.c_in,
+                    layer.c_out,
+                    layer.size,
+                    stride=layer.stride,
+                    padding=(top, left),
+                    dilation=layer.dilation,
+                    groups=layer.groups,
+                    bias=layer.bias is not None,
                 )
             )
         else:
@@ -323,7 +334,57 @@ def torch_values(torch, model, network, x):
         return model(torch.from_numpy(np.ascontiguousarray(images))).numpy()
 
 
-@pytest.mark.parametrize("case", ["dense", "linear", "images"])
+def windowed():
+    """Return a network of strides, dilation, groups and pooling, whose padding is the same on both sides."""
+    rng = np.random.default_rng(2)
+    return ReluNetwork(
+        [
+            Conv2d(rng.normal(size=(3, 3, 1, 4)), rng.normal(size=4), stride=(2, 1), padding=1, groups=2),
+            MaxPool2d((1, 2)),
+            Conv2d(rng.normal(size=(2, 2, 4, 3)), dilation=2, padding=(1, 0)),
+            AvgPool2d(2, stride=1),
+            Dense(rng.normal(size=(2, 18))),
+        ],
+        input_shape=(8, 10, 2),
+    )
+
+
+def options_by_module(modules, network):
+    told = zip(modules, (layer.options for layer in network.layers), strict=True)
+    return {module: options for module, options in told if options}
+
+
+def test_windows_come_back_and_those_of_others_can_be_said(tmp_path):
+    network = windowed()
+    masks = masks_for(network)
+    write_state_dict(network, tmp_path / "a.safetensors")
+    write_masks(network, masks, tmp_path / "b.safetensors")
+    again = read_state_dict(tmp_path / "a.safetensors", **settings_of(network))
+    assert network_digest(again) == network_digest(network)
+    assert [layer.fixed for layer in again.layers] == [layer.fixed for layer in network.layers]
+    random, found = read_masks(tmp_path / "b.safetensors", **settings_of(network))
+    assert (network_digest(random), found.digest()) == (network_digest(network), masks.digest())
+    tensors = safetensors.numpy.load_file(tmp_path / "a.safetensors")
+    safetensors.numpy.save_file(tensors, tmp_path / "c.safetensors")  # as others do, without our words
+    modules = ["0", "2", "4", "6", "8", "11"]
+    windows = options_by_module(modules, network)
+    foreign = {**settings_of(network), "names": modules}
+    again = read_state_dict(tmp_path / "c.safetensors", **foreign, windows=windows)
+    assert network_digest(again) == network_digest(network)
+    with pytest.raises(InvalidNetworkError, match=r"gives|takes|channels"):
+        read_state_dict(tmp_path / "c.safetensors", **foreign)
+    for bad in ({"0": {"steps": 2}}, {0: {"stride": 2}}, {"0": 2}, 3):
+        with pytest.raises(InvalidNetworkError, match="windows must map names"):
+            read_state_dict(tmp_path / "c.safetensors", **foreign, windows=bad)
+    with pytest.raises(InvalidNetworkError, match="stride must be"):
+        read_state_dict(tmp_path / "c.safetensors", **foreign, windows={"0": {"stride": 0}})
+    for told in ("[", "[1]", '{"0": {"steps": 2}}', '{"0": {"stride": "2"}}'):
+        safetensors.numpy.save_file(tensors, tmp_path / "d.safetensors", {"windows": told})
+        with pytest.raises(InvalidNetworkError, match=r"windows must map|stride must be"):
+            read_state_dict(tmp_path / "d.safetensors", **foreign)
+
+
+@pytest.mark.parametrize("case", ["dense", "linear", "images", "windows"])
 def test_real_pytorch_takes_weights_and_masks_and_gives_them_back(tmp_path, case):
     torch = pytest.importorskip("torch")
     from safetensors.torch import load_file, save_file
@@ -333,6 +394,7 @@ def test_real_pytorch_takes_weights_and_masks_and_gives_them_back(tmp_path, case
         "dense": random_network([4, 5, 6, 2], bias=True),
         "linear": ReluNetwork(random_network([4, 5, 6, 2]).layers, linear_after=[1], final_relu=True),
         "images": image_pair()[1],
+        "windows": windowed(),
     }[case]
     masks = masks_for(network, 3)
     x = np.random.default_rng(5).normal(size=(7, network.widths[0]))
@@ -354,7 +416,11 @@ def test_real_pytorch_takes_weights_and_masks_and_gives_them_back(tmp_path, case
     assert all(torch.equal(state[name], tensors[name].to(state[name].dtype)) for name in tensors)
 
     save_file(state, tmp_path / "back.safetensors")
-    random, again = read_masks(tmp_path / "back.safetensors", **settings_of(network))
+    modules = module_names(network, None)
+    said = {**settings_of(network), "windows": options_by_module(modules, network)}
+    if case == "windows":
+        said["names"] = modules
+    random, again = read_masks(tmp_path / "back.safetensors", **said)
     assert network_digest(random) == network_digest(network)
     assert again.digest() == masks.digest()
     for name, module in model.named_modules():
@@ -362,5 +428,5 @@ def test_real_pytorch_takes_weights_and_masks_and_gives_them_back(tmp_path, case
             if f"{name}.{parameter}_mask" in tensors:
                 prune.remove(module, parameter)
     save_file({k: v.contiguous() for k, v in model.state_dict().items()}, tmp_path / "removed.safetensors")
-    removed = read_state_dict(tmp_path / "removed.safetensors", **settings_of(network))
+    removed = read_state_dict(tmp_path / "removed.safetensors", **said)
     assert all(np.array_equal(a, b) for a, b in zip(as_dense(removed), as_dense(pruned), strict=True))

@@ -20,6 +20,8 @@ class Scaling:
     """A layer that this package does not know: every value times a factor of its own."""
 
     bias = None
+    options = {}  # noqa: RUF012
+    fixed = False
 
     def __init__(self, factors):
         self.stored = np.asarray(factors, dtype=float)

@@ -6,6 +6,7 @@ from exchange.networks_of_fractions import dense_networks, exactly, image_pair, 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.planting import plain_python
+from verification.geometry_cases import geometry_pair
 
 from subsetsum_nets.exchange import difference_network, without_dead_units
 from subsetsum_nets.networks import Dense, InvalidNetworkError, ReluNetwork, merged
@@ -32,6 +33,14 @@ def test_the_difference_of_image_networks_is_exact():
     f, g = image_pair()
     x = np.random.default_rng(1).normal(size=12)
     assert exactly(difference_network(f, g), x) == subtracted(f, g, x)
+
+
+@pytest.mark.parametrize("seed", [3, 6, 7, 13])
+def test_the_difference_of_strided_and_pooled_networks_is_exact(seed):
+    f, g, _ = geometry_pair(seed)
+    x = np.random.default_rng(seed).uniform(-1, 1, f.widths[0])
+    assert exactly(difference_network(f, g), x) == subtracted(f, g, x)
+    assert exactly(without_dead_units(f), x) == exactly(f, x)
 
 
 @given(st.integers(1, 3).flatmap(lambda d: dense_networks(d, 2)), st.data())

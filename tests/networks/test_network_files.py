@@ -5,6 +5,7 @@ import io
 import itertools
 import json
 import os
+import re
 import subprocess
 import sys
 import tracemalloc
@@ -19,15 +20,18 @@ import scipy.sparse as sp
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from support.geometries import conv_cases
 
 from subsetsum_nets.masks import NetworkMasks
 from subsetsum_nets.networks import (
+    AvgPool2d,
     Ball,
     Box,
     Conv2d,
     Dense,
     InvalidNetworkError,
     LinkDraw,
+    MaxPool2d,
     NetworkFileError,
     OnesDraw,
     RandomRecipe,
@@ -38,6 +42,7 @@ from subsetsum_nets.networks import (
     read_extra,
     save_network,
 )
+from subsetsum_nets.networks.files.network_files import load_workable
 
 SUFFIXES = [".npz", ".safetensors"]
 HEADER = "subsetsum-nets"
@@ -255,10 +260,28 @@ def test_the_good_file_is_good(tmp_path, suffix):
 
 
 dense, sparse = good()[0]["layers"]
+strided = {"kind": "conv", "bias": False, "stride": [2, 2]}
 bad_headers = {
     "no format": {"format": None},
     "foreign format": {"format": "other"},
-    "newer version": {"version": 3},
+    "newer version": {"version": 4},
+    "stride in version 2": {"version": 2, "input_shape": None, "layers": [strided, sparse]},
+    **{
+        f"{name} {value!r}": {"version": 3, "input_shape": None, "layers": [{**strided, name: value}, sparse]}
+        for name, value in (
+            ("stride", 2),
+            ("stride", [2, 2, 2]),
+            ("stride", [True, 1]),
+            ("stride", [1.0, 1]),
+            ("padding", 1),
+            ("padding", [1, 1]),
+            ("padding", [[1, 1], [1, None]]),
+            ("dilation", None),
+            ("groups", "2"),
+            ("fixed", 1),
+            ("shape", [1, 1]),
+        )
+    },
     "version 2 without a word on images": {"version": 2},
     "images of two sizes": {"version": 2, "input_shape": [3, 1]},
     "images of text": {"version": 2, "input_shape": ["3", 1, 1]},
@@ -325,7 +348,7 @@ def test_headers_that_are_no_table_are_refused(tmp_path, suffix, text):
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_newer_versions_ask_for_a_newer_release(tmp_path, suffix):
     write(tmp_path / f"net{suffix}", {**good()[0], "version": 7}, good()[1])
-    with pytest.raises(NetworkFileError, match=r"version is 7.*reads up to 2.*newer subsetsum-nets"):
+    with pytest.raises(NetworkFileError, match=r"version is 7.*reads up to 3.*newer subsetsum-nets"):
         load_network(tmp_path / f"net{suffix}")
 
 
@@ -626,6 +649,66 @@ def test_round_trips_of_convolutional_networks_are_exact(tmp_path, suffix, netwo
     assert again.input_shape == network.input_shape
     assert again.domain == network.domain
     assert repr(again) == repr(network)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@given(conv_cases(), st.booleans())
+@in_folder
+def test_round_trips_of_every_geometry_are_exact(tmp_path, suffix, case, fixed):
+    layer, image = case
+    layer = Conv2d(layer.kernel, layer.bias, **{**layer.options, "fixed": fixed})
+    network = ReluNetwork([layer], input_shape=(*image, layer.c_in))
+    path = tmp_path / f"net{suffix}"
+    save_network(network, path)
+    again = load_network(path)
+    assert network_digest(again) == network_digest(network)
+    assert again.layers[0].options == layer.options
+    x = np.random.default_rng(0).integers(-8, 9, (2, *image, layer.c_in)) / 8
+    assert np.array_equal(again(x), network(x))
+    version = re.search(rb'version\\*": (\d)', path.read_bytes()).group(1)
+    assert version == (b"3" if layer.options else b"2")
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_pooling_is_stored_as_what_it_is(tmp_path, suffix):
+    layers = [Conv2d(np.ones((3, 3, 1, 2)), padding="valid"), MaxPool2d(3, stride=2, padding=1), AvgPool2d(2)]
+    network = ReluNetwork(layers, input_shape=(9, 9, 1))
+    save_network(network, tmp_path / f"net{suffix}")
+    again = load_network(tmp_path / f"net{suffix}")
+    assert [layer.fixed for layer in again.layers] == [False] + 6 * [True]
+    assert network_digest(again) == network_digest(network)
+    assert again.shapes == network.shapes
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"stride": [0, 1]}, InvalidNetworkError, "stride"),
+        ({"dilation": [1, 2**31]}, InvalidNetworkError, "dilation"),
+        ({"dilation": [2**30, 1], "padding": [[0, 0], [0, 0]]}, InvalidNetworkError, "windows of"),
+        ({"padding": [[0, -1], [0, 0]]}, InvalidNetworkError, "padding"),
+        ({"padding": "full"}, InvalidNetworkError, "padding"),
+        ({"groups": 2}, InvalidNetworkError, "groups"),
+        ({"padding": [[2**30, 2**30], [0, 0]]}, NetworkFileError, "memory.*--max-memory"),
+    ],
+)
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_hostile_windows_are_refused(tmp_path, suffix, options, error, message):
+    path = tmp_path / f"net{suffix}"
+    layer = {"kind": "conv", "bias": False, **options}
+    header = {**good()[0], "version": 3, "relu_after": [False], "layers": [layer], "input_shape": [9, 9, 2]}
+    write(path, header, {"layers.0.kernel": np.ones((3, 3, 2, 1))})
+    with pytest.raises(error, match=message):
+        load_network(path)
+
+
+def test_groups_that_make_much_of_little_are_refused_before_work_begins(tmp_path):
+    many = 2**15
+    network = ReluNetwork([Conv2d(np.ones((1, 1, 1, many)), groups=many)], input_shape=(1, 1, many))
+    save_network(network, tmp_path / "net.npz")
+    assert load_network(tmp_path / "net.npz")(np.ones(many)).tolist() == [1.0] * many
+    with pytest.raises(NetworkFileError, match="without its groups would take 8,589,934,592 bytes"):
+        load_workable(tmp_path / "net.npz")
 
 
 def test_networks_without_convolutions_keep_the_bytes_of_version_1(tmp_path):

@@ -3,9 +3,11 @@
 import json
 import math
 import pickle
+import sys
 import zipfile
 from dataclasses import replace
 from fractions import Fraction
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -331,3 +333,32 @@ def test_saving_replaces_and_cannot_save_to_nowhere(saved):
     assert [p.name for p in path.parent.iterdir()] == [path.name]
     with pytest.raises(OSError, match="nowhere"):
         other.save(path.parent / "nowhere" / "answers.npz")
+
+
+def test_rows_are_seen_one_by_one():
+    batch = solve_many([[3.0, 5, 9], [2, 9, 4]], [8.0, 40], tolerance=1)
+    assert batch[0].subset.tolist() == [0, 1]
+    assert np.array_equal(batch[-1].mask, batch[1].mask)
+    assert [(row.status, row.error, row.lower_bound) for row in batch] == [
+        (Status.OPTIMAL, 0.0, 0.0),
+        (Status.INFEASIBLE, 25.0, 25.0),
+    ]
+    assert len(list(batch)) == len(batch) == 2
+    assert not batch[0].mask.flags.writeable
+    for row in (2, -3):
+        with pytest.raises(IndexError, match=f"no row {row}; there are 2"):
+            batch[row]
+    with pytest.raises(TypeError):
+        batch["0"]
+
+
+def test_rows_make_a_frame(monkeypatch):
+    batch = solve_many([[3.0, 5, 9], [2, 9, 4]], [8.0, 40], tolerance=1)
+    monkeypatch.setitem(sys.modules, "pandas", SimpleNamespace(DataFrame=dict))
+    frame = batch.to_frame()
+    assert frame["status"] == ["OPTIMAL", "INFEASIBLE"]
+    assert frame["subset"] == [[0, 1], [0, 1, 2]]
+    assert frame["size"].tolist() == [2, 3]
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(ImportError, match="pip install pandas"):
+        batch.to_frame()

@@ -100,6 +100,8 @@ def what_a_checker_must_refuse() -> None:
     solve(SubsetSum([1], 1), backend=None)  # type: ignore[arg-type]
     solve(SubsetSum([1], 1), time_limit="1 s")  # type: ignore[arg-type]
     solve(SubsetSum([1], 1)).status = Status.OPTIMAL  # type: ignore[misc]
+    solve(SubsetSum([1], 1), objective="nearst")  # type: ignore[arg-type]
+    solve_many([[1.0]], [1.0], objective="best")  # type: ignore[arg-type]
     count([1, 2])  # type: ignore[arg-type]
     prune(Dense([[1.0]]))  # type: ignore[arg-type]
     prune(ReluNetwork([Dense([[1.0]])]), epsilon="small")  # type: ignore[arg-type]

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.planting import plain_python
+from verification.geometry_cases import geometry_pair
 from verification.tiny_networks import (
     Case,
     exact_pair,
@@ -25,7 +26,7 @@ from verification.tiny_networks import (
 )
 
 from subsetsum_nets import load_network, prune
-from subsetsum_nets.networks import Ball, Box, Dense, ReluNetwork, save_network
+from subsetsum_nets.networks import AvgPool2d, Ball, Box, Dense, ReluNetwork, save_network
 from subsetsum_nets.networks.digests import network_digest
 from subsetsum_nets.networks.files.shipped import shipped_network
 from subsetsum_nets.networks.relu_network import sparse_form
@@ -371,6 +372,103 @@ def test_broken_sparse_arrays_are_noticed_even_if_their_digest_is_certified(hone
         assert "sparse" in str(caught.value) or "rows" in str(caught.value)
 
 
+# ---------------------------------------------------------------- convolutions
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    """Return (f, g, domain, norm, folder) of networks of every kind of window."""
+    place, found = tmp_path_factory.mktemp("images"), []
+    for seed in (0, 3, 9, 12, 13, 19, 22, 28, 31, *range(18, 24)):
+        f, g, domain = geometry_pair(seed)
+        norm = ("l2", "linf", "l1")[seed % 3]
+        found.append((f, g, domain, norm, write_folder(place / f"{len(found)}", f, g, domain, norm)))
+    means = [AvgPool2d((1, 2))]  # which stays as it is, before a layer that a pair stands for
+    f = ReluNetwork([*means, Dense([[1.0]])], input_shape=(1, 2, 1), linear_after=[0])
+    g = ReluNetwork([*means, *exact_pair([[1.25]], [[1.0]])], input_shape=(1, 2, 1), linear_after=[0])
+    found.append((f, g, Box(-1, 1), "l2", write_folder(place / "means", f, g, Box(-1, 1), "l2")))
+    return found
+
+
+def check_images(checker, images):
+    """See that exact bounds are a rounding below the float ones, and above what is reached somewhere."""
+    for f, g, domain, norm, folder in images:
+        claimed = Fraction(json.loads((folder / "certificate.json").read_text())["bound"])
+        exact = Fraction(checker.check(folder), ONE)
+        assert exact <= claimed <= exact * (1 + Fraction(1, 10**9)) + Fraction(1, 10**14)
+        points = domain.project(np.random.default_rng(0).uniform(-1, 1, (30, f.widths[0])))
+        inside = np.array([point for point in points if domain.contains(point)])
+        assert max(exact_sizes(f, g, inside, norm), default=0) <= exact ** power(norm)
+
+
+def test_convolutions_are_written_out_and_confirmed(images):
+    check_images(check_certificate, images)
+
+
+def test_headers_that_lie_about_windows_are_noticed(images, tmp_path):
+    *_, folder = images[2]
+    raw = (folder / "target.safetensors").read_bytes()
+    size = int.from_bytes(raw[:8], "little")
+    header = json.loads(raw[8 : 8 + size])
+    ours = json.loads(header["__metadata__"]["subsetsum-nets"])
+    assert [kind["kind"] for kind in ours["layers"]] == ["conv", "conv", "dense"]
+    lies = [{"version": 1}, {"version": 4}, {"input_shape": None}, {"input_shape": [1, 2, 1]}]
+    lies += [{"input_shape": shape} for shape in ([1, 1], [1.0, 1, 2], [0, 1, 2], [2**40, 1, 2])]
+    for name, values in {
+        "stride": (2, [0, 1], [1.0, 2], [True, 2], [1, 2, 3]),
+        "dilation": ([0, 1], [2**40, 1], None),
+        "padding": ("full", [[0, -1], [0, 0]], [[0, 0.5], [0, 0]], [[0, 2**40], [0, 0]], [1, 1]),
+        "groups": (2, 0, "1"),
+    }.items():
+        first, second, dense = ours["layers"]
+        lies += [{"layers": [first, {**second, name: value}, dense]} for value in values]
+    for lie in lies:
+        text = {**header, "__metadata__": {"subsetsum-nets": json.dumps({**ours, **lie})}}
+        told = json.dumps(text).encode()
+        content = len(told).to_bytes(8, "little") + told + raw[8 + size :]
+        with pytest.raises((BadFileError, RefusedError)):
+            check_certificate.check(replaced(folder, tmp_path / "lie", "target.safetensors", content))
+
+
+SEEN = "a, b = i * s + p * d - top, j * t + q * e - left"
+IMAGE_MUTANTS = [
+    ("windows", "dilation * (places - 1) + 1", "places"),
+    ("windows", "-(-pixels // stride)", "pixels // stride"),
+    ("windows", 'padding == "same_upper"', "True"),
+    ("windows", "(pixels + before + after - reach) // stride + 1", "(pixels + after - reach) // stride + 1"),
+    (
+        "unrolled",
+        "a, b = i * s + p * d - top, j * t + q * e - left",
+        "a, b = i + p * d - top, j * t + q * e - left",
+    ),
+    (
+        "unrolled",
+        "a, b = i * s + p * d - top, j * t + q * e - left",
+        "a, b = i * s + p * d - top, j * t + q * e",
+    ),
+    (
+        "unrolled",
+        "a, b = i * s + p * d - top, j * t + q * e - left",
+        "a, b = i * s + p * d - top, j * t + q - left",
+    ),
+    ("unrolled", "rows - 1 - p", "p"),
+    ("unrolled", "columns - 1 - q", "q"),
+    ("unrolled", "group * c_in + c", "c"),
+    ("unrolled", "0 <= a < h and 0 <= b < w and weight", "0 <= a < h and 0 <= b and weight"),
+    ("in_pairs", "g[0] == layer", "False"),
+    ("read_network", "biases * (len(rows) // outputs)", "[0] * len(rows)"),
+    ("read_network", 'kind.keys() & {"stride", "padding", "dilation", "groups"}', "()"),
+]
+
+
+@pytest.mark.thinned
+@pytest.mark.parametrize(("where", "formula", "broken"), IMAGE_MUTANTS)
+def test_mistakes_about_windows_are_noticed(monkeypatch, images, where, formula, broken):
+    checker = plain_python(monkeypatch, NAME, where, formula, broken)
+    with pytest.raises((AssertionError, checker.RefusedError, checker.BadFileError)):
+        check_images(checker, images)
+
+
 MUTANTS = [
     # the primitives
     ("up", "return -(-product >> BITS)", "return product >> BITS"),
@@ -523,7 +621,7 @@ def test_planted_mistakes_are_noticed(monkeypatch, examples, honest, in_ball, wh
 
 def test_the_file_is_short_and_imports_the_standard_library_only():
     source = PATH.read_text()
-    assert len(source.splitlines()) <= 400
+    assert len(source.splitlines()) <= 480
     imported = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):

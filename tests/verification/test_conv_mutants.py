@@ -16,6 +16,7 @@ from verification.tiny_images import (
 from verification.tiny_networks import NORMS, check_encloses, exact_norm, exact_product, fraction_rows
 
 from subsetsum_nets.networks import Ball, Box, Conv2d, ConvolutionMatrix, ReluNetwork
+from subsetsum_nets.networks.window_geometry import Axis
 from subsetsum_nets.verification.enclosures import (
     convolution_norms,
     convolutions,
@@ -42,9 +43,8 @@ KERNELS = [
 ]
 
 
-def check_primitives(kernel, image):
+def check_primitives(matrix, dense):
     """Check the primitives on a convolution against rational arithmetic on its unrolled self."""
-    matrix, dense = ConvolutionMatrix(kernel, image), unrolled(kernel, image)
     rng = np.random.default_rng(0)
     b = rng.uniform(-1, 1, (dense.shape[1], 2))
     b[0] = 0.5
@@ -84,12 +84,13 @@ def check_norms(seed):
     shape, image = (*rng.integers(1, 4, 2), *rng.integers(1, 4, 2)), tuple(rng.integers(1, 5, 2).tolist())
     kernel = rng.uniform(-1, 1, shape) * 2.0 ** float(rng.choice([0, 5, -600]))
     radius = np.abs(kernel) * rng.uniform(0, 0.5, shape)
-    matrix = ConvolutionMidRad.of_kernel(MidRad(kernel, radius), image, (int(shape[0]) // 2, 0))
+    like = ConvolutionMatrix(kernel, image, (int(shape[0]) // 2, 0))
+    matrix = ConvolutionMidRad.of_kernel(MidRad(kernel, radius), like.axes)
     scale = np.abs(kernel).max()
     members = kernel, kernel + radius, kernel - radius, kernel + radius * rng.choice([-1, 1], shape)
     sizes = [np.linalg.norm(unrolled(k / scale, image, matrix.mid.centre), 2) * scale for k in members]
     assert max(sizes) <= convolution_norm_up(matrix) * (1 + 1e-9)
-    nothing = ConvolutionMidRad.of_kernel(MidRad(0.0 * kernel, radius), image, matrix.mid.centre)
+    nothing = ConvolutionMidRad.of_kernel(MidRad(0.0 * kernel, radius), like.axes)
     less = matrix.minus(nothing)
     for member in members:
         assert (np.abs(unrolled(member, image, matrix.mid.centre)) <= matrix.magnitude().toarray()).all()
@@ -106,7 +107,7 @@ def check_norms(seed):
 
 def primitives():
     for kernel, image in KERNELS:
-        check_primitives(kernel, image)
+        check_primitives(ConvolutionMatrix(kernel, image), unrolled(kernel, image))
 
 
 def operator_norms():
@@ -162,10 +163,10 @@ MUTANTS = [
     (
         primitives,
         ConvolutionMatrix.convolve,
-        "images[:, *source] @ self.kernel[place]",
+        "_by_groups(images[:, *source], self.kernel[place], groups)",
         "images[:, *source][..., :1] @ self.kernel[place][:1]",
     ),
-    (primitives, ConvolutionMatrix.offsets, "max(0, centre - size + 1)", "max(1, centre - size + 1)"),
+    (primitives, Axis.places, "max(0, first)", "max(1, first)"),
     (
         primitives,
         ConvolutionMatrix.__init__,
@@ -179,7 +180,7 @@ MUTANTS = [
         "((rows - 1) // 2, columns // 2)",
     ),
     (primitives, ConvolutionMatrix.T.fget, "self.kernel[::-1, ::-1]", "self.kernel[::-1]"),
-    (primitives, ConvolutionMatrix.T.fget, "rows - 1 - self.centre[0]", "(rows - 1) // 2"),
+    (primitives, Axis.transposed, "self.dilation * (places - 1) - self.shift", "(places - 1) // 2"),
     (
         primitives,
         ConvolutionMatrix.tocsr,
@@ -238,25 +239,21 @@ MUTANTS = [
     (
         tight,
         convolutions.composed,
-        (
-            "(r1, s1, c_in, hidden), (r2, s2, _, c_out) = first.kernel.shape, second.kernel.shape\n"
-            "...\n"
-            "first.centre[0] + second.centre[0]"
-        ),
-        "max(r1, r2) // 2",
+        ("first.axes if first.at_one_place() is None else second.axes"),
+        "first.axes",
     ),
     (tight, convolutions.composed, "values[:, start : start + count]", "values[:, :count]"),
     (
         tight,
-        convolutions._aligned,
+        convolutions._padded,
         "[*margins, (0, 0), (0, 0)]",
         "[*(margin[::-1] for margin in margins), (0, 0), (0, 0)]",
     ),
     (
         tight,
         convolutions._aligned,
-        "if a.mid.kernel.shape == b.mid.kernel.shape and a.mid.centre == b.mid.centre:\n    return a, b",
-        "if a.mid.kernel.shape == b.mid.kernel.shape and a.mid.centre == b.mid.centre:\n    return a, a",
+        "if geometry(a.mid) == geometry(b.mid):\n    return a, b",
+        "if geometry(a.mid) == geometry(b.mid):\n    return a, a",
     ),
     (tight, convolutions.larger_products_up, "range(a.kernel.shape[2])", "range(1)"),
     (

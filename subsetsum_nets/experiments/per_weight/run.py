@@ -33,11 +33,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from solvers import BatchSolution
+    from solvers.solution import Objective
     from subsetsum_nets.networks.relu_network import ReluNetwork
 
     Floats = NDArray[np.float64]
 
-OBJECTIVES = ("nearest", "sparsest")
+OBJECTIVES: tuple[Objective, ...] = ("nearest", "sparsest")
 _MOST_ITEMS = 32
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -176,7 +177,7 @@ def run_per_weight(
     ]
     weights, rows = np.concatenate(parts), np.concatenate(coefficients)
     place = None if folder is None else Path(folder) / "checkpoint"
-    solutions = {}
+    solutions: dict[str, BatchSolution] = {}
     for objective in OBJECTIVES:
         solutions[objective] = solve_many(
             rows,

@@ -40,14 +40,28 @@ def channel_graph(network: ReluNetwork | Pruned) -> Dag:
         if kernel is None:
             weight, kept = _dense_edges(layer, mask, channels)
         else:
-            weight = np.linalg.norm(np.asarray(kernel), axis=(0, 1)).T
-            kept = None if mask is None else np.asarray(mask).any(axis=(0, 1)).T
+            groups = parts.network.layers[number].options.get("groups", 1)
+            weight = _of_groups(np.linalg.norm(kernel, axis=(0, 1)), groups)
+            kept = None if mask is None else _of_groups(np.asarray(mask).any(axis=(0, 1)), groups)
         blocks[number, number + 1] = EdgeBlock.of(weight, kept)
         channels = weight.shape[0]
         layers.append(
             NodeLayer.of(np.full(channels, parts.network.relu_after[number]), layer.bias, bias_mask)
         )
     return Dag(layers, blocks, summary=True)
+
+
+def _of_groups(entries: Any, groups: int) -> Any:
+    """Return entries (c_in, c_out) as (c_out, c_in), sparse where channels of different groups have none."""
+    if groups == 1:
+        return entries.T
+    from scipy.sparse import csr_array
+
+    c_in, c_out = entries.shape
+    outputs = np.arange(c_out)
+    inputs = outputs[:, np.newaxis] // (c_out // groups) * c_in + np.arange(c_in)
+    stored = entries.T.ravel(), inputs.ravel(), c_in * np.arange(c_out + 1)
+    return csr_array(stored, shape=(c_out, groups * c_in))
 
 
 def _dense_edges(layer: Any, mask: Any, channels: int) -> tuple[Any, Any]:

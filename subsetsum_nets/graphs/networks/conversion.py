@@ -21,7 +21,8 @@ from subsetsum_nets.networks.relu_network import ReluNetwork
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from subsetsum_nets.networks.arrays import Bools
+    from subsetsum_nets.networks.arrays import Bools, Shape
+    from subsetsum_nets.networks.layer_shapes import Layer
 
 
 class Pruned(Protocol):
@@ -113,11 +114,13 @@ def network_graph(network: ReluNetwork | Pruned) -> Dag:
     matrices: Sequence[Any] = network.affine_layers
     layers = [NodeLayer.of(np.zeros(matrices[0].d_in, dtype=bool))]
     blocks = []
-    for matrix, mask, bias_mask, relu in zip(matrices, masks, bias_masks, network.relu_after, strict=True):
+    for index, (matrix, mask, bias_mask, relu) in enumerate(
+        zip(matrices, masks, bias_masks, network.relu_after, strict=True)
+    ):
         weight = matrix.weight
         if hasattr(weight, "tocsr"):  # sparse, or the matrix of a convolution
             if getattr(mask, "ndim", 2) == 4:  # of a convolution: unroll it like the kernel
-                mask = _unrolled(weight, mask)  # noqa: PLW2901
+                mask = _unrolled(network.layers[index], mask, network.shapes[index])  # noqa: PLW2901
                 if bias_mask is not None:
                     bias_mask = np.tile(bias_mask, matrix.d_out // len(bias_mask))  # noqa: PLW2901
             weight = weight.tocsr()
@@ -145,10 +148,11 @@ def _groups(parts: NetworkParts) -> tuple[range, ...]:
     return tuple(range(group.start, group.start + len(group.layers)) for group in groups)
 
 
-def _unrolled(convolution: Any, mask: Any) -> Any:
-    """Return the mask of an unrolled convolution, of its nonzero entries only, as CSR."""
-    kept = np.where(mask & (convolution.kernel != 0.0), 1.0, 0.0)
-    return type(convolution)(kept, convolution.image).tocsr().astype(bool)
+def _unrolled(layer: Layer, mask: Any, shape: Shape) -> Any:
+    """Return the mask of a convolution of images of ``shape``, of its nonzero entries only, as CSR."""
+    kept = np.where(mask & (layer.stored != 0.0), 1.0, 0.0)
+    unrolled: Any = layer.with_stored(kept, None).on(shape).weight
+    return unrolled.tocsr().astype(bool)
 
 
 def graph_network(graph: Dag) -> ReluNetwork:

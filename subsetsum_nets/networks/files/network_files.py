@@ -21,14 +21,15 @@ from subsetsum_nets.networks.relu_network import ReluNetwork
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
     Tensors = dict[str, NDArray[Any]]
 
 _FORMAT = "subsetsum-nets network"
-_VERSION = 2  # 2: convolutional layers and the size of their images; networks without are stored as 1
+# 2: convolutional layers and the size of their images; 3: strides, padding, dilation, groups, fixed weights.
+_VERSION = 3  # a network is stored as the least that can tell what it is
 _HEADER = "subsetsum-nets"  # where the header stands: a safetensors metadata key, an array of an .npz file
 _SUFFIXES = (".npz", ".safetensors", ".onnx")
 
@@ -91,7 +92,7 @@ def save_network(
         name = f"layers.{index}"
         weight: Any = layer.kernel if isinstance(layer, Conv2d) else layer.weight
         if isinstance(layer, Conv2d):
-            layers.append({"kind": "conv", "bias": layer.bias is not None})
+            layers.append({"kind": "conv", "bias": layer.bias is not None, **layer.options})
             tensors[f"{name}.kernel"] = narrowed(weight)
         elif is_sparse(weight):
             layers.append({"kind": "sparse", "shape": list(weight.shape), "bias": layer.bias is not None})
@@ -105,7 +106,7 @@ def save_network(
             tensors[f"{name}.bias"] = narrowed(layer.bias)
     header: dict[str, Any] = {
         "format": _FORMAT,
-        "version": 2 if network.convolutional else 1,
+        "version": _least_version(network),
         "relu_after": list(network.relu_after),
         "domain": None if network.domain is None else network.domain.to_json(),
         "layers": layers,
@@ -152,7 +153,25 @@ def load_network(path: str | os.PathLike[str]) -> ReluNetwork:
     if _suffix(path) == ".onnx":
         from subsetsum_nets.networks.files.onnx_files import read_onnx
 
-        return read_onnx(path)
+        network = read_onnx(path)
+    else:
+        network = _stored_network(path)
+    check_demand(_least_memory(network), f"what the padding of {Path(path)} makes of the smallest images")
+    return network
+
+
+def _least_version(network: ReluNetwork) -> int:
+    if any(layer.options for layer in network.layers):
+        return 3
+    return 2 if network.convolutional else 1
+
+
+def _least_memory(network: ReluNetwork) -> int:
+    """Return the bytes that evaluating the network takes at least, for images of any size."""
+    return VALUE_BYTES * max(layer.least_outputs for layer in network.layers)
+
+
+def _stored_network(path: str | os.PathLike[str]) -> ReluNetwork:
     contents = _read(path)
     header = _header(path, contents)
     tensors = dict(contents.tensors)
@@ -187,6 +206,8 @@ def load_workable(path: str | os.PathLike[str]) -> ReluNetwork:
     network = load_network(path)
     if not network.convolutional or network.input_shape is not None:
         check_demand(VALUE_BYTES * max(network.widths), f"working with the network of {Path(path)}")
+    whole = max(layer.whole_weights for layer in network.layers)
+    check_demand(8 * whole, f"a kernel of {Path(path)} without its groups")
     return network
 
 
@@ -329,6 +350,9 @@ def _is_input_shape(header: dict[str, Any], version: int) -> bool:
 def _is_layer(description: Any, version: int) -> bool:
     if not isinstance(description, dict) or not isinstance(description.get("bias"), bool):
         return False
+    if description.get("kind") == "conv" and version >= 3:
+        options = {key: value for key, value in description.items() if key not in ("kind", "bias")}
+        return all(key in _OPTIONS and _OPTIONS[key](value) for key, value in options.items())
     if description.get("kind") == "dense" or (description.get("kind") == "conv" and version >= 2):
         return set(description) == {"kind", "bias"}
     shape = description.get("shape")
@@ -339,6 +363,25 @@ def _is_layer(description: Any, version: int) -> bool:
         and len(shape) == 2
         and all(type(size) is int and 0 < size < 2**62 for size in shape)
     )
+
+
+def _is_pair(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(type(number) is int for number in value)
+
+
+def _is_padding(value: Any) -> bool:
+    pairs = isinstance(value, list) and len(value) == 2 and all(map(_is_pair, value))
+    return pairs or isinstance(value, str)
+
+
+# What a convolution may say of itself since version 3, and whether that is of the right type.
+_OPTIONS: dict[str, Callable[[Any], bool]] = {
+    "stride": _is_pair,
+    "padding": _is_padding,
+    "dilation": _is_pair,
+    "groups": lambda value: type(value) is int,
+    "fixed": lambda value: type(value) is bool,
+}
 
 
 def _layer(
@@ -361,7 +404,8 @@ def _layer(
     weight: Any
     if description["kind"] == "conv":
         kernel = take("kernel", 4, "f2 f4 f8")
-        return Conv2d(kernel, take("bias", 1, "f2 f4 f8") if description["bias"] else None)
+        bias = take("bias", 1, "f2 f4 f8") if description["bias"] else None
+        return Conv2d(kernel, bias, **{key: description[key] for key in _OPTIONS if key in description})
     if description["kind"] == "dense":
         weight = take("weight", 2, "f2 f4 f8")
     else:

@@ -23,7 +23,6 @@ from subsetsum_nets.networks.files.budget import read_regular
 from subsetsum_nets.networks.files.onnx_layouts import (
     columns_to_channels_first,
     kernel_to_channels_first,
-    same_padding,
 )
 
 if TYPE_CHECKING:
@@ -32,7 +31,9 @@ if TYPE_CHECKING:
 
     from onnx import ModelProto, NodeProto, SparseTensorProto, TensorProto
 
-    from subsetsum_nets.networks.layer_shapes import Layer
+    from subsetsum_nets.networks.arrays import Shape
+    from subsetsum_nets.networks.convolution import Conv2d
+    from subsetsum_nets.networks.layer_shapes import ImageShape, Layer
     from subsetsum_nets.networks.relu_network import ReluNetwork
 
     Precision = Literal["float32", "float64"]
@@ -179,13 +180,15 @@ def onnx_bytes(
         raise ValueError(
             f"{size} weights of {stored} do not fit an ONNX file, which ends at 2 GiB; write .safetensors"
         )
-    nodes, tensors, sparse = _nodes(network, stored, image)
+    nodes, tensors, sparse = _nodes(network, stored)
     header = {
         "format": _FORMAT,
         "version": _VERSION,
         "domain": None if network.domain is None else network.domain.to_json(),
         "rounded": dtype == "float32" and not fits_float32(network),
     }
+    if fixed := [index for index, layer in enumerate(network.layers) if layer.fixed]:
+        header["fixed"] = fixed
     element = TensorProto.FLOAT if stored == np.float32 else TensorProto.DOUBLE
     axis = "batch" if batch is None else batch
     graph = helper.make_graph(
@@ -273,7 +276,7 @@ def _sparse_tensor(weight: Any, stored: np.dtype[Any], name: str) -> SparseTenso
 
 
 def _nodes(
-    network: ReluNetwork, stored: np.dtype[Any], image: tuple[int, int, int] | None
+    network: ReluNetwork, stored: np.dtype[Any]
 ) -> tuple[list[NodeProto], list[TensorProto], list[SparseTensorProto]]:
     """Return the nodes and initializers of a network's graph, which leads from "input" to "output"."""
     from onnx import helper, numpy_helper
@@ -282,28 +285,23 @@ def _nodes(
     tensors: list[TensorProto] = []
     sparse: list[SparseTensorProto] = []
     gemm: dict[str, Any] = {"transB": 1}
-    channels: int | None = None  # of the image that the next layer gets, behind a convolution
-    for index, layer in enumerate(network.layers):
+    for index, (layer, shape) in enumerate(zip(network.layers, network.shapes, strict=False)):
+        flat = len(shape) == len(layer.takes)  # else a dense layer gets an image, behind a convolution
         name = f"layers.{index}"
         parts: dict[str, Any] = {} if layer.bias is None else {f"{name}.bias": layer.bias}
-        if isinstance(layer, Dense) and channels is None and _stays_sparse(layer):
+        if isinstance(layer, Dense) and flat and _stays_sparse(layer):
             sparse.append(_sparse_tensor(layer.weight, stored, f"{name}.weight"))
             operator, attributes = "Gemm", gemm
         elif isinstance(layer, Dense):
             weight = dense_array(layer.weight)
             parts = {f"{name}.weight": weight, **parts}
-            if channels is not None and image is not None:
+            if not flat:
                 steps.append((f"{name}.flatten", "Flatten", [], {"axis": 1}))
-                weight = columns_to_channels_first(weight, (*image[:2], channels))
-                channels = None
-                parts[f"{name}.weight"] = weight
+                parts[f"{name}.weight"] = columns_to_channels_first(weight, _known(shape))
             operator, attributes = "Gemm", gemm
         else:
-            weight, channels = kernel_to_channels_first(layer.kernel), layer.c_out
-            (top, bottom), (left, right) = map(same_padding, layer.kernel.shape[:2])
-            operator = "Conv"
-            attributes = {"kernel_shape": list(weight.shape[2:]), "pads": [top, left, bottom, right]}
-            parts = {f"{name}.weight": weight, **parts}
+            operator, attributes = "Conv", _windows(layer, _known(shape))
+            parts = {f"{name}.weight": kernel_to_channels_first(layer.kernel), **parts}
         tensors += [numpy_helper.from_array(_stored(part, stored, key), key) for key, part in parts.items()]
         names = [f"{name}.weight"] if layer.bias is None else [f"{name}.weight", f"{name}.bias"]
         steps.append((name, operator, names, attributes))
@@ -316,6 +314,27 @@ def _nodes(
         nodes.append(helper.make_node(operator, [tensor, *constants], [result], name=name, **attributes))
         tensor = result
     return nodes, tensors, sparse
+
+
+def _known(shape: Shape) -> ImageShape:
+    """Return the size of images, which is known where a network is written."""
+    h, w, channels = (size or 0 for size in shape)
+    return h, w, channels
+
+
+def _windows(layer: Conv2d, image: ImageShape) -> dict[str, Any]:
+    """Return what a Conv node says of its windows on images (h, w, c); what ONNX takes for granted is not."""
+    (top, bottom), (left, right) = layer.geometry.zeros(layer.size, image[:2])
+    others = {
+        "strides": (list(layer.stride), [1, 1]),
+        "dilations": (list(layer.dilation), [1, 1]),
+        "group": (layer.groups, 1),
+    }
+    return {
+        "kernel_shape": list(layer.size),
+        "pads": [top, left, bottom, right],
+        **{name: value for name, (value, usual) in others.items() if value != usual},
+    }
 
 
 def _stored(numbers: FloatArray, stored: np.dtype[Any], name: str) -> Any:

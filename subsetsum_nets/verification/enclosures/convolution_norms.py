@@ -4,6 +4,10 @@ The matrix M of a convolution of images is a block of the operator T of the same
 grid, so ``||M|| <= ||T||``, whatever the padding cuts off. T^* T is a convolution again, with the
 autocorrelation of the kernel, and ``||T||^2 = ||T^* T||``: repeated, this drives the ratio of every simple
 bound to the norm towards 1 (Delattre et al. 2023, Gram iteration).
+
+With stride s, T is the convolution at stride 1 of the s phases of the image, x[s i + phase], as channels of
+their own. Dilation by d changes no norm: the grid falls into classes modulo d, on each of which T is the
+convolution with the kernel not dilated.
 """
 
 from __future__ import annotations
@@ -27,6 +31,8 @@ from subsetsum_nets.verification.enclosures.spectral import simple_bound, spectr
 
 if TYPE_CHECKING:
     from subsetsum_nets.networks.arrays import FloatArray
+    from subsetsum_nets.networks.convolution_matrix import ConvolutionMatrix
+    from subsetsum_nets.networks.window_geometry import Axis
     from subsetsum_nets.verification.enclosures.convolutions import ConvolutionMidRad, MatrixSet
 
 _MOST_UNROLLED = 2**20  # entries of a matrix whose norm is bounded unrolled, and how many rows or columns
@@ -50,7 +56,7 @@ def convolution_norm_up(matrix: ConvolutionMidRad) -> float:
     ``||M|| <= ||mid|| + ||rad||``. For a small image the midpoint is unrolled, see
     :func:`~subsetsum_nets.verification.enclosures.spectral.spectral_norm_up`; else it is the least of
     sqrt(||.||_1 ||.||_inf), the Frobenius norm and the bound by Gram iteration of the operator on the whole
-    grid.
+    grid, see :func:`polyphase`.
 
     Raises
     ------
@@ -72,8 +78,42 @@ def convolution_norm_up(matrix: ConvolutionMidRad) -> float:
         if rows * columns <= _MOST_UNROLLED and min(rows, columns) <= _MOST_UNROLLED_SIDE:
             centre = spectral_norm_up(MidRad.point(matrix.mid.toarray()))
         else:
-            centre = min(simple_bound(matrix.mid), _grid_bound(matrix.mid.kernel))
+            centre = min(simple_bound(matrix.mid), _grid_bound(polyphase(matrix.mid)))
     return float(inflate(np.array(centre + simple_bound(matrix.rad)), 1))
+
+
+def polyphase(matrix: ConvolutionMatrix) -> FloatArray:
+    """Return the kernel, for stride 1, of an operator on the whole grid that has the matrix as a block.
+
+    Examples
+    --------
+    >>> from subsetsum_nets.networks import Conv2d
+    >>> polyphase(Conv2d(np.ones((1, 4, 1, 1)), stride=(1, 2), padding="valid").on((1, 8)).weight).shape
+    (1, 2, 2, 1)
+
+    """
+    kernel = matrix.kernel
+    for number, axis in enumerate(matrix.axes):
+        if axis.down > 1 or axis.up > 1:
+            kernel = np.moveaxis(_phases(np.moveaxis(kernel, number, 0), axis), 0, number)
+    return kernel
+
+
+def _phases(kernel: FloatArray, axis: Axis) -> FloatArray:
+    """Return a kernel (places, other, c_in, c_out) of an axis with a stride as one with stride 1.
+
+    Output o sees input ``down o + offset = down (o + tap) + phase`` through a place of this offset; of a
+    transposed axis, input i reaches output ``up (i + tap) + phase``. Phases that no place has are left out.
+    """
+    offsets = axis.shift - axis.dilation * np.arange(len(kernel))
+    taps, phases = np.divmod(offsets if axis.up == 1 else -offsets, max(axis.down, axis.up))
+    used, phases = np.unique(phases, return_inverse=True)
+    apart = np.zeros((np.ptp(taps) + 1, used.size, *kernel.shape[1:]))
+    apart[taps - taps.min(), phases] = kernel
+    count, _, other, c_in, c_out = apart.shape
+    if axis.up == 1:
+        return apart.transpose(0, 2, 1, 3, 4).reshape(count, other, -1, c_out)
+    return apart.transpose(0, 2, 3, 1, 4).reshape(count, other, c_in, -1)
 
 
 def _grid_bound(kernel: FloatArray) -> float:

@@ -1,7 +1,8 @@
 """Sets of convolutions: midpoint-radius arithmetic on kernels, so that no large image is unrolled.
 
 The same kernel stands at every pixel, so that an enclosure of the kernel encloses the whole matrix; what the
-zero padding cuts off at the borders, it cuts off in every matrix of the set.
+zero padding cuts off at the borders, it cuts off in every matrix of the set. Where windows lie, stride and
+dilation included, is the same for all of them: the ``axes`` of their matrices.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from subsetsum_nets.networks.arrays import Bools, FloatArray, dense_array
-from subsetsum_nets.networks.convolution import ConvolutionMatrix, has_kernel
+from subsetsum_nets.networks.convolution_matrix import ConvolutionMatrix, has_kernel
 from subsetsum_nets.verification.enclosures.midrad import (
     Matrix,
     MidRad,
@@ -27,6 +28,8 @@ from subsetsum_nets.verification.enclosures.midrad import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from subsetsum_nets.networks.window_geometry import Axis
+
 
 @dataclass(frozen=True, eq=False)
 class ConvolutionMidRad:
@@ -35,7 +38,7 @@ class ConvolutionMidRad:
     Parameters
     ----------
     mid, rad : ConvolutionMatrix
-        For one size of images and with one centre; ``rad.kernel >= 0``.
+        Along the same axes; ``rad.kernel >= 0``.
 
     Examples
     --------
@@ -56,9 +59,9 @@ class ConvolutionMidRad:
         return cls(matrix, matrix.with_kernel(np.zeros_like(matrix.kernel)))
 
     @classmethod
-    def of_kernel(cls, kernel: MidRad, image: tuple[int, int], centre: tuple[int, int]) -> ConvolutionMidRad:
+    def of_kernel(cls, kernel: MidRad, axes: tuple[Axis, Axis]) -> ConvolutionMidRad:
         """Return the set with the kernels in ``kernel``, shape (rows, columns, c_in, c_out)."""
-        mid, rad = (ConvolutionMatrix(part, image, centre) for part in (kernel.mid, kernel.rad))
+        mid, rad = (ConvolutionMatrix.along(part, axes) for part in (kernel.mid, kernel.rad))
         return cls(mid, rad)
 
     @property
@@ -77,13 +80,13 @@ class ConvolutionMidRad:
         Raises
         ------
         ValueError
-            If the two are for images of unlike sizes.
+            If they are not :func:`alike`.
 
         """
-        if self.mid.image != other.mid.image or self.shape != other.shape:
-            raise ValueError(f"{self.mid!r} and {other.mid!r} are for images of unlike sizes")
+        if not alike(self.mid, other.mid):
+            raise ValueError(f"{self.mid!r} and {other.mid!r} are for images of unlike sizes or strides")
         ours, theirs = _aligned(self, other)
-        return ConvolutionMidRad.of_kernel(ours.kernel.minus(theirs.kernel), ours.mid.image, ours.mid.centre)
+        return ConvolutionMidRad.of_kernel(ours.kernel.minus(theirs.kernel), ours.mid.axes)
 
     def magnitude(self) -> ConvolutionMatrix:
         """Return an upper bound of ``|M|`` over the set, entry by entry."""
@@ -93,7 +96,7 @@ class ConvolutionMidRad:
         """Return the set of matrices of the channels that hold some chosen input."""
         channels = channels_where(self.mid, chosen)
         kernel = MidRad(self.mid.kernel[:, :, channels], self.rad.kernel[:, :, channels])
-        return ConvolutionMidRad.of_kernel(kernel, self.mid.image, self.mid.centre)
+        return ConvolutionMidRad.of_kernel(kernel, self.mid.axes)
 
     def beside(self, other: MatrixSet) -> ConvolutionMidRad:
         """Return the set of matrices whose pixels have the channels of both."""
@@ -115,7 +118,15 @@ def point_set(matrix: Matrix) -> Any:
 
 def geometry(matrix: Matrix) -> tuple[object, ...] | None:
     """Return what makes the entries of two kernels stand for the same entries of a matrix; else None."""
-    return (matrix.image, matrix.centre, matrix.kernel.shape) if has_kernel(matrix) else None
+    return (matrix.axes, matrix.kernel.shape) if has_kernel(matrix) else None
+
+
+def alike(a: Matrix, b: Matrix) -> bool:
+    """Tell whether two matrices are convolutions whose difference is one: same images, channels, strides."""
+    if not (has_kernel(a) and has_kernel(b)):
+        return False
+    steps = [[(*axis[:2], axis.down, axis.up) for axis in matrix.axes] for matrix in (a, b)]
+    return steps[0] == steps[1] and a.kernel.shape[2:] == b.kernel.shape[2:]
 
 
 def seen_entries(matrix: Matrix, inputs: Bools) -> FloatArray:
@@ -125,25 +136,40 @@ def seen_entries(matrix: Matrix, inputs: Bools) -> FloatArray:
 
 
 def _aligned(a: ConvolutionMidRad, b: ConvolutionMidRad) -> tuple[ConvolutionMidRad, ConvolutionMidRad]:
-    """Return the two with kernels padded to the same size about the same centre."""
-    if a.mid.kernel.shape == b.mid.kernel.shape and a.mid.centre == b.mid.centre:
+    """Return two that are alike with kernels of one shape whose entries stand for the same of a matrix."""
+    if geometry(a.mid) == geometry(b.mid):
         return a, b
-    before = [max(s, t) for s, t in zip(a.mid.centre, b.mid.centre, strict=True)]
-    after = [max(m.mid.kernel.shape[axis] - m.mid.centre[axis] for m in (a, b)) for axis in (0, 1)]
-
-    def padded(matrix: ConvolutionMatrix) -> ConvolutionMatrix:
-        margins = [
-            (
-                before[axis] - matrix.centre[axis],
-                after[axis] - matrix.kernel.shape[axis] + matrix.centre[axis],
-            )
-            for axis in (0, 1)
-        ]
-        kernel = np.pad(matrix.kernel, [*margins, (0, 0), (0, 0)])
-        return ConvolutionMatrix(kernel, matrix.image, (before[0], before[1]))
-
-    first, second = (ConvolutionMidRad(padded(m.mid), padded(m.rad)) for m in (a, b))
+    if any(x.dilation > 1 or y.dilation > 1 for x, y in zip(a.mid.axes, b.mid.axes, strict=True)):
+        a, b = (ConvolutionMidRad(_undilated(m.mid), _undilated(m.rad)) for m in (a, b))
+    before = [max(x.shift, y.shift) for x, y in zip(a.mid.axes, b.mid.axes, strict=True)]
+    after = [max(m.mid.kernel.shape[number] - m.mid.axes[number].shift for m in (a, b)) for number in (0, 1)]
+    first, second = (
+        ConvolutionMidRad(*(_padded(part, before, after) for part in (m.mid, m.rad))) for m in (a, b)
+    )
     return first, second
+
+
+def _padded(matrix: ConvolutionMatrix, before: list[int], after: list[int]) -> ConvolutionMatrix:
+    """Return the matrix with zeros around its kernel: so many places up to its shift, and from it on."""
+    margins, axes = [(0, 0)] * 2, list(matrix.axes)
+    for number, axis in enumerate(matrix.axes):
+        places = matrix.kernel.shape[number]
+        margins[number] = before[number] - axis.shift, after[number] - places + axis.shift
+        axes[number] = axis._replace(shift=before[number])
+    return ConvolutionMatrix.along(np.pad(matrix.kernel, [*margins, (0, 0), (0, 0)]), (axes[0], axes[1]))
+
+
+def _undilated(matrix: ConvolutionMatrix) -> ConvolutionMatrix:
+    """Return the same matrix with a kernel of dilation 1, zeros between the entries that reach an image."""
+    kernel, axes = matrix.kernel, list(matrix.axes)
+    for number, axis in enumerate(matrix.axes):
+        seen = [place for place, _, _ in axis.places(kernel.shape[number])] or [0]
+        kept = np.moveaxis(kernel, number, 0)[seen[0] : seen[-1] + 1]
+        apart = np.zeros((axis.dilation * (len(kept) - 1) + 1, *kept.shape[1:]))
+        apart[:: axis.dilation] = kept
+        kernel = np.moveaxis(apart, 0, number)
+        axes[number] = axis._replace(shift=axis.shift - axis.dilation * seen[0], dilation=1)
+    return ConvolutionMatrix.along(kernel, (axes[0], axes[1]))
 
 
 def side_by_side(parts: list[Any]) -> Any:
@@ -171,12 +197,12 @@ def channels_where(matrix: ConvolutionMatrix, inputs: Bools) -> Bools:
 def larger_products_up(a: Any, b: Any, x: FloatArray, y: FloatArray) -> FloatArray:
     """Return upper bounds of ``sum_j max(a_ij x_j, b_ij y_j)``, shape (d_out,), all of it nonnegative.
 
-    ``a`` and ``b`` are arrays, or have kernels of one shape about one centre.
+    ``a`` and ``b`` are arrays, or have kernels of one shape along the same axes.
     """
     if not has_kernel(a):
         return sum_up(np.maximum(times_up(a, x), times_up(b, y)))
     left, right = (values.reshape(*a.image, -1) for values in (x, y))
-    total = np.zeros((*a.image, a.kernel.shape[3]))
+    total = np.zeros((*a.image_out, a.kernel.shape[3]))
     for place, target, source in a.offsets():
         for channel in range(a.kernel.shape[2]):
             total[target] += np.maximum(
@@ -187,11 +213,12 @@ def larger_products_up(a: Any, b: Any, x: FloatArray, y: FloatArray) -> FloatArr
 
 
 def composed(first: ConvolutionMatrix, second: ConvolutionMatrix, rows: Matrix) -> list[ConvolutionMidRad]:
-    """Enclose ``second`` after a hidden layer of other weights, where one of the two has a 1x1 kernel.
+    """Enclose ``second`` after a hidden layer of other weights, where one of the two looks at single pixels.
 
     Parameters
     ----------
     first, second : ConvolutionMatrix
+        As :func:`~subsetsum_nets.networks.convolution_matrix.composable` gives them.
     rows : array or scipy.sparse array, shape (h, k n)
         k matrices side by side, each like ``first.rows``, shape (h, n).
 
@@ -205,7 +232,7 @@ def composed(first: ConvolutionMatrix, second: ConvolutionMatrix, rows: Matrix) 
     outgoing = second.kernel.transpose(0, 1, 3, 2).reshape(-1, hidden)
     product = matmul(outgoing, rows)
     count = r1 * s1 * c_in
-    centre = first.centre[0] + second.centre[0], first.centre[1] + second.centre[1]
+    axes = first.axes if first.at_one_place() is None else second.axes
 
     def kernel(part: FloatArray) -> FloatArray:
         # One of the two kernels is 1x1, so that each pair of axes merges into the larger of the two.
@@ -215,8 +242,7 @@ def composed(first: ConvolutionMatrix, second: ConvolutionMatrix, rows: Matrix) 
     return [
         ConvolutionMidRad.of_kernel(
             MidRad(*(kernel(values[:, start : start + count]) for values in (product.mid, product.rad))),
-            first.image,
-            centre,
+            axes,
         )
         for start in range(0, rows.shape[1], count)
     ]

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from subsetsum_nets.networks.arrays import Bools, FloatArray, is_sparse
-from subsetsum_nets.networks.convolution import ConvolutionMatrix, has_kernel
+from subsetsum_nets.networks.convolution_matrix import ConvolutionMatrix, has_kernel
 from subsetsum_nets.networks.layer_groups import LayerGroup, layer_groups
 from subsetsum_nets.verification.enclosures.convolutions import (
     MatrixSet,
+    alike,
     composed,
     interleaved,
     point_set,
@@ -47,7 +48,7 @@ class LayerErrors:
     Parameters
     ----------
     positive, negative : array or ConvolutionMatrix, shape (d_out, d_in)
-        Both of one kind; convolutions with kernels of one shape about one centre. Bounds of
+        Both of one kind; convolutions with kernels of one shape along the same axes. Bounds of
         ``|P - W|`` and ``|N - W|``: the errors for inputs that are >= 0 and <= 0.
     bias : array, shape (d_out,)
         Bounds of ``|c' - b|``.
@@ -92,7 +93,7 @@ class TwoSlope:
     """An enclosure of a layer ``x -> P max(x, 0) + N min(x, 0) + c``.
 
     ``negative is positive`` when the layer is known to be affine (P = N). Both are of one kind; as
-    ConvolutionMidRad they have kernels of one shape about one centre.
+    ConvolutionMidRad they have kernels of one shape along the same axes.
     """
 
     positive: MatrixSet
@@ -168,10 +169,12 @@ def _effective(group: LayerGroup) -> TwoSlope:
 
 
 def _difference(weight: MatrixSet, layer: AffineLayer) -> MatrixSet:
-    """Enclose the weight less that of a layer: unrolled unless both are for images of one size."""
+    """Enclose the weight less that of a layer: unrolled where one is a convolution and it is not alike."""
     other = point_set(layer.weight)
-    images = [part.mid.image if has_kernel(part.mid) else None for part in (weight, other)]
-    return weight.minus(other) if images[0] == images[1] else weight.toarray().minus(other.toarray())
+    kernels = has_kernel(weight.mid) or has_kernel(other.mid)
+    if kernels and not alike(weight.mid, other.mid):
+        return weight.toarray().minus(other.toarray())
+    return weight.minus(other)
 
 
 def _convolutions(group: LayerGroup, before: ConvolutionMatrix, after: ConvolutionMatrix) -> TwoSlope:

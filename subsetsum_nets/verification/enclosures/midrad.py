@@ -22,7 +22,7 @@ import numpy as np
 
 from subsetsum_nets.networks.arguments import check_norm
 from subsetsum_nets.networks.arrays import Bools, FloatArray, is_sparse
-from subsetsum_nets.networks.convolution import ConvolutionMatrix, has_kernel
+from subsetsum_nets.networks.convolution_matrix import ConvolutionMatrix, has_kernel
 from subsetsum_nets.verification.errors import BoundOverflowError, SoundnessError
 
 UNIT = 2.0**-53
