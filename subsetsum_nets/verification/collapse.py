@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from subsetsum_nets.networks.arrays import csr_of_nonzeros
-from subsetsum_nets.networks.convolution import has_kernel
+from subsetsum_nets.networks.convolution_matrix import has_kernel
 from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.errors import UnsupportedStructureError
 from subsetsum_nets.networks.relu_network import ReluNetwork
