@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.networks.relu_network import ReluNetwork
 
+_LIKE = 0.5  # a distance of two directions, of at most 2
 _SIZES, _MOST_APART = 1e-4, 64.0  # what a power of two more counts beside directions, and how many count
 
 
@@ -87,14 +88,15 @@ def aligned(network: ReluNetwork, target: ReluNetwork) -> ReluNetwork | None:
     pairs = list(zip(network.dense_layers, target.affine_layers, strict=True))
     weight = dense_array(pairs[0][0].weight)
     offset = pairs[0][0].offset
-    for (_, wanted), (following, _) in pairwise(pairs):
+    for (_, wanted), (following, wanted_next) in pairwise(pairs):
         rows = np.column_stack([weight, offset])
         goal = np.column_stack([dense_array(wanted.weight), wanted.offset])
-        places, exponents = _best_places(rows, goal)
+        seen = np.append(weight.any(axis=0), True)  # what g does not look at tells nothing
+        outgoing, ends = dense_array(following.weight), dense_array(wanted_next.weight)
+        places, exponents = _best_places(rows, np.where(seen, goal, 0.0), outgoing, ends)
         taken = places >= 0
         chosen = np.where(taken[:, np.newaxis], rows[places], 0.0)
         scaled = _times(chosen, exponents[:, np.newaxis])
-        outgoing = dense_array(following.weight)
         columns = _times(np.where(taken, outgoing[:, places], 0.0), -exponents)
         left = np.setdiff1d(np.arange(len(rows)), places)
         biases = _with_constants(following.offset, rows[left], outgoing[:, left])
@@ -108,7 +110,9 @@ def aligned(network: ReluNetwork, target: ReluNetwork) -> ReluNetwork | None:
     return target.with_layers(layers)
 
 
-def _best_places(rows: FloatArray, goal: FloatArray) -> tuple[Ints, Ints]:
+def _best_places(
+    rows: FloatArray, goal: FloatArray, outgoing: FloatArray, ends: FloatArray
+) -> tuple[Ints, Ints]:
     """Return for each row of the goal the row that is nearest up to a power of two, -1 for none; and that."""
     from scipy.optimize import linear_sum_assignment
     from scipy.spatial.distance import cdist
@@ -116,12 +120,25 @@ def _best_places(rows: FloatArray, goal: FloatArray) -> tuple[Ints, Ints]:
     (first, sizes_f), (second, sizes_g) = (_directions(part) for part in (goal, rows))
     costs = cdist(first, second, "cityblock")
     of_goal, of_rows = linear_sum_assignment(costs)
-    scale = np.median(sizes_f[of_goal] - sizes_g[of_rows])  # of most units, which tells apart like directions
+    alike = (costs[of_goal, of_rows] < _LIKE) & goal[of_goal].any(axis=1) & rows[of_rows].any(axis=1)
+    apart = (sizes_f[of_goal] - sizes_g[of_rows])[alike]
+    scale = np.median(apart) if apart.size else 0.0  # of most units, which tells apart like directions
     costs += _SIZES * np.minimum(np.abs(sizes_f[:, np.newaxis] - sizes_g - scale), _MOST_APART)
+    if len(ends) == len(outgoing):  # and like rows by what is made of them
+        costs += _SIZES * np.minimum(cdist(_at_most_one(ends).T, _at_most_one(outgoing).T, "cityblock"), 1.0)
     of_goal, of_rows = linear_sum_assignment(costs)
     places = np.full(len(goal), -1, np.int64)
     places[of_goal] = of_rows
-    return places, np.where(places < 0, 0, np.rint(sizes_f - sizes_g[places])).astype(np.int64)
+    exponents = np.rint(sizes_f - sizes_g[places])
+    common = np.rint(scale)  # a unit that rounding has made half or double is no other unit
+    exponents = np.where(np.abs(exponents - common) <= 1.0, common, exponents)
+    return places, np.where(places < 0, 0, exponents).astype(np.int64)
+
+
+def _at_most_one(numbers: FloatArray) -> FloatArray:
+    """Return numbers divided by the largest."""
+    largest = float(np.abs(numbers).max(initial=0.0))
+    return numbers / largest if largest > 0.0 else numbers
 
 
 def _directions(rows: FloatArray) -> tuple[FloatArray, FloatArray]:
