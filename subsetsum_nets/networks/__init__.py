@@ -11,8 +11,10 @@ from subsetsum_nets.networks.distributions import Normal, Signs, Uniform, keyed_
 from subsetsum_nets.networks.domains import Ball, Box, Domain, domain_from_json
 from subsetsum_nets.networks.errors import InvalidNetworkError, NetworkFileError
 from subsetsum_nets.networks.files.network_files import load_network, read_extra, save_network
+from subsetsum_nets.networks.files.onnx_description import OnnxDescription, describe_onnx
 from subsetsum_nets.networks.files.shipped import load_test_split, shipped_network, shipped_networks
 from subsetsum_nets.networks.layer_draws import DenseDraw, LayerDraw, LinkDraw, OnesDraw, ScalingDraw
+from subsetsum_nets.networks.lowering.notes import RoundedFoldingWarning
 from subsetsum_nets.networks.pooling import AvgPool2d, MaxPool2d
 from subsetsum_nets.networks.random_networks import RandomRecipe, random_network, random_recipe_from_json
 from subsetsum_nets.networks.relu_network import ReluNetwork
@@ -33,12 +35,15 @@ __all__ = [
     "NetworkFileError",
     "Normal",
     "OnesDraw",
+    "OnnxDescription",
     "RandomRecipe",
     "ReluNetwork",
+    "RoundedFoldingWarning",
     "ScalingDraw",
     "Signs",
     "Uniform",
     "array_digest",
+    "describe_onnx",
     "domain_from_json",
     "keyed_words",
     "load_network",

@@ -17,12 +17,15 @@ def tensor(name, values, dtype=np.float32):
 
 
 def graph(nodes, constants, shape=("n", 3), *, element=TensorProto.FLOAT, outputs=("y",), opset=17):
-    """Return a model; ``nodes`` are (operator, inputs, output, attributes) tuples, ``constants`` by name."""
+    """Return a model; ``nodes`` are (operator, inputs, output, attributes) tuples, ``constants`` by name.
+
+    "Split:2" has two outputs, p0 and p1 for the output p.
+    """
     made = [
         helper.make_node(
-            operator.rpartition(":")[2],
+            operator.removeprefix("ml:").partition(":")[0],
             inputs,
-            [output],
+            [f"{output}{i}" for i in range(int(operator[-1]))] if operator[-2:-1] == ":" else [output],
             name=f"n{index}",
             domain="ai.onnx.ml" if operator.startswith("ml:") else "",
             **attributes,

@@ -63,7 +63,7 @@ READ = {
             ("Add", ["c", "m"], "d", {}),
             ("MatMul", ["d", "A"], "y", {}),
         ],
-        {"m": C3, "s": [[2.0, 4.0, 3.0]], "k": 0.7, "A": A},
+        {"m": C3, "s": [[2.0, 4.0, 0.5]], "k": 0.7, "A": A},
     ),
     "two shifts": (
         [("Sub", ["x", "m"], "a", {}), ("Add", ["a", "m2"], "b", {}), ("MatMul", ["b", "A"], "y", {})],
@@ -210,46 +210,16 @@ def two(first, second, **constants):
 MM = ("MatMul", ["x", "A"], "a", {})
 CONV = ("Conv", ["x", "K"], "y")
 REFUSED = {
-    "data times transposed": ([("Gemm", ["x", "A"], "y", {"transA": 1})], {"A": A}, "n0.*transA=0"),
-    "matrix times data": ([("MatMul", ["A", "x"], "y", {})], {"A": B}, "n0.*data times matrix"),
-    "rounding alpha": (
-        [("Gemm", ["x", "A"], "y", {"alpha": 0.3})],
-        {"A": tensor("A", A, np.float64)},
-        "n0.*alpha=.*rounds them",
-    ),
-    "two biases": (
-        *two(("Gemm", ["x", "A", "b"], "a", {}), ("Add", ["a", "b"], "y", {}), b=C4),
-        r"n1.*\(Add\).*one bias",
-    ),
-    "bias behind a ReLU": (
-        [MM, ("Relu", ["a"], "r", {}), ("Add", ["r", "b"], "y", {})],
-        {"A": A, "b": C4},
-        "n2.*one bias",
-    ),
     "bias by sample": (*two(MM, ("Add", ["a", "b"], "y", {}), b=np.ones((2, 4))), r"n1.*shape \(2, 4\)"),
     "bias of another length": (
         *two(MM, ("Add", ["a", "b"], "y", {}), b=np.ones(3)),
-        r"n1.*\(3,\) to 4 values",
-    ),
-    "scaling behind a layer": (
-        *two(MM, ("Mul", ["a", "b"], "y", {}), b=C4),
-        "n1.*supported is scaling the input",
-    ),
-    "constant minus data": (
-        *two(("Sub", ["b", "x"], "a", {}), ("MatMul", ["a", "A"], "y", {}), b=C3),
-        "n0.*data minus",
+        r"n1.*shapes \(1, 4\) and \(3,\)",
     ),
     "constant over data": (
         *two(("Div", ["b", "x"], "a", {}), ("MatMul", ["a", "A"], "y", {}), b=C3),
         "n0.*by the data",
     ),
-    "ReLU first": (*two(("Relu", ["x"], "a", {}), ("MatMul", ["a", "A"], "y", {})), "n0.*before any layer"),
-    "skip connection": (
-        [MM, ("MatMul", ["a", "B"], "b", {}), ("Add", ["b", "x"], "y", {})],
-        {"A": A, "B": B},
-        "n2.*skip connections",
-    ),
-    "product of data": (*two(MM, ("Mul", ["a", "a"], "y", {})), "n1.*one chain"),
+    "product of data": (*two(MM, ("Mul", ["a", "a"], "y", {})), "n1.*not piecewise linear"),
     "cycle": (*two(("Add", ["x", "b"], "a", {}), ("Relu", ["a"], "b", {})), "nothing in its graph makes"),
     "cycle on the way": (
         [("Add", ["x", "r"], "a", {}), ("Relu", ["a"], "r", {}), ("MatMul", ["r", "A"], "y", {})],
@@ -270,7 +240,6 @@ REFUSED = {
     "tensor made twice": ([MM, ("MatMul", ["x", "A"], "a", {})], {"A": A}, "n1.*'a', which is there already"),
     "input made again": ([("MatMul", ["x", "A"], "x", {})], {"A": A}, "n0.*'x', which is there already"),
     "output missing": ([MM], {"A": A}, "nothing in its graph makes the output 'y'"),
-    "no layer": ([("Identity", ["x"], "y", {})], {}, "it holds no layer"),
     "unknown operator": (
         [("Sigmoid", ["x"], "y", {})],
         {},
@@ -287,22 +256,16 @@ REFUSED = {
         *two(MM, ("Cast", ["a"], "y", {"to": TensorProto.INT64})),
         "n1.*casts to the ONNX data type 7",
     ),
-    "flatten everything": (*two(MM, ("Flatten", ["a"], "y", {"axis": 0})), "n1.*axis 0"),
     "reshape over samples": (
         [MM, ("Reshape", ["a", "s"], "y", {})],
         {"A": A, "s": tensor("s", [-1, 2], np.int64)},
-        r"n1.*to \[-1, 2\]",
+        r"n1.*shape \(2, 2\) of a sample",
     ),
     "reshape to nothing": ([MM, ("Reshape", ["a"], "y", {})], {"A": A}, "n1.*a shape that is computed"),
     "reshape away": (
         [MM, ("Reshape", ["a", "s"], "y", {})],
         {"A": A, "s": tensor("s", [], np.int64)},
         r"n1.*to \[\]",
-    ),
-    "weight of three axes": (
-        [("MatMul", ["x", "A"], "y", {})],
-        {"A": np.ones((1, 3, 4))},
-        r"n0.*not by a matrix",
     ),
     "weight of no entries": (
         [("MatMul", ["x", "A"], "y", {})],
@@ -319,15 +282,40 @@ REFUSED = {
         {"A": helper.make_tensor("A", TensorProto.STRING, [1], [b"a"])},
         "'A' has the ONNX data type 8",
     ),
-    "computed constant": (
-        [("Add", ["A", "A"], "w", {}), ("MatMul", ["x", "w"], "y", {})],
-        {"A": A},
-        r"n0' \(Add\) computes the constant",
-    ),
     "bad fold": (
         [("Transpose", ["A"], "w", {"perm": [0, 2]}), ("MatMul", ["x", "w"], "y", {})],
         {"A": A},
         "n0.*cannot be folded",
+    ),
+    "joined with a constant of other axes": (
+        [MM, ("Concat", ["a", "b"], "y", {"axis": 1})],
+        {"A": A, "b": C4},
+        r"n1.*\(4,\) to values of shape \(1, 4\)",
+    ),
+    "joined samples": ([MM, ("Concat", ["a", "a"], "y", {"axis": 0})], {"A": A}, "n1.*samples of a batch"),
+    "sum over samples": (
+        [MM, ("ReduceSum", ["a"], "y", {"keepdims": 1})],
+        {"A": A},
+        "n1.*over the samples of a batch",
+    ),
+    "random values": (
+        [MM, ("Dropout", ["a", "", "t"], "y", {})],
+        {"A": A, "t": tensor("t", 1, np.bool_)},
+        "n1.*eval mode",
+    ),
+    "places of maxima": (
+        [
+            ("Unsqueeze", ["x", "i"], "u", {}),
+            ("MaxPool:2", ["u"], "y", {"kernel_shape": [2]}),
+            ("Identity", ["y0"], "y", {}),
+        ],
+        {"i": tensor("i", [1], np.int64)},
+        "n1.*places of its maxima",
+    ),
+    "constant of a rounded sum": (
+        [("Add", ["A", "e"], "w", {}), ("MatMul", ["x", "w"], "y", {})],
+        {"A": A, "e": tensor("e", 1e-30, np.float64)},
+        "n0.*float64 would round",
     ),
     "layers that do not fit": (
         [MM, ("MatMul", ["a", "A"], "y", {})],
@@ -337,49 +325,20 @@ REFUSED = {
     "convolution of rows": ([("Conv", ["x", "K"], "y", {})], {"K": K}, "n0.*state the shape"),
 }
 REFUSED_IMAGES = {
-    "stride": ([(*CONV, {"pads": [1] * 4, "strides": [2, 1]})], {"K": K}, r"strides \[2, 1\]"),
-    "dilation": ([(*CONV, {"pads": [2] * 4, "dilations": [2, 2]})], {"K": K}, "dilations"),
-    "groups": ([(*CONV, {"group": 3})], {"K": np.ones((3, 1, 1, 1))}, "takes 1 channels|group 3"),
-    "no padding": ([(*CONV, {})], {"K": K}, r"pads \[0, 0, 0, 0\].*here \[1, 1, 1, 1\]"),
-    "other end padded": ([(*CONV, {"pads": [0, 1, 1, 2]})], {"K": K_EVEN}, r"here \[1, 2, 0, 1\]"),
-    "even, upper": ([(*CONV, {"auto_pad": "SAME_UPPER"})], {"K": K_EVEN}, "SAME_UPPER"),
-    "valid": ([(*CONV, {"auto_pad": "VALID"})], {"K": K}, "VALID"),
-    "kernel computed": ([("Conv", ["x", "x"], "y", {})], {}, "one chain"),
-    "kernel of three axes": ([(*CONV, {})], {"K": np.ones((2, 3, 3))}, "2-D convolution"),
+    "kernel computed": ([("Conv", ["x", "x"], "y", {})], {}, "needs a constant as its input 1"),
+    "kernel of three axes": (
+        [(*CONV, {})],
+        {"K": np.ones((2, 3, 3))},
+        r"windows of \[3\] for samples of shape \(3, 4, 5\)",
+    ),
     "channels": ([(*CONV, {"pads": [1] * 4})], {"K": np.ones((2, 2, 3, 3))}, "takes 2 channels"),
-    "matrix on an image": ([("MatMul", ["x", "W"], "y", {})], {"W": np.ones((5, 2))}, "flatten them first"),
-    "flattened at the end": (
-        [("Conv", ["x", "K"], "a", {"pads": [1] * 4}), ("Flatten", ["a"], "y", {})],
-        {"K": K},
-        "leave the Flatten out",
-    ),
-    "bias by column": (
-        [("Conv", ["x", "K"], "a", {"pads": [1] * 4}), ("Add", ["a", "b"], "y", {})],
-        {"K": K, "b": np.ones(5)},
-        r"shape \(5,\)",
-    ),
-    "bias by row of two": (
-        [("Conv", ["x", "K"], "a", {"pads": [1] * 4}), ("Add", ["a", "b"], "y", {})],
-        {"K": K, "b": np.ones((2, 4, 5))},
-        r"shape \(2, 4, 5\)",
-    ),
-    "scaled by pixel": (
-        [("Mul", ["x", "b"], "a", {}), ("Conv", ["a", "K"], "y", {"pads": [1] * 4})],
-        {"K": K, "b": np.ones((3, 4, 5))},
-        "takes 3 values, but 60 constants",
-    ),
-    "scaled by column": (
-        [("Mul", ["x", "b"], "a", {}), ("Conv", ["a", "K"], "y", {"pads": [1] * 4})],
-        {"K": K, "b": np.ones(5)},
-        r"constant of shape \(5,\)",
-    ),
 }
 
 
 def test_a_second_output_of_a_node_is_not_taken_for_its_first(tmp_path):
     model = graph([MM, ("Relu", ["a"], "r", {}), ("Relu", ["s"], "y", {})], {"A": A})
     model.graph.node[1].output.append("s")
-    with pytest.raises(NetworkFileError, match=r"n2.*uses 's' beside another path"):
+    with pytest.raises(NetworkFileError, match=r"n2.*uses 's', which nothing before it makes"):
         read_model(tmp_path, model)
 
 

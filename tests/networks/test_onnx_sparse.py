@@ -9,7 +9,7 @@ onnx = pytest.importorskip("onnx")
 
 from subsetsum_nets import Box, Dense, ReluNetwork, prune  # noqa: E402
 from subsetsum_nets.networks import NetworkFileError, network_digest  # noqa: E402
-from subsetsum_nets.networks.files import onnx_constants, onnx_files  # noqa: E402
+from subsetsum_nets.networks.files import onnx_files, onnx_tensors  # noqa: E402
 from subsetsum_nets.networks.files.onnx_files import onnx_bytes, read_onnx, write_onnx  # noqa: E402
 
 RANDOM = np.random.default_rng(0)
@@ -113,7 +113,7 @@ def test_places_may_be_pairs(tmp_path):
     ],
 )
 def test_planted_mistakes_are_noticed(monkeypatch, old, new):
-    copy = plain_python(monkeypatch, onnx_constants.__name__, "_sparse_matrix", old, new)
+    copy = plain_python(monkeypatch, onnx_tensors.__name__, "sparse_matrix", old, new)
     dense = np.array([[0.0, 2.0, 0.0], [0.5, 0.0, -1.0]], np.float32)
     values = onnx.numpy_helper.from_array(dense[dense != 0.0], "W")
     pairs = np.argwhere(dense != 0.0)
@@ -121,15 +121,16 @@ def test_planted_mistakes_are_noticed(monkeypatch, old, new):
     def right(indices):
         tensor = onnx.helper.make_sparse_tensor(values, onnx.numpy_helper.from_array(indices), dense.shape)
         try:
-            return np.array_equal(copy._sparse_matrix(tensor).toarray(), dense)
+            return np.array_equal(copy.sparse_matrix(tensor, None).toarray(), dense)
         except (NetworkFileError, ValueError):
             return False
 
     outside = np.array([1, 3, 6])
     try:
         refused = not right(outside)
-        copy._sparse_matrix(
-            onnx.helper.make_sparse_tensor(values, onnx.numpy_helper.from_array(outside), dense.shape)
+        copy.sparse_matrix(
+            onnx.helper.make_sparse_tensor(values, onnx.numpy_helper.from_array(outside), dense.shape),
+            None,
         )
         refused = False
     except NetworkFileError:

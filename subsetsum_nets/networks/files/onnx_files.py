@@ -1,35 +1,42 @@
-"""Networks as ONNX files: what PyTorch and scikit-learn exporters write is read, ours are read by everybody.
+"""Networks as ONNX files: what others' exporters write is read, ours are read by everybody.
 
 Files hold weights as float64, or as float32 where that changes none of them, so that a network comes back
-with exactly its numbers. Nothing in a file is run, and no other file is opened on its word. Needs the extra
-``onnx``.
+with exactly its numbers. Nothing in a file is run, and no file outside of its folder is opened on its word.
+Needs the extra ``onnx``.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from pathlib import Path
+import warnings
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from subsetsum_nets.networks.arrays import FloatArray, csr_of_nonzeros, dense_array, is_sparse
 from subsetsum_nets.networks.dense import Dense
-from subsetsum_nets.networks.domains import Domain, domain_from_json
-from subsetsum_nets.networks.errors import InvalidNetworkError, NetworkFileError, unreadable
 from subsetsum_nets.networks.files.atomic_files import atomic_write
-from subsetsum_nets.networks.files.budget import read_regular
 from subsetsum_nets.networks.files.onnx_layouts import (
     columns_to_channels_first,
     kernel_to_channels_first,
 )
+from subsetsum_nets.networks.files.onnx_reading import (
+    FORMAT,
+    HEADER,
+    LARGEST,
+    VERSION,
+    import_onnx,
+    onnx_model,
+    onnx_reading,
+)
+from subsetsum_nets.networks.lowering.notes import RoundedFoldingWarning, warning_of
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
 
-    from onnx import ModelProto, NodeProto, SparseTensorProto, TensorProto
+    from onnx import NodeProto, SparseTensorProto, TensorProto
 
     from subsetsum_nets.networks.arrays import Shape
     from subsetsum_nets.networks.convolution import Conv2d
@@ -38,11 +45,7 @@ if TYPE_CHECKING:
 
     Precision = Literal["float32", "float64"]
 
-_FORMAT = "subsetsum-nets network"
-_VERSION = 1
-_HEADER = "subsetsum-nets"  # the metadata entry that tells what the graph cannot
 _OPSET, _IR_VERSION = 13, 8  # old enough for every verifier that is still maintained
-_LARGEST = 2**31 - 2**16  # a protobuf message ends at 2 GiB
 # Few programs read sparse initializers: they stand only for what would be of no use dense.
 _MOST_DENSE = 2**22  # entries
 _NEARLY_EMPTY = 1 / 32
@@ -51,18 +54,21 @@ _NEARLY_EMPTY = 1 / 32
 def read_onnx(path: str | os.PathLike[str], *, output: str | None = None) -> ReluNetwork:
     """Read a network from an ONNX file.
 
-    Read are chains of Gemm, MatMul, Add, Relu, Flatten, Reshape and Conv (stride 1, same padding), as PyTorch
-    and scikit-learn exporters write them, with weights of float16, float32 or float64, exactly. Constants
-    that act on the input before the first layer (Add, Sub, Mul, Div, Scaler) become linear layers; of these
-    only dividing rounds, namely the reciprocals.
+    Read is any graph of affine maps, ReLUs and what is made of them: convolutions, pooling, normalisation at
+    inference, leaky and clipped ReLUs, maxima, branches that are added or joined; with weights of float16,
+    bfloat16, float32 or float64. The network computes the graph's function of real numbers exactly. Steps
+    are folded into one another where float64 holds the result, and else kept as layers without a ReLU.
 
-    A network that starts with a convolution takes images (h, w, c) here, and (c, h, w) in the file.
+    Images are (h, w, c) where a network starts with a convolution, or ends with one; they are (c, h, w) in
+    most files. Any other input or output is in the order of the file.
 
     Parameters
     ----------
     path : path
+        Weights that the model keeps in other files are read from the same folder only.
     output : str, optional
-        Read up to this tensor only, such as the logits before a softmax. The one output by default.
+        Read up to this tensor only. The one output by default; "logits" is what comes before a softmax,
+        sigmoid or argmax at the very end.
 
     Returns
     -------
@@ -76,13 +82,20 @@ def read_onnx(path: str | os.PathLike[str], *, output: str | None = None) -> Rel
     FileNotFoundError
         If there is no such file.
     NetworkFileError
-        If it is not an ONNX file, or holds anything else than such a chain; the message names the node.
+        If it is not an ONNX file, or holds an operator that is not piecewise linear or not supported; the
+        message names the node.
     InvalidNetworkError
         If weights are not finite, or the layers do not fit together.
+
+    Warns
+    -----
+    RoundedFoldingWarning
+        If float64 cannot hold a weight: a divided one, say, or one of a batch normalisation.
 
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
     >>> from subsetsum_nets.networks import ReluNetwork
     >>> path = Path(tempfile.mkdtemp()) / "net.onnx"
     >>> write_onnx(ReluNetwork([Dense([[0.1, -2.0]], [1.0]), Dense([[3.0]])]), path)
@@ -92,17 +105,10 @@ def read_onnx(path: str | os.PathLike[str], *, output: str | None = None) -> Rel
     array([[ 0.1, -2. ]])
 
     """
-    from subsetsum_nets.networks.files.onnx_graphs import read_graph
-
-    model = _model(path)
-    try:
-        return read_graph(
-            model, file_size=Path(path).stat().st_size, output=output, domain=_domain(path, model)
-        )
-    except NetworkFileError as error:
-        raise unreadable(path, str(error)) from error
-    except InvalidNetworkError as error:
-        raise InvalidNetworkError(f"{Path(path)}: {error}") from error
+    reading = onnx_reading(path, output=output)
+    if reading.roundings:
+        warnings.warn(warning_of(reading.roundings), RoundedFoldingWarning, stacklevel=2)
+    return reading.network
 
 
 def read_onnx_notes(path: str | os.PathLike[str]) -> dict[str, str]:
@@ -114,7 +120,7 @@ def read_onnx_notes(path: str | os.PathLike[str]) -> dict[str, str]:
         As :func:`read_onnx`.
 
     """
-    notes = {entry.key: entry.value for entry in _model(path).metadata_props if entry.key != _HEADER}
+    notes = {entry.key: entry.value for entry in onnx_model(path).metadata_props if entry.key != HEADER}
     return dict(sorted(notes.items()))
 
 
@@ -166,7 +172,7 @@ def onnx_bytes(
     extra: Mapping[str, str] | None = None,
 ) -> bytes:
     """Return the ONNX file that :func:`write_onnx` writes; the same network gives the same bytes."""
-    _import_onnx()
+    import_onnx()
     from onnx import TensorProto, helper
 
     if dtype not in (None, "float32", "float64"):
@@ -176,14 +182,14 @@ def onnx_bytes(
     if image is None and network.convolutional:
         raise ValueError("an ONNX file of a network that takes images needs its input_shape=(h, w, c)")
     size = sum(_written_numbers(layer) for layer in network.layers)
-    if size * stored.itemsize > _LARGEST:
+    if size * stored.itemsize > LARGEST:
         raise ValueError(
             f"{size} weights of {stored} do not fit an ONNX file, which ends at 2 GiB; write .safetensors"
         )
     nodes, tensors, sparse = _nodes(network, stored)
     header = {
-        "format": _FORMAT,
-        "version": _VERSION,
+        "format": FORMAT,
+        "version": VERSION,
         "domain": None if network.domain is None else network.domain.to_json(),
         "rounded": dtype == "float32" and not fits_float32(network),
     }
@@ -348,48 +354,6 @@ def _stored(numbers: FloatArray, stored: np.dtype[Any], name: str) -> Any:
 def _metadata(header: dict[str, Any], extra: Mapping[str, str] | None) -> dict[str, str]:
     notes: dict[Any, Any] = dict(extra or {})
     for key, note in notes.items():
-        if not isinstance(key, str) or not isinstance(note, str) or key == _HEADER:
-            raise ValueError(f"extra must map names (but not {_HEADER!r}) to text, got {key!r}: {note!r}")
-    return {_HEADER: json.dumps(header), **dict(sorted(notes.items()))}
-
-
-def _model(path: str | os.PathLike[str]) -> ModelProto:
-    place = Path(path)
-    if not place.exists():
-        raise FileNotFoundError(f"there is no file {place}")
-    _import_onnx()
-    from onnx import ModelProto
-
-    if place.stat().st_size > _LARGEST:
-        raise unreadable(path, "it is larger than 2 GiB, where ONNX files end")
-    contents = read_regular(place)
-    try:
-        model: ModelProto = ModelProto.FromString(contents)
-    except Exception as error:  # whatever a parser makes of foreign bytes means the same here
-        raise unreadable(path, f"it is not a complete ONNX file ({error})") from error
-    if not model.HasField("graph"):
-        raise unreadable(path, "it is not an ONNX file: it holds no graph")
-    return model
-
-
-def _domain(path: str | os.PathLike[str], model: ModelProto) -> Domain | None:
-    """Return the domain that :func:`write_onnx` stored; files of others have none."""
-    headers = [entry.value for entry in model.metadata_props if entry.key == _HEADER]
-    if not headers:
-        return None
-    try:
-        header = json.loads(headers[0])
-        if len(headers) > 1 or header["format"] != _FORMAT or header["version"] != _VERSION:
-            raise unreadable(path, f"its metadata {_HEADER!r} is not of version {_VERSION}")
-        return None if header["domain"] is None else domain_from_json(header["domain"])
-    except NetworkFileError:
-        raise
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise unreadable(path, f"its metadata {_HEADER!r} has no proper domain ({error})") from error
-
-
-def _import_onnx() -> None:
-    try:
-        import onnx  # noqa: F401
-    except ImportError as error:
-        raise ImportError("ONNX files need the extra 'onnx': pip install 'subsetsum-nets[onnx]'") from error
+        if not isinstance(key, str) or not isinstance(note, str) or key == HEADER:
+            raise ValueError(f"extra must map names (but not {HEADER!r}) to text, got {key!r}: {note!r}")
+    return {HEADER: json.dumps(header), **dict(sorted(notes.items()))}

@@ -56,17 +56,6 @@ def columns_to_channels_first(weight: FloatArray, image: tuple[int, int, int]) -
     return weight.reshape(-1, h, w, c).transpose(0, 3, 1, 2).reshape(weight.shape)
 
 
-def same_padding(size: int) -> tuple[int, int]:
-    """Return how many zeros our "same" convolution puts before and after an image, for a kernel of ``size``.
-
-    For an even size that is what ONNX calls SAME_LOWER, for an odd one SAME_LOWER and SAME_UPPER.
-
-    >>> same_padding(3), same_padding(2)
-    ((1, 1), (1, 0))
-    """
-    return size // 2, (size - 1) // 2
-
-
 def flat_to_channels_first(image: tuple[int, int, int]) -> list[tuple[int, int, int]]:
     """Return for each value of a flattened (h, w, c) image its place (c, i, j) in the channels-first one.
 

@@ -1,402 +1,258 @@
-"""What the operators of an ONNX graph mean as layers of a ReluNetwork; others are refused by name.
+"""Which operators of ONNX are read, and by what; others are refused by name.
 
-Every operator is understood exactly or not at all. The only number that reading can round is the reciprocal
-of a constant that the input is divided by.
+Every operator is understood exactly or not at all. Where float64 cannot hold a weight, it is rounded, and the
+notes of the reading say which and by how much.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from subsetsum_nets.networks.arrays import FloatArray, exact_float64, is_sparse
-from subsetsum_nets.networks.convolution import Conv2d
-from subsetsum_nets.networks.dense import Dense
-from subsetsum_nets.networks.errors import NetworkFileError
-from subsetsum_nets.networks.files.onnx_constants import (
-    FLOATS,
-    Constants,
-    attribute_values,
-    label,
-    refuse,
-    shown,
-)
-from subsetsum_nets.networks.files.onnx_layouts import (
-    columns_from_channels_first,
-    kernel_from_channels_first,
-    same_padding,
-)
-from subsetsum_nets.networks.relu_network import ReluNetwork
+from subsetsum_nets.networks.errors import InvalidNetworkError, NetworkFileError
+from subsetsum_nets.networks.files import onnx_elementwise as entries
+from subsetsum_nets.networks.files import onnx_linear as linear
+from subsetsum_nets.networks.files import onnx_windows as windows
+from subsetsum_nets.networks.files.onnx_calls import Call
+from subsetsum_nets.networks.files.onnx_folding import shape_slice
+from subsetsum_nets.networks.files.onnx_moves import MOVES, Moved, checked_move
+from subsetsum_nets.networks.files.onnx_nodes import attribute_values, label, refuse
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from onnx import NodeProto
 
-    from subsetsum_nets.networks.domains import Domain
+    from subsetsum_nets.networks.files.onnx_constants import Constants
+    from subsetsum_nets.networks.lowering.tracer import Tracer
+    from subsetsum_nets.networks.lowering.values import Value
 
-_SUPPORTED = (
-    "Gemm, MatMul, Add, Sub, Relu, Flatten, Reshape to (batch, d), Conv (stride 1, same padding), Identity, "
-    "Cast to float32 or float64, and Add, Sub, Mul, Div, Scaler by constants on the input"
-)
-# The operators that are read, each by LayerReader's method of its name, with their attributes.
-_OPERATORS: dict[tuple[str, str], dict[str, str]] = {
-    **{("", name): {} for name in ("MatMul", "Add", "Sub", "Mul", "Div", "Relu", "Identity")},
-    ("", "Gemm"): {"alpha": "f", "beta": "f", "transA": "i", "transB": "i"},
-    ("", "Flatten"): {"axis": "i"},
-    ("", "Reshape"): {"allowzero": "i"},
-    ("", "Conv"): {
-        "auto_pad": "s",
-        "dilations": "ints",
-        "group": "i",
-        "kernel_shape": "ints",
-        "pads": "ints",
-        "strides": "ints",
-    },
-    ("", "Cast"): {"to": "i", "saturate": "i", "round_mode": "s"},
-    ("ai.onnx.ml", "Scaler"): {"offset": "floats", "scale": "floats"},
+_BROADCAST = {"broadcast": "i", "axis": "i", "consumed_inputs": "ints"}
+_OLD = {"consumed_inputs": "ints"}
+_WINDOWS = {"auto_pad": "s", "dilations": "ints", "kernel_shape": "ints", "pads": "ints", "strides": "ints"}
+_REDUCED = {"axes": "ints", "keepdims": "i", "noop_with_empty_axes": "i"}
+_NORMALISED = {"epsilon": "f", "momentum": "f", "is_test": "i", "spatial": "i", "training_mode": "i", **_OLD}
+_READ: dict[tuple[str, str], tuple[dict[str, str], Callable[[Call], Value]]] = {
+    ("", "Abs"): (_OLD, entries.absolute),
+    ("", "Add"): (_BROADCAST, entries.add),
+    ("", "AveragePool"): ({**_WINDOWS, "ceil_mode": "i", "count_include_pad": "i"}, windows.average_pool),
+    ("", "BatchNormalization"): (_NORMALISED, linear.batch_normalization),
+    ("", "Cast"): ({"to": "i", "saturate": "i", "round_mode": "s"}, entries.cast),
+    ("", "Clip"): ({"min": "f", "max": "f", **_OLD}, entries.clip),
+    ("", "Conv"): ({**_WINDOWS, "group": "i"}, windows.convolution),
+    ("", "ConvTranspose"): (
+        {**_WINDOWS, "group": "i", "output_padding": "ints", "output_shape": "ints"},
+        windows.transposed_convolution,
+    ),
+    ("", "Div"): (_BROADCAST, entries.divide),
+    ("", "Dropout"): ({"ratio": "f", "is_test": "i", "seed": "i", **_OLD}, entries.dropout),
+    ("", "Gemm"): (
+        {"alpha": "f", "beta": "f", "transA": "i", "transB": "i", "broadcast": "i"},
+        linear.gemm,
+    ),
+    ("", "GlobalAveragePool"): ({}, windows.global_average_pool),
+    ("", "GlobalMaxPool"): ({}, windows.global_max_pool),
+    ("", "HardSigmoid"): ({"alpha": "f", "beta": "f", **_OLD}, entries.hard_sigmoid),
+    ("", "Identity"): ({}, entries.identity),
+    ("", "LeakyRelu"): ({"alpha": "f", **_OLD}, entries.leaky_relu),
+    ("", "MatMul"): ({}, linear.matmul),
+    ("", "Max"): (_OLD, entries.maximum),
+    ("", "MaxPool"): ({**_WINDOWS, "ceil_mode": "i", "storage_order": "i"}, windows.max_pool),
+    ("", "Mean"): (_OLD, entries.mean),
+    ("", "Min"): (_OLD, entries.minimum),
+    ("", "Mul"): (_BROADCAST, entries.multiply),
+    ("", "Neg"): (_OLD, entries.negate),
+    ("", "PRelu"): (_OLD, entries.prelu),
+    ("", "ReduceMax"): (_REDUCED, linear.reduce_max),
+    ("", "ReduceMean"): (_REDUCED, linear.reduce_mean),
+    ("", "ReduceMin"): (_REDUCED, linear.reduce_min),
+    ("", "ReduceSum"): (_REDUCED, linear.reduce_sum),
+    ("", "Relu"): (_OLD, entries.relu),
+    ("", "Sub"): (_BROADCAST, entries.subtract),
+    ("", "Sum"): (_OLD, entries.total),
+    ("ai.onnx.ml", "LinearRegressor"): (
+        {"coefficients": "floats", "intercepts": "floats", "post_transform": "s", "targets": "i"},
+        linear.linear_regressor,
+    ),
+    ("ai.onnx.ml", "Scaler"): ({"offset": "floats", "scale": "floats"}, entries.scaler),
 }
-_SPARE = 1 << 22  # numbers that layers may hold beyond a multiple of the file's size
-_REUSE = 8
+_NOT_LINEAR = (
+    "Sigmoid", "Tanh", "Softmax", "LogSoftmax", "Gelu", "Erf", "Elu", "Selu", "Celu", "Softplus", "Softsign",
+    "HardSwish", "Mish", "Swish", "Exp", "Log", "Sqrt", "Reciprocal", "Pow", "Sin", "Cos",
+    "LayerNormalization", "InstanceNormalization", "GroupNormalization", "LRN", "LpNormalization",
+    "LSTM", "GRU", "RNN",
+)  # fmt: skip
+_JUMPS = (
+    "ArgMax", "ArgMin", "TopK", "Sign", "Floor", "Ceil", "Round", "Where", "Equal", "Greater", "Less",
+    "Hardmax", "ThresholdedRelu", "Not", "And", "Or", "NonZero",
+)  # fmt: skip
+_GROWING = ("Expand", "Pad", "Reshape", "Tile")  # that may make several samples of one
+_FIRST = ("Gemm", "MatMul", "Conv", "Relu")
+SUPPORTED = ", ".join(
+    [*_FIRST, *sorted({name for _, name in _READ} - set(_FIRST) | {*MOVES, "Concat", "Shape"})]
+)
+"""The operators that are read, for messages."""
 
 
-@dataclass(eq=False)
-class _Layer:
-    """A layer being read: a weight (d_out, d_in) or a kernel, of float64."""
+class NodeReader:
+    """What a graph's tensors are, node by node.
 
-    weight: Any
-    bias: FloatArray | None
-    convolution: bool = False
-    relu: bool = False
+    Parameters
+    ----------
+    constants : Constants
+    tracer : Tracer
+    opset : int
+    batch : int or None
+        As :class:`~subsetsum_nets.networks.files.onnx_calls.Call` has it.
+    rectified : set of str
+        The tensors that only ReLUs use.
 
-    @property
-    def d_out(self) -> int:
-        return int(self.weight.shape[3 if self.convolution else 0])
+    Attributes
+    ----------
+    values : dict
+        The tensors that depend on the input, by name.
 
-
-@dataclass(eq=False)
-class _InputMap:
-    """A map ``x -> scale x + shift`` of the input, entry by entry, in shapes that broadcast with a sample."""
-
-    scale: FloatArray | None
-    shift: FloatArray | None
-
-
-class LayerReader:
-    """The state of following a graph: the layers so far, and what the current tensor looks like.
-
-    ``sample`` is the shape of one sample in the graph, without the batch axis, with None for an unknown size;
-    ``image`` is (h, w, c) once a convolution was read and until a matrix is, ``flat`` whether it was
-    flattened in between.
     """
 
-    def __init__(self, constants: Constants, shape: list[int | None] | None, file_size: int) -> None:
-        self.constants = constants
-        self.batch = shape[0] if shape else None
-        self.sample = None if shape is None else tuple(shape[1:])
-        self.input_maps: list[_InputMap] = []
-        self.layers: list[_Layer] = []
-        self.image: tuple[int, int, int] | None = None
-        self.input_image = (0, 0)
-        self.flat = False
-        self.left = _SPARE + _REUSE * file_size
+    def __init__(
+        self, constants: Constants, tracer: Tracer, opset: int, batch: int | None, rectified: set[str]
+    ) -> None:
+        self._constants, self._tracer, self._opset, self._batch = constants, tracer, opset, batch
+        self._rectified = rectified
+        self.values: dict[str, Value] = {}
+        self._first: str | None = None
 
-    def read(self, node: NodeProto, data: int) -> None:
-        """Follow one node whose input number ``data`` is the current tensor."""
+    def start(self, name: str, value: Value) -> None:
+        """Take note of the input."""
+        self.values[name] = value
+        self._first = name
+
+    def read(self, node: NodeProto) -> None:
+        """Follow one node, of whose inputs some are data.
+
+        Raises
+        ------
+        NetworkFileError
+            If its operator is not supported, or not as it is used.
+        InvalidNetworkError
+            If its constants are not finite.
+
+        """
+        self._tracer.where = label(node)
         try:
-            self._read(node, data)
+            self._read(node)
+        except InvalidNetworkError:
+            raise
         except NetworkFileError as error:
-            if not self.layers:
+            data = [name for name in node.input if name in self.values and name != self._first]
+            if not data:
                 raise
-            before = shown(node.input[data])
             raise NetworkFileError(
-                f"{error}. What comes before it: read_onnx(path, output={before})"
+                f"{error}. What comes before it: read_onnx(path, output={data[0]!r})"
             ) from error
+        except (ValueError, IndexError, TypeError, OverflowError, ZeroDivisionError, KeyError) as error:
+            refuse(node, f"does not fit what it gets ({error})")
 
-    def _read(self, node: NodeProto, data: int) -> None:
-        operator = "" if node.domain == "ai.onnx" else node.domain, node.op_type
-        if operator not in _OPERATORS:
-            refuse(node, f"is of an operator that is not read; supported are {_SUPPORTED}")
-        getattr(self, f"_{node.op_type.lower()}")(node, data, attribute_values(node, _OPERATORS[operator]))
-
-    def network(self, domain: Domain | None) -> ReluNetwork:
-        """Return what was read."""
-        if not self.layers:
-            raise NetworkFileError("its graph has no Gemm, MatMul or Conv: it holds no layer")
-        if self.flat and self.image is not None and 1 not in (self.image[2], math.prod(self.image[:2])):
-            raise NetworkFileError(
-                "its graph ends with an image flattened channels first; leave the Flatten out"
+    def _read(self, node: NodeProto) -> None:
+        domain = "" if node.domain == "ai.onnx" else node.domain
+        if domain == "" and node.op_type == "Shape":
+            shape = self.values[node.input[0]].shape
+            self._constants.keep(
+                node.output[0], shape_slice(shape, attribute_values(node, {"start": "i", "end": "i"}))
             )
-        relus = [layer.relu for layer in self.layers]
-        convolutional = self.layers[0].convolution
-        return ReluNetwork(
-            [
-                Conv2d(layer.weight, layer.bias) if layer.convolution else Dense(layer.weight, layer.bias)
-                for layer in self.layers
-            ],
-            final_relu=relus[-1],
-            linear_after=[index for index, relu in enumerate(relus[:-1]) if not relu],
-            domain=domain,
-            **({"input_shape": self._input_shape()} if convolutional else {}),
-        )
-
-    # -- operators -----------------------------------------------------------------------------------
-
-    def _gemm(self, node: NodeProto, data: int, attributes: dict[str, Any]) -> None:
-        if data != 0 or attributes.get("transA", 0):
-            refuse(
-                node, "multiplies a matrix by the transposed data; supported is data times matrix (transA=0)"
-            )
-        weight = self._matrix(node, 1)
-        weight = weight if attributes.get("transB", 0) else weight.T
-        weight = _scaled(node, weight, attributes.get("alpha", 1.0), "alpha")
-        bias = None
-        if len(node.input) > 2 and node.input[2]:
-            bias = self._row(node, self._constant(node, 2), weight.shape[0])
-            bias = _scaled(node, bias, attributes.get("beta", 1.0), "beta")
-        self._dense(node, weight, bias)
-
-    def _matmul(self, node: NodeProto, data: int, _: dict[str, Any]) -> None:
-        if data != 0:
-            refuse(node, "multiplies a matrix by the data; supported is data times matrix")
-        self._dense(node, self._matrix(node, 1).T, None)
-
-    def _add(self, node: NodeProto, data: int, _: dict[str, Any]) -> None:
-        self._shift(node, self._constant(node, 1 - data))
-
-    def _sub(self, node: NodeProto, data: int, _: dict[str, Any]) -> None:
-        if data != 0:
-            refuse(node, "subtracts the data from a constant; supported is data minus constant")
-        self._shift(node, -self._constant(node, 1))
-
-    def _mul(self, node: NodeProto, data: int, _: dict[str, Any]) -> None:
-        self._scale(node, self._constant(node, 1 - data))
-
-    def _div(self, node: NodeProto, data: int, _: dict[str, Any]) -> None:
-        if data != 0:
-            refuse(node, "divides a constant by the data")
-        divisor = self._constant(node, 1)
-        with np.errstate(divide="ignore", over="ignore"):
-            self._scale(node, 1.0 / divisor)
-
-    def _scaler(self, node: NodeProto, _: int, attributes: dict[str, Any]) -> None:
-        self._shift(node, -np.array(attributes.get("offset", [0.0]), np.float64))
-        self._scale(node, np.array(attributes.get("scale", [1.0]), np.float64))
-
-    def _relu(self, node: NodeProto, _: int, __: dict[str, Any]) -> None:
-        if not self.layers:
-            refuse(node, "comes before any layer; a ReLU on the input itself is not supported")
-        self.layers[-1].relu = True
-
-    def _identity(self, node: NodeProto, data: int, attributes: dict[str, Any]) -> None:
-        """Do nothing: the tensor goes on under another name."""
-
-    def _cast(self, node: NodeProto, _: int, attributes: dict[str, Any]) -> None:
-        if FLOATS.get(attributes.get("to", 0)) not in (np.float32, np.float64):
-            refuse(
-                node, f"casts to the ONNX data type {attributes.get('to')}; float32 and float64 are supported"
-            )
-
-    def _flatten(self, node: NodeProto, _: int, attributes: dict[str, Any]) -> None:
-        axis = attributes.get("axis", 1)
-        rank = None if self.sample is None else 1 + len(self.sample)
-        if axis != 1 and not (rank is not None and axis == 1 - rank):
-            refuse(node, f"flattens at axis {axis}; supported is axis 1, which keeps the batch")
-        self._flatten_sample()
-
-    def _reshape(self, node: NodeProto, data: int, _: dict[str, Any]) -> None:
-        if data != 0 or len(node.input) < 2 or node.input[1] not in self.constants:
-            refuse(node, "reshapes to a shape that is computed; export with a fixed shape, or use Flatten")
-        shape = self.constants.array(node.input[1]).ravel().tolist()
-        size = self._sample_size()
-        first = shape[0] if shape else None
-        keeps_batch = first in (0, 1, self.batch) or first == -1
-        if len(shape) != 2 or not keeps_batch or not (shape[1] == size or (shape[1] == -1 and first != -1)):
-            refuse(node, f"reshapes samples of shape {self.sample} to {shape}; supported is (batch, {size})")
-        self._flatten_sample()
-
-    def _conv(self, node: NodeProto, data: int, attributes: dict[str, Any]) -> None:
-        kernel = self._constant(node, 1) if data == 0 else np.empty(0)
-        if kernel.ndim != 4 or 0 in kernel.shape:
-            refuse(node, "is not a 2-D convolution of the data with a constant kernel")
-        c_out, c_in, *size = kernel.shape
-        image = self._image_for(node, c_in)
-        expected = {"dilations": [1, 1], "strides": [1, 1], "group": 1, "kernel_shape": size}
-        for name, wanted in expected.items():
-            if attributes.get(name, wanted) != wanted:
-                refuse(node, f"has {name} {attributes[name]}; supported is {wanted}")
-        (top, bottom), (left, right) = map(same_padding, size)
-        odd = all(length % 2 for length in size)
-        auto = attributes.get("auto_pad", b"NOTSET")
-        same = {b"SAME_LOWER": True, b"SAME_UPPER": odd, b"VALID": size == [1, 1]}.get(
-            auto, attributes.get("pads", [0, 0, 0, 0]) == [top, left, bottom, right] and auto == b"NOTSET"
-        )
-        if not same:
-            refuse(
-                node,
-                f"pads {attributes.get('pads', [0, 0, 0, 0])} (auto_pad {auto!r}); supported is the padding "
-                f"that keeps the size of the image, here {[top, left, bottom, right]}",
-            )
-        bias = None
-        if len(node.input) > 2 and node.input[2]:
-            bias = self._row(node, self._constant(node, 2), c_out)
-        self._use_input_maps(node, c_in)
-        self._append(node, _Layer(kernel_from_channels_first(kernel), bias, convolution=True))
-        self.input_image = image
-        self.image = (*image, c_out)
-        self.sample = (c_out, *image)
-
-    # -- layers --------------------------------------------------------------------------------------
-
-    def _dense(self, node: NodeProto, weight: Any, bias: FloatArray | None) -> None:
-        d_out, d_in = weight.shape
-        if self.sample is not None and len(self.sample) != 1:
-            refuse(node, f"multiplies samples of shape {self.sample} by a matrix; flatten them first")
-        if self.sample is not None and self.sample[0] not in (d_in, None):
-            refuse(node, f"takes {d_in} values, but gets {self.sample[0]}")
-        if self.image is not None:
-            if is_sparse(weight):
-                refuse(node, "multiplies an image by a sparse matrix; write that one dense")
-            weight = columns_from_channels_first(weight, self.image)
-            self.image, self.flat = None, False
-        self._use_input_maps(node, d_in)
-        self._append(node, _Layer(weight, bias))
-        self.sample = (d_out,)
-
-    def _append(self, node: NodeProto, layer: _Layer) -> None:
-        self.left -= layer.weight.size
-        if self.left < 0:
-            refuse(node, "makes the layers hold many times the numbers that are in the file; it is refused")
-        self.layers.append(layer)
-
-    def _shift(self, node: NodeProto, constant: FloatArray) -> None:
-        if not self.layers:
-            self._check_input_constant(node, constant)
-            if self.input_maps and self.input_maps[-1].shift is None:
-                self.input_maps[-1].shift = constant
-            else:
-                self.input_maps.append(_InputMap(None, constant))
             return
-        layer = self.layers[-1]
-        if layer.relu or layer.bias is not None:
-            refuse(node, "adds a constant that is not the one bias of a layer")
-        if layer.convolution:
-            if self.flat or constant.ndim < 3 or constant.shape[-2:] != (1, 1):
-                if constant.size != 1:
-                    refuse(node, f"adds a constant of shape {constant.shape}, not one number a channel")
-            else:
-                constant = constant[..., 0, 0]
-        layer.bias = self._row(node, constant, layer.d_out)
+        if domain == "" and node.op_type in MOVES:
+            self._move(node)
+            return
+        if domain == "" and node.op_type == "Concat":
+            self.values[node.output[0]] = self._concatenated(node)
+            return
+        if (domain, node.op_type) not in _READ:
+            _refuse_operator(node, domain)
+        allowed, read = _READ[domain, node.op_type]
+        self.values[node.output[0]] = read(self._call(node, attribute_values(node, allowed)))
 
-    def _scale(self, node: NodeProto, constant: FloatArray) -> None:
-        if self.layers:
-            refuse(node, "scales by a constant behind a layer; supported is scaling the input")
-        self._check_input_constant(node, constant)
-        self.input_maps.append(_InputMap(constant, None))
+    def _call(self, node: NodeProto, attributes: dict[str, Any]) -> Call:
+        rectified = bool(node.output) and node.output[0] in self._rectified
+        return Call(
+            node,
+            attributes,
+            self.values,
+            self._constants,
+            self._tracer,
+            self._opset,
+            self._batch,
+            rectified=rectified,
+        )
 
-    def _check_input_constant(self, node: NodeProto, constant: FloatArray) -> None:
-        """Refuse constants that would make samples larger, or differ from one sample to the next."""
-        own, sample = _without_leading_ones(constant.shape), _without_leading_ones(self.sample or ())
-        channels = len(sample) == 3 and own == (sample[0], 1, 1)
-        unknown = self.sample is None or None in self.sample
-        if constant.size != 1 and own != sample and not channels and not (unknown and len(own) == 1):
-            refuse(node, f"has a constant of shape {constant.shape} for samples of shape {self.sample}")
+    def _move(self, node: NodeProto) -> None:
+        attributes = attribute_values(node, MOVES[node.op_type][0])
+        call = self._call(node, attributes)
+        value = call.value(0)
+        padding = 0.0
+        if node.op_type == "Pad":
+            padding = call.bound(2, "value") or 0.0
+        batch = self._batch or None
+        move = checked_move(Moved(node, attributes, call.ints, call.floats, value.shape, batch))
+        indices = self._indices_shape(node)
+        for name, part in zip(node.output, move.parts, strict=False):
+            if not name:
+                continue
+            moved = self._tracer.rearrange(value, part, move.size)
+            if indices is not None:
+                axis = call.axis(attributes.get("axis", 0), len(value.shape))
+                shape = (*value.shape[:axis], *indices, *value.shape[axis + 1 :])
+                moved = self._tracer.reshape(moved, shape)
+            if padding:
+                outside = part(np.arange(math.prod(value.shape)).reshape(value.shape)) < 0
+                moved = self._tracer.shift(moved, np.where(outside, padding, 0.0))
+            if self._batch is not None and node.op_type in _GROWING and moved.shape[:1] != (1,):
+                refuse(
+                    node,
+                    f"makes values of shape {moved.shape} of a sample; the first axis must stay the batch",
+                )
+            self.values[name] = moved
 
-    def _use_input_maps(self, node: NodeProto, size: int) -> None:
-        """Turn the maps of the input into linear layers: one for each, so that nothing is rounded."""
-        for entry in self.input_maps:
-            scale, shift = (
-                None if part is None else self._input_vector(node, part, size)
-                for part in (entry.scale, entry.shift)
+    def _indices_shape(self, node: NodeProto) -> tuple[int, ...] | None:
+        """Return the shape of the places that Gather gathers, unless it is one axis."""
+        if node.op_type != "Gather" or len(node.input) < 2 or node.input[1] not in self._constants:
+            return None
+        shape = self._constants.array(node.input[1]).shape
+        return None if len(shape) == 1 else tuple(shape)
+
+    def _concatenated(self, node: NodeProto) -> Value:
+        call = self._call(node, attribute_values(node, {"axis": "i"}))
+        places = range(len(node.input))
+        data = [call.value(index) for index in places if call.is_data(index)]
+        axis = call.axis(call.attributes.get("axis", 1), len(data[0].shape))
+        if axis == 0 and self._batch is not None:
+            call.refuse("joins samples of a batch; supported are other axes")
+        parts = [
+            call.value(index) if call.is_data(index) else self._as_value(call, data[0], index)
+            for index in places
+        ]
+        rest = {(*part.shape[:axis], *part.shape[axis + 1 :]) for part in parts}
+        if len(rest) > 1 or any(len(part.shape) != len(data[0].shape) for part in parts):
+            call.refuse(
+                f"joins values of the shapes {[part.shape for part in parts][:9]} along the axis {axis}"
             )
-            diagonal = np.ones(size) if scale is None else scale
-            if self.sample is not None and len(self.sample) == 3:
-                self._append(node, _Layer(np.diag(diagonal)[np.newaxis, np.newaxis], shift, convolution=True))
-            else:
-                from scipy.sparse import diags_array
+        return self._tracer.concatenate(parts, axis)
 
-                self._append(node, _Layer(diags_array(diagonal, format="csr"), shift))
-        self.input_maps = []
-
-    def _input_vector(self, node: NodeProto, constant: FloatArray, size: int) -> FloatArray:
-        """Return a constant on the input as one number for each of the ``size`` values, or channels."""
-        if constant.size not in (1, size):
-            refuse(node, f"takes {size} values, but {constant.size} constants act on the input before it")
-        return np.broadcast_to(constant.ravel(), (size,))
-
-    # -- shapes and constants ------------------------------------------------------------------------
-
-    def _sample_size(self) -> int | None:
-        """Return how many numbers a sample has, or None when that is not known."""
-        size = 1
-        for length in (None,) if self.sample is None else self.sample:
-            if length is None:
-                return None
-            size *= length
-        return size
-
-    def _flatten_sample(self) -> None:
-        self.flat = self.image is not None
-        self.sample = (self._sample_size(),)
-
-    def _image_for(self, node: NodeProto, channels: int) -> tuple[int, int]:
-        """Return (h, w) of the image that a convolution gets."""
-        sizes = self.sample or ()
-        if len(sizes) != 3 or None in sizes:
-            refuse(node, f"gets samples of shape {self.sample}; state the shape (channels, height, width)")
-        c, h, w = (size or 0 for size in sizes)
-        if c != channels or not 0 < h * w * c < 2**31:
-            refuse(node, f"takes {channels} channels, but gets an image (channels, height, width) of {sizes}")
-        return h, w
-
-    def _input_shape(self) -> tuple[int, int, int]:
-        """Return (h, w, c) of the input; no convolution changes h and w."""
-        h, w = self.input_image
-        return h, w, int(self.layers[0].weight.shape[2])
-
-    def _constant(self, node: NodeProto, index: int) -> FloatArray:
-        """Return an input of a node that must be constant, as float64."""
-        if index >= len(node.input) or node.input[index] not in self.constants:
-            refuse(node, f"needs a constant as its input {index}")
-        values = self.constants.array(node.input[index])
-        if values.dtype.kind != "f":
-            refuse(node, f"has a constant of dtype {values.dtype}; float16, float32 and float64 are read")
-        with np.errstate(invalid="ignore"):  # a signalling NaN is refused like any other
-            return exact_float64(values, f"{label(node)}: the constant {shown(node.input[index])}")
-
-    def _matrix(self, node: NodeProto, index: int) -> Any:
-        """Return a constant matrix, numpy or CSR."""
-        if index < len(node.input) and (sparse := self.constants.sparse(node.input[index])) is not None:
-            return sparse
-        matrix = self._constant(node, index)
-        if matrix.ndim != 2 or 0 in matrix.shape:
-            refuse(node, f"multiplies by a constant of shape {matrix.shape}, not by a matrix")
-        return matrix
-
-    def _row(self, node: NodeProto, constant: FloatArray, size: int) -> FloatArray:
-        """Return a constant that is added to rows of ``size`` values, as such a row."""
-        if math.prod(constant.shape[:-1]) != 1 or constant.size not in (1, size):
-            refuse(node, f"adds a constant of shape {constant.shape} to {size} values")
-        return np.broadcast_to(constant.ravel(), (size,))
+    def _as_value(self, call: Call, like: Value, index: int) -> Value:
+        numbers = call.constant(index)
+        if numbers.ndim != len(like.shape):
+            call.refuse(f"joins a constant of shape {numbers.shape} to values of shape {like.shape}")
+        return self._tracer.constant_of(numbers)
 
 
-def _scaled(node: NodeProto, numbers: Any, factor: float, name: str) -> Any:
-    """Return ``factor * numbers``, or refuse where float64 would round it."""
-    if factor == 1.0:
-        return numbers
-    if is_sparse(numbers):
-        refuse(node, f"multiplies a sparse matrix by {name}={factor!r}; export with {name}=1")
-    with np.errstate(all="ignore"):
-        product = factor * numbers
-        # Two float32 numbers have an exact product in float64; so has a power of two with anything in range.
-        single = np.array_equal(numbers.astype(np.float32), numbers) and float(np.float32(factor)) == factor
-        power = abs(math.frexp(factor)[0]) == 0.5 and np.array_equal(product / factor, numbers)
-    if not single and not power:
-        refuse(node, f"multiplies its weights by {name}={factor!r}, which rounds them; export with {name}=1")
-    return product
-
-
-def _without_leading_ones(shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-    ones = next((index for index, size in enumerate(shape) if size != 1), len(shape))
-    return shape[ones:]
+def _refuse_operator(node: NodeProto, domain: str) -> NoReturn:
+    why = "is of an operator that is not read"
+    if domain == "" and node.op_type in _NOT_LINEAR:
+        why += ": it is not piecewise linear"
+    elif domain == "" and node.op_type in _JUMPS:
+        why += ": it is not continuous"
+    ends = ', and output="logits" leaves a softmax, sigmoid or argmax at the very end out'
+    way = ends if node.op_type in ("Softmax", "LogSoftmax", "ArgMax", "Sigmoid") else ""
+    refuse(node, f"{why}; supported are {SUPPORTED}{way}")
