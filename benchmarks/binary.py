@@ -37,8 +37,8 @@ def main() -> None:
     if parser.parse_args().large:
         rng = np.random.default_rng(0)
         shapes = ((500, 784), (10, 500))
-        layers = [Dense(rng.uniform(-1, 1, shape) / np.sqrt(shape[1])) for shape in shapes]
-        whole_prune(ReluNetwork(layers, domain=UNIT), "8 bits", bits=8, epsilon=100.0)
+        layers = [Dense(rng.uniform(-1, 1, shape)) for shape in shapes]
+        whole_prune(ReluNetwork(layers, domain=UNIT), "8 bits", bits=8, epsilon=1e6)
 
 
 def whole_prune(target: ReluNetwork, job: str, **options: object) -> None:
