@@ -15,6 +15,7 @@ from subsetsum_nets.version import __version__
 
 if TYPE_CHECKING:
     from subsetsum_nets.compiler import prune
+    from subsetsum_nets.exchange import from_torch, to_torch
     from subsetsum_nets.networks import (
         AvgPool2d,
         Ball,
@@ -43,11 +44,13 @@ _HOMES = {
     "PrunedNetwork": "pruned_network",
     "ReluNetwork": "networks",
     "VerificationResult": "verification",
+    "from_torch": "exchange",
     "load_network": "networks",
     "prune": "compiler",
     "random_network": "networks",
     "save_network": "networks",
     "shipped_network": "networks",
+    "to_torch": "exchange",
     "verify": "verification",
 }
 
@@ -63,11 +66,13 @@ __all__ = [
     "ReluNetwork",
     "VerificationResult",
     "__version__",
+    "from_torch",
     "load_network",
     "prune",
     "random_network",
     "save_network",
     "shipped_network",
+    "to_torch",
     "verify",
 ]
 

@@ -1,4 +1,4 @@
-"""audit(): check a folder of prune() again, trusting nothing but its files.
+"""audit(): check a folder of prune() again, trusting nothing but its files; audit_pair(): any two networks.
 
 The random network is drawn again from the seed (or read, when it was given), the masks are applied, the bound
 is computed anew, and every number of the certificate is compared. It imports no solver and no construction:
@@ -9,55 +9,59 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from subsetsum_nets.networks.arguments import checked_integer
 from subsetsum_nets.networks.arrays import exact_float64
+from subsetsum_nets.networks.digests import network_digest
 from subsetsum_nets.networks.errors import InvalidNetworkError, UnsupportedStructureError
 from subsetsum_nets.networks.rounding import rounded
 from subsetsum_nets.ticket_files import check_beside, read_ticket
 from subsetsum_nets.verification import Comparison, VerificationResult, verify
-from subsetsum_nets.verification.certificate import Certificate, CertificateFileError
+from subsetsum_nets.verification.certificate import Certificate, CertificateFileError, PairCertificate
 from subsetsum_nets.verification.falsifier import difference_down
 from subsetsum_nets.verification.methods.table import TABLE
 
 if TYPE_CHECKING:
     from os import PathLike
 
+    from subsetsum_nets.networks.relu_network import ReluNetwork
     from subsetsum_nets.ticket_files import TicketFiles
 
 # Another BLAS may round the same bounds differently, in the last digits. Bound and attack are claims: where
 # they are not met to the last bit, exact arithmetic decides. The bounds layer by layer are only shown.
 _SHOWN = 1e-6
+Page = TypeVar("Page", bound=PairCertificate)
 
 
 @dataclass(frozen=True, eq=False)
-class Audit:
-    """A folder that stood up to the check.
+class Audit(Generic[Page]):
+    """A certificate that stood up to the check.
 
     Attributes
     ----------
-    certificate : Certificate
-        As found in the folder.
+    certificate : Certificate or PairCertificate
+        As found.
     result : VerificationResult
         Computed anew.
     unchecked : tuple of str
         What the folder and the certificate say beside that, and nobody has checked.
     verified : bool
-        Whether the new bound meets the certificate's epsilon.
+        Whether the new bound meets the certificate's epsilon; True where it asks for none.
 
     """
 
-    certificate: Certificate
+    certificate: Page
     result: VerificationResult
     unchecked: tuple[str, ...] = ()
 
     @property
     def verified(self) -> bool:
-        """Whether the bound that was computed anew is at most epsilon."""
-        return self.result.verified
+        """Whether the bound that was computed anew is at most epsilon, where there is one."""
+        epsilon = self.certificate.epsilon
+        return epsilon is None or self.result.upper <= epsilon
 
-    def certificate_anew(self) -> Certificate:
+    def certificate_anew(self) -> Page:
         """Return the certificate with what was proven now in place of what it said."""
         return replace(self.certificate, **Certificate.findings(self.result))
 
@@ -68,7 +72,7 @@ def audit(
     method: str = "auto",
     time_limit: float | None = None,
     exact: bool = False,
-) -> Audit:
+) -> Audit[Certificate]:
     """Check a folder that :meth:`PrunedNetwork.save` or ``subsetsum-nets prune`` wrote.
 
     Parameters
@@ -94,20 +98,10 @@ def audit(
     """
     files = read_ticket(folder)
     certificate: Any = files.certificate
-    if certificate.verified != (certificate.bound <= certificate.epsilon):
-        raise CertificateFileError(
-            f"the certificate says verified={certificate.verified}, but its bound is {certificate.bound:.6g} "
-            f"and its epsilon {certificate.epsilon:.6g}"
-        )
+    check_decision(certificate)
     check_beside(folder, files)
-    asked = {"domain": certificate.domain_set, "norm": certificate.norm, "epsilon": certificate.epsilon}
-    result = verify(files.target, files.network, method=method, time_limit=time_limit, exact=exact, **asked)
-    if method in ("auto", certificate.method):
-        _confirm_bound(files, result, asked)
-    else:
-        files.unchecked.append(f"the certificate's bound, by {certificate.method}: {method} was asked")
-    _confirm_layers(files, result)
-    _confirm_witness(files)
+    pair = _Pair(certificate, files.target, files.network, files.unchecked)
+    result = pair.confirm(method, time_limit=time_limit, exact=exact)
     _confirm_exact(files)
     return Audit(certificate, result, tuple(files.unchecked))
 
@@ -119,11 +113,11 @@ def _confirm_exact(files: TicketFiles) -> None:
         return
     try:
         bits = [checked_integer(number, "bits", 0) for number in certificate.exact["bits"]]
-        asked = {"norm": certificate.norm, "method": "differential", "exact": True}
-        target, domain = rounded(files.target, bits), certificate.domain_set
-        found = verify(target, files.network, domain=domain, **asked)
+        asked: dict[str, Any] = {"domain": certificate.domain_set, "norm": certificate.norm}
+        target = rounded(files.target, bits)
+        found = verify(target, files.network, method="differential", exact=True, **asked)
     except UnsupportedStructureError:
-        found = verify(target, files.network, domain=domain, norm=certificate.norm)
+        found = verify(target, files.network, **asked)
     except (KeyError, TypeError, ValueError) as error:
         raise CertificateFileError(f"the certificate's bits of an exact network are none: {error}") from error
     if found.lower > 0.0:
@@ -136,43 +130,146 @@ def _confirm_exact(files: TicketFiles) -> None:
     files.unchecked.append("the certificate's layouts, ends and inputs of an exact network")
 
 
-def _confirm_bound(files: TicketFiles, result: VerificationResult, asked: dict[str, Any]) -> None:
-    """See that the certificate's bound is proven: by the new one, or exactly, by its own method."""
-    certificate: Any = files.certificate
-    proven = min(result.upper, math.inf if result.replayed is None else result.replayed)
-    if proven > certificate.bound and proven <= certificate.bound * (1 + _SHOWN):
-        try:
-            again = verify(files.target, files.network, method=certificate.method, exact=True, **asked)
-        except (UnsupportedStructureError, ValueError):
-            pass
+def audit_pair(
+    target: ReluNetwork,
+    pruned: ReluNetwork,
+    certificate: PairCertificate,
+    *,
+    method: str = "auto",
+    time_limit: float | None = None,
+    exact: bool = False,
+) -> Audit[PairCertificate]:
+    """Check the certificate of any two networks again: digests, bound, witness, per-layer table.
+
+    Parameters
+    ----------
+    target, pruned : ReluNetwork
+        f and g.
+    certificate : PairCertificate
+    method, time_limit, exact
+        As for :func:`audit`.
+
+    Raises
+    ------
+    CertificateFileError
+        If the networks are others than the certificate's, or it claims what cannot be confirmed.
+
+    Examples
+    --------
+    >>> from subsetsum_nets.networks import Dense, ReluNetwork
+    >>> from subsetsum_nets.verification.certificate import PairCertificate
+    >>> f, g = ReluNetwork([Dense([[1.0]])]), ReluNetwork([Dense([[0.75]])])
+    >>> certificate = PairCertificate.about(f, g, verify(f, g, epsilon=0.5))
+    >>> audit_pair(f, g, certificate).verified
+    True
+
+    """
+    for name, network, stated in (
+        ("first network", target, certificate.target_digest),
+        ("second network", pruned, certificate.pruned_digest),
+    ):
+        certificate.check_about(name, network_digest(network), stated)
+    check_decision(certificate)
+    pair = _Pair(certificate, target, pruned, [])
+    result = pair.confirm(method, time_limit=time_limit, exact=exact)
+    return Audit(certificate, result, ("what the certificate says of versions", *pair.unchecked))
+
+
+def check_decision(certificate: PairCertificate) -> None:
+    """Raise CertificateFileError unless "verified" is what the certificate's own numbers say."""
+    epsilon = certificate.epsilon
+    if certificate.verified != (None if epsilon is None else certificate.bound <= epsilon):
+        asked = "it asks for no epsilon" if epsilon is None else f"its epsilon is {epsilon:.6g}"
+        raise CertificateFileError(
+            f"the certificate says verified={certificate.verified}, but its bound is {certificate.bound:.6g} "
+            f"and {asked}"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Pair:
+    """Two networks and what a certificate says of them."""
+
+    certificate: PairCertificate
+    target: ReluNetwork
+    pruned: ReluNetwork
+    unchecked: list[str]
+
+    def confirm(self, method: str, **options: Any) -> VerificationResult:
+        """Compute the bound anew and compare what the certificate says."""
+        result = self._verified(method, **options)
+        if method in ("auto", self.certificate.method):
+            self._confirm_bound(result)
         else:
-            proven = min(proven, again.upper, math.inf if again.replayed is None else again.replayed)
-    if not proven <= certificate.bound:
-        raise CertificateFileError(
-            f"the certificate claims a bound of {certificate.bound!r}, the files prove only {proven!r}"
-        )
+            self.unchecked.append(
+                f"the certificate's bound, by {self.certificate.method}: {method} was asked"
+            )
+        self._confirm_layers(result)
+        self._confirm_witness()
+        return result
 
+    def _verified(self, method: str, **options: Any) -> VerificationResult:
+        said = self.certificate
+        asked: dict[str, Any] = {"domain": said.domain_set, "norm": said.norm, "epsilon": said.epsilon}
+        return verify(self.target, self.pruned, method=method, **asked, **options)
 
-def _confirm_layers(files: TicketFiles, result: VerificationResult) -> None:
-    """Compare the bounds layer by layer, where the same method gave them, and no clock plays a part."""
-    certificate: Any = files.certificate
-    found = Certificate.findings(result)
-    errors = [layer.get("weight_error") for layer in certificate.layers]
-    worst = max((error for error in errors if error is not None), default=None)
-    if certificate.worst_weight_error != worst:
-        raise CertificateFileError(
-            f"the certificate's worst weight error is {certificate.worst_weight_error!r}, but that of its "
-            f"layers is {worst!r}"
-        )
-    method = TABLE.get(certificate.method)
-    if method is None:
-        raise CertificateFileError(f"the certificate names no method: {certificate.method!r}")
-    if method.anytime or result.method != certificate.method:
-        files.unchecked.append(
-            f"layers, worst_weight_error: by {certificate.method}, computed anew was {result.method}"
-        )
-    elif not _alike(certificate.layers, found["layers"]):
-        raise CertificateFileError("the certificate's bounds layer by layer are not those of the files")
+    def _confirm_bound(self, result: VerificationResult) -> None:
+        """See that the certificate's bound is proven: by the new one, or exactly, by its own method."""
+        certificate = self.certificate
+        proven = min(result.upper, math.inf if result.replayed is None else result.replayed)
+        if proven > certificate.bound and proven <= certificate.bound * (1 + _SHOWN):
+            try:
+                again = self._verified(certificate.method, exact=True)
+            except (UnsupportedStructureError, ValueError):
+                pass
+            else:
+                proven = min(proven, again.upper, math.inf if again.replayed is None else again.replayed)
+        if not proven <= certificate.bound:
+            raise CertificateFileError(
+                f"the certificate claims a bound of {certificate.bound!r}, the files prove only {proven!r}"
+            )
+
+    def _confirm_layers(self, result: VerificationResult) -> None:
+        """Compare the bounds layer by layer, where the same method gave them, and no clock plays a part."""
+        certificate = self.certificate
+        found = Certificate.findings(result)
+        errors = [layer.get("weight_error") for layer in certificate.layers]
+        worst = max((error for error in errors if error is not None), default=None)
+        if certificate.worst_weight_error != worst:
+            raise CertificateFileError(
+                f"the certificate's worst weight error is {certificate.worst_weight_error!r}, but that of "
+                f"its layers is {worst!r}"
+            )
+        method = TABLE.get(certificate.method)
+        if method is None:
+            raise CertificateFileError(f"the certificate names no method: {certificate.method!r}")
+        if method.anytime or result.method != certificate.method:
+            self.unchecked.append(
+                f"layers, worst_weight_error: by {certificate.method}, computed anew was {result.method}"
+            )
+        elif not _alike(certificate.layers, found["layers"]):
+            raise CertificateFileError("the certificate's bounds layer by layer are not those of the files")
+
+    def _confirm_witness(self) -> None:
+        certificate = self.certificate
+        try:
+            witness = exact_float64(certificate.witness, "the certificate's witness")
+            inside = witness.shape == (self.target.widths[0],) and certificate.domain_set.contains(witness)
+        except InvalidNetworkError as error:
+            raise CertificateFileError(str(error)) from error
+        if not inside:
+            raise CertificateFileError("the certificate's witness is not a point of its domain")
+        comparison = Comparison(self.target, self.pruned, certificate.domain_set, certificate.norm).collapsed
+        found = difference_down(comparison, witness)
+        if found < certificate.attack:
+            from subsetsum_nets.verification.replay.evaluation import exact_difference_down
+
+            found = exact_difference_down(self.target, self.pruned, witness, certificate.norm)
+        if not found >= certificate.attack:
+            raise CertificateFileError(
+                f"the certificate claims a difference of {certificate.attack!r} at its witness, "
+                f"the files give only {found!r}"
+            )
 
 
 def _alike(stated: Any, found: Any) -> bool:
@@ -184,25 +281,3 @@ def _alike(stated: Any, found: Any) -> bool:
     if isinstance(stated, float) and isinstance(found, float):
         return math.isclose(stated, found, rel_tol=_SHOWN)
     return type(stated) is type(found) and bool(stated == found)
-
-
-def _confirm_witness(files: TicketFiles) -> None:
-    certificate: Any = files.certificate
-    try:
-        witness = exact_float64(certificate.witness, "the certificate's witness")
-        inside = witness.shape == (files.target.widths[0],) and certificate.domain_set.contains(witness)
-    except InvalidNetworkError as error:
-        raise CertificateFileError(str(error)) from error
-    if not inside:
-        raise CertificateFileError("the certificate's witness is not a point of its domain")
-    comparison = Comparison(files.target, files.network, certificate.domain_set, certificate.norm).collapsed
-    found = difference_down(comparison, witness)
-    if found < certificate.attack:
-        from subsetsum_nets.verification.replay.evaluation import exact_difference_down
-
-        found = exact_difference_down(files.target, files.network, witness, certificate.norm)
-    if not found >= certificate.attack:
-        raise CertificateFileError(
-            f"the certificate claims a difference of {certificate.attack!r} at its witness, "
-            f"the files give only {found!r}"
-        )

@@ -1,15 +1,17 @@
 """Checking a folder again: an honest one stands, every tampered one is refused."""
 
+import dataclasses
 import json
 import shutil
 
 import numpy as np
 import pytest
 
-from subsetsum_nets import prune
-from subsetsum_nets.audit import audit
+from subsetsum_nets import prune, verify
+from subsetsum_nets.audit import audit, audit_pair
 from subsetsum_nets.masks import NetworkMasks
 from subsetsum_nets.networks import (
+    Ball,
     Box,
     Dense,
     NetworkFileError,
@@ -18,7 +20,12 @@ from subsetsum_nets.networks import (
     random_network,
     save_network,
 )
-from subsetsum_nets.verification.certificate import Certificate, CertificateFileError, _body_digest
+from subsetsum_nets.verification.certificate import (
+    Certificate,
+    CertificateFileError,
+    PairCertificate,
+    _body_digest,
+)
 
 
 def small_target(seed=0):
@@ -181,3 +188,63 @@ def test_certificate_round_trip(folder, tmp_path):
     certificate.save(tmp_path / "again.json")
     assert Certificate.load(tmp_path / "again.json") == certificate
     assert (tmp_path / "again.json").read_bytes() == (folder / "certificate.json").read_bytes()
+
+
+# ---------------------------------------------------------------- any two networks
+
+
+def a_pair():
+    rng = np.random.default_rng(4)
+    weights = [rng.uniform(-1, 1, shape) for shape in ((3, 2), (2, 3))]
+    f, g = (ReluNetwork([Dense(w + shift) for w in weights]) for shift in (0.0, 0.01))
+    return f, g
+
+
+def test_the_certificate_of_a_pair_stands_up_to_its_own_networks_only(tmp_path):
+    f, g = a_pair()
+    result = verify(f, g, domain=Ball(0.5), norm="linf", epsilon=0.1)
+    PairCertificate.about(f, g, result).save(tmp_path / "pair.json")
+    certificate = PairCertificate.load(tmp_path / "pair.json")
+    assert set(certificate.to_json()) & {"seed", "construction", "recipe", "random_digest"} == set()
+    checked = audit_pair(f, g, certificate)
+    assert checked.verified is True
+    assert checked.result.upper == certificate.bound == result.upper
+    assert checked.certificate_anew() == certificate
+    with pytest.raises(CertificateFileError, match="the first network is not the one that was certified"):
+        audit_pair(g, g, certificate)
+    with pytest.raises(CertificateFileError, match="the second network is not"):
+        audit_pair(f, f, certificate)
+    with pytest.raises(CertificateFileError, match="about two network files"):
+        Certificate.load(tmp_path / "pair.json")
+
+
+def test_a_certificate_that_asks_nothing_decides_nothing():
+    f, g = a_pair()
+    certificate = PairCertificate.about(f, g, verify(f, g))
+    assert (certificate.epsilon, certificate.verified) == (None, None)
+    assert audit_pair(f, g, certificate).verified is True
+    with pytest.raises(CertificateFileError, match="asks for no epsilon"):
+        audit_pair(f, g, dataclasses.replace(certificate, verified=True))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        lambda page: {"bound": page.attack},
+        lambda page: {"attack": page.bound * 1.01},
+        lambda page: {"verified": False},
+        lambda page: {"epsilon": page.bound / 2},
+        lambda page: {"domain": Box(-2, 2).to_json()},
+        lambda page: {"norm": "l1"},
+        lambda page: {"witness": [2.0, 0.0]},
+        lambda page: {"method": "magic"},
+        lambda page: {"worst_weight_error": 0.0},
+        lambda page: {"layers": page.layers[:1]},
+    ],
+)
+def test_false_claims_about_a_pair_are_refused(changes):
+    f, g = a_pair()
+    honest = PairCertificate.about(f, g, verify(f, g, epsilon=1.0))
+    audit_pair(f, g, honest)
+    with pytest.raises(CertificateFileError):
+        audit_pair(f, g, dataclasses.replace(honest, **changes(honest)))

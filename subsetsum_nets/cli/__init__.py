@@ -14,8 +14,10 @@ from subsetsum_nets.cli import (
     random_subset_sum,
     selftest,
     tickets,
+    verify,
 )
 from subsetsum_nets.cli.options import app
+from subsetsum_nets.cli.terminal import print_what_the_terminal_can
 
 __all__ = [
     "app",
@@ -29,9 +31,11 @@ __all__ = [
     "random_subset_sum",
     "selftest",
     "tickets",
+    "verify",
 ]
 
 
 def main() -> None:
     """Run the command line."""
+    print_what_the_terminal_can()
     app()

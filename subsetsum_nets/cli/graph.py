@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from subsetsum_nets.cli.network_options import Output, read_network
 from subsetsum_nets.cli.options import Json, MaxMemory, app
 from subsetsum_nets.cli.terminal import console, print_pairs, refusing_bad_input
 
@@ -44,6 +45,7 @@ def graph(
     channels: Annotated[
         bool, typer.Option("--channels", help="A node for each channel of a convolution.")
     ] = False,
+    output: Output = None,
     max_memory: MaxMemory = None,  # noqa: ARG001 - its callback sees to it
     as_json: Json = False,
 ) -> None:
@@ -54,7 +56,7 @@ def graph(
         picture = out is not None and out.suffix in _PICTURES
         if (masks or layer is not None) and not picture:
             raise ValueError("--masks and --layer say what is drawn; give --out FILE.png or FILE.svg, too")
-        dag = _load(target, channels=channels)
+        dag = _load(target, output, channels=channels)
         if serving is not None:
             try:
                 dag = dag.serving(*serving, candidates=True)
@@ -80,18 +82,17 @@ def graph(
     _show(page)
 
 
-def _load(place: Path, *, channels: bool) -> LayeredDag:
+def _load(place: Path, output: str | None, *, channels: bool) -> LayeredDag:
     """Read a pruned network, a network or a graph."""
     from subsetsum_nets.graphs import GraphFileError, LayeredDag
     from subsetsum_nets.networks import NetworkFileError
-    from subsetsum_nets.networks.files.network_files import load_workable
     from subsetsum_nets.pruned_network import PrunedNetwork
 
     if place.is_dir():
         return LayeredDag.from_network(PrunedNetwork.load(place), channels=channels)
     if place.suffix not in (".graphml", ".json"):
         try:
-            return LayeredDag.from_network(load_workable(place), channels=channels)
+            return LayeredDag.from_network(read_network(place, output), channels=channels)
         except NetworkFileError as not_a_network:
             if place.suffix != ".safetensors":
                 raise

@@ -1,16 +1,43 @@
-"""Command info: versions, backends, threads, shipped networks."""
+"""Command info: what a file is; or versions, backends, threads, shipped networks."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from typing import Annotated
 
-from subsetsum_nets.cli.options import Json, app
+import typer
+
+from subsetsum_nets.cli.network_options import Output  # noqa: TC001 - typer reads the annotations
+from subsetsum_nets.cli.options import Json, MaxMemory, app
 from subsetsum_nets.cli.terminal import print_pairs, refusing_bad_input
 
 
 @app.command()
-def info(as_json: Json = False) -> None:
-    """Show versions, the backends found, threads and shipped networks."""
+def info(
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FILE|DIR", help="Say what this is, and what to do with it.")
+    ] = None,
+    output: Output = None,
+    max_memory: MaxMemory = None,  # noqa: ARG001 - its callback sees to it
+    as_json: Json = False,
+) -> None:
+    """Say what a file or folder is; without one show versions, backends, threads and shipped networks."""
+    if file is None:
+        _installation(as_json)
+        return
+    with refusing_bad_input(as_json):
+        from subsetsum_nets.cli.described import described, rows_of
+
+        page = described(file, output)
+    if as_json:
+        print(json.dumps({"path": str(file), **page}))  # noqa: T201
+    else:
+        print_pairs(str(file), rows_of(page))
+
+
+def _installation(as_json: bool) -> None:
+    """Show what this installation has."""
     with refusing_bad_input(as_json):
         import os
         import platform

@@ -6,10 +6,11 @@ import json
 from dataclasses import replace
 from functools import partial
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from solvers.solution import Objective  # noqa: TC001 - typer reads the annotations
 from subsetsum_nets.cli.answers import show_counts, show_listed, show_solutions, solution_line
 from subsetsum_nets.cli.options import Json, app
 from subsetsum_nets.cli.terminal import complain, refusing_bad_input, solver_chatter_on_stderr
@@ -31,7 +32,7 @@ def solve(
             metavar="INSTANCE..", help="Instance files in any format, folders of them, - for standard input."
         ),
     ],
-    objective: Annotated[str, typer.Option(help="nearest, within or sparsest.")] = "nearest",
+    objective: Annotated[Objective, typer.Option(help="Which subset is looked for.")] = "nearest",
     backend: Annotated[str, typer.Option(help="auto, or a backend that info lists.")] = "auto",
     target: Annotated[
         str | None, typer.Option(help="Replaces that of the instances: 5, 0.3, 1/3, or 1,2 for vectors.")
@@ -42,7 +43,10 @@ def solve(
     cardinality: Annotated[
         str | None, typer.Option(help="Replaces that of the instances: K, or MIN:MAX.")
     ] = None,
-    side: Annotated[str | None, typer.Option(help="both; below: sums up to the target only; above.")] = None,
+    side: Annotated[
+        Literal["both", "below", "above"] | None,
+        typer.Option(help="below: sums up to the target only; above: from it on."),
+    ] = None,
     count: Annotated[bool, typer.Option("--count", help="Only count the subsets within tolerance.")] = False,
     all_: Annotated[bool, typer.Option("--all", help="List all subsets within tolerance.")] = False,
     k_best: Annotated[int | None, typer.Option(help="List so many subsets, best first.")] = None,

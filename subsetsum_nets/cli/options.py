@@ -7,11 +7,27 @@ import typer
 
 app = typer.Typer(
     name="subsetsum-nets",
-    help="Exact subset-sum solving for strong lottery tickets: prune a random network, prove the error.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        from subsetsum_nets.version import __version__
+
+        typer.echo(f"subsetsum-nets {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _all_commands(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Exact subset-sum solving for strong lottery tickets: prune a random network, prove the error."""
 
 
 def _allow_memory(context: typer.Context, most: int | None) -> int | None:

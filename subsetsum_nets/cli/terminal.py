@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import json
 import os
 import sys
@@ -15,6 +17,10 @@ from solvers.interrupts import heard
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+
+_UNBROKEN = 10_000  # columns of a pipe or a file: no line is folded
+_PLAIN = "subsetsum-nets"  # the name of the error handler
+_ASCII = {"≥": ">=", "≤": "<=", "±": "+-", "∞": "inf", "−": "-", "ε": "epsilon", "δ": "delta", "×": "x"}
 
 
 @contextmanager
@@ -36,7 +42,7 @@ def complain(message: str, error: Exception, as_json: bool) -> None:
     """Say what is wrong on stderr and, for machines, as a JSON line on stdout."""
     if as_json:
         print(json.dumps({"error": message, "kind": type(error).__name__}), flush=True)  # noqa: T201
-    typer.secho(f"error: {message}", err=True, fg=typer.colors.RED)
+    typer.secho(f"error: {message}", err=True, fg=None if os.environ.get("NO_COLOR") else typer.colors.RED)
 
 
 @contextmanager
@@ -53,10 +59,25 @@ def solver_chatter_on_stderr() -> Iterator[None]:
 
 
 def console() -> Any:
-    """Return a rich console that leaves the folding of long lines to the terminal."""
+    """Return a rich console: the terminal folds long lines, and in a pipe none is folded."""
     from rich.console import Console
 
-    return Console(soft_wrap=True)
+    return Console(soft_wrap=True, width=None if sys.stdout.isatty() else _UNBROKEN)
+
+
+def print_what_the_terminal_can() -> None:
+    """Let stdout and stderr write ASCII for what their encoding does not have, where Python would stop."""
+    codecs.register_error(_PLAIN, _in_ascii)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=_PLAIN)
+
+
+def _in_ascii(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    text = error.object[error.start : error.end]
+    return "".join(_ASCII.get(character, "?") for character in text), error.end
 
 
 def print_pairs(title: str, rows: list[tuple[str, Any]]) -> None:

@@ -1,4 +1,4 @@
-"""Commands prune and verify: make a ticket, check it again."""
+"""Command prune: make a ticket."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from subsetsum_nets.cli.options import Delta, Epsilon, Json, MaxMemory, Target, Threads, Ticket, app
+from solvers.solution import Objective  # noqa: TC001 - typer reads the annotations
+from subsetsum_nets.cli.network_options import Output, read_network, read_notes
+from subsetsum_nets.cli.options import Delta, Epsilon, Json, MaxMemory, Target, Threads, app
 from subsetsum_nets.cli.terminal import at_least, at_most, console, print_pairs, refusing_bad_input
+from subsetsum_nets.cli.verdicts import verdict
 
 if TYPE_CHECKING:
     from subsetsum_nets.networks import Domain, ReluNetwork
@@ -38,10 +41,10 @@ def prune(
     into: Annotated[Path | None, typer.Option(help="Random network to prune instead of a drawn one.")] = None,
     box: Annotated[
         tuple[float, float] | None,
-        typer.Option(help="Domain: every input in [LOW, HIGH].", metavar="LOW HIGH"),
+        typer.Option("--box", "--domain", help="Domain: every input in [LOW, HIGH].", metavar="LOW HIGH"),
     ] = None,
     ball: Annotated[float | None, typer.Option(help="Domain: inputs of at most this l2 norm.")] = None,
-    objective: Annotated[str, typer.Option(help="nearest, within or sparsest.")] = "nearest",
+    objective: Annotated[Objective, typer.Option(help="Which subset of each sum is taken.")] = "nearest",
     allocation: Annotated[
         str | None, typer.Option(help="How epsilon is shared out; the construction's default if not given.")
     ] = None,
@@ -54,6 +57,7 @@ def prune(
     threads: Threads = None,
     checkpoint: Annotated[Path | None, typer.Option(help="Folder to resume a long run from.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for masks and certificate.")] = Path("ticket"),
+    output: Output = None,
     max_memory: MaxMemory = None,  # noqa: ARG001 - its callback sees to it
     as_json: Json = False,
 ) -> None:
@@ -63,12 +67,11 @@ def prune(
         from subsetsum_nets.compiler import prune as run
         from subsetsum_nets.constructions import DEFAULT
         from subsetsum_nets.networks import shipped_network
-        from subsetsum_nets.networks.files.network_files import load_workable
         from subsetsum_nets.reports import write_report
         from subsetsum_nets.ticket_folder import REPORT, check_folder
 
         path = target or shipped_network(_DEFAULT_TARGET)
-        network = load_workable(path)
+        network = read_network(path, output)
         check_folder(out)
         started = perf_counter()
         pruned = run(
@@ -78,7 +81,7 @@ def prune(
             candidates=candidates,
             delta=delta,
             seed=seed,
-            into=None if into is None else load_workable(into),
+            into=None if into is None else read_network(into),
             domain=_domain(box, ball),
             objective=checked_objective(objective),
             allocation=allocation,
@@ -127,9 +130,9 @@ def _bits(text: str | None) -> int | tuple[int, ...] | None:
 
 def _accuracies(path: Path, target: ReluNetwork, pruned: ReluNetwork) -> tuple[float, float] | None:
     """Return the test accuracy of both networks where the target's file names a test split beside it."""
-    from subsetsum_nets.networks import load_test_split, read_extra
+    from subsetsum_nets.networks import load_test_split
 
-    name = read_extra(path).get("test_split")
+    name = read_notes(path).get("test_split")
     split = None if name is None else path.parent / Path(name).name
     if split is None or not split.exists():
         return None
@@ -179,7 +182,8 @@ def _show_prune(pruned: PrunedNetwork, certificate: Certificate, page: dict[str,
         rows,
     )
     screen = console()
-    screen.print(_verdict(certificate.bound, epsilon, certificate.attack, certificate))
+    claim = certificate.bound, epsilon, certificate.attack, certificate.norm, certificate.domain_set
+    screen.print(verdict(*claim))
     if pruned.shortfall is not None:
         screen.print(f"[yellow]note[/] {pruned.shortfall}")
     screen.print(
@@ -204,70 +208,3 @@ def _exact_rows(pruned: PrunedNetwork, exact: dict[str, Any]) -> list[tuple[str,
         ("width", f"{width}, {width / max(target):.1f} times the target's; the paper's {papers.width:,}"),
         ("depth", f"{depth}, the paper's {papers.depth}; the paper's signs {papers.parameters:.1e}"),
     ]
-
-
-def _verdict(bound: float, epsilon: float, attack: float, certificate: Certificate) -> str:
-    shown = at_most(bound, epsilon)
-    claim = f"||f(x) - g(x)||_{certificate.norm[1:]} <= {shown} for every x in {certificate.domain_set!r}"
-    if bound <= epsilon:
-        return f"[bold green]verified[/] {claim}; required {epsilon:g}"
-    if attack > epsilon:
-        reached = at_least(attack, epsilon)
-        return f"[bold red]falsified[/] the difference reaches {reached}; required {epsilon:g}"
-    return f"[bold red]not verified[/] proven is only {claim}; required {epsilon:g}"
-
-
-@app.command()
-def verify(
-    folder: Ticket,
-    method: Annotated[
-        str,
-        typer.Option(help="auto, differential, norms, interval, propagated, zonotope, milp or splitting."),
-    ] = "auto",
-    time_limit: Annotated[
-        float | None, typer.Option(help="Seconds; with a limit, auto branches too until it is reached.")
-    ] = None,
-    exact: Annotated[bool, typer.Option("--exact", help="Replay the bound in exact arithmetic too.")] = False,
-    certificate_out: Annotated[
-        Path | None, typer.Option("--certificate", help="Write what is proven now as a new certificate.")
-    ] = None,
-    max_memory: MaxMemory = None,  # noqa: ARG001 - its callback sees to it
-    as_json: Json = False,
-) -> None:
-    """Check a folder again, from its files alone; a tampered one is refused with exit code 2."""
-    with refusing_bad_input(as_json):
-        from subsetsum_nets.audit import audit
-
-        checked = audit(folder, method=method, time_limit=time_limit, exact=exact)
-        if certificate_out is not None:
-            checked.certificate_anew().save(certificate_out)
-    result, certificate, epsilon = checked.result, checked.certificate, checked.certificate.epsilon
-    if as_json:
-        page = {
-            "folder": str(folder),
-            "verified": checked.verified,
-            "epsilon": epsilon,
-            "bound": result.upper,
-            "bound_exact": result.replayed,
-            "attack": result.lower,
-            "method": result.method,
-            "domain": certificate.domain,
-            "norm": certificate.norm,
-            "unchecked": checked.unchecked,
-            "seconds": result.seconds,
-        }
-        print(json.dumps(page))  # noqa: T201
-    else:
-        exact_bound = result.replayed
-        rows = [
-            ("files", "target, random network, masks and pruned network match the certificate"),
-            *(("not checked", note) for note in checked.unchecked),
-            ("random network", "drawn again from its seed" if certificate.recipe else "read"),
-            ("proven bound", f"{at_most(result.upper, epsilon)}  ({result.method}, computed anew)"),
-            *([] if exact_bound is None else [("in exact arithmetic", at_most(exact_bound, epsilon))]),
-            ("certificate says", f"{at_most(certificate.bound, epsilon)}  ({certificate.method})"),
-            ("attack lower bound", at_least(result.lower, epsilon)),
-        ]
-        print_pairs(str(folder), rows)
-        console().print(_verdict(result.upper, epsilon, result.lower, certificate))
-    raise typer.Exit(0 if checked.verified else 1)

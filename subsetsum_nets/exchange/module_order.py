@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     Shape = tuple[int, ...]
 
 MODULES = "modules"  # the metadata of our own files that lists them in order
+TENSORS = "tensors"  # and what lists the tensors of a file that has no header of its own
 _NAMED = 3  # orders that a refusal names
 _MOST_STEPS = 20_000  # of the search for orders
 
@@ -43,7 +44,7 @@ def module_order(
     Parameters
     ----------
     path : path
-        Of a .safetensors file.
+        Of a .safetensors, .pt or .pth file.
     weights : mapping of str to tuple of int
         The shape (d_out, d_in) or (c_out, c_in, rows, columns) of each module's weight.
     metadata : mapping of str to str
@@ -55,14 +56,15 @@ def module_order(
         If several orders fit and neither the names nor the file tell which is meant.
 
     """
-    kept = _listed(metadata)
+    kept = _listed(metadata, MODULES)
     if kept is not None and set(kept) == set(weights):
         return kept
     natural = natural_order(weights)
     orders = list(_orders(natural, weights))
     if len(orders) <= 1:
         return orders[0] if orders else natural  # no order fits: its layers' shapes will be said to misfit
-    kept = _order_in_file(path, list(weights))
+    names = _listed(metadata, TENSORS) or _names_in_file(path)
+    kept = _order_of(names, list(weights))
     if kept is not None:
         return kept
     shown = "; ".join(str(order) for order in orders[:_NAMED])
@@ -73,10 +75,10 @@ def module_order(
     )
 
 
-def _listed(metadata: Mapping[str, str]) -> list[str] | None:
-    """Return the modules that the metadata list, None where they do not."""
+def _listed(metadata: Mapping[str, str], what: str) -> list[str] | None:
+    """Return the modules or tensors that the metadata list, None where they do not."""
     try:
-        listed = json.loads(metadata.get(MODULES, "null"))
+        listed = json.loads(metadata.get(what, "null"))
     except (ValueError, RecursionError):
         return None
     proper = isinstance(listed, list) and all(isinstance(name, str) for name in listed)
@@ -135,8 +137,8 @@ def _natural_key(name: str) -> list[tuple[int, str]]:
     return [(len(value) if index % 2 else 0, value) for index, value in enumerate(values)]
 
 
-def _order_in_file(path: str | PathLike[str], modules: Sequence[str]) -> list[str] | None:
-    """Return the modules as the file's header lists them; None where it lists tensors by type and name.
+def _names_in_file(path: str | PathLike[str]) -> list[str]:
+    """Return the tensors as a file's header lists them; none where it lists them by type and name.
 
     That is how the library of the format writes them, whatever order they were in.
     """
@@ -144,13 +146,16 @@ def _order_in_file(path: str | PathLike[str], modules: Sequence[str]) -> list[st
     for _, tensors in groupby(header.items(), key=lambda item: item[1]):
         names = [name for name, _ in tensors]
         if names != sorted(names):
-            break
-    else:
-        return None
+            return list(header)
+    return []
+
+
+def _order_of(names: Sequence[str], modules: Sequence[str]) -> list[str] | None:
+    """Return the modules in the order of their tensors; None where one has no tensor there."""
     places = {
-        module: min(place for place, name in enumerate(header) if _belongs(name, module))
+        module: min(place for place, name in enumerate(names) if _belongs(name, module))
         for module in modules
-        if any(_belongs(name, module) for name in header)
+        if any(_belongs(name, module) for name in names)
     }
     return sorted(places, key=places.__getitem__) if len(places) == len(modules) else None
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from subsetsum_nets.exchange.module_order import module_order
+from subsetsum_nets.exchange.torch_files import read_tensor_file
 from subsetsum_nets.exchange.torch_tensors import layers_from_torch, windows_of
 from subsetsum_nets.networks.arguments import checked_number
 from subsetsum_nets.networks.errors import NetworkFileError
-from subsetsum_nets.networks.files.network_files import read_safetensors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -115,7 +115,7 @@ def read_scores(
         If they do not have the shapes of layers, or several orders of modules fit.
 
     """
-    contents = read_safetensors(path)
+    contents = read_tensor_file(path)
     tensors = contents.tensors
     ending = f".{key}"
     found = {name.removesuffix(ending): tensors[name] for name in tensors if name.endswith(ending)}

@@ -1,4 +1,4 @@
-"""PyTorch's weights, masks and scores, by way of .safetensors files; nothing is ever unpickled.
+"""PyTorch's weights, masks and scores, by way of .safetensors or .pt files; no code in a file is ever run.
 
 In PyTorch: ``safetensors.torch.save_file(model.state_dict(), path)`` and ``load_file(path)``. Masks follow
 ``torch.nn.utils.prune``: a pruned parameter ``weight`` is kept as ``weight_orig`` and ``weight_mask``, whose
@@ -15,13 +15,14 @@ import numpy as np
 
 from subsetsum_nets.exchange.module_order import MODULES, module_order
 from subsetsum_nets.exchange.pruned_names import with_usual_names
+from subsetsum_nets.exchange.torch_files import read_tensor_file
 from subsetsum_nets.exchange.torch_tensors import (
     WINDOWS,
     Windows,
     dense_images,
     layers_from_torch,
     module_names,
-    to_torch,
+    to_torch_order,
     windows_of,
 )
 from subsetsum_nets.masks import NetworkMasks
@@ -30,7 +31,8 @@ from subsetsum_nets.networks.convolution import Conv2d
 from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.errors import InvalidNetworkError, NetworkFileError
 from subsetsum_nets.networks.files.atomic_files import atomic_write
-from subsetsum_nets.networks.files.network_files import TensorFile, read_safetensors, write_safetensors
+from subsetsum_nets.networks.files.network_files import TensorFile, write_safetensors
+from subsetsum_nets.networks.files.suffixes import TORCH_SUFFIXES
 from subsetsum_nets.networks.relu_network import ReluNetwork
 
 if TYPE_CHECKING:
@@ -56,7 +58,7 @@ def read_state_dict(
     input_shape: Image | None = None,
     windows: Windows | None = None,
 ) -> ReluNetwork:
-    """Read a network from a PyTorch ``state_dict`` in a .safetensors file.
+    """Read a network from a PyTorch ``state_dict`` in a .safetensors, .pt or .pth file.
 
     A state dict holds no activations: a ReLU is taken to stand between the layers, but where
     ``linear_after`` says otherwise. Nor does it hold strides and the like: ``windows`` says what they are.
@@ -64,6 +66,7 @@ def read_state_dict(
     Parameters
     ----------
     path : path
+        .pt and .pth files, which need the extra ``torch``, are read by ``torch.load(weights_only=True)``.
     names : sequence of str, optional
         The layers' modules in the order of evaluation, such as ``["fc1", "fc2"]``; whatever else the file
         holds is ignored then. By default all that it has: by the numbers in their names, ``2.weight`` before
@@ -92,7 +95,7 @@ def read_state_dict(
     FileNotFoundError
         If there is no such file.
     NetworkFileError
-        If it is not a .safetensors file, or holds anything else than layers.
+        If it is no such file, or holds anything else than layers.
     InvalidNetworkError
         If shapes do not follow one another, weights are not finite, or several orders of modules fit: the
         message names them.
@@ -144,7 +147,7 @@ def write_state_dict(
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "net.safetensors"
     >>> write_state_dict(ReluNetwork([Dense([[1.0, 2.0]]), Dense([[0.1]], [3.0])]), path)
-    >>> sorted(read_safetensors(path).tensors)
+    >>> sorted(read_tensor_file(path).tensors)
     ['0.weight', '2.bias', '2.weight']
     >>> read_state_dict(path)
     ReluNetwork(2-1-1, 4 parameters)
@@ -181,7 +184,7 @@ def write_masks(
     >>> path = Path(tempfile.mkdtemp()) / "masks.safetensors"
     >>> masks = NetworkMasks([np.array([[True, False]])], [None])
     >>> write_masks(ReluNetwork([Dense([[1.0, 2.0]])]), masks, path)
-    >>> read_safetensors(path).tensors["0.weight_mask"]
+    >>> read_tensor_file(path).tensors["0.weight_mask"]
     array([[1., 0.]], dtype=float32)
     >>> read_masks(path)[1].weights
     [array([[ True, False]])]
@@ -256,9 +259,9 @@ def _read(
     **settings: Any,
 ) -> tuple[ReluNetwork, NetworkMasks | None]:
     """Return the network before pruning, and the masks when there are any."""
-    contents = read_safetensors(path)
+    contents = read_tensor_file(path)
     tensors = with_usual_names(
-        path, contents.tensors, None if mask_file is None else read_safetensors(mask_file).tensors
+        path, contents.tensors, None if mask_file is None else read_tensor_file(mask_file).tensors
     )
     modules = _modules(path, tensors, contents.metadata) if names is None else list(names)
     weights = [_parameter(path, tensors, module, "weight") for module in modules]
@@ -355,7 +358,7 @@ def _named(
     named: dict[str, Array] = {}
     layers = zip(module_names(network, names), dense_images(network), weights, biases, strict=True)
     for name, image, weight, bias in layers:
-        named[f"{name}.weight"] = to_torch(dense_array(weight), image)
+        named[f"{name}.weight"] = to_torch_order(dense_array(weight), image)
         if bias is not None:
             named[f"{name}.bias"] = bias
     return named
@@ -365,6 +368,10 @@ def _write(
     path: str | PathLike[str], tensors: Mapping[str, Array], network: ReluNetwork, names: Sequence[str] | None
 ) -> None:
     """Write tensors, and what they do not tell: the order of modules, what is special about their windows."""
+    if Path(path).suffix.lower() in TORCH_SUFFIXES:
+        raise ValueError(
+            f"{Path(path).name!r}: what is written is a .safetensors file, for safetensors.torch.load_file"
+        )
     modules = module_names(network, names)
     windows = {
         name: layer.options for name, layer in zip(modules, network.layers, strict=True) if layer.options

@@ -139,7 +139,7 @@ def dense_images(network: ReluNetwork) -> list[Image | None]:
     return images
 
 
-def to_torch(weight: Array, image: Image | None) -> Array:
+def to_torch_order(weight: Array, image: Image | None) -> Array:
     """Undo :func:`layers_from_torch` for one layer; ``image`` is one of :func:`dense_images`."""
     if weight.ndim == 4:
         return np.ascontiguousarray(kernel_to_channels_first(weight))

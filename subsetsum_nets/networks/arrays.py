@@ -51,7 +51,8 @@ def exact_float64(values: Any, what: str) -> FloatArray:
     Parameters
     ----------
     values : array_like
-        Real numbers. float16, float32 and integers are accepted when float64 holds them exactly.
+        Real numbers. float16, float32 and integers are accepted when float64 holds them exactly. A tensor of
+        PyTorch is its numbers, whatever its device, and whether it wants gradients or not.
     what : str
         The name to use in error messages, for example ``"the weight of layer 2"``.
 
@@ -68,7 +69,7 @@ def exact_float64(values: Any, what: str) -> FloatArray:
 
     """
     try:
-        given = np.asarray(values)
+        given = np.asarray(_off_the_graph(values))
     except ValueError as error:
         raise InvalidNetworkError(f"{what} is not a rectangular array of numbers: {error}") from error
     if given.dtype.kind not in "fiu":
@@ -88,6 +89,14 @@ def exact_float64(values: Any, what: str) -> FloatArray:
         position = tuple(int(i) for i in np.argwhere(~finite)[0])
         raise InvalidNetworkError(f"{what} holds {exact[position]} at {position}; every entry must be finite")
     return frozen(exact) if np.may_share_memory(exact, given) else locked(exact)
+
+
+def _off_the_graph(values: Any) -> Any:
+    """Return a tensor of PyTorch as one that NumPy takes; anything else as it is."""
+    if not (hasattr(values, "detach") and hasattr(values, "cpu")):
+        return values
+    plain = values.detach().cpu()
+    return plain.float() if str(plain.dtype) == "torch.bfloat16" else plain
 
 
 def frozen(array: NDArray[Any]) -> NDArray[Any]:

@@ -7,18 +7,20 @@ import json
 import math
 from dataclasses import asdict, dataclass, field, fields
 from types import NoneType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from subsetsum_nets.networks.digests import array_digest
+from subsetsum_nets.networks.digests import array_digest, network_digest
 from subsetsum_nets.networks.domains import Domain, domain_from_json
 from subsetsum_nets.networks.files.atomic_files import atomic_write
 from subsetsum_nets.networks.files.budget import read_regular
 from subsetsum_nets.networks.files.strict_json import strict_json
+from subsetsum_nets.version import versions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from os import PathLike
 
+    from subsetsum_nets.networks.relu_network import ReluNetwork
     from subsetsum_nets.verification.results import VerificationResult
 
 FORMAT = "subsetsum-nets certificate"
@@ -27,20 +29,34 @@ SEMANTICS = (
     "f is the target and g the pruned random network, both as functions in real arithmetic with exactly the "
     "stored float64 weights; for every x in the domain, ||f(x) - g(x)|| <= bound in the stated norm."
 )
-_KINDS: dict[str, tuple[type, ...]] = {
-    **dict.fromkeys(("target_digest", "random_digest", "masks_digest", "pruned_digest"), (str,)),
-    **dict.fromkeys(("construction", "norm", "method"), (str,)),
-    **dict.fromkeys(("domain", "counts", "status_counts", "versions"), (dict,)),
+PAIR_FORMAT = "subsetsum-nets pair certificate"
+PAIR_SEMANTICS = (
+    "f is the network of target_digest and g the one of pruned_digest, both as functions in real arithmetic "
+    "with exactly the stored float64 weights; for every x in the domain, ||f(x) - g(x)|| <= bound in the "
+    "stated norm."
+)
+_Kinds = dict[str, tuple[type, ...]]  # of JSON, by field
+_PAIR_KINDS: _Kinds = {
+    **dict.fromkeys(("target_digest", "pruned_digest", "norm", "method"), (str,)),
+    **dict.fromkeys(("domain", "versions"), (dict,)),
     **dict.fromkeys(("layers", "witness"), (list,)),
-    **dict.fromkeys(("epsilon", "delta", "bound", "attack"), (int, float)),
-    **dict.fromkeys(("recipe", "shortfall"), (dict, NoneType)),
+    **dict.fromkeys(("bound", "attack"), (int, float)),
     "worst_weight_error": (float, NoneType),
+    "epsilon": (int, float, NoneType),
+    "verified": (bool, NoneType),
+}
+_KINDS: _Kinds = {
+    **_PAIR_KINDS,
+    **dict.fromkeys(("random_digest", "masks_digest", "construction"), (str,)),
+    **dict.fromkeys(("counts", "status_counts"), (dict,)),
+    **dict.fromkeys(("epsilon", "delta"), (int, float)),
+    **dict.fromkeys(("recipe", "shortfall"), (dict, NoneType)),
     "solution_digest": (str, NoneType),
     "exact": (dict, NoneType),
     "seed": (int, NoneType),
     "candidates": (int,),
     "verified": (bool,),
-}  # of JSON, by field
+}
 _LATER = ("solution_digest", "exact")  # fields that older certificates lack
 _BEYOND = 1 << 1023
 _SOLUTION_ARRAYS = ("masks", "errors", "lower_bounds", "status", "tolerances")
@@ -50,81 +66,73 @@ class CertificateFileError(ValueError):
     """A certificate that is foreign, damaged, or says something that its files refute."""
 
 
-@dataclass(frozen=True)
-class Certificate:
-    """A proven bound and everything needed to check it again.
+@dataclass(frozen=True, kw_only=True)
+class PairCertificate:
+    """A proven bound for any two networks, and everything needed to check it again.
 
     Attributes
     ----------
-    target_digest, random_digest, masks_digest, pruned_digest : str
-        SHA-256 of the four networks' and masks' stored numbers.
-    seed : int or None
-        The seed of the random network; None when it was given and is stored.
-    recipe : dict or None
-        How the random network is drawn from the seed.
-    construction : str
-    candidates : int
-    epsilon, delta : float
-        The required bound, and the probability of failure for which candidates were chosen.
+    target_digest, pruned_digest : str
+        SHA-256 of the stored numbers of f and of g.
+    epsilon : float or None
+        The bound that was asked for.
     domain : dict
         JSON form of the Box or Ball.
     norm, method : str
     bound : float
         Proven, rounded up.
-    verified : bool
-        Whether ``bound <= epsilon``.
+    verified : bool or None
+        Whether ``bound <= epsilon``; None without an epsilon.
     attack : float
         The difference at the worst input that was found, rounded down.
     witness : list of float
         That input.
     layers : list of dict
         Per-layer bounds.
-    counts : dict
-        Weights of the target, random parameters, those of them that are kept, subset sums. Layers that are
-        not drawn, such as the ones of the linear construction, count in neither.
-    status_counts : dict
-        How many subset sums ended with which status.
-    worst_weight_error : float
+    worst_weight_error : float or None
         Of any effective weight, rounded up.
-    shortfall : dict or None
-        Weights without a subset within their tolerance: how many, by how much, which candidates would do.
     versions : dict
         Of this package, Python and the libraries that computed the bound.
-    solution_digest : str or None
-        SHA-256 of the subset sums' masks, errors, bounds and statuses; None in certificates of version
-        0.1.0, which do not say.
-    exact : dict or None
-        Of a network that equals the target rounded to multiples of 2^-s_l: ``bits``, the s_l; ``inputs``, for
-        which real x; ``layouts`` and ``ends``, how each target layer is represented and by which 2^-s its
-        last random layer is scaled.
+
+    Examples
+    --------
+    >>> from subsetsum_nets.networks import Dense, ReluNetwork
+    >>> from subsetsum_nets.verification import verify
+    >>> f, g = ReluNetwork([Dense([[1.0]])]), ReluNetwork([Dense([[0.75]])])
+    >>> certificate = PairCertificate.about(f, g, verify(f, g, epsilon=0.5))
+    >>> round(certificate.bound, 9), certificate.verified
+    (0.25, True)
 
     """
 
+    FORMAT: ClassVar[str] = PAIR_FORMAT
+    SEMANTICS: ClassVar[str] = PAIR_SEMANTICS
+    _KINDS: ClassVar[_Kinds] = _PAIR_KINDS
+
     target_digest: str
-    random_digest: str
-    masks_digest: str
     pruned_digest: str
-    seed: int | None
-    recipe: dict[str, Any] | None
-    construction: str
-    candidates: int
-    epsilon: float
-    delta: float
+    epsilon: float | None
     domain: dict[str, Any]
     norm: str
     method: str
     bound: float
-    verified: bool
+    verified: bool | None
     attack: float
     witness: list[float]
     layers: list[dict[str, Any]]
-    counts: dict[str, int]
-    status_counts: dict[str, int]
     worst_weight_error: float | None
-    shortfall: dict[str, Any] | None
     versions: dict[str, str] = field(default_factory=dict)
-    solution_digest: str | None = None
-    exact: dict[str, Any] | None = None
+
+    @classmethod
+    def about(cls, target: ReluNetwork, pruned: ReluNetwork, result: VerificationResult) -> PairCertificate:
+        """Return what :func:`~subsetsum_nets.verify` found of f and g as a certificate."""
+        return PairCertificate(
+            target_digest=network_digest(target),
+            pruned_digest=network_digest(pruned),
+            epsilon=result.epsilon,
+            versions=versions(),
+            **cls.findings(result),
+        )
 
     @staticmethod
     def findings(result: VerificationResult) -> dict[str, Any]:
@@ -157,14 +165,20 @@ class Certificate:
 
     def to_json(self) -> dict[str, Any]:
         """Return the page, with a digest over all of it."""
-        body = {"format": FORMAT, "version": VERSION, "semantics": SEMANTICS, **asdict(self)}
-        for name in _LATER:
-            if body[name] is None:
-                del body[name]
+        body = {"format": self.FORMAT, "version": VERSION, "semantics": self.SEMANTICS, **self._said()}
         return {**body, "digest": _body_digest(body)}
 
+    def _said(self) -> dict[str, Any]:
+        """Return the fields that are written."""
+        return asdict(self)
+
     @classmethod
-    def from_json(cls, page: Any) -> Certificate:
+    def _of_any_release(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Return the fields of a page, with what earlier releases did not write."""
+        return values
+
+    @classmethod
+    def from_json(cls, page: Any) -> Self:
         """Read a page back.
 
         Raises
@@ -173,8 +187,8 @@ class Certificate:
             If it is not a certificate of this version, or was edited.
 
         """
-        if not isinstance(page, dict) or page.get("format") != FORMAT:
-            raise CertificateFileError("not a subsetsum-nets certificate")
+        if not isinstance(page, dict) or page.get("format") != cls.FORMAT:
+            raise CertificateFileError(f"not a {cls.FORMAT}{_other_kind(page)}")
         if page.get("version") != VERSION:
             raise CertificateFileError(f"certificate version {page.get('version')!r}; this reads {VERSION}")
         body = {key: value for key, value in page.items() if key != "digest"}
@@ -183,10 +197,10 @@ class Certificate:
         values = {
             name: value for name, value in body.items() if name not in ("format", "version", "semantics")
         }
-        values = {**dict.fromkeys(_LATER), **values}
-        if set(values) != {f.name for f in fields(cls)} or body.get("semantics") != SEMANTICS:
+        values = cls._of_any_release(values)
+        if set(values) != {f.name for f in fields(cls)} or body.get("semantics") != cls.SEMANTICS:
             raise CertificateFileError("the certificate does not have the fields of its version")
-        for name, kinds in _KINDS.items():
+        for name, kinds in cls._KINDS.items():
             if type(values[name]) not in kinds:
                 wanted = " or ".join("null" if kind is NoneType else kind.__name__ for kind in kinds)
                 what = "not a number" if float in kinds else f"not {wanted}"
@@ -205,7 +219,7 @@ class Certificate:
             file.write((json.dumps(self.to_json(), indent=1) + "\n").encode())
 
     @classmethod
-    def load(cls, path: str | PathLike[str]) -> Certificate:
+    def load(cls, path: str | PathLike[str]) -> Self:
         """Read what :meth:`save` wrote.
 
         Raises
@@ -224,6 +238,79 @@ class Certificate:
             return cls.from_json(page)
         except CertificateFileError as error:
             raise CertificateFileError(f"{path}: {error}") from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Certificate(PairCertificate):
+    """The certificate of a ticket: of a random network that was pruned into a target.
+
+    Attributes
+    ----------
+    target_digest, random_digest, masks_digest, pruned_digest : str
+        SHA-256 of the four networks' and masks' stored numbers.
+    seed : int or None
+        The seed of the random network; None when it was given and is stored.
+    recipe : dict or None
+        How the random network is drawn from the seed.
+    construction : str
+    candidates : int
+    epsilon, delta : float
+        The required bound, and the probability of failure for which candidates were chosen.
+    verified : bool
+        Whether ``bound <= epsilon``.
+    counts : dict
+        Weights of the target, random parameters, those of them that are kept, subset sums. Layers that are
+        not drawn, such as the ones of the linear construction, count in neither.
+    status_counts : dict
+        How many subset sums ended with which status.
+    shortfall : dict or None
+        Weights without a subset within their tolerance: how many, by how much, which candidates would do.
+    solution_digest : str or None
+        SHA-256 of the subset sums' masks, errors, bounds and statuses; None in certificates of version
+        0.1.0, which do not say.
+    exact : dict or None
+        Of a network that equals the target rounded to multiples of 2^-s_l: ``bits``, the s_l; ``inputs``, for
+        which real x; ``layouts`` and ``ends``, how each target layer is represented and by which 2^-s its
+        last random layer is scaled.
+
+    """
+
+    FORMAT: ClassVar[str] = FORMAT
+    SEMANTICS: ClassVar[str] = SEMANTICS
+    _KINDS: ClassVar[_Kinds] = _KINDS
+
+    random_digest: str
+    masks_digest: str
+    seed: int | None
+    recipe: dict[str, Any] | None
+    construction: str
+    candidates: int
+    epsilon: float
+    delta: float
+    verified: bool
+    counts: dict[str, int]
+    status_counts: dict[str, int]
+    shortfall: dict[str, Any] | None
+    solution_digest: str | None = None
+    exact: dict[str, Any] | None = None
+
+    def _said(self) -> dict[str, Any]:
+        said = super()._said()
+        return {name: value for name, value in said.items() if name not in _LATER or value is not None}
+
+    @classmethod
+    def _of_any_release(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return {**dict.fromkeys(_LATER), **values}
+
+
+def _other_kind(page: Any) -> str:
+    """Say what a page is where it is a certificate of the other kind."""
+    found = page.get("format") if isinstance(page, dict) else None
+    ways = {
+        FORMAT: "it is a ticket's: verify its folder",
+        PAIR_FORMAT: "it is about two network files: verify F G --check it",
+    }
+    return f"; {ways[found]}" if found in (FORMAT, PAIR_FORMAT) else ""
 
 
 def _shown(value: Any) -> str:

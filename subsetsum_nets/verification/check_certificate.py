@@ -1,8 +1,9 @@
 """A second opinion on a certificate: one file, exact integers, nothing but Python's standard library.
 
     python check_certificate.py DIR [CERTIFICATE]
+    python check_certificate.py F G CERTIFICATE
 
-reads DIR/target.safetensors (f), DIR/pruned.safetensors (g) and DIR/certificate.json (or the one named), and
+reads DIR/target.safetensors (f), DIR/pruned.safetensors (g) and DIR/certificate.json, or the files named, and
 proves anew that ||f(x) - g(x)|| <= bound for every x of the domain. It shares no code with the package and
 runs without it. Exit code 0: CONFIRMED; 1: REFUSED, a claim is not proven here; 2: BAD INPUT.
 
@@ -28,9 +29,13 @@ ONE = 1 << BITS  # the number that stands for 1
 MOST = 6_000_000  # weights of a network, or units of a layer: 3 GB or so; more for files that you trust
 FLOATS, INDICES = {"F64": "d", "F32": "f", "F16": "e"}, {"I64": "q", "I32": "i"}
 Domain = tuple[list[int], list[int], tuple[list[int], int] | None]  # low, high; center, radius of a ball
-SEMANTICS = (
-    "f is the target and g the pruned random network, both as functions in real arithmetic with exactly the "
-    "stored float64 weights; for every x in the domain, ||f(x) - g(x)|| <= bound in the stated norm."
+CLAIM = (
+    "f is the {} and g the {}, both as functions in real arithmetic with exactly the stored float64 weights; "
+    "for every x in the domain, ||f(x) - g(x)|| <= bound in the stated norm."
+)
+CLAIMS = (
+    ("subsetsum-nets certificate", 1, CLAIM.format("target", "pruned random network")),
+    ("subsetsum-nets pair certificate", 1, CLAIM.format("network of target_digest", "one of pruned_digest")),
 )
 
 
@@ -235,7 +240,7 @@ def read_certificate(path: Path) -> dict[str, Any]:
     """Read a certificate of the claim that is checked here, unedited."""
     page: dict[str, Any] = parsed(read(path))
     claim = page["format"], page["version"], page["semantics"]
-    need(claim == ("subsetsum-nets certificate", 1, SEMANTICS), f"{path.name} makes another claim")
+    need(claim in CLAIMS, f"{path.name} makes another claim")
     stated, text = page.pop("digest"), json.dumps(page, sort_keys=True, separators=(",", ":"))
     edited = stated != hashlib.sha256(text.encode()).hexdigest()
     need(not edited, f"{path.name} was edited: its own digest does not match")
@@ -438,16 +443,23 @@ def check_witness(page: dict[str, Any], f: list[Layer], g: list[Layer], domain: 
 
 
 def check(folder: str | Path, certificate: str | Path | None = None) -> int:
-    """Return the bound that is proven here, times 2**1074; or raise BadFileError or RefusedError."""
+    """Check a ticket's folder, or its networks against another certificate; see :func:`check_files`."""
     place = Path(folder)
+    networks = place / "target.safetensors", place / "pruned.safetensors"
+    return check_files(*networks, certificate or place / "certificate.json")
+
+
+def check_files(target: str | Path, pruned: str | Path, certificate: str | Path) -> int:
+    """Return the bound that is proven here, times 2**1074; or raise BadFileError or RefusedError."""
     try:
-        page = read_certificate(Path(certificate or place / "certificate.json"))
-        f = read_network(place / "target.safetensors", page["target_digest"])
-        g = read_network(place / "pruned.safetensors", page["pruned_digest"])
+        page = read_certificate(Path(certificate))
+        f = read_network(Path(target), page["target_digest"])
+        g = read_network(Path(pruned), page["pruned_digest"])
         domain = read_domain(page["domain"], f[0].inputs)
         exact = bound(f, g, domain, page["norm"], page["bound"])
         check_witness(page, f, g, domain)
-        need(page["verified"] is (page["bound"] <= page["epsilon"]), "'verified' is not bound <= epsilon")
+        asked = None if page["epsilon"] is None else page["bound"] <= page["epsilon"]
+        need(page["verified"] is asked, "'verified' is not bound <= epsilon")
         need(page["bound"] < math.inf, "the certificate proves nothing: its bound is infinite", RefusedError)
         found = f"exact integers prove {min(exact, ONE << 1023) / ONE!r} by method 'differential'"
         claimed = f"the certificate claims {page['bound']!r} by {page['method']!r}"
@@ -463,8 +475,9 @@ def check(folder: str | Path, certificate: str | Path | None = None) -> int:
 def main(arguments: list[str]) -> int:
     """Check what the command line names; print the verdict and return the exit code."""
     try:
-        need(len(arguments) in (1, 2), "usage: python check_certificate.py DIR [CERTIFICATE]")
-        sys.stdout.write(f"CONFIRMED: exact integers prove {check(*arguments) / ONE!r}, which is enough\n")
+        need(len(arguments) in (1, 2, 3), "usage: check_certificate.py DIR [CERTIFICATE] | F G CERTIFICATE")
+        exact = check_files(*arguments) if len(arguments) == 3 else check(*arguments)
+        sys.stdout.write(f"CONFIRMED: exact integers prove {exact / ONE!r}, which is enough\n")
     except (BadFileError, RefusedError) as error:
         bad = isinstance(error, BadFileError)
         sys.stdout.write(f"{'BAD INPUT' if bad else 'REFUSED'}: {error}\n")

@@ -96,15 +96,15 @@ class VerificationResult:
         A point of the domain, read-only.
     method : str
         The method that gave ``upper``.
-    verified : bool
-        True when an ``epsilon`` was given and ``upper <= epsilon``.
-    falsified : bool
-        True when an ``epsilon`` was given and ``lower > epsilon``.
+    verified : bool or None
+        Whether ``upper <= epsilon``; None when there is no ``epsilon``.
+    falsified : bool or None
+        Whether ``lower > epsilon``; None when there is no ``epsilon``.
     layers : tuple of LayerBound
     seconds : float
         Wall time.
     domain, norm, epsilon
-        As asked.
+        As asked; where nothing was said, as the ticket's certificate says.
     replayed : float or None
         ``upper`` once more, computed in exact arithmetic and rounded up, where that was asked for; never
         above ``upper``.
@@ -115,8 +115,8 @@ class VerificationResult:
     lower: float
     witness: FloatArray
     method: str
-    verified: bool
-    falsified: bool
+    verified: bool | None
+    falsified: bool | None
     layers: tuple[LayerBound, ...]
     seconds: float
     domain: Domain

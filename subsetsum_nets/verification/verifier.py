@@ -25,6 +25,7 @@ from subsetsum_nets.verification.results import LowerBound, MethodBound, Verific
 
 if TYPE_CHECKING:
     from subsetsum_nets.networks.relu_network import ReluNetwork
+    from subsetsum_nets.verification.certificate import Certificate
 
 _UNIT_BOX = Box(-1, 1)
 _LITTLE_BETTER = 1 - 1e-9  # a bound that is only rounded less does not replace one of a cheaper method
@@ -44,8 +45,8 @@ def verify(
     target: ReluNetwork,
     pruned: ReluNetwork | HasNetwork,
     *,
-    domain: Domain = _UNIT_BOX,
-    norm: str = "l2",
+    domain: Domain | None = None,
+    norm: str | None = None,
     method: str = "auto",
     epsilon: float | None = None,
     time_limit: float | None = None,
@@ -61,10 +62,13 @@ def verify(
     target : ReluNetwork
         f.
     pruned : ReluNetwork or object with a ``network``
-        g, with as many inputs and outputs as f.
-    domain : Box or Ball
-    norm : {"l2", "linf", "l1"}
-        The norm of the output.
+        g, with as many inputs and outputs as f. Where it carries a ``certificate``, as a
+        :class:`~subsetsum_nets.PrunedNetwork` does, what is not given of domain, norm and epsilon is the
+        certificate's.
+    domain : Box or Ball, optional
+        By default the certificate's; else the one stored with ``target``; else Box(-1, 1).
+    norm : {"l2", "linf", "l1"}, optional
+        The norm of the output. By default the certificate's, else "l2".
     method : str
         "norms", "differential", "propagated" and "zonotope" compare layer by layer, "interval" bounds each
         network alone. "milp" and "splitting" branch, and go on until the bounds meet or the time is up.
@@ -73,7 +77,7 @@ def verify(
     epsilon : float, optional
         The bound to decide: see ``verified`` and ``falsified`` of the result. Any real number, NumPy's and
         Fractions included; one that is no float64 is rounded down, which decides the same. With a time
-        limit, no further method is asked once it is decided.
+        limit, no further method is asked once it is decided. By default the certificate's, else none.
     time_limit : float, optional
         Seconds. A method that has begun and cannot stop midway finishes; no further one begins.
     exact : bool
@@ -105,11 +109,13 @@ def verify(
     >>> result = verify(f, g, epsilon=0.3, exact=True)
     >>> result.verified, round(result.lower, 9), round(result.upper, 9), result.method, result.replayed
     (True, 0.25, 0.25, 'differential', 0.25)
+    >>> verify(f, g).verified is None  # nothing was asked
+    True
 
     """
     started = time.perf_counter()
     network: Any = getattr(pruned, "network", pruned)
-    epsilon = None if epsilon is None else checked_limit(epsilon, "epsilon")
+    domain, norm, epsilon = _question(target, getattr(pruned, "certificate", None), domain, norm, epsilon)
     comparison = Comparison(target, network, domain, norm)
     comparison = comparison.collapsed
     if method != "auto" and method not in METHODS:
@@ -130,8 +136,8 @@ def verify(
         lower=found.lower,
         witness=found.witness,
         method=search.winner,
-        verified=epsilon is not None and best.upper <= epsilon,
-        falsified=epsilon is not None and found.lower > epsilon,
+        verified=None if epsilon is None else best.upper <= epsilon,
+        falsified=None if epsilon is None else found.lower > epsilon,
         layers=best.layers,
         seconds=time.perf_counter() - started,
         domain=domain,
@@ -163,6 +169,23 @@ def proven_bound(
             with suppress(BoundOverflowError, UnsupportedStructureError):
                 bounds.append(method.bound(comparison).upper)
     return min(bounds)
+
+
+def _question(
+    target: ReluNetwork,
+    certificate: Certificate | None,
+    domain: Domain | None,
+    norm: str | None,
+    epsilon: float | None,
+) -> tuple[Domain, str, float | None]:
+    """Return domain, norm and epsilon: what is not given as the certificate says, else the usual."""
+    if certificate is not None:
+        domain = certificate.domain_set if domain is None else domain
+        norm = certificate.norm if norm is None else norm
+        epsilon = certificate.epsilon if epsilon is None else epsilon
+    if domain is None:
+        domain = getattr(target, "domain", None) or _UNIT_BOX
+    return domain, norm or "l2", None if epsilon is None else checked_limit(epsilon, "epsilon")
 
 
 class _Verification:

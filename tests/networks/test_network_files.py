@@ -180,7 +180,7 @@ def test_files_are_readable_by_other_programs(tmp_path):
         assert file.metadata()["source"] == "here"
 
 
-@pytest.mark.parametrize("name", ["net", "net.npy", "net.npz.gz", ".npz", "net.pt"])
+@pytest.mark.parametrize("name", ["net", "net.npy", "net.npz.gz", ".npz", "net.bin"])
 def test_other_suffixes_are_refused_by_name(tmp_path, name):
     for call in (lambda p: save_network(example_network(), p), load_network, read_extra):
         with pytest.raises(ValueError, match=r"\.npz, \.safetensors and \.onnx"):

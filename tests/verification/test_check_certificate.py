@@ -31,7 +31,13 @@ from subsetsum_nets.networks.digests import network_digest
 from subsetsum_nets.networks.files.shipped import shipped_network
 from subsetsum_nets.networks.relu_network import sparse_form
 from subsetsum_nets.verification import check_certificate, verify
-from subsetsum_nets.verification.certificate import Certificate, _body_digest
+from subsetsum_nets.verification.certificate import (
+    PAIR_FORMAT,
+    PAIR_SEMANTICS,
+    Certificate,
+    PairCertificate,
+    _body_digest,
+)
 from subsetsum_nets.verification.check_certificate import ONE, BadFileError, RefusedError
 
 NAME = "subsetsum_nets.verification.check_certificate"
@@ -223,6 +229,16 @@ def check_refusals(checker, honest, in_ball):
     assert refuses(checker, honest, forge(honest, pruned_digest=page["target_digest"])) == "bad"
     assert refuses(checker, honest, forge(honest, semantics="f and g are alike")) == "bad"
     assert refuses(checker, honest, forge(honest, version=2)) == "bad"
+    # Certificates of pairs: nothing need be asked, and then nothing is decided.
+    pair = {"format": PAIR_FORMAT, "semantics": PAIR_SEMANTICS}
+    assert refuses(checker, honest, forge(honest, **pair)) is None
+    assert refuses(checker, honest, forge(honest, **pair, epsilon=None, verified=None)) is None
+    assert refuses(checker, honest, forge(honest, **pair, epsilon=None)) == "bad"
+    assert refuses(checker, honest, forge(honest, **pair, verified=None)) == "bad"
+    assert refuses(checker, honest, forge(honest, **pair, epsilon=bound / 2)) == "bad"
+    assert refuses(checker, honest, forge(honest, **pair, bound=below)) == "refused"
+    assert refuses(checker, honest, forge(honest, semantics=PAIR_SEMANTICS)) == "bad"
+    assert refuses(checker, honest, forge(honest, format="pair", semantics=None)) == "bad"
 
 
 def tight_bound(folder):
@@ -590,12 +606,13 @@ MUTANTS = [
     ("check_witness", "low <= v <= high", "low <= v"),
     ("check_witness", "abs((a << finer) - b)", "abs(a << finer)"),
     ("check_witness", "reached >= attack", "reached > 0"),
-    ("check", 'page["norm"]', '"linf"'),
-    ("check", 'number(page["bound"])', '2 * number(page["bound"])'),
-    ("check", 'page["bound"] < math.inf', "True"),
+    ("check_files", 'page["norm"]', '"linf"'),
+    ("check_files", 'number(page["bound"])', '2 * number(page["bound"])'),
+    ("check_files", 'page["bound"] < math.inf', "True"),
     ("read_network", "digest.hexdigest() == stated", "True"),
     ("read_certificate", "not edited", "True"),
-    ("check", 'page["verified"] is (page["bound"] <= page["epsilon"])', "True"),
+    ("check_files", 'page["verified"] is asked', "True"),
+    ("read_certificate", "claim in CLAIMS", "claim[:2] in [known[:2] for known in CLAIMS]"),
 ]
 
 
@@ -660,6 +677,18 @@ def test_it_runs_alone_with_exit_codes_that_tell_the_outcome(honest, tmp_path):
     code, text = run()
     assert code == 2
     assert "usage" in text
+
+
+def test_two_network_files_are_checked_against_the_certificate_of_the_pair(tmp_path):
+    f, g = (ReluNetwork([Dense([[1.0, w]]), Dense([[2.0]])]) for w in (0.5, 0.25))
+    paths = [tmp_path / name for name in ("f.safetensors", "g.safetensors", "pair.json")]
+    save_network(f, paths[0])
+    save_network(g, paths[1])
+    PairCertificate.about(f, g, verify(f, g, method="differential", epsilon=0.6)).save(paths[2])
+    assert run(*paths) == (0, "CONFIRMED: exact integers prove 0.5, which is enough\n")
+    code, text = run(paths[1], paths[0], paths[2])
+    assert (code, text[:9]) == (2, "BAD INPUT")
+    assert "not the network that was certified" in text
 
 
 def confirm_ticket(folder, target):

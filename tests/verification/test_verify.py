@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from verification.tiny_networks import check_bound, exact_pair, random_cases, random_pair
 
+from subsetsum_nets import Certificate, prune
 from subsetsum_nets.networks import Ball, Box, Dense, InvalidNetworkError, ReluNetwork
 from subsetsum_nets.verification import (
     METHODS,
@@ -52,8 +53,42 @@ def test_decisions():
     assert not verify(F, G, epsilon=0.4).verified
     undecided = verify(F, G, epsilon=0.6, method="interval")  # interval arithmetic alone cannot tell
     assert (undecided.verified, undecided.falsified) == (False, False)
-    assert not verify(F, G).verified
-    assert not verify(F, G).falsified
+    unasked = verify(F, G)
+    assert (unasked.verified, unasked.falsified, unasked.epsilon) == (None, None, None)
+
+
+@pytest.fixture(scope="module")
+def ticket():
+    target = ReluNetwork([Dense([[1.0, -0.5], [0.25, 0.75]]), Dense([[1.0, -1.0]])])
+    return prune(target, domain=Ball(0.25), epsilon=0.05)
+
+
+def test_what_is_not_given_comes_from_the_ticket(ticket):
+    result = verify(ticket.target, ticket)
+    assert (result.domain, result.norm, result.epsilon) == (Ball(0.25), "l2", 0.05)
+    assert result.verified is True
+    assert result.falsified is False
+    assert result.upper <= ticket.certificate.bound
+    maximum = Certificate.from_json(ticket.certificate.to_json())
+    maximum = dataclasses.replace(ticket, certificate=dataclasses.replace(maximum, norm="linf"))
+    assert verify(ticket.target, maximum).norm == "linf"
+
+
+def test_what_is_given_counts_whatever_the_ticket_says(ticket):
+    result = verify(ticket.target, ticket, domain=Box(0, 2), norm="l1", epsilon=1e-9)
+    assert (result.domain, result.norm, result.epsilon) == (Box(0, 2), "l1", 1e-9)
+    assert result.verified is False
+    plain = verify(ticket.target, ticket.network)
+    assert (plain.domain, plain.epsilon, plain.verified) == (Box(-1, 1), None, None)
+    bare = dataclasses.replace(ticket, certificate=None)
+    assert verify(ticket.target, bare).verified is None
+
+
+def test_the_domain_stored_with_the_target_comes_before_the_unit_box():
+    target = ReluNetwork([Dense([[1.0]])], domain=Box(0, 3))
+    assert verify(target, G).domain == Box(0, 3)
+    assert verify(target, G).upper == pytest.approx(0.75)
+    assert verify(G, target).domain == Box(-1, 1)
 
 
 def test_auto_takes_the_smallest():

@@ -1,1 +1,1 @@
-"""Networks in files: npz, safetensors and ONNX, read with care and written whole or not at all."""
+"""Networks in files: npz, safetensors, ONNX and .nnet, read with care and written whole or not at all."""

@@ -17,6 +17,7 @@ from subsetsum_nets.networks.files.atomic_files import atomic_write
 from subsetsum_nets.networks.files.budget import VALUE_BYTES, check_demand, check_regular, open_regular
 from subsetsum_nets.networks.files.npz_files import read_npz
 from subsetsum_nets.networks.files.strict_json import strict_json
+from subsetsum_nets.networks.files.suffixes import saved_suffix, suffix_of
 from subsetsum_nets.networks.relu_network import ReluNetwork
 
 if TYPE_CHECKING:
@@ -30,8 +31,7 @@ if TYPE_CHECKING:
 _FORMAT = "subsetsum-nets network"
 # 2: convolutional layers and the size of their images; 3: strides, padding, dilation, groups, fixed weights.
 _VERSION = 3  # a network is stored as the least that can tell what it is
-_HEADER = "subsetsum-nets"  # where the header stands: a safetensors metadata key, an array of an .npz file
-_SUFFIXES = (".npz", ".safetensors", ".onnx")
+HEADER = "subsetsum-nets"  # where the header stands: a safetensors metadata key, an array of an .npz file
 
 
 class TensorFile(NamedTuple):
@@ -76,7 +76,7 @@ def save_network(
     {'source': 'a doctest'}
 
     """
-    suffix = _suffix(path)
+    suffix = saved_suffix(path)
     if suffix == ".onnx":
         from subsetsum_nets.networks.files.onnx_files import write_onnx
 
@@ -84,8 +84,8 @@ def save_network(
         return
     notes: dict[Any, Any] = dict(extra or {})
     for key, note in notes.items():
-        if not isinstance(key, str) or not isinstance(note, str) or key == _HEADER:
-            raise ValueError(f"extra must map names (but not {_HEADER!r}) to text, got {key!r}: {note!r}")
+        if not isinstance(key, str) or not isinstance(note, str) or key == HEADER:
+            raise ValueError(f"extra must map names (but not {HEADER!r}) to text, got {key!r}: {note!r}")
     layers: list[dict[str, Any]] = []
     tensors: Tensors = {}
     for index, layer in enumerate(network.layers):
@@ -113,25 +113,28 @@ def save_network(
     }
     if network.convolutional:
         header["input_shape"] = network.input_shape
-    contents = TensorFile({_HEADER: json.dumps(header), **notes}, tensors)
+    contents = TensorFile({HEADER: json.dumps(header), **notes}, tensors)
     with atomic_write(path) as file:
         if suffix == ".npz":
             text = json.dumps(contents.metadata).encode()
-            arrays: dict[str, Any] = {_HEADER: np.frombuffer(text, dtype=np.uint8), **tensors}
+            arrays: dict[str, Any] = {HEADER: np.frombuffer(text, dtype=np.uint8), **tensors}
             np.savez(file, **arrays)  # the same bytes for the same arrays: it dates its members 1980
         else:
             write_safetensors(file, contents)
 
 
-def load_network(path: str | os.PathLike[str]) -> ReluNetwork:
-    """Read a network that :func:`save_network` wrote.
+def load_network(path: str | os.PathLike[str], *, output: str | None = None) -> ReluNetwork:
+    """Read a network that :func:`save_network` wrote, or another program as ONNX.
 
     Nothing in the file is executed. Weights stored as float16 or float32 are read too, exactly.
 
     Parameters
     ----------
     path : path
-        Ends in .npz, .safetensors or .onnx; see :func:`~subsetsum_nets.networks.files.onnx_files.read_onnx`.
+        Ends in .npz, .safetensors, .onnx (see :func:`~subsetsum_nets.networks.files.onnx_files.read_onnx`)
+        or .nnet (see :func:`~subsetsum_nets.networks.files.nnet_files.read_nnet`).
+    output : str, optional
+        Of an ONNX file, read up to this tensor.
 
     Returns
     -------
@@ -141,7 +144,7 @@ def load_network(path: str | os.PathLike[str]) -> ReluNetwork:
     Raises
     ------
     ValueError
-        For another suffix.
+        For another suffix, or an ``output`` of a file that is not ONNX.
     FileNotFoundError
         If there is no such file.
     NetworkFileError
@@ -150,10 +153,16 @@ def load_network(path: str | os.PathLike[str]) -> ReluNetwork:
         If the file holds NaN, infinite weights, or shapes that do not make a network.
 
     """
-    if _suffix(path) == ".onnx":
+    if suffix_of(path) == ".onnx":
         from subsetsum_nets.networks.files.onnx_files import read_onnx
 
-        network = read_onnx(path)
+        network = read_onnx(path, output=output)
+    elif output is not None:
+        raise ValueError(f"an output is chosen by name in .onnx files only, not in {Path(path)}")
+    elif suffix_of(path) == ".nnet":
+        from subsetsum_nets.networks.files.nnet_files import read_nnet
+
+        network = read_nnet(path)
     else:
         network = _stored_network(path)
     check_demand(_least_memory(network), f"what the padding of {Path(path)} makes of the smallest images")
@@ -198,12 +207,12 @@ def _stored_network(path: str | os.PathLike[str]) -> ReluNetwork:
         raise InvalidNetworkError(f"{Path(path)}: {error}") from error
 
 
-def load_workable(path: str | os.PathLike[str]) -> ReluNetwork:
+def load_workable(path: str | os.PathLike[str], *, output: str | None = None) -> ReluNetwork:
     """Read a network as :func:`load_network` does, of no more units than memory is allowed for.
 
     Few bytes tell of a sparse layer, or of images, of any width; work begins with vectors of that width.
     """
-    network = load_network(path)
+    network = load_network(path, output=output)
     if not network.convolutional or network.input_shape is not None:
         check_demand(VALUE_BYTES * max(network.widths), f"working with the network of {Path(path)}")
     whole = max(layer.whole_weights for layer in network.layers)
@@ -217,20 +226,24 @@ def read_extra(path: str | os.PathLike[str]) -> dict[str, str]:
     Raises
     ------
     ValueError
-        For a suffix other than .npz, .safetensors or .onnx.
+        For another suffix than those that :func:`load_network` reads.
     FileNotFoundError
         If there is no such file.
     NetworkFileError
         If it is not the file of a network.
 
     """
-    if _suffix(path) == ".onnx":
+    if suffix_of(path) == ".onnx":
         from subsetsum_nets.networks.files.onnx_files import read_onnx_notes
 
         return read_onnx_notes(path)
+    if suffix_of(path) == ".nnet":
+        from subsetsum_nets.networks.files.nnet_files import read_nnet_notes
+
+        return read_nnet_notes(path)
     contents = _read(path)
     _header(path, contents)
-    return {key: note for key, note in sorted(contents.metadata.items()) if key != _HEADER}
+    return {key: note for key, note in sorted(contents.metadata.items()) if key != HEADER}
 
 
 def read_safetensors(path: str | os.PathLike[str]) -> TensorFile:
@@ -292,7 +305,7 @@ def _read_npz(path: str | os.PathLike[str]) -> TensorFile:
         raise
     except Exception as error:  # zip and array headers fail in a dozen ways, all of which mean the same here
         raise unreadable(path, f"it is not a complete .npz file ({error})") from error
-    header = tensors.pop(_HEADER, np.empty(0))
+    header = tensors.pop(HEADER, np.empty(0))
     if header.dtype != np.uint8 or header.ndim != 1:
         raise unreadable(path, "it has no header of a network")
     metadata = _json(path, header.tobytes())
@@ -302,15 +315,19 @@ def _read_npz(path: str | os.PathLike[str]) -> TensorFile:
 
 
 def _read(path: str | os.PathLike[str]) -> TensorFile:
-    suffix = _suffix(path)
+    suffix = suffix_of(path)
     return _read_npz(path) if suffix == ".npz" else read_safetensors(path)
 
 
 def _header(path: str | os.PathLike[str], contents: TensorFile) -> dict[str, Any]:
     """Return the header, checked but for what only the arrays can tell."""
-    if _HEADER not in contents.metadata:
-        raise unreadable(path, "it has no header of a network; was it written by save_network?")
-    header = _json(path, contents.metadata[_HEADER].encode(errors="surrogatepass"))
+    if HEADER not in contents.metadata:
+        raise unreadable(
+            path,
+            "it has no header of a network, as save_network writes one; the state dict of a PyTorch model is "
+            "read by read_state_dict() of subsetsum_nets.exchange",
+        )
+    header = _json(path, contents.metadata[HEADER].encode(errors="surrogatepass"))
     if not isinstance(header, dict) or header.get("format") != _FORMAT:
         raise unreadable(path, f"its header does not say {_FORMAT!r}")
     version = header.get("version")
@@ -429,12 +446,3 @@ def _json(path: str | os.PathLike[str], text: bytes) -> Any:
         return strict_json(text)
     except ValueError as error:
         raise unreadable(path, f"its header is not JSON ({error})") from error
-
-
-def _suffix(path: str | os.PathLike[str]) -> str:
-    suffix = Path(path).suffix.lower()
-    if suffix not in _SUFFIXES:
-        raise ValueError(
-            f"networks live in .npz, .safetensors and .onnx files; {str(path)!r} is none of them"
-        )
-    return suffix

@@ -51,7 +51,7 @@ def read_npz(file: IO[bytes]) -> dict[str, NDArray[Any]]:
         if unpacked > limit:
             raise ValueError(f"its {size} bytes unpack to {unpacked}, more than the {limit} that are allowed")
         return {
-            member.filename.removesuffix(".npy"): _npy(member.filename, _unpacked(archive, member))
+            member.filename.removesuffix(".npy"): npy_array(member.filename, _unpacked(archive, member))
             for member in members
         }
 
@@ -69,8 +69,11 @@ def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytearray:
     return raw
 
 
-def _npy(name: str, raw: bytearray) -> NDArray[Any]:
-    """Read the bytes of an .npy file; its array is a view of them, so a lying header allocates nothing."""
+def npy_array(name: str, raw: bytearray) -> NDArray[Any]:
+    """Return the array of an .npy file's bytes, as a view of them: a lying header allocates nothing.
+
+    Raises exceptions of many kinds for bytes that are no complete .npy file of numbers.
+    """
     stream = BytesIO(raw[:_PIECE])  # headers are far shorter
     version = np.lib.format.read_magic(stream)
     if version not in {(1, 0), (2, 0)}:
