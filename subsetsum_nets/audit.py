@@ -11,9 +11,11 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from subsetsum_nets.networks.arguments import checked_integer
 from subsetsum_nets.networks.arrays import exact_float64
 from subsetsum_nets.networks.digests import network_digest
 from subsetsum_nets.networks.errors import InvalidNetworkError, UnsupportedStructureError
+from subsetsum_nets.networks.rounding import rounded
 from subsetsum_nets.ticket_files import check_beside, read_ticket
 from subsetsum_nets.verification import Comparison, VerificationResult, verify
 from subsetsum_nets.verification.certificate import Certificate, CertificateFileError, PairCertificate
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from subsetsum_nets.networks.relu_network import ReluNetwork
+    from subsetsum_nets.ticket_files import TicketFiles
 
 # Another BLAS may round the same bounds differently, in the last digits. Bound and attack are claims: where
 # they are not met to the last bit, exact arithmetic decides. The bounds layer by layer are only shown.
@@ -99,7 +102,32 @@ def audit(
     check_beside(folder, files)
     pair = _Pair(certificate, files.target, files.network, files.unchecked)
     result = pair.confirm(method, time_limit=time_limit, exact=exact)
+    _confirm_exact(files)
     return Audit(certificate, result, tuple(files.unchecked))
+
+
+def _confirm_exact(files: TicketFiles) -> None:
+    """See that the network equals the target rounded as the certificate says, where it says so."""
+    certificate: Any = files.certificate
+    if certificate.exact is None:
+        return
+    try:
+        bits = [checked_integer(number, "bits", 0) for number in certificate.exact["bits"]]
+        asked: dict[str, Any] = {"domain": certificate.domain_set, "norm": certificate.norm}
+        target = rounded(files.target, bits)
+        found = verify(target, files.network, method="differential", exact=True, **asked)
+    except UnsupportedStructureError:
+        found = verify(target, files.network, **asked)
+    except (KeyError, TypeError, ValueError) as error:
+        raise CertificateFileError(f"the certificate's bits of an exact network are none: {error}") from error
+    if found.lower > 0.0:
+        raise CertificateFileError(
+            f"the certificate says that g equals the target rounded to {bits} bits; the files differ from it "
+            f"by {found.lower!r} at some input"
+        )
+    if found.replayed != 0.0:
+        files.unchecked.append(f"that g equals the target rounded to {bits} bits: neither proven nor refuted")
+    files.unchecked.append("the certificate's layouts, ends and inputs of an exact network")
 
 
 def audit_pair(
@@ -231,7 +259,7 @@ class _Pair:
             raise CertificateFileError(str(error)) from error
         if not inside:
             raise CertificateFileError("the certificate's witness is not a point of its domain")
-        comparison = Comparison(self.target, self.pruned, certificate.domain_set, certificate.norm)
+        comparison = Comparison(self.target, self.pruned, certificate.domain_set, certificate.norm).collapsed
         found = difference_down(comparison, witness)
         if found < certificate.attack:
             from subsetsum_nets.verification.replay.evaluation import exact_difference_down

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from solvers.solution import Objective, checked_objective
 from subsetsum_nets.allocation import allocation_named
 from subsetsum_nets.allocation.compile_task import CompileTask
-from subsetsum_nets.constructions import DEFAULT, Construction, construction_named
+from subsetsum_nets.constructions import DEFAULT, EXACT, Construction, RandomSigns, construction_named
+from subsetsum_nets.exact_rounds import ExactTask, refuse_given, refuse_others
 from subsetsum_nets.masks import random_counts
 from subsetsum_nets.networks.arguments import checked_integer, checked_limit, checked_number
 from subsetsum_nets.networks.digests import network_digest
 from subsetsum_nets.networks.domains import Ball, Box, Domain
 from subsetsum_nets.networks.relu_network import ReluNetwork, sparse_form
 from subsetsum_nets.pruned_network import PrunedNetwork
-from subsetsum_nets.rounds import Rounds
+from subsetsum_nets.rounds import Compiled, Rounds
 from subsetsum_nets.row_batches import solve_groups
 from subsetsum_nets.verification.certificate import Certificate, solution_digest
 from subsetsum_nets.version import versions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from concurrent.futures import Executor
     from os import PathLike
 
@@ -39,6 +39,9 @@ def prune(
     domain: Domain | None = None,
     objective: Objective = "nearest",
     allocation: str | None = None,
+    bits: int | Sequence[int] | None = None,
+    layout: str | None = None,
+    scale: str | None = None,
     threads: int | None = None,
     executor: Executor | None = None,
     checkpoint: str | PathLike[str] | None = None,
@@ -50,12 +53,14 @@ def prune(
     ----------
     target : ReluNetwork
     construction : str
-        One of :data:`subsetsum_nets.constructions.CONSTRUCTIONS`: "relu", "relu-paper", "linear", ..
+        One of :data:`subsetsum_nets.constructions.CONSTRUCTIONS`: "relu", "relu-paper", "linear", .., or of
+        :data:`subsetsum_nets.constructions.EXACT`: "binary".
     epsilon : float
         Required bound on sup ||f(x) - g(x)||_2 over the domain.
     candidates : int, optional
         n, the number of random units from which each subset sum draws (Lemma 1; a block has 2n of them).
-        None chooses it: see ``allocation``.
+        None chooses it: see ``allocation``. Of "binary": the copies of each input and the base of its digits,
+        2, 3 or 4; more is wider and less deep.
     delta : float
         The probability, over the random network, of not reaching epsilon that is accepted in that choice.
     seed : int
@@ -74,6 +79,15 @@ def prune(
         then proves less than predicted, up to two more rounds solve over more items, then, with
         ``candidates`` and ``into`` None, prune a wider network. "recursion" takes all errors to be the worst
         at once (:mod:`subsetsum_nets.allocation.recursion`): rows met are epsilon proven.
+    bits : int or sequence of int, optional
+        Of "binary": s, or s_l for each target layer, whose weights and biases are rounded to multiples of
+        2^-s_l. None takes the cheapest bits that prove epsilon.
+    layout : {"auto", "accumulate", "select"}, optional
+        Of "binary": how a target layer becomes random layers; None and "auto" take what is smaller, layer by
+        layer.
+    scale : {"last", "every"}, optional
+        Of "binary": whether the last random layer is +-2^-(s_1 + s_2 + ..), or the last one that stands for
+        target layer l is +-2^-s_l, for every l. None takes "last" unless that leaves the range of float64.
     threads, executor, checkpoint, progress
         As for :func:`solvers.solve_many`. Further rounds have folders of their own in ``checkpoint``. Where
         the subset sums are expected to take over a minute, a warning of the logger "subsetsum_nets" says
@@ -88,7 +102,8 @@ def prune(
     ------
     ValueError
         For epsilon or delta out of range, candidates that are no integer >= 1 or not those of ``into``, an
-        unknown construction, objective or allocation.
+        unknown construction, objective or allocation; for bits, layout or scale with a construction that has
+        none.
     InvalidNetworkError
         If ``into`` has another shape, the domain another dimension, or a layer is not for the construction.
     TypeError
@@ -103,8 +118,9 @@ def prune(
     (True, True)
 
     """
-    method = construction_named(construction)
-    shared_out = allocation_named(allocation, method)
+    exact = EXACT.get(construction)
+    others: dict[str, Any] = {"bits": bits, "layout": layout, "scale": scale}
+    method = exact or construction_named(construction)
     _check_networks(method, target, into, domain)
     number = checked_integer(seed, "seed", 0)
     for name, count in (("candidates", candidates), ("threads", threads)):
@@ -112,16 +128,22 @@ def prune(
             checked_integer(count, name)
     area = domain or target.domain or Box(-1, 1)
     area.bounds(target.widths[0])
-    task = CompileTask(
-        construction=method,
-        target=target,
-        domain=area,
-        epsilon=checked_limit(epsilon, "epsilon"),
-        delta=checked_number(delta, "delta", 0, 1, "()"),
-        objective=checked_objective(objective),
-    )
-    solve = partial(solve_groups, objective=objective, threads=threads, executor=executor, progress=progress)
-    found = Rounds(task, shared_out(task), solve, threads).run(candidates, number, into, checkpoint)
+    limit = checked_limit(epsilon, "epsilon")
+    failing = checked_number(delta, "delta", 0, 1, "()")
+    options: dict[str, Any] = {"objective": checked_objective(objective), "threads": threads}
+    options |= {"executor": executor, "progress": progress}
+    found: Compiled
+    if exact is not None:
+        refuse_given(exact, into, allocation)
+        wanted = ExactTask(exact, target, area, limit, growth=candidates or 2, seed=number, **others)
+        found = wanted.run(checkpoint=checkpoint, **options)
+    else:
+        method = construction_named(construction)
+        refuse_others(construction, others)
+        task = CompileTask(method, target, area, limit, failing, options["objective"])
+        shared_out = allocation_named(allocation, method)(task)
+        solve = partial(solve_groups, **options)
+        found = Rounds(task, shared_out, solve, threads).run(candidates, number, into, checkpoint)
     random, recipe, chosen = found.draw
     masks, network, solution, shortfall = found.masks, found.network, found.solution, found.shortfall
     drawn = None if recipe is None else number
@@ -135,8 +157,8 @@ def prune(
         recipe=None if recipe is None else recipe.to_json(),
         construction=construction,
         candidates=chosen,
-        epsilon=task.epsilon,
-        delta=task.delta,
+        epsilon=limit,
+        delta=failing,
         counts={
             "weights": target.parameters,
             "random_parameters": parameters,
@@ -144,9 +166,10 @@ def prune(
             "subset_sums": len(solution),
         },
         status_counts=solution.summary()["status"],
-        shortfall=None if shortfall is None else asdict(shortfall),
+        shortfall=None if shortfall is None else shortfall.to_json(),
         versions=versions(),
         solution_digest=solution_digest(solution.arrays()),
+        exact=found.exact,
         **Certificate.findings(found.result),
     )
     return PrunedNetwork(
@@ -155,7 +178,7 @@ def prune(
         all_masks=masks,
         network=network,
         construction=construction,
-        epsilon=task.epsilon,
+        epsilon=limit,
         seed=drawn,
         recipe=recipe,
         candidates=chosen,
@@ -166,7 +189,10 @@ def prune(
 
 
 def _check_networks(
-    construction: Construction, target: ReluNetwork, into: ReluNetwork | None, domain: Domain | None
+    construction: Construction | RandomSigns,
+    target: ReluNetwork,
+    into: ReluNetwork | None,
+    domain: Domain | None,
 ) -> None:
     given = {"target": target} if into is None else {"target": target, "into": into}
     for role, network in given.items():

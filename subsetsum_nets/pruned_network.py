@@ -25,6 +25,7 @@ from subsetsum_nets.ticket_folder import (
     TARGET,
     replaced,
 )
+from subsetsum_nets.verification.alignment import small_like
 from subsetsum_nets.verification.certificate import Certificate, CertificateFileError, solution_digest
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ class Shortfall:
         of epsilon.
     enough_candidates : int or None
         A number of candidates that is predicted to do; None when epsilon is too small for any.
+    advice : str or None
+        What should do, where that is no number of candidates.
 
     """
 
@@ -57,6 +60,14 @@ class Shortfall:
     worst_excess: float
     worst_ratio: float
     enough_candidates: int | None
+    advice: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON; advice is left out where there is none, as in files of before."""
+        page = asdict(self)
+        if self.advice is None:
+            del page["advice"]
+        return page
 
     def __str__(self) -> str:
         if not self.rows:
@@ -68,6 +79,8 @@ class Shortfall:
                 f"{self.rows} subset sums missed their tolerance, the worst by {self.worst_excess:.3g} "
                 f"({self.worst_ratio:.3g} times the tolerance)"
             )
+        if self.advice is not None:
+            return f"{missed}; {self.advice}"
         if self.enough_candidates is None:
             return f"{missed}; epsilon is too small for any number of candidates"
         return f"{missed}; candidates={self.enough_candidates} should do"
@@ -140,6 +153,21 @@ class PrunedNetwork:
         """How many parameters are random, and how many of those are kept; fixed layers count in neither."""
         return random_counts(self.random, self.all_masks, self.recipe)
 
+    def collapse(self) -> ReluNetwork:
+        """Return the small network that ``network`` equals on the domain, units in the order of the target's.
+
+        Hidden layers that only carry are multiplied out, in exact integers
+        (:func:`subsetsum_nets.verification.collapse`); for construction "binary" this gives the target with
+        rounded weights. Without such layers it is ``network`` itself.
+
+        Raises
+        ------
+        UnsupportedStructureError
+            If a weight of the small network is no float64, or a layer is a convolution.
+
+        """
+        return small_like(self.network, self.target, self.domain)
+
     def save(self, folder: str | PathLike[str]) -> None:
         """Write everything to a folder: a new one appears complete, an earlier one is replaced whole.
 
@@ -172,7 +200,7 @@ class PrunedNetwork:
             "seed": self.seed,
             "recipe": None if self.recipe is None else self.recipe.to_json(),
             "candidates": self.candidates,
-            "shortfall": None if self.shortfall is None else asdict(self.shortfall),
+            "shortfall": None if self.shortfall is None else self.shortfall.to_json(),
         }
         (folder / PROVENANCE).write_text(json.dumps(provenance, indent=1) + "\n")
         if self.certificate is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -38,16 +38,26 @@ class Draw(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Round:
-    """One network pruned and verified."""
+class Compiled:
+    """One network pruned and verified.
+
+    ``exact`` is what a construction says of a network that equals the rounded target; None for others.
+    """
 
     draw: Draw
-    offer: Offer
     solution: BatchSolution
     masks: NetworkMasks
     network: ReluNetwork
     result: VerificationResult
     shortfall: Shortfall | None
+    exact: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Round(Compiled):
+    """One that was solved from an offer."""
+
+    offer: Offer
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +131,7 @@ class Rounds:
         network = masks.apply(draw.random)
         result = verify(task.target, network, domain=task.domain, norm=NORM, epsilon=task.epsilon)
         shortfall = self._shortfall(offer, draw.candidates, solution, result)
-        return Round(draw, offer, solution, masks, network, result, shortfall)
+        return Round(draw, solution, masks, network, result, shortfall, offer=offer)
 
     def _shortfall(
         self, offer: Offer, candidates: int, solution: BatchSolution, result: VerificationResult

@@ -65,6 +65,20 @@ def solve_groups(
     return batches[0] if len(batches) == 1 else _joined(batches)
 
 
+def solve_rows(
+    items: Sequence[NDArray[Any]],
+    targets: Sequence[FloatArray],
+    valid: Sequence[Bools],
+    tolerances: Sequence[FloatArray],
+    **options: Any,
+) -> BatchSolution:
+    """Answer the scalar rows of several tables of unlike widths as one batch; options as for solve_many."""
+    if not sum(map(len, targets)):
+        return solve_groups([], [], **options)
+    goals, limits = np.concatenate(targets), np.concatenate(tolerances)
+    return solve_many(_stacked(items), goals, valid=_stacked(valid), tolerance=limits, **options)
+
+
 def by_group(groups: Sequence[RowGroup], masks: Bools) -> list[Bools]:
     """Cut the masks of all rows back to (R, J, m) a group."""
     cut, first = [], 0

@@ -13,6 +13,7 @@ import numpy as np
 from solvers.backend.automatic import provers
 from solvers.backend.protocol import Limits
 from solvers.backend.registry import backend_named
+from solvers.batch.digit_rows import solve_digits
 from solvers.batch.rows import Answers, Failure, Rows
 from solvers.batch.shared_items import solve_shared
 from solvers.dispatch import solved
@@ -85,7 +86,7 @@ def solve_chunk(rows: Rows, interruption: Interruption | None = None) -> Answers
     left = np.arange(len(rows))
     if is_compiled(rows):
         with heard():
-            left = solve_shared(rows, answers, limits)
+            left = solve_digits(rows, solve_shared(rows, answers, limits), answers)
             left = _solve_compiled(rows, left, answers, limits)
     waiting = _solve_each(rows, left.tolist(), limits, answers)
     if limits.seconds is not None and not limits.expired:  # the hard ones share what the easy ones left

@@ -44,7 +44,7 @@ def _installation(as_json: bool) -> None:
         from importlib.metadata import version
 
         from solvers import backends
-        from subsetsum_nets.constructions import CONSTRUCTIONS, DEFAULT
+        from subsetsum_nets.constructions import CONSTRUCTIONS, DEFAULT, EXACT
         from subsetsum_nets.networks import shipped_networks
         from subsetsum_nets.verification.methods.table import METHODS
         from subsetsum_nets.version import __version__
@@ -56,7 +56,7 @@ def _installation(as_json: bool) -> None:
             "libraries": libraries,
             "threads": os.cpu_count(),
             "backends": backends(),
-            "constructions": sorted(CONSTRUCTIONS),
+            "constructions": sorted([*CONSTRUCTIONS, *EXACT]),
             "methods": list(METHODS),
             "networks": shipped_networks(),
         }
@@ -78,6 +78,7 @@ def _installation(as_json: bool) -> None:
                     )
                     for name, found in sorted(CONSTRUCTIONS.items())
                 ],
+                *[(f"construction {name}", f"{exact.source}; exact") for name, exact in EXACT.items()],
                 ("methods", ", ".join(METHODS)),
                 ("networks", ", ".join(shipped_networks())),
             ],

@@ -51,6 +51,12 @@ def prune(
     allocation: Annotated[
         str | None, typer.Option(help="How epsilon is shared out; the construction's default if not given.")
     ] = None,
+    bits: Annotated[
+        str | None,
+        typer.Option(help="Binary: weights are multiples of 2^-BITS; one number, or one a layer as 14,13."),
+    ] = None,
+    layout: Annotated[str | None, typer.Option(help="Binary: how a layer is represented.")] = None,
+    scale: Annotated[str | None, typer.Option(help="Binary: which layers are scaled, last or every.")] = None,
     threads: Threads = None,
     checkpoint: Annotated[Path | None, typer.Option(help="Folder to resume a long run from.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for masks and certificate.")] = Path("ticket"),
@@ -82,6 +88,9 @@ def prune(
             domain=_domain(box, ball, box_of),
             objective=checked_objective(objective),
             allocation=allocation,
+            bits=_bits(bits),
+            layout=layout,
+            scale=scale,
             threads=threads,
             checkpoint=checkpoint,
             progress=not as_json and sys.stderr.isatty(),
@@ -116,6 +125,17 @@ def _domain(box: tuple[float, float] | None, ball: float | None, box_of: Path | 
     return None if ball is None else Ball(ball)
 
 
+def _bits(text: str | None) -> int | tuple[int, ...] | None:
+    """Return the bits of all layers, or of each."""
+    if text is None:
+        return None
+    try:
+        numbers = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise ValueError(f"--bits takes a number, or one a layer as 14,13; got {text!r}") from None
+    return numbers if len(numbers) > 1 else numbers[0]
+
+
 def _accuracies(path: Path, target: ReluNetwork, pruned: ReluNetwork) -> tuple[float, float] | None:
     """Return the test accuracy of both networks where the target's file names a test split beside it."""
     from subsetsum_nets.networks import load_test_split
@@ -137,6 +157,7 @@ def _findings(
     return {
         **{name: getattr(certificate, name) for name in _FROM_CERTIFICATE},
         **certificate.counts,
+        **({} if certificate.exact is None else {"exact": certificate.exact}),
         "accuracy_before": None if accuracy is None else accuracy[0],
         "accuracy_after": None if accuracy is None else accuracy[1],
         "rows_per_second": len(pruned.solution) / max(pruned.solution.seconds, 1e-9),
@@ -157,6 +178,8 @@ def _show_prune(pruned: PrunedNetwork, certificate: Certificate, page: dict[str,
         ("proven bound", f"{at_most(certificate.bound, epsilon)}  (method {certificate.method})"),
         ("attack lower bound", at_least(certificate.attack, epsilon)),
     ]
+    if certificate.exact is not None:
+        rows[2:2] = _exact_rows(pruned, certificate.exact)
     if page["accuracy_before"] is not None:
         before, after = page["accuracy_before"], page["accuracy_after"]
         rows.append(("test accuracy", f"{before:.2%} before, {after:.2%} after"))
@@ -174,3 +197,22 @@ def _show_prune(pruned: PrunedNetwork, certificate: Certificate, page: dict[str,
     screen.print(
         f"written to {out}: check it again with  subsetsum-nets verify {out}", highlight=False, markup=False
     )
+
+
+def _exact_rows(pruned: PrunedNetwork, exact: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return what is said of a network that equals the rounded target."""
+    from subsetsum_nets.networks.rounding import integer_weights
+    from subsetsum_nets.theory.binary_sizes import decimals_needed, sreenivasan_2021_integers
+
+    target, width, depth = pruned.target.widths, max(pruned.random.widths[1:]), len(pruned.random.layers)
+    largest = max(int(abs(whole).max()) for whole in integer_weights(pruned.target, exact["bits"]))
+    papers = sreenivasan_2021_integers(max(target), len(target) - 1, max(1, largest.bit_length()))
+    formula = decimals_needed(max(target), len(target) - 1, pruned.epsilon)
+    ends = ", ".join(f"+-2^-{bits}" for bits in exact["ends"] if bits) or "+-1"
+    return [
+        ("equals, exactly", f"the target in multiples of 2^-s, s = {exact['bits']}, for {exact['inputs']}"),
+        ("digits by the formula", f"{formula} decimal digits (Lemma 2), for layers of norm 1"),
+        ("layout", f"{', '.join(exact['layouts'])}; block ends {ends}, all other weights +-1"),
+        ("width", f"{width}, {width / max(target):.1f} times the target's; the paper's {papers.width:,}"),
+        ("depth", f"{depth}, the paper's {papers.depth}; the paper's signs {papers.parameters:.1e}"),
+    ]

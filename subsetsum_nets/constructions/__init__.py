@@ -4,6 +4,8 @@ A construction lays out the random network (a recipe), turns every target weight
 and writes the solved subsets into masks. It neither solves nor verifies, and shares no epsilon out.
 """
 
+from subsetsum_nets.constructions.binary.construction import RandomSigns
+from subsetsum_nets.constructions.binary.network import GrownNetwork
 from subsetsum_nets.constructions.linear_link import LinearLink
 from subsetsum_nets.constructions.protocol import Construction, InputSigns, RowGroup, RowPlace
 from subsetsum_nets.constructions.relu_paper import ReluPaper
@@ -12,6 +14,9 @@ from subsetsum_nets.constructions.relu_signed import ReluSigned
 CONSTRUCTIONS: dict[str, Construction] = {
     construction.name: construction for construction in (LinearLink(), ReluPaper(), ReluSigned())
 }
+EXACT: dict[str, RandomSigns] = {RandomSigns.name: RandomSigns()}
+"""Constructions whose pruned network equals the target rounded to finite precision."""
+
 DEFAULT = ReluSigned.name
 """What :func:`subsetsum_nets.prune` takes unless told otherwise."""
 
@@ -26,16 +31,19 @@ def construction_named(name: str) -> Construction:
 
     """
     if name not in CONSTRUCTIONS:
-        raise ValueError(f"unknown construction {name!r}; choose one of {sorted(CONSTRUCTIONS)}")
+        raise ValueError(f"unknown construction {name!r}; choose one of {sorted({*CONSTRUCTIONS, *EXACT})}")
     return CONSTRUCTIONS[name]
 
 
 __all__ = [
     "CONSTRUCTIONS",
     "DEFAULT",
+    "EXACT",
     "Construction",
+    "GrownNetwork",
     "InputSigns",
     "LinearLink",
+    "RandomSigns",
     "ReluPaper",
     "ReluSigned",
     "RowGroup",

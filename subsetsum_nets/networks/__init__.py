@@ -8,7 +8,7 @@ from subsetsum_nets.networks.convolution_draws import ConvDraw, FixedConvDraw
 from subsetsum_nets.networks.convolution_matrix import ConvolutionMatrix
 from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.digests import array_digest, network_digest
-from subsetsum_nets.networks.distributions import Normal, Uniform, keyed_words
+from subsetsum_nets.networks.distributions import Normal, Signs, Uniform, keyed_words
 from subsetsum_nets.networks.domains import Ball, Box, Domain, domain_from_json
 from subsetsum_nets.networks.errors import InvalidNetworkError, NetworkFileError
 from subsetsum_nets.networks.files.network_files import load_network, read_extra, save_network
@@ -43,6 +43,7 @@ __all__ = [
     "ReluNetwork",
     "RoundedFoldingWarning",
     "ScalingDraw",
+    "Signs",
     "Uniform",
     "array_digest",
     "describe_onnx",

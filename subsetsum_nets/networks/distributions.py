@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Words = NDArray[np.uint64]
 
-_BLOCK = 1 << 14  # words that are turned into numbers at a time; a multiple of 4 that stays in the cache
+_BLOCK = 1 << 14  # numbers drawn at a time; a multiple of 64 that stays in the cache
 
 
 def keyed_words(seed: int, layer: int, kind: int, start: int, count: int) -> Words:
@@ -69,6 +69,15 @@ def _positive(value: Any, what: str) -> float:
     if number and 2.0**-400 <= value <= 2.0**400:
         return float(value)
     raise InvalidNetworkError(f"{what} must be a number between 2**-400 and 2**400, got {value!r}")
+
+
+def _power_of_two(value: Any) -> float:
+    number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    if number and 2.0**-1022 <= value <= 2.0**1022 and math.frexp(value)[0] == 0.5:
+        return float(value)
+    raise InvalidNetworkError(
+        f"the scale of Signs must be a power of two between 2**-1022 and 2**1022, got {value!r}"
+    )
 
 
 @dataclass(frozen=True)
@@ -175,22 +184,67 @@ class Normal:
         return {"kind": "normal", "std": self.std}
 
 
+@dataclass(frozen=True)
+class Signs:
+    """Fair random signs: every weight is +scale or -scale, by one random bit.
+
+    Weight n is made of bit n % 64, counted from the least, of word n // 64 of its stream. The scale is a
+    power of two, so that a network of such weights computes integers in its units (Sreenivasan et al. 2021).
+
+    Parameters
+    ----------
+    scale : float
+        A power of two between 2**-1022 and 2**1022.
+
+    Raises
+    ------
+    InvalidNetworkError
+        If the scale is not such a number.
+
+    Examples
+    --------
+    >>> Signs(0.5).from_words(np.array([0b1101], dtype=np.uint64), 4)
+    array([ 0.5, -0.5,  0.5,  0.5])
+
+    """
+
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "scale", _power_of_two(self.scale))
+
+    def from_words(self, words: Words, count: int) -> FloatArray:
+        """Turn random words, uint64, into ``count`` weights, at most 64 a word."""
+        bits = np.unpackbits(words.astype("<u8").view(np.uint8), count=count, bitorder="little")
+        weights: FloatArray = bits.astype(np.float64)
+        weights *= 2.0 * self.scale
+        weights -= self.scale
+        return weights
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON-able description; :func:`distribution_from_json` reads it back exactly."""
+        return {"kind": "signs", "scale": self.scale}
+
+
 Sampler: TypeAlias = Callable[[Generator, tuple[int, ...]], Any]
 """``sampler(rng, shape)`` returns an array of that shape; accepted wherever a distribution is."""
 
-Distribution: TypeAlias = Uniform | Normal | Sampler
+Described: TypeAlias = Uniform | Normal | Signs
+"""The distributions that can be written as JSON."""
+
+Distribution: TypeAlias = Described | Sampler
 
 UNIT_UNIFORM = Uniform()
 """U[-1, 1], as in Theorem 1 of Pensia et al. 2020: the default everywhere."""
 
 
-def distribution_from_json(description: Any) -> Uniform | Normal:
-    """Read back what ``Uniform.to_json`` or ``Normal.to_json`` wrote.
+def distribution_from_json(description: Any) -> Described:
+    """Read back what ``to_json`` of a distribution wrote.
 
     Raises
     ------
     InvalidNetworkError
-        If ``description`` is neither.
+        If ``description`` is none of them.
 
     Examples
     --------
@@ -203,14 +257,16 @@ def distribution_from_json(description: Any) -> Uniform | Normal:
         return Uniform(*json_fields(description, ("scale",)))
     if kind == "normal":
         return Normal(*json_fields(description, ("std",)))
-    raise InvalidNetworkError(f"unknown distribution {kind!r}; known are 'uniform' and 'normal'")
+    if kind == "signs":
+        return Signs(*json_fields(description, ("scale",)))
+    raise InvalidNetworkError(f"unknown distribution {kind!r}; known are 'uniform', 'normal' and 'signs'")
 
 
 def draw_array(
     distribution: Distribution, seed: int, layer: int, kind: int, shape: tuple[int, ...]
 ) -> FloatArray:
     """Draw one parameter array, block by block so that memory stays near the size of the result."""
-    if not isinstance(distribution, Uniform | Normal):
+    if not isinstance(distribution, Described):
         rng = Generator(Philox(SeedSequence(seed, spawn_key=(layer, kind))))
         what = f"what the sampler returned for the {'bias' if kind else 'weight'} of layer {layer}"
         drawn = exact_float64(distribution(rng, shape), what)
@@ -220,7 +276,11 @@ def draw_array(
     numbers = np.empty(math.prod(shape))
     for start in range(0, numbers.size, _BLOCK):
         block = numbers[start : start + _BLOCK]
-        block[:] = distribution.from_words(keyed_words(seed, layer, kind, start, block.size))
+        if isinstance(distribution, Signs):
+            words = keyed_words(seed, layer, kind, start // 64, -(-block.size // 64))
+            block[:] = distribution.from_words(words, block.size)
+        else:
+            block[:] = distribution.from_words(keyed_words(seed, layer, kind, start, block.size))
     return locked(numbers.reshape(shape))
 
 

@@ -20,9 +20,8 @@ from subsetsum_nets.networks.arrays import FloatArray, locked
 from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.distributions import (
     UNIT_UNIFORM,
+    Described,
     Distribution,
-    Normal,
-    Uniform,
     draw_array,
 )
 from subsetsum_nets.networks.errors import InvalidNetworkError
@@ -354,9 +353,9 @@ def _flag(value: Any, what: str) -> bool:
 
 
 def _distribution(value: Any, what: str) -> Distribution:
-    if isinstance(value, Uniform | Normal) or callable(value):
+    if isinstance(value, Described) or callable(value):
         return value  # type: ignore[no-any-return]
-    raise InvalidNetworkError(f"the {what} must be Uniform, Normal or a sampler, got {value!r}")
+    raise InvalidNetworkError(f"the {what} must be Uniform, Normal, Signs or a sampler, got {value!r}")
 
 
 def _numbers(value: Any, what: str) -> tuple[float, ...]:
@@ -382,7 +381,7 @@ _CHECKED: dict[str, Callable[[Any, str], Any]] = {
 def _described(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_described(part) for part in value]
-    if isinstance(value, Uniform | Normal):
+    if isinstance(value, Described):
         return value.to_json()
     if callable(value):
         raise InvalidNetworkError(

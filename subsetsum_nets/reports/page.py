@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from subsetsum_nets.constructions import CONSTRUCTIONS
+from subsetsum_nets.constructions import CONSTRUCTIONS, EXACT
 from subsetsum_nets.networks.digests import network_digest
 from subsetsum_nets.networks.domains import Ball, Box
 from subsetsum_nets.networks.files.atomic_files import atomic_write
@@ -107,7 +107,7 @@ def _page(pruned: PrunedNetwork, accuracy: tuple[float, float] | None) -> str:
         norm=certificate and _NORMS.get(str(certificate.norm), certificate.norm),
         domain=certificate and _domain(certificate.domain_set),
         semantics=SEMANTICS,
-        source=getattr(CONSTRUCTIONS.get(pruned.construction), "source", None),
+        source=getattr((CONSTRUCTIONS | EXACT).get(pruned.construction), "source", None),
         statuses=_statuses(pruned),
         figures=[(kind, svg_text(kind, pruned)) for kind in FIGURES if kind.applies(pruned)],
         rows=all_rows(pruned),

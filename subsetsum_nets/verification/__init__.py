@@ -4,6 +4,7 @@ The independent judge of the flow: it imports ``networks`` and nothing of solver
 compiler. Every bound speaks of the real-arithmetic functions with exactly the stored float64 weights.
 """
 
+from subsetsum_nets.verification.collapse import collapse
 from subsetsum_nets.verification.comparison import Comparison, SearchOptions
 from subsetsum_nets.verification.enclosures.effective import LayerErrors, TwoSlope, effective_layers
 from subsetsum_nets.verification.errors import BoundOverflowError, SoundnessError, UnsupportedStructureError
@@ -11,7 +12,7 @@ from subsetsum_nets.verification.methods.differential import DifferentialRecursi
 from subsetsum_nets.verification.methods.table import METHODS
 from subsetsum_nets.verification.near import NearResult, verify_near
 from subsetsum_nets.verification.results import LayerBound, MethodBound, VerificationResult
-from subsetsum_nets.verification.verifier import verify
+from subsetsum_nets.verification.verifier import proven_bound, verify
 
 __all__ = [
     "METHODS",
@@ -27,8 +28,10 @@ __all__ = [
     "TwoSlope",
     "UnsupportedStructureError",
     "VerificationResult",
+    "collapse",
     "differential_bound",
     "effective_layers",
+    "proven_bound",
     "verify",
     "verify_near",
 ]

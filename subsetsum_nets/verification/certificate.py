@@ -52,10 +52,12 @@ _KINDS: _Kinds = {
     **dict.fromkeys(("epsilon", "delta"), (int, float)),
     **dict.fromkeys(("recipe", "shortfall"), (dict, NoneType)),
     "solution_digest": (str, NoneType),
+    "exact": (dict, NoneType),
     "seed": (int, NoneType),
     "candidates": (int,),
     "verified": (bool,),
 }
+_LATER = ("solution_digest", "exact")  # fields that older certificates lack
 _BEYOND = 1 << 1023
 _SOLUTION_ARRAYS = ("masks", "errors", "lower_bounds", "status", "tolerances")
 
@@ -266,6 +268,10 @@ class Certificate(PairCertificate):
     solution_digest : str or None
         SHA-256 of the subset sums' masks, errors, bounds and statuses; None in certificates of version
         0.1.0, which do not say.
+    exact : dict or None
+        Of a network that equals the target rounded to multiples of 2^-s_l: ``bits``, the s_l; ``inputs``, for
+        which real x; ``layouts`` and ``ends``, how each target layer is represented and by which 2^-s its
+        last random layer is scaled.
 
     """
 
@@ -286,16 +292,15 @@ class Certificate(PairCertificate):
     status_counts: dict[str, int]
     shortfall: dict[str, Any] | None
     solution_digest: str | None = None
+    exact: dict[str, Any] | None = None
 
     def _said(self) -> dict[str, Any]:
         said = super()._said()
-        if self.solution_digest is None:
-            del said["solution_digest"]
-        return said
+        return {name: value for name, value in said.items() if name not in _LATER or value is not None}
 
     @classmethod
     def _of_any_release(cls, values: dict[str, Any]) -> dict[str, Any]:
-        return {"solution_digest": None, **values}
+        return {**dict.fromkeys(_LATER), **values}
 
 
 def _other_kind(page: Any) -> str:

@@ -6,16 +6,21 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from subsetsum_nets.networks.arguments import check_norm, checked_integer, checked_limit, checked_seconds
 from subsetsum_nets.networks.domains import Ball, Box, Domain
 from subsetsum_nets.networks.like_shapes import like_shaped, widened
 from subsetsum_nets.networks.relu_network import ReluNetwork
+from subsetsum_nets.verification.alignment import small_like
 from subsetsum_nets.verification.enclosures.effective import TwoSlope, effective_layers
+from subsetsum_nets.verification.enclosures.midrad import entries
 from subsetsum_nets.verification.errors import BoundOverflowError, UnsupportedStructureError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from subsetsum_nets.networks.layer_shapes import AffineLayer
     from subsetsum_nets.verification.results import LowerBound
 
 _ATTACK_SHARE = 0.2  # of the time limit, for the search for a lower bound
@@ -123,6 +128,30 @@ class Comparison:
             return self
         return self._about(*like_shaped(self.target, self.pruned))
 
+    @cached_property
+    def collapsed(self) -> Comparison:
+        """The same question of the small network that g equals, where layers of g only carry; else this one.
+
+        A network that can be compared as it is stays, if it has at most two layers for each of f's and
+        weights like f's; a deeper one, or one of other weights, if what it equals has not f's shape.
+        """
+        comparable = self.effective_or_none is not None
+        shallow = len(self.pruned.layers) <= 2 * len(self.target.layers)
+        if comparable and shallow and self._alike():
+            return self
+        try:
+            small = small_like(self.pruned, self.target, self.domain)
+        except UnsupportedStructureError:
+            return self
+        if small is self.pruned or (comparable and small.widths != self.target.widths):
+            return self
+        return self._about(self.target, small)
+
+    def _alike(self) -> bool:
+        """Whether g's weights are nearer to f's than 0 is: layer by layer, not in other units."""
+        pairs = zip(self.errors, self.target.affine_layers, strict=True)
+        return all(error.magnitudes().worst <= largest_entry(layer) for error, layer in pairs)
+
     def _about(self, target: ReluNetwork, pruned: ReluNetwork) -> Comparison:
         return Comparison(target, pruned, self.domain, self.norm)
 
@@ -130,6 +159,11 @@ class Comparison:
     def errors(self) -> tuple[TwoSlope, ...]:
         """Enclosures of ``effective - target``, layer by layer; raises what :attr:`effective` raises."""
         return tuple(g.minus(f) for g, f in zip(self.effective, self.target.affine_layers, strict=True))
+
+
+def largest_entry(layer: AffineLayer) -> float:
+    """Return the largest size of a weight or bias."""
+    return float(max(np.abs(entries(layer.weight)).max(initial=0.0), np.abs(layer.offset).max(initial=0.0)))
 
 
 @dataclass(frozen=True, eq=False)

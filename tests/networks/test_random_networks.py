@@ -22,6 +22,7 @@ from subsetsum_nets.networks import (
     Normal,
     OnesDraw,
     RandomRecipe,
+    Signs,
     Uniform,
     keyed_words,
     network_digest,
@@ -185,7 +186,7 @@ def test_what_a_sampler_returns_is_checked(sampler, message):
 
 
 def test_what_is_no_distribution_is_refused():
-    with pytest.raises(InvalidNetworkError, match="Uniform, Normal or a sampler"):
+    with pytest.raises(InvalidNetworkError, match="Uniform, Normal, Signs or a sampler"):
         random_network([3, 2], distribution="uniform")
 
 
@@ -238,7 +239,11 @@ def test_a_link_of_samplers_takes_one_row_of_coefficients():
 
 
 sizes = st.integers(1, 5)
-distributions = st.one_of(st.builds(Uniform, scales), st.builds(Normal, scales))
+distributions = st.one_of(
+    st.builds(Uniform, scales),
+    st.builds(Normal, scales),
+    st.builds(Signs, st.sampled_from([1.0, 2.0**-30, 2.0**-1022])),
+)
 
 
 @st.composite
@@ -459,3 +464,18 @@ def test_large_networks_are_drawn_in_about_a_second():
         draw.draw(0, 0)
         seconds.append(time.process_time() - start)
     assert max(seconds) < 5, seconds  # a loop over units would take minutes
+
+
+@pytest.mark.parametrize("scale", [1.0, 2.0**-29])
+def test_a_sign_is_one_bit_of_its_stream(scale: float) -> None:
+    drawn = DenseDraw(150, 130, distribution=Signs(scale)).draw(3, 5)
+    words = keyed_words(3, 5, 0, 0, -(-150 * 130 // 64)).tolist()
+    bits = [words[n // 64] >> n % 64 & 1 for n in range(150 * 130)]
+    assert np.array_equal(drawn.weight.ravel(), np.where(bits, scale, -scale))
+    assert abs(np.mean(bits) - 0.5) < 0.02
+
+
+@pytest.mark.parametrize("scale", [0.0, -1.0, 3.0, 2.0**1023, 2.0**-1030, True, "1", float("nan")])
+def test_the_scale_of_signs_is_a_power_of_two(scale: object) -> None:
+    with pytest.raises(InvalidNetworkError, match="power of two"):
+        Signs(scale)  # type: ignore[arg-type]

@@ -1,0 +1,114 @@
+"""Construction "binary": a random network of weights +-1 that, pruned, equals the rounded target exactly."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, ClassVar
+
+from subsetsum_nets.constructions.binary.integers import integer_layers
+from subsetsum_nets.constructions.binary.network import GrownNetwork, planned_widths
+from subsetsum_nets.constructions.protocol import InputSigns
+from subsetsum_nets.networks.dense import Dense
+from subsetsum_nets.networks.errors import InvalidNetworkError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from subsetsum_nets.networks.domains import Domain
+    from subsetsum_nets.networks.relu_network import ReluNetwork
+
+LAYOUTS = ("accumulate", "select")
+_MOST_EXPONENT = 900  # of the last layer's 2^-t: far from the ends of float64
+
+
+class RandomSigns:
+    """Digits of integer weights picked up on the way through deep random layers of signs.
+
+    Its name, the theorem, and what it takes; of a compile, the plan, the growing of the random network and
+    the widths. It neither chooses the precision nor solves nor verifies.
+    """
+
+    name: ClassVar[str] = "binary"
+    source: ClassVar[str] = (
+        "Sreenivasan et al. 2021, Theorems 1 and 2; digits picked up least significant first"
+    )
+    growths: ClassVar[tuple[int, ...]] = (2, 3, 4)
+    layouts: ClassVar[tuple[str, ...]] = ("auto", *LAYOUTS)
+    scales: ClassVar[tuple[str, ...]] = ("last", "every")
+
+    def check_layers(self, network: ReluNetwork, role: str) -> None:
+        """Raise InvalidNetworkError unless all layers are Dense, with a ReLU after every hidden one."""
+        for index, layer in enumerate(network.layers):
+            if not isinstance(layer, Dense):
+                raise InvalidNetworkError(
+                    f"layer {index} of {role} is a {layer!r}; construction {self.name!r} takes Dense layers"
+                )
+        if network.linear_after:
+            raise InvalidNetworkError(
+                f"no ReLU follows layer {network.linear_after[0]} of {role}, and construction {self.name!r} "
+                "takes a ReLU after every hidden layer: multiply the linear layers together"
+            )
+
+    def plan(
+        self,
+        target: ReluNetwork,
+        bits: Sequence[int],
+        domain: Domain,
+        growth: int,
+        layout: str | None = None,
+    ) -> tuple[list[str], list[list[int]]]:
+        """Return the layout of each block, and its planned widths: its hidden layers, then its outputs.
+
+        "auto", or None, takes the layout with fewer random parameters, layer by layer.
+        """
+        before, layouts, widths = target.widths[0], [], []
+        for layer in integer_layers(target, bits, domain):
+            choices = []
+            for name in LAYOUTS if layout in (None, "auto") else (layout,):
+                planned = [*planned_widths(layer, growth, name), len(layer.weight)]
+                size = sum(a * b for a, b in pairwise([before, *planned]))
+                choices.append((size, name, planned))
+            _, name, planned = min(choices)
+            layouts.append(name)
+            widths.append(planned)
+            before = planned[-1]
+        return layouts, widths
+
+    def grow(
+        self,
+        target: ReluNetwork,
+        bits: Sequence[int],
+        domain: Domain,
+        growth: int,
+        seed: int,
+        scale: str | None = None,
+        layout: str | None = None,
+    ) -> GrownNetwork:
+        """Draw and choose, layer by layer, a random network that holds the rounded target.
+
+        Parameters
+        ----------
+        target : ReluNetwork
+        bits : sequence of int
+            s_l: layer l's weights are multiples of 2^-s_l.
+        domain : Box or Ball
+            Tells which signs inputs can have.
+        growth, seed : int
+        scale : {"last", "every"}, optional
+            Where the powers of two go: into the last layer, or into the last one of every block. None takes
+            "last", unless that leaves the range in which float64 evaluates comfortably.
+        layout : {"auto", "accumulate", "select"}, optional
+
+        """
+        where = scale or ("last" if sum(bits) <= _MOST_EXPONENT else "every")
+        ends = list(bits) if where == "every" else [*[0] * (len(bits) - 1), sum(bits)]
+        layouts, _ = self.plan(target, bits, domain, growth, layout)
+        return GrownNetwork(target, integer_layers(target, bits, domain), growth, seed, ends, layouts)
+
+    def valid_inputs(self, target: ReluNetwork, domain: Domain) -> str:
+        """Return for which real inputs the pruned network equals the rounded target."""
+        first = InputSigns.of_layers(target, domain)[0]
+        d = target.widths[0]
+        if (first.positive & first.negative)[:d].all():
+            return "all real x"
+        return "x >= 0" if not first.negative[:d].any() else "x with the signs that the domain allows"

@@ -1,0 +1,165 @@
+"""Layout *select*: two random layers for an integer layer, of which only the last one knows the weights.
+
+Every hidden unit carries one input. A row (o, i) may then use the edges from the units of input i to output
+o: +1 and -1, so that every integer from -(number of - edges) to the number of + edges is a subset sum. Which
+input a unit serves is chosen when both layers are drawn, so that every weight is within these ends: a
+covering problem, which a greedy search solves with a tenth more units than the columns' largest weights.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from subsetsum_nets.constructions.binary.integers import IntegerLayer
+    from subsetsum_nets.networks.arrays import Bools, FloatArray, Ints
+
+_MORE = 1.12  # times the least number of units
+_SPARE = 6  # units more, for small layers
+_WIDER = 1.05
+_MOST_TRIES = 60
+_URGENCY = 2.0  # how much more one unit of a weight counts that is larger by 1
+
+
+def selecting_widths(layer: IntegerLayer) -> list[int]:
+    """Return the planned width of the one hidden layer; none for a layer of zeros."""
+    least = int(np.abs(layer.weight).max(axis=0, initial=0).sum())
+    return [int(least * _MORE) + _SPARE] if least else []
+
+
+@dataclass(frozen=True, eq=False)
+class SelectBlock:
+    """A grown block of two layers.
+
+    Attributes
+    ----------
+    layer : IntegerLayer
+    served : int array, shape (units,)
+        The input that each hidden unit carries; -1 for none.
+    plus : bool array, shape (outputs, units)
+        Where the edges of the last layer are +.
+
+    """
+
+    layer: IntegerLayer
+    served: Ints
+    plus: Bools
+    layout = "select"
+
+    @cached_property
+    def copies(self) -> Ints:
+        """The units of every input, shape (inputs, most units); -1 where there are fewer."""
+        units = [np.flatnonzero(self.served == i) for i in range(self.layer.weight.shape[1])]
+        table = np.full((len(units), max(map(len, units), default=0)), -1, np.int64)
+        for row, mine in zip(table, units, strict=True):
+            row[: len(mine)] = mine
+        return table
+
+    @cached_property
+    def places(self) -> tuple[Ints, Ints]:
+        """Outputs and inputs of the rows."""
+        outputs, inputs = np.nonzero(self.layer.counted)
+        return outputs, inputs
+
+    @property
+    def unit(self) -> float:
+        """What one unit of the integer weights is worth."""
+        return 2.0**-self.layer.scale
+
+    @property
+    def targets(self) -> FloatArray:
+        """The weights of the target, shape (N,)."""
+        return self.layer.wanted[self.places]
+
+    @cached_property
+    def valid(self) -> Bools:
+        """Which items a row has, shape (N, m)."""
+        return self.copies[self.places[1]] >= 0
+
+    @property
+    def items(self) -> FloatArray:
+        """What each edge adds to a weight, shape (N, m)."""
+        outputs, inputs = self.places
+        signs = self.plus[outputs[:, np.newaxis], self.copies[inputs]]
+        return np.where(signs, self.unit, -self.unit)
+
+    def keep(self, masks: list[Bools], kept: Bools) -> None:
+        """Keep the edges of the solved subsets, shape (N, m), in the masks of the block's layers."""
+        outputs, inputs = self.places
+        rows, columns = np.nonzero(kept)
+        masks[-1][outputs[rows], self.copies[inputs[rows], columns]] = True
+
+    def keep_structure(self, masks: list[Bools], keep_sources: Callable[[Ints], None]) -> None:  # noqa: ARG002
+        """Keep the one edge of each unit, as ``keep_sources`` does for units of each input."""
+        keep_sources(self.copies)
+
+
+def grow_selecting(
+    layer: IntegerLayer, reads: Callable[[Bools], Bools], draw: Callable[[int, int], Bools]
+) -> SelectBlock:
+    """Grow a block; parameters as for :func:`~.growing.grow`."""
+    outputs, planned = len(layer.weight), selecting_widths(layer)
+    if not planned:
+        draw(0, outputs)
+        return SelectBlock(layer, np.zeros(0, np.int64), np.zeros((outputs, 0), bool))
+    (width,) = planned
+    for _ in range(_MOST_TRIES):
+        eligible = reads(draw(0, width))
+        plus = draw(1, outputs)
+        served = assigned(layer.weight, eligible, plus)
+        if served is not None:
+            return SelectBlock(layer, served, plus)
+        width = int(width * _WIDER) + 2
+    raise RuntimeError(f"no layer of up to {width} units offers every weight of {outputs} outputs")
+
+
+def assigned(weight: Ints, eligible: Bools, plus: Bools) -> Ints | None:
+    """Say which input each unit serves, so that every weight has enough edges of its sign; None if none can.
+
+    Parameters
+    ----------
+    weight : int64, shape (outputs, inputs)
+    eligible : bool, shape (units, inputs)
+        Which inputs a unit can carry.
+    plus : bool, shape (outputs, units)
+
+    Notes
+    -----
+    Greedy: of all units and inputs, that pair is next whose unit has the right sign for the largest share of
+    what the input still needs, where weights count by 2^what is left of them.
+
+    """
+    left, served = np.abs(weight), np.full(plus.shape[1], -1, np.int64)
+    free = np.ones(plus.shape[1], dtype=bool)
+    shares = np.empty(eligible.shape)
+    best = np.zeros(weight.shape[1], np.int64)
+
+    def value(column: np.int64) -> None:
+        need = np.where(left[:, column] > 0, _URGENCY ** (left[:, column] - left[:, column].max()), 0.0)
+        fits = plus == (weight[:, [column]] > 0)
+        shares[:, column] = np.where(free & eligible[:, column], need @ fits / max(need.sum(), 1.0), -1.0)
+        best[column] = np.argmax(shares[:, column])
+
+    columns = np.flatnonzero(left.any(axis=0)).astype(np.int64)
+    for column in columns:
+        value(column)
+    while columns.size:
+        column = columns[np.argmax(shares[best[columns], columns])]
+        unit = best[column]
+        if shares[unit, column] < 0.0:
+            return None
+        free[unit], served[unit] = False, column
+        shares[unit] = -1.0
+        left[:, column] = np.maximum(left[:, column] - (plus[:, unit] == (weight[:, column] > 0)), 0)
+        value(column)
+        for other in columns[(best[columns] == unit) & (columns != column)]:
+            best[other] = np.argmax(shares[:, other])
+        if not left[:, column].any():
+            columns = columns[columns != column]
+    return served
