@@ -97,6 +97,11 @@ def test_kinds_of_layers_are_asked_for_at_doors_only():
         ("networks/relu_network.py", "dense_layers"),
         ("networks/files/network_files.py", "save_network"),
         ("networks/files/onnx_files.py", "_nodes"),
+        ("networks/files/onnx_reading.py", "_fixed"),
+        ("networks/lowering/chains.py", "network_of"),
+        ("exchange/torch_networks.py", "_modules"),
+        ("constructions/binary/construction.py", "check_layers"),
+        ("coresets/edges.py", "edge_matrices"),
         ("compiler.py", "_check"),
         ("theory/prunings/decision.py", "weights_of"),
     }
