@@ -56,6 +56,7 @@ def pair_draws(layer: Layer, units: int, distribution: Distribution) -> tuple[La
     that of the second.
 
     >>> from subsetsum_nets.networks import Dense
+    >>> from subsetsum_nets.networks.distributions import UNIT_UNIFORM
     >>> [draw.shape for draw in pair_draws(Dense([[1.0, 2.0]]), 6, UNIT_UNIFORM)]
     [(6, 2), (1, 6)]
     """

@@ -248,6 +248,9 @@ def tight_cases():
     )
     g = ReluNetwork(exact_pair([[9.0, 9.0]], [[0.25, -0.5]], [0.5]))
     add("negative-inputs-tight", (f, g), Box(-1, -0.5), points=[(-1, -1)])
+    # Weights near enough to f's that the pair is compared as it is, not as the layer that it is there.
+    g = ReluNetwork(exact_pair([[0.625, -0.25]], [[0.25, -0.5]], [0.5]))
+    add("negative-inputs-alike", (f, g), Box(-1, -0.5), points=[(-1, -1)])
     # Both slopes wrong at one input: the larger one counts, not the sum.
     add("two-slopes", single_pair([[1.0]], [[1.5]], [[0.25]]), Box(-1, 1))
     add("asymmetric-box", single_pair([[1.0]], [[1.5]], [[1.25]]), Box(-3, 1))
