@@ -21,7 +21,7 @@ def test_user_code_has_the_types_it_says():
     assert complaints(USER_CODE) == []
 
 
-@pytest.mark.thinned
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new"),
     [

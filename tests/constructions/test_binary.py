@@ -68,7 +68,7 @@ def targets(draw):
 
 
 @given(targets(), st.sampled_from(sorted(DOMAINS)), st.integers(0, 5), GROWTHS, SEEDS, LAYOUTS)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=5, deadline=None)
 def test_the_pruned_network_is_the_rounded_target(
     tmp_path_factory, target, domain, bits, growth, seed, layout
 ):
@@ -181,6 +181,7 @@ def test_a_checkpoint_is_resumed(tmp_path):
     assert first.all_masks.digest() == again.all_masks.digest()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", ["within", "sparsest"])
 def test_other_objectives_meet_the_same_rounded_target(objective):
     pruned = prune(small_target(3, 2, 1), construction="binary", bits=3, objective=objective)
@@ -393,6 +394,7 @@ def test_nothing_is_caught_without_a_mistake(tmp_path):
     assert not caught(tmp_path)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("mistake", MISTAKES)
 @pytest.mark.filterwarnings("ignore")
 def test_a_planted_mistake_is_caught(monkeypatch, tmp_path, mistake):

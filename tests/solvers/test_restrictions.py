@@ -85,7 +85,7 @@ def test_the_fields_own_subset_sum():
     assert (above.subset.tolist(), above.error) == ([0], 1)
 
 
-@pytest.mark.parametrize("n", [30, 60])
+@pytest.mark.parametrize("n", [30, pytest.param(60, marks=pytest.mark.slow)])
 def test_one_side_of_many_items_takes_few_questions(n):
     items = np.random.default_rng(n).integers(1, 10**4, n)
     below = solve(SubsetSum(items, int(items.sum()) // 3, side="below"))

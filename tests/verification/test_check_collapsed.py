@@ -149,6 +149,7 @@ def test_the_checker_is_right(folders, wrong):
     assert right(check_certificate, folders, wrong)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(("function", "old", "new"), MISTAKES)
 def test_a_planted_mistake_is_seen(monkeypatch, folders, wrong, function, old, new):
     assert not right(plain_python(monkeypatch, NAME, function, old, new), folders, wrong)

@@ -261,6 +261,7 @@ def test_nothing_is_wrong_in_the_examples():
     assert alike()
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(("function", "right", "wrong"), MISTAKES)
 @pytest.mark.filterwarnings("ignore")
 def test_a_planted_mistake_is_seen(monkeypatch, function, right, wrong):
