@@ -142,7 +142,9 @@ def _onnx(path: Path, output: str | None) -> Page:
         "operators": said.operators,
     }
     if said.network is None:
-        return {**page, "refused": said.refusal}
+        reason, _, rest = (said.refusal or "").partition("; supported are ")
+        way_out = rest.partition(". ")[2]  # behind the list of operators
+        return {**page, "refused": reason, **({"way out": way_out} if way_out else {})}
     page["notes"] = read_onnx_notes(path)
     rounded = {"rounded": [str(rounding) for rounding in said.roundings], "not folded": list(said.cuts)}
     return {**page, **_layers(said.network), **rounded}
