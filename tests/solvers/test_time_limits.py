@@ -488,7 +488,7 @@ def test_big_instances_end_in_time(place, call, monkeypatch):
             else backend.listed(problem, -1, reach, limits)
         ):
             pass
-    assert process_time() - started < 1.2 * 0.2 + 0.5  # for a busy machine
+    assert process_time() - started < 1.2 * 0.2 + 2.0  # for a busy machine; all of the work takes minutes
 
 
 def test_statuses_and_reasons_of_real_limits():

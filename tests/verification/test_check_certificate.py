@@ -616,7 +616,17 @@ MUTANTS = [
 ]
 
 
+def check_linear_pair(checker):
+    """A hidden unit without a ReLU is 2 x - 3, half of it x - 1.5: also where its bias is negative."""
+    one = checker.ONE
+    layer = checker.Layer([[(0, one)]], [-3 * one // 2], 1, relu=False)
+    first = checker.Layer([[(0, 2 * one)]], [-3 * one], 1, relu=False)
+    second = checker.Layer([[(0, one // 2)]], [0], 1, relu=False)
+    assert checker.layer_errors(layer, first, second) == [([0], [0], 0)]
+
+
 def everything(checker, examples, honest, in_ball):
+    check_linear_pair(checker)
     check_agreement(checker, examples)
     check_refusals(checker, honest, in_ball)
 
