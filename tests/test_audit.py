@@ -227,6 +227,7 @@ def test_a_certificate_that_asks_nothing_decides_nothing():
         audit_pair(f, g, dataclasses.replace(certificate, verified=True))
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(
     "changes",
     [

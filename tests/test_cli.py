@@ -179,6 +179,7 @@ def instance(path, **changes):
     return path
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("case", BAD)
 def test_bad_input_is_one_clear_line_and_exit_code_2(case, tmp_path, target):
     result = run(*BAD[case](tmp_path, target))

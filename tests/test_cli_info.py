@@ -69,6 +69,7 @@ def place(tmp_path_factory):
     return folder
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(
     ("name", "kind"),
     [

@@ -137,4 +137,4 @@ def test_no_more_draws_fail_than_delta_allows(name):
 @pytest.mark.parametrize(("epsilon", "delta"), [(0.1, 0.1), (0.001, 0.01)])
 def test_no_more_draws_fail_than_delta_allows_at_length(name, epsilon, delta):
     for f in (target((6, 5, 3), seed=3, scale=1.0), ReluNetwork([Dense([[0.5]])])):
-        assert failures(name, f, epsilon, delta, range(40)) <= most_likely(40, delta)
+        assert failures(name, f, epsilon, delta, range(24)) <= most_likely(24, delta)

@@ -26,6 +26,7 @@ def given(*units, seed=0, ones=False):
     return ReluNetwork(layers, linear_after=(0, 2) if ones else ())
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("name", BLOCKS)
 @pytest.mark.parametrize("units", [(200, 200), (199, 133), (200, 67), (157, 61)])
 def test_networks_of_any_width_are_pruned_and_verified(name, units, tmp_path):

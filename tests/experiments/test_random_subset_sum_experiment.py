@@ -318,7 +318,7 @@ def test_users_law_has_no_prediction_and_one_size_no_fit(tmp_path):
 
 @pytest.mark.slow
 def test_uniform_law_of_many_samples_is_the_predicted_one():
-    found = run_random_subset_sum("uniform", range(4, 19), 600, epsilon=0.01, delta=0.01)
+    found = run_random_subset_sum("uniform", range(4, 19), 400, epsilon=0.01, delta=0.01)
     assert 15 <= found.least.estimate <= 18
     assert found.constant.value == pytest.approx(2.37, abs=0.1)
     assert found.slope.value == pytest.approx(-0.946, abs=0.04)

@@ -337,6 +337,7 @@ def test_damaged_files_load_or_say_why(tmp_path, pruned_dag, data):
     assert_same(dag, LayeredDag.from_networkx(dag.to_networkx()))
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.recursive(

@@ -319,6 +319,7 @@ def test_a_failure_leaves_the_old_page(pruned, tmp_path, monkeypatch):
     assert [found.name for found in tmp_path.iterdir()] == ["report.html"]
 
 
+@pytest.mark.slow
 def test_large_results_give_pages_of_bounded_size(pruned, written):
     """400,000 subset sums of a layer 500 x 800, without solving them."""
     generator = np.random.default_rng(0)

@@ -58,6 +58,7 @@ def test_vector_problems(proving_backend, objective):
     check()
 
 
+@pytest.mark.thinned
 @settings(max_examples=4, deadline=None)
 @given(case=cases(max_items=16, tolerance="always"))
 @pytest.mark.parametrize("objective", OBJECTIVES)

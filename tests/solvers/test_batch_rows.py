@@ -126,9 +126,9 @@ def errors_by_mitm(items, targets, unit):
 
 
 @pytest.mark.slow
-def test_a_million_rows_have_the_errors_of_mitm():
+def test_hundreds_of_thousands_of_rows_have_the_errors_of_mitm():
     rng = np.random.default_rng(21)
-    for start in range(0, 1_000_000, 50_000):
+    for start in range(0, 400_000, 50_000):
         items = rng.uniform(-1, 1, (50_000, 21))
         targets = rng.uniform(-0.5, 0.5, 50_000) * (1 if start % 100_000 else 8)
         items, targets = (np.round(x * 2.0**53) * 2.0**-53 for x in (items, targets))

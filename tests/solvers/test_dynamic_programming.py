@@ -405,6 +405,7 @@ KERNEL_MISTAKES = {
 }
 
 
+@pytest.mark.slow
 def test_plain_python_kernels_agree(monkeypatch, recovery):
     monkeypatch.setitem(sys.modules, KERNELS, plain_python(monkeypatch, KERNELS, constants=SMALL_BLOCKS))
     with np.errstate(over="ignore"):

@@ -84,6 +84,7 @@ def test_a_thread_pool_changes_nothing(expected):
         assert_all_the_same(expected, executor=pool)
 
 
+@pytest.mark.slow
 @forking
 @pytest.mark.parametrize("method", [pytest.param("spawn", marks=pytest.mark.slow), "fork"])
 def test_processes_change_nothing(expected, method):

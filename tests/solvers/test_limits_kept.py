@@ -121,6 +121,7 @@ def test_a_first_subset_of_extreme_numbers(items, target):
     assert len(set(first_subset(SubsetSum(items, target)))) <= 5000
 
 
+@pytest.mark.slow
 def test_an_unfinished_proof_leaves_no_less_than_a_shorter_limit():
     problem = SubsetSum(RNG.uniform(-1, 1, (44, 3)), [0.1, 0.2, 0.3])
     solve(problem, time_limit=0.2)
@@ -176,6 +177,7 @@ def test_exact_hits_keep_the_time(name):
     )
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("backend", ["cp-sat", "highs", "pulp"])
 @pytest.mark.parametrize("n", [40, 20_000])
 def test_models_keep_the_time(backend, n):

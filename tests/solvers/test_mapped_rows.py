@@ -149,6 +149,7 @@ def test_no_answers_come_from_a_file_that_has_changed(question, same_time, tmp_p
     assert len(solve_mapped(rows)) == 0
 
 
+@pytest.mark.slow
 def test_separate_processes_read_mapped_rows(question, tmp_path):
     alone = content(solve_many(**question, threads=1))
     mapped = on_disk(tmp_path, question)

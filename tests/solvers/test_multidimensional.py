@@ -99,6 +99,7 @@ def test_interrupted_kernels_resume_where_they_stopped(case):
         assert contradiction(case, "nearest", answer(problem)) is None
 
 
+@pytest.mark.slow
 def test_a_listing_larger_than_its_buffer():
     problem = SubsetSum([[1, 2]] * 9 + [[2, 1]] * 9, [13, 14])
     found = list(BACKEND.listed(problem, 0, 6, ONE_THREAD))
@@ -138,6 +139,7 @@ def random_rows(n, d, kind):
     return rows, target
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("kind", ["uniform", "spread", "lattice", "flat"])
 @pytest.mark.parametrize("d", [2, 3, 4, 8])
 @pytest.mark.parametrize("n", [20, 23])

@@ -323,6 +323,7 @@ def test_the_suite_runs_on_a_backend_from_outside():
     assert "69 passed" in done.stdout
 
 
+@pytest.mark.slow
 def test_the_suite_notices_a_backend_that_claims_a_wrong_optimum():
     done = suite_on(
         "support.gray_code:Overconfident", "tests/solvers/test_backends_against_brute_force.py", "-k", "hard"

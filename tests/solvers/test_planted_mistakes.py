@@ -256,6 +256,7 @@ KERNEL_MISTAKES = {
 }
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("mistake", KERNEL_MISTAKES)
 def test_mistakes_in_the_kernels_are_noticed(monkeypatch, mistake):
     module, *planted = KERNEL_MISTAKES[mistake]
@@ -461,7 +462,7 @@ ROW_MISTAKES = {
 }
 
 
-@pytest.mark.thinned
+@pytest.mark.slow
 @pytest.mark.parametrize("mistake", ROW_MISTAKES)
 def test_mistakes_in_the_kernels_for_rows_are_noticed(monkeypatch, mistake):
     copies = plain_rows(monkeypatch, *ROW_MISTAKES[mistake])

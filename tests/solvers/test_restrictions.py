@@ -85,6 +85,7 @@ def test_the_fields_own_subset_sum():
     assert (above.subset.tolist(), above.error) == ([0], 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [30, pytest.param(60, marks=pytest.mark.slow)])
 def test_one_side_of_many_items_takes_few_questions(n):
     items = np.random.default_rng(n).integers(1, 10**4, n)
@@ -239,6 +240,7 @@ def test_samples_are_uniform():
     assert chi_square < number + 5 * (2 * number) ** 0.5
 
 
+@pytest.mark.slow
 def test_samples_of_more_subsets_than_can_be_listed(monkeypatch):
     monkeypatch.setattr("solvers.sampling._FEW", 5)
     monkeypatch.setattr("solvers.sampling._A_DRAW", 0)

@@ -41,7 +41,7 @@ def many_windows(monkeypatch):
 # -- brute force ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.thinned
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_agrees_with_brute_force(objective):
     @settings(max_examples=60, deadline=None)
@@ -314,7 +314,7 @@ def contradicted(small_problems):
     return False
 
 
-@pytest.mark.thinned
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MISTAKES)
 def test_planted_mistakes_are_caught(name, small_problems, many_windows, monkeypatch):
     module, kernel, right, wrong = MISTAKES[name]

@@ -272,6 +272,7 @@ def expected(question):
     return {objective: solve_many(**question, objective=objective, threads=1) for objective in OBJECTIVES[:2]}
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("objective", OBJECTIVES[:2])
 @pytest.mark.parametrize("threads", [None, 1, 2, 4])
 @pytest.mark.parametrize("chunk_size", [None, 1, 7, 299, 300, 10**6])
@@ -288,6 +289,7 @@ def test_executors_change_nothing(question, expected, chunk_size):
         assert pool.submit(int, "7").result() == 7, "the caller's executor stays the caller's"
 
 
+@pytest.mark.slow
 def test_processes_change_nothing(question, expected):
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         batch = solve_many(**question, executor=pool, chunk_size=100, time_limit=300)

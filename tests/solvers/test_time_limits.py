@@ -132,6 +132,7 @@ def reasons_until_done(ask, clock, *, endless=False):
 # -- solve() -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("backend", ["auto", *INSIDE])
 @pytest.mark.parametrize("objective", OBJECTIVES)
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
@@ -249,11 +250,11 @@ def costly(name):
 def test_solutions_are_the_best_up_to_where_the_time_is_up(case, backend, clock):
     if not able(case, backend):
         return
-    truth = [(s.error, s.subset.tolist()) for s in solutions(case.problem, backend=backend, limit=25)]
+    truth = [(s.error, s.subset.tolist()) for s in solutions(case.problem, backend=backend, limit=12)]
 
     def ask():
         listed.clear()
-        for solution in solutions(case.problem, backend=backend, limit=25, time_limit=1.0):
+        for solution in solutions(case.problem, backend=backend, limit=12, time_limit=1.0):
             solution.check(case.problem)
             listed.append((solution.error, solution.subset.tolist()))
 

@@ -102,7 +102,7 @@ def known_zonotopes(which):
         "unstable": unstable_cases,
         "random": lambda: structured(random_cases(range(24))),
         "few": lambda: structured(random_cases(range(8))),
-        "many": lambda: structured(random_cases(range(100, 220))),
+        "many": lambda: structured(random_cases(range(100, 170))),
     }
     rng = np.random.default_rng(21)
     known = []

@@ -723,6 +723,7 @@ def confirm_ticket(folder, target):
         check_certificate.check(folder, folder / "lower.json")
 
 
+@pytest.mark.slow
 def test_it_confirms_the_digits_ticket(tmp_path):
     confirm_ticket(tmp_path / "ticket", "digits-64-32-10")
 

@@ -118,6 +118,7 @@ def test_a_pair_is_attacked_once(monkeypatch, method, time_limit):
     assert 0.0 < result.lower <= result.upper
 
 
+@pytest.mark.slow
 def test_auto_goes_on_to_the_searches_after_one_attack(monkeypatch):
     attacks = counted(monkeypatch, falsifier.Search, "run")
     f, g = random_pair(3, (3, 12, 12, 2), error=0.3)

@@ -331,6 +331,7 @@ def test_the_checks_pass_as_things_are(check):
     check()
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(
     ("check", "function", "formula", "broken"),
     MUTANTS,

@@ -59,6 +59,7 @@ def test_bounds_hold_at_hard_points_of_many_pairs(seed):
 # ---------------------------------------------------------------- tightness
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("method", ["interval", "differential"])
 @pytest.mark.parametrize("seed", range(28))
 def test_bounds_are_those_of_the_unrolled_networks(seed, method):

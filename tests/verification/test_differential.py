@@ -22,6 +22,7 @@ def test_bounds_that_reach_the_truth(case):
     check_bound(case)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("case", random_cases(range(40), ["differential"]), ids=str)
 def test_random_tiny_networks(case):
     check_bound(case)

@@ -21,6 +21,7 @@ def line(slope):
     return ReluNetwork([Dense([[slope]])])
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("method", ["auto", "interval", "splitting", "milp"])
 def test_verified_and_falsified_are_decided_by_the_number_that_was_given(kind, method):
@@ -44,6 +45,7 @@ def test_a_limit_is_the_largest_float_below(value):
     assert SearchOptions(epsilon=value).epsilon == below
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(
     "options",
     [

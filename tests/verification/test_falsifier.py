@@ -26,6 +26,7 @@ class Unlayered(Comparison):
     effective_or_none = None
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("case", random_cases(range(200, 236)), ids=str)
 @pytest.mark.parametrize("informed", [False, True])
 def test_lower_bounds_hold_and_are_good(case, informed):

@@ -220,6 +220,7 @@ MUTANTS = [
 ]
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("check", [products, norms, differences, values, bounds, maxima])
 def test_the_checks_pass_as_things_are(check):
     check()

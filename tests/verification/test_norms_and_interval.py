@@ -15,6 +15,7 @@ def test_bounds_that_reach_the_truth(case):
     check_bound(case)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("case", random_cases(range(100, 130), ["norms", "interval"]), ids=str)
 def test_random_tiny_networks(case):
     check_bound(case)

@@ -162,13 +162,14 @@ def check_wrong_records(rng, count, replayed_bound=replayed_bound):
     return outcomes
 
 
+@pytest.mark.slow
 def test_a_wrong_record_proves_no_less_than_the_truth_or_is_refused():
     outcomes = check_wrong_records(np.random.default_rng(1), 4)
     assert min(outcomes.values()) >= 5
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_many_wrong_records(seed):
     check_wrong_records(np.random.default_rng([7, seed]), 15)
 

@@ -221,7 +221,7 @@ MUTANTS = [
 ]
 
 
-@pytest.mark.thinned
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("function", "formula", "broken"),
     MUTANTS,

@@ -28,6 +28,7 @@ G = ReluNetwork(exact_pair([[1.25]], [[0.5]]))
 GENERIC = ReluNetwork([Dense([[1.0]]), Dense([[1.0]], [-0.5]), Dense([[1.0]])])
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("case", random_cases(range(300, 330)), ids=str)
 def test_auto_on_random_tiny_networks(case):
     result = check_bound(case)
@@ -200,6 +201,7 @@ def test_time_limit():
     assert hurried.upper == pytest.approx(verify(F, G).upper)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("method", METHODS)
 def test_exact_replay_agrees_from_below(method):
     f, g = random_pair(3, (2, 4, 2))
@@ -254,6 +256,7 @@ def test_import_is_light():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@pytest.mark.slow
 def test_wide_pairs_take_seconds():
     rng = np.random.default_rng(0)
     d_in, d_out, per_input = 64, 10, 400

@@ -32,6 +32,7 @@ def test_bounds_that_reach_the_truth(case):
     check_tight(case)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("case", kinked_cases() + rounding_cases(), ids=str)
 def test_kinks_and_rounding(case):
     check_case(case)
