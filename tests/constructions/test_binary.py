@@ -68,7 +68,7 @@ def targets(draw):
 
 
 @given(targets(), st.sampled_from(sorted(DOMAINS)), st.integers(0, 5), GROWTHS, SEEDS, LAYOUTS)
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=3, deadline=None)
 def test_the_pruned_network_is_the_rounded_target(
     tmp_path_factory, target, domain, bits, growth, seed, layout
 ):

@@ -26,7 +26,7 @@ from solvers.instances.files import Instance, read_instance, write_instance
 
 
 @given(st.integers(0, 10**9))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_answers_are_those_of_all_subsets(seed):
     case = drawn(seed)
     if case is not None:

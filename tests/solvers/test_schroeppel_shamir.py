@@ -52,7 +52,7 @@ def test_agrees_with_brute_force(objective):
     check()
 
 
-@pytest.mark.thinned
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_agrees_with_brute_force_over_many_windows(objective, many_windows):
     @settings(max_examples=60, deadline=None)

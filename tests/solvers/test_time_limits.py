@@ -244,7 +244,7 @@ def costly(name):
     return pytest.param(CASES[name], id=name, marks=[pytest.mark.slow] if name == "mixed exponents" else [])
 
 
-@pytest.mark.thinned
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ENUMERATORS)
 @pytest.mark.parametrize("case", [costly(name) for name in CASES])
 def test_solutions_are_the_best_up_to_where_the_time_is_up(case, backend, clock):

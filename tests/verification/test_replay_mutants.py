@@ -209,7 +209,7 @@ MUTANTS = [
 ]
 
 
-@pytest.mark.thinned
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "where", "right", "wrong"), MUTANTS, ids=range(len(MUTANTS)))
 def test_every_mutant_is_caught(monkeypatch, name, where, right, wrong):
     mutant = plain_python(monkeypatch, f"subsetsum_nets.verification.{name}", where, right, wrong)
