@@ -296,6 +296,7 @@ def test_no_texts_overlap_and_none_is_cut_off(name):
         assert overlapping(drawn(layered_figure, graph, title=title)) == []
 
 
+@pytest.mark.slow
 @settings(max_examples=8)
 @given(seed=st.integers(0, 10**6))
 def test_no_texts_overlap_in_random_graphs(seed):

@@ -183,7 +183,7 @@ def deeper(pruned, *places):
     return SimpleNamespace(random=random, masks=weights, bias_masks=biases, target=pruned.target)
 
 
-@pytest.mark.thinned
+@pytest.mark.slow
 @pytest.mark.parametrize("places", [(0,), (2,), (0, 2), (1,), (0, 1)])
 def test_groups_of_any_size_serve_the_same_weights(pruned, places):
     if pruned.construction == "linear":

@@ -50,6 +50,7 @@ def counted_and_listed_once(backend):
     check()
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(cases(max_items=8, dimensions=(1, 1, 2)))
 def test_the_k_best_need_no_tolerance(case):

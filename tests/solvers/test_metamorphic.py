@@ -85,7 +85,7 @@ def examples(backend, number):
     )
 
 
-@pytest.mark.thinned
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_the_order_of_the_items_does_not_matter(proving_backend, objective):
     @examples(proving_backend, 24)
@@ -100,7 +100,7 @@ def test_the_order_of_the_items_does_not_matter(proving_backend, objective):
     ran(proving_backend, check)
 
 
-@pytest.mark.thinned
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_scaling_scales_and_negating_changes_nothing(proving_backend, objective):
     factors = st.sampled_from([-1, 2**70, Fraction(1, 2**70), -(2**20), 3, Fraction(-1, 7)])

@@ -503,7 +503,7 @@ def test_without_a_mistake_there_is_nothing_to_complain_about(monkeypatch):
     assert set(complaints()) == {None}
 
 
-@pytest.mark.thinned
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KERNEL_MISTAKES)
 def test_mistakes_in_the_kernels_are_noticed(name, monkeypatch):
     small_steps(monkeypatch)

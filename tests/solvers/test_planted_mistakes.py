@@ -166,6 +166,7 @@ def test_the_compiled_kernels_are_right():
     assert first_batch_contradiction() is None
 
 
+@pytest.mark.slow
 def test_the_kernels_for_rows_are_right_and_used(monkeypatch):
     """Otherwise the mistakes below would be planted in code that no test row runs."""
     copies = plain_rows(monkeypatch)

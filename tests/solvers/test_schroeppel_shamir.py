@@ -100,6 +100,7 @@ def test_counts_and_lists_what_brute_force_does(case, data):
     check_enumeration(case, data)
 
 
+@pytest.mark.slow
 def test_counts_and_lists_over_many_windows(many_windows):
     @settings(max_examples=60, deadline=None)
     @given(cases(max_items=9, tolerance="always"), st.data())

@@ -52,6 +52,7 @@ def recorded():
     return found
 
 
+@pytest.mark.slow
 def test_every_kind_of_record_is_looked_at():
     records = [bound.record for *_, bound in recorded()]
     assert {type(r.search) for r in records if hasattr(r, "search")} >= {BoxProof, UnitProof}

@@ -66,6 +66,7 @@ def test_phases_of_units_close_in_on_the_truth(domain, monkeypatch):
     assert result.upper < 0.8 * zonotope_bound(Comparison(f, g, domain, "linf")).upper
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("domain", [Box(-1, 1), Ball(1.0)], ids=str)
 def test_the_number_of_threads_does_not_matter(domain):
     rng = np.random.default_rng(1)

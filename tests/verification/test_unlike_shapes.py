@@ -49,7 +49,7 @@ PAIRS = {
 }
 
 
-@pytest.mark.thinned
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", ["linf", "l1", "l2"])
 @pytest.mark.parametrize("name", PAIRS)
 def test_the_exact_supremum_lies_between_the_bounds_and_searches_reach_it(name, norm):

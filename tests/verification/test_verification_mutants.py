@@ -48,6 +48,7 @@ def all_checks(monkeypatch):
         check_bound(case)
 
 
+@pytest.mark.slow
 def test_the_checks_pass_as_things_are(monkeypatch):
     all_checks(monkeypatch)
 
