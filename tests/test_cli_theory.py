@@ -57,6 +57,7 @@ def test_bounds_in_json_and_in_files(tmp_path):
     assert "pruned here" in readable.stdout
 
 
+@pytest.mark.slow
 def test_rssp_measures_and_writes(tmp_path):
     options = ("--items-from", 3, "--items-to", 11, "--samples", 90, "--epsilon", 0.125, "--delta", 0.1,
                "--processes", 1, "--seed", 1)  # fmt: skip

@@ -40,7 +40,7 @@ def random_rows(m, law, where, rng, count=3000):
     return items, rng.uniform(-0.5, 0.5, count)
 
 
-@pytest.mark.thinned
+@pytest.mark.slow
 @pytest.mark.parametrize("m", [10, 14, 18])
 @pytest.mark.parametrize("law", ["uniform", "product"])
 @pytest.mark.parametrize("where", ["centre", "weights", "tail"])

@@ -69,6 +69,7 @@ def test_vectors_and_scalars_in_one_compile(paired, objective):
     assert not np.array_equal(*pruned.all_masks.weights[1][:2])
 
 
+@pytest.mark.slow
 def test_a_result_with_vectors_is_stored_and_checked_like_any_other(paired, tmp_path):
     pruned = prune(F, **LOOSE)
     pruned.save(tmp_path / "ticket")

@@ -67,6 +67,7 @@ def test_intervals_refuse_bad_numbers():
 # -- samples -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("law", ["uniform", "normal", "product", "product-or-zero"])
 def test_radii_are_those_of_covering_radius_rounded_up(law):
     design = SampleDesign.checked(law, [3, 11], 6, seed=4, low=-0.25, high=0.75)

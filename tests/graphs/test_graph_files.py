@@ -35,7 +35,7 @@ def dags(pruned_dag):
         yield LayeredDag.from_networkx(random_dag(seed))
 
 
-@pytest.mark.thinned
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", READABLE)
 def test_round_trips_are_exact(pruned_dag, suffix, tmp_path):
     for dag in dags(pruned_dag):

@@ -48,6 +48,7 @@ def test_smaller_and_fuller_weights_are_dense_for_every_program():
         assert not graph.sparse_initializer
 
 
+@pytest.mark.slow
 def test_a_ticket_of_linear_links_takes_a_small_file(tmp_path):
     target = ReluNetwork([Dense(RANDOM.normal(size=(10, 400)) / 20)])
     ticket = prune(target, construction="linear", epsilon=0.5, domain=Box(0, 1))

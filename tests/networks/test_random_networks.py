@@ -408,6 +408,7 @@ def test_malformed_recipes_are_refused(bad):
         random_recipe_from_json(bad)
 
 
+@pytest.mark.slow
 @given(
     st.recursive(st.none() | st.booleans() | st.floats() | st.integers() | st.text(), st.lists)
     | st.just(link)

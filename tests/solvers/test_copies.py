@@ -197,6 +197,7 @@ def test_where_all_sums_differ_they_are_not_compared():
 # -- multiplicity= -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_an_item_may_be_used_several_times():
     change = SubsetSum([1, 5, 10, 25], 99, tolerance=0, multiplicity=99)
     answer = solve(change, objective="sparsest")

@@ -73,7 +73,7 @@ def assert_all_the_same(expected, **options):
             assert content(solve_many(**question, chunk_size=size, **options)) == expected[name], name
 
 
-@pytest.mark.thinned
+@pytest.mark.slow
 @pytest.mark.parametrize("threads", [1, 2, 4])
 def test_threads_change_nothing(expected, threads):
     assert_all_the_same(expected, threads=threads)

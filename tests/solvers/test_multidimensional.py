@@ -51,7 +51,7 @@ def subsets_between(problem, above, reach):
 # -- brute force -------------------------------------------------------------------------------------
 
 
-@pytest.mark.thinned
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_every_objective(objective):
     @settings(max_examples=120, deadline=None)

@@ -25,6 +25,7 @@ from solvers import (
 from solvers.instances.files import Instance, read_instance, write_instance
 
 
+@pytest.mark.slow
 @given(st.integers(0, 10**9))
 @settings(max_examples=30, deadline=None)
 def test_answers_are_those_of_all_subsets(seed):
@@ -204,6 +205,7 @@ def test_distinct_lists_each_sum_once():
     assert len(list(solutions(problem, distinct=True, limit=2))) == 2
 
 
+@pytest.mark.slow
 def test_distinct_sums_of_many_equal_items_are_sought_not_listed():
     items = [1] * 20 + [2] * 20 + [5] * 20
     sums = [a.total for a in solutions(SubsetSum(items, 50, tolerance=3), distinct=True)]

@@ -248,6 +248,7 @@ def tight_bound(folder):
     return bound if bound >= exact else math.nextafter(bound, math.inf)
 
 
+@pytest.mark.slow
 def test_agrees_with_the_float_bound_from_below(examples):
     check_agreement(check_certificate, examples)
 
@@ -417,6 +418,7 @@ def check_images(checker, images):
         assert max(exact_sizes(f, g, inside, norm), default=0) <= exact ** power(norm)
 
 
+@pytest.mark.slow
 def test_convolutions_are_written_out_and_confirmed(images):
     check_images(check_certificate, images)
 

@@ -43,6 +43,7 @@ def sizes(f, g):
 # ---------------------------------------------------------------- bounds
 
 
+@pytest.mark.slow
 @settings(max_examples=12)
 @given(st.integers(0, 2**32))
 def test_every_method_bounds_groups_of_any_size(seed):

@@ -35,7 +35,7 @@ def test_zonotope_is_between_the_truth_and_the_floating_bound(which):
     check_zonotopes(ReplayedZonotope, which)
 
 
-@pytest.mark.thinned
+@pytest.mark.slow
 @pytest.mark.parametrize("which", ["split", "kinked", "rounding", "random"])
 def test_splitting_is_between_the_truth_and_the_floating_bound(which):
     check_searches(replayed_splitting, which)
