@@ -66,23 +66,26 @@ def _flat_pairs(value: Any, axes: int) -> list[int]:
     return [int(n) for n in (value if isinstance(value, tuple | list) else [value] * axes)]
 
 
+def _pool(x: Data, kernel_size: Any, stride: Any, padding: Any, *, ceil_mode: bool) -> dict[str, Any]:
+    """Return the attributes that both kinds of pools have in ONNX."""
+    axes = len(x.shape) - 2
+    size = _flat_pairs(kernel_size, axes)
+    return {
+        "kernel_shape": size,
+        "strides": _flat_pairs(stride, axes) if stride else size,
+        "pads": _flat_pairs(padding, axes) * 2,
+        "ceil_mode": int(ceil_mode),
+    }
+
+
 def _max_pool(
     op: Operation, x: Data, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
     ceil_mode: bool = False, return_indices: bool = False,
 ) -> str:  # fmt: skip
     if return_indices:
         op.refuse("gives the places of its maxima too, which are not piecewise linear")
-    axes = len(x.shape) - 2
-    size, pads = _flat_pairs(kernel_size, axes), _flat_pairs(padding, axes)
-    return op.emit(
-        "MaxPool",
-        x.name,
-        kernel_shape=size,
-        strides=_flat_pairs(stride, axes) if stride else size,
-        pads=pads * 2,
-        dilations=_flat_pairs(dilation, axes),
-        ceil_mode=int(ceil_mode),
-    )
+    windows = _pool(x, kernel_size, stride, padding, ceil_mode=ceil_mode)
+    return op.emit("MaxPool", x.name, **windows, dilations=_flat_pairs(dilation, len(x.shape) - 2))
 
 
 def _average_pool(
@@ -91,17 +94,8 @@ def _average_pool(
 ) -> str:  # fmt: skip
     if divisor_override is not None:
         op.refuse("has a divisor_override; it is not supported")
-    axes = len(x.shape) - 2
-    size, pads = _flat_pairs(kernel_size, axes), _flat_pairs(padding, axes)
-    return op.emit(
-        "AveragePool",
-        x.name,
-        kernel_shape=size,
-        strides=_flat_pairs(stride, axes) if stride else size,
-        pads=pads * 2,
-        ceil_mode=int(ceil_mode),
-        count_include_pad=int(count_include_pad),
-    )
+    windows = _pool(x, kernel_size, stride, padding, ceil_mode=ceil_mode)
+    return op.emit("AveragePool", x.name, **windows, count_include_pad=int(count_include_pad))
 
 
 def _adaptive(kind: str) -> Callable[..., str]:
