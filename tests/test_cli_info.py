@@ -181,3 +181,26 @@ def test_what_is_nothing_of_ours_is_refused(tmp_path, place):
         result = run("info", tmp_path / name, "--json")
         assert result.exit_code == 2, (name, result.output)
         assert set(json.loads(result.stdout)) == {"error", "kind"}
+
+
+def test_logits_may_be_asked_for_by_a_flag_of_their_own(tmp_path):
+    onnx = pytest.importorskip("onnx")
+    helper, tensors = onnx.helper, onnx.numpy_helper
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "W"], ["a"]), helper.make_node("Softmax", ["a"], ["y"])],
+        "g",
+        [helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [None, 2])],
+        [helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, None)],
+        [tensors.from_array(np.array([[1.0, 2.0], [0.5, -1.0]], np.float32), "W")],
+    )
+    path = tmp_path / "net.onnx"
+    path.write_bytes(helper.make_model(graph, ir_version=8).SerializeToString())
+    asked = [
+        CliRunner().invoke(app, ["info", str(path), *more]) for more in (["--logits"], ["--output", "logits"])
+    ]
+    assert "Dense(2 -> 2)" in asked[0].stdout
+    assert asked[0].stdout == asked[1].stdout
+    assert "Softmax" in CliRunner().invoke(app, ["info", str(path)]).stdout
+    assert CliRunner().invoke(app, ["info", str(path), "--logits", "--output", "a"]).exit_code == 2
+    same = CliRunner().invoke(app, ["verify", str(path), str(path), "--logits", "--domain", "0", "1"])
+    assert same.exit_code == 0, same.output

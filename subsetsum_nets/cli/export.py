@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from subsetsum_nets.cli.network_options import Output, check_ticket, read_pair
+from subsetsum_nets.cli.network_options import Logits, Output, check_ticket, read_pair
 from subsetsum_nets.cli.options import Json, MaxMemory, app
 from subsetsum_nets.cli.questions import (
     Asked,
@@ -52,6 +52,7 @@ def export(
     box: BoxFile = None,
     ball: BallRadius = None,
     output: Output = None,
+    logits: Logits = False,  # noqa: ARG001 - the callback of output sees to it
     channels_first: ChannelsFirst = None,
     float32: Annotated[
         bool, typer.Option("--float32", help="Round the networks to float32, for verifiers that need it.")

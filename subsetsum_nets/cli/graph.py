@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from subsetsum_nets.cli.network_options import Output, read_network
+from subsetsum_nets.cli.network_options import Logits, Output, read_network
 from subsetsum_nets.cli.options import Json, MaxMemory, app
 from subsetsum_nets.cli.terminal import console, print_pairs, refusing_bad_input
 
@@ -46,6 +46,7 @@ def graph(
         bool, typer.Option("--channels", help="A node for each channel of a convolution.")
     ] = False,
     output: Output = None,
+    logits: Logits = False,  # noqa: ARG001 - the callback of output sees to it
     max_memory: MaxMemory = None,  # noqa: ARG001 - its callback sees to it
     as_json: Json = False,
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from subsetsum_nets.cli.network_options import Output  # noqa: TC001 - typer reads the annotations
+from subsetsum_nets.cli.network_options import Logits, Output  # noqa: TC001 - typer reads the annotations
 from subsetsum_nets.cli.options import Json, MaxMemory, app
 from subsetsum_nets.cli.terminal import print_pairs, refusing_bad_input
 
@@ -19,6 +19,7 @@ def info(
         Path | None, typer.Argument(metavar="FILE|DIR", help="Say what this is, and what to do with it.")
     ] = None,
     output: Output = None,
+    logits: Logits = False,  # noqa: ARG001 - the callback of output sees to it
     max_memory: MaxMemory = None,  # noqa: ARG001 - its callback sees to it
     as_json: Json = False,
 ) -> None:

@@ -14,9 +14,26 @@ if TYPE_CHECKING:
 
     from subsetsum_nets.networks import ReluNetwork
 
+
+def _output_asked(context: typer.Context, output: str | None) -> str | None:
+    if not context.params.get("logits"):
+        return output
+    if output not in (None, "logits"):
+        raise typer.BadParameter(f"--logits and --output {output} ask for different tensors; give one")
+    return "logits"
+
+
 Output = Annotated[
     str | None,
-    typer.Option(help="Of ONNX files: read up to this tensor, or up to the logits.", metavar="NAME|logits"),
+    typer.Option(
+        callback=_output_asked,
+        help="Of ONNX files: read up to this tensor, or up to the logits.",
+        metavar="NAME|logits",
+    ),
+]
+Logits = Annotated[
+    bool,
+    typer.Option("--logits", is_eager=True, help="The same as --output logits: drop a softmax at the end."),
 ]
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 import typer
 
 from subsetsum_nets.cli.coreset import verify_coreset
-from subsetsum_nets.cli.network_options import Output, check_ticket, read_pair
+from subsetsum_nets.cli.network_options import Logits, Output, check_ticket, read_pair
 from subsetsum_nets.cli.options import Json, MaxMemory, app
 from subsetsum_nets.cli.pairs import show_checked, show_results
 from subsetsum_nets.cli.questions import (
@@ -68,6 +68,7 @@ def verify(
     norm: Annotated[Norm | None, typer.Option(help="Of the outputs; l2 if not given.")] = None,
     epsilon: Annotated[float | None, typer.Option(help="To decide: is sup ||f - g|| <= epsilon?")] = None,
     output: Output = None,
+    logits: Logits = False,  # noqa: ARG001 - the callback of output sees to it
     channels_first: ChannelsFirst = None,
     method: Annotated[MethodName, typer.Option(help="How the bound is proven.")] = "auto",
     time_limit: Annotated[
