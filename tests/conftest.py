@@ -1,8 +1,8 @@
 """Hypothesis without deadlines, as no test depends on how fast the machine is; and tests of every backend.
 
 A test that takes ``backend``, ``proving_backend`` or ``counting_backend`` runs on each that is registered and
-is of that kind. ``pytest --backend NAME`` runs these tests only, on one backend: a registered one, or with
-``--backend MODULE:CLASS`` one that is registered for this run.
+is of that kind. ``pytest --backend NAME`` runs these tests only, none thinned, on one backend: a registered
+one, or with ``--backend MODULE:CLASS`` one that is registered for this run.
 """
 
 from collections import Counter
@@ -46,9 +46,9 @@ def pytest_generate_tests(metafunc):
 
 @pytest.hookimpl(tryfirst=True)  # before tests are left out by their marks
 def pytest_collection_modifyitems(config, items):
-    run_every_third_by_default(items)
     only = config.stash[ONLY]
     if only is None:
+        run_every_third_by_default(items)
         return
     chosen = [only in map(parameters_of(item).get, KINDS) for item in items]
     config.hook.pytest_deselected(items=[item for item, kept in zip(items, chosen, strict=True) if not kept])
