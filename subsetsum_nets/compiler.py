@@ -142,7 +142,7 @@ def prune(
         refuse_others(construction, others)
         task = CompileTask(method, target, area, limit, failing, options["objective"])
         shared_out = allocation_named(allocation, method)(task)
-        solve = partial(solve_groups, **options)
+        solve = partial(solve_groups, one_pass=method.one_pass, **options)
         found = Rounds(task, shared_out, solve, threads).run(candidates, number, into, checkpoint)
     random, recipe, chosen = found.draw
     masks, network, solution, shortfall = found.masks, found.network, found.solution, found.shortfall

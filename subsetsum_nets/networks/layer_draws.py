@@ -355,7 +355,9 @@ def _flag(value: Any, what: str) -> bool:
 def _distribution(value: Any, what: str) -> Distribution:
     if isinstance(value, Described) or callable(value):
         return value  # type: ignore[no-any-return]
-    raise InvalidNetworkError(f"the {what} must be Uniform, Normal, Signs or a sampler, got {value!r}")
+    raise InvalidNetworkError(
+        f"the {what} must be Uniform, Normal, Signs, LogUniform or a sampler, got {value!r}"
+    )
 
 
 def _numbers(value: Any, what: str) -> tuple[float, ...]:

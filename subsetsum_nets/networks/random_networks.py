@@ -173,7 +173,7 @@ def random_network(
     ----------
     widths : sequence of int
         (d_0, d_1, ..., d_l), at least two: the number of inputs and of units of each layer.
-    distribution : Uniform, Normal, Signs or sampler
+    distribution : Uniform, Normal, Signs, LogUniform or sampler
         A sampler is called as ``sampler(rng, shape)`` with a :class:`numpy.random.Generator` of its own
         for every weight and bias, and returns an array of that shape.
     bias : bool

@@ -384,7 +384,7 @@ def test_a_given_linear_network_must_fit():
 
 
 def test_the_names():
-    assert set(CONSTRUCTIONS) == set(NAMES)
+    assert set(CONSTRUCTIONS) == {*NAMES, *STRUCTURED}
     assert all(construction_named(name).name == name for name in NAMES)
     with pytest.raises(ValueError, match=r"'tanh'.*relu"):
         construction_named("tanh")
