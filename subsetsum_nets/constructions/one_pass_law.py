@@ -59,7 +59,7 @@ def coordinate_error(dimension: int, octaves: float, items: float | None = None)
     Examples
     --------
     >>> [float(f"{coordinate_error(d, 18.0):.2g}") for d in (9, 36, 72)]
-    [3.7e-06, 7.9e-06, 1.1e-05]
+    [3.7e-06, 8.1e-06, 1.2e-05]
 
     """
     density = items_per_octave(dimension) if items is None else items / (dimension * octaves)
@@ -76,7 +76,7 @@ def kept_share(dimension: int) -> float:
     """Return which share of the items one pass takes.
 
     >>> round(kept_share(72) * items_per_octave(72), 2)  # for each coordinate and octave
-    0.63
+    0.62
     """
     return _beyond(_root(items_per_octave(dimension)))
 

@@ -29,7 +29,6 @@ from subsetsum_nets.constructions.kept_layers import (
     kept_draw,
     kept_mask,
     places_of_pairs,
-    starts,
 )
 from subsetsum_nets.constructions.protocol import Construction, RowGroup, RowPlace, Side, row_targets
 from subsetsum_nets.masks import NetworkMasks, sparse_mask
@@ -39,7 +38,7 @@ from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.distributions import UNIT_UNIFORM, Uniform
 from subsetsum_nets.networks.draw_kinds import pair_draws
 from subsetsum_nets.networks.errors import InvalidNetworkError
-from subsetsum_nets.networks.input_scaling import kept_layers
+from subsetsum_nets.networks.input_scaling import kept_layers, starts
 from subsetsum_nets.networks.random_networks import RandomRecipe
 
 if TYPE_CHECKING:

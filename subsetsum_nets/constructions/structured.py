@@ -209,8 +209,8 @@ class StructuredPaper(Structured):
     def advice(self, ratio: float) -> str | None:
         """Return what should do where the bound is ``ratio`` epsilon: another law."""
         return (
-            f"errors of normal weights fall only as 1/n, so that {ratio:.3g} times the filters would be needed; "
-            "construction='structured' draws from a law that reaches it, a larger epsilon should do"
+            f"errors of normal weights fall only as 1/n, so that {ratio:.3g} times the filters would be "
+            "needed; construction='structured', of another law, or a larger epsilon should do"
         )
 
     def expected_error(self, dimension: int, candidates: int) -> float:

@@ -107,6 +107,11 @@ class LayerDraw(ABC):
         """How many numbers are drawn: all that the layer holds."""
         return self.size
 
+    @property
+    def whole_parameters(self) -> int:
+        """How many numbers would be drawn if none were left out that a mask removes anyway."""
+        return self.random_parameters
+
     @abstractmethod
     def draw(self, seed: int, layer: int) -> Layer:
         """Draw the layer that stands at index ``layer``."""

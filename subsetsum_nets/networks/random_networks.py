@@ -88,6 +88,11 @@ class RandomRecipe:
         return sum(layer.random_parameters for layer in self.layers)
 
     @property
+    def whole_parameters(self) -> int:
+        """How many numbers would be drawn if layers of blocks were drawn whole."""
+        return sum(layer.whole_parameters for layer in self.layers)
+
+    @property
     def random_layers(self) -> tuple[int, ...]:
         """Indices of the layers that are drawn; an :class:`OnesDraw` is not."""
         return tuple(index for index, layer in enumerate(self.layers) if layer.random_parameters)

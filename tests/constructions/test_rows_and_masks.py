@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from constructions.tiny_targets import NAMES, domains, effective_by_side, exactly, target, targets
+from constructions.tiny_targets import NAMES, STRUCTURED, domains, effective_by_side, exactly, target, targets
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
