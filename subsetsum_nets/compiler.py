@@ -167,6 +167,7 @@ def prune(
         versions=versions(),
         solution_digest=solution_digest(solution.arrays()),
         exact=found.exact,
+        structure=getattr(method, "whole", None),
         **Certificate.findings(found.result),
     )
     return PrunedNetwork(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from solvers import BatchSolution
-from subsetsum_nets.mask_structure import STRUCTURES
+from subsetsum_nets.constructions import CONSTRUCTIONS
 from subsetsum_nets.masks import NetworkMasks, random_counts
 from subsetsum_nets.networks.domains import Box, Domain
 from subsetsum_nets.networks.errors import NetworkFileError
@@ -172,7 +172,8 @@ class PrunedNetwork:
             If a weight of the small network is no float64.
 
         """
-        if self.construction in STRUCTURES or self.target.convolutional:
+        method = CONSTRUCTIONS.get(self.construction)
+        if self.target.convolutional or (method is not None and method.whole is not None):
             return trimmed(self.network, self.hidden_layers)
         return small_like(self.network, self.target, self.domain)
 

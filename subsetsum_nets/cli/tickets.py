@@ -15,7 +15,6 @@ from subsetsum_nets.cli.network_options import Logits, Output, read_network, rea
 from subsetsum_nets.cli.options import Delta, Epsilon, Json, MaxMemory, Target, Threads, app
 from subsetsum_nets.cli.terminal import at_least, at_most, console, print_pairs, refusing_bad_input
 from subsetsum_nets.cli.verdicts import verdict
-from subsetsum_nets.mask_structure import STRUCTURES
 
 if TYPE_CHECKING:
     from subsetsum_nets.networks import Domain, ReluNetwork
@@ -168,7 +167,7 @@ def _findings(
         **{name: getattr(certificate, name) for name in _FROM_CERTIFICATE},
         **certificate.counts,
         **({} if certificate.exact is None else {"exact": certificate.exact}),
-        **({} if certificate.construction not in STRUCTURES else _hidden(pruned)),
+        **({} if certificate.structure is None else _hidden(pruned)),
         "accuracy_before": None if accuracy is None else accuracy[0],
         "accuracy_after": None if accuracy is None else accuracy[1],
         "rows_per_second": len(pruned.solution) / max(pruned.solution.seconds, 1e-9),

@@ -51,13 +51,13 @@ _KINDS: _Kinds = {
     **dict.fromkeys(("counts", "status_counts"), (dict,)),
     **dict.fromkeys(("epsilon", "delta"), (int, float)),
     **dict.fromkeys(("recipe", "shortfall"), (dict, NoneType)),
-    "solution_digest": (str, NoneType),
+    **dict.fromkeys(("solution_digest", "structure"), (str, NoneType)),
     "exact": (dict, NoneType),
     "seed": (int, NoneType),
     "candidates": (int,),
     "verified": (bool,),
 }
-_LATER = ("solution_digest", "exact")  # fields that older certificates lack
+_LATER = ("solution_digest", "exact", "structure")  # fields that older certificates lack
 _BEYOND = 1 << 1023
 _SOLUTION_ARRAYS = ("masks", "errors", "lower_bounds", "status", "tolerances")
 
@@ -272,6 +272,8 @@ class Certificate(PairCertificate):
         Of a network that equals the target rounded to multiples of 2^-s_l: ``bits``, the s_l; ``inputs``, for
         which real x; ``layouts`` and ``ends``, how each target layer is represented and by which 2^-s its
         last random layer is scaled.
+    structure : str or None
+        What the masks remove as a whole: "filters" or "kernels"; None where they remove any entries.
 
     """
 
@@ -293,6 +295,7 @@ class Certificate(PairCertificate):
     shortfall: dict[str, Any] | None
     solution_digest: str | None = None
     exact: dict[str, Any] | None = None
+    structure: str | None = None
 
     def _said(self) -> dict[str, Any]:
         said = super()._said()
