@@ -29,6 +29,12 @@ SAMPLERS = {
     "corenet": {"method": "corenet"},
     "corenet++, tau 20": {"method": "corenet++", "trials": 20},
 }
+NEAR = {
+    "corenet++": {"method": "corenet++", "trials": 20},
+    "magnitude": {"method": "magnitude"},
+    "magnitude-shift": {"method": "magnitude-shift"},
+    "obs": {"method": "obs"},
+}
 PEERS = ("magnitude", "magnitude-shift", "obs", "svd", "box-cost")
 
 
@@ -73,30 +79,28 @@ def near_table():
         near = verify_near(target, half, TEST[:30], radius)
         print(f"  within {radius:g}: {np.median(near.uppers):.3f}; {np.median(half.errors(TEST[:30])):.3f}")
     print("share with a proven linf error <= epsilon within 0.02 of 40 test images; seconds")
-    for method in ("obs", "magnitude-shift", "magnitude"):
+    for label in NEAR:
         for epsilon in (1.0, 0.25):
             started = time.perf_counter()
-            found = sparsify(target, TRAIN, method=method, epsilon=epsilon, near=TEST[:40], radius=0.02)
+            found = near_data(target, label, epsilon)
             seconds = time.perf_counter() - started
-            print(f"  {method:16} epsilon {epsilon:g}: {found.fraction:.3f}, {seconds:.1f} s")
+            print(f"  {label:16} epsilon {epsilon:g}: {found.fraction:.3f}, {seconds:.1f} s")
+
+
+def near_data(target, label, epsilon):
+    return sparsify(target, TRAIN, **NEAR[label], epsilon=epsilon, near=TEST[:40], radius=0.02)
 
 
 def near_picture(path):
     """Draw the share kept over the epsilon that is proven within 0.02 of 40 test images, a line a method."""
     target, epsilons = load_network(shipped_network()), (0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
-    curves = {
-        method: [
-            sparsify(target, TRAIN, method=method, epsilon=epsilon, near=TEST[:40], radius=0.02).fraction
-            for epsilon in epsilons
-        ]
-        for method in ("magnitude", "magnitude-shift", "obs")
-    }
+    curves = {label: [near_data(target, label, epsilon).fraction for epsilon in epsilons] for label in NEAR}
 
     def draw():
         figure = new_figure(3.0)
         axes = figure.subplots()
-        for colour, (method, shares) in zip(COLOURS, curves.items(), strict=False):
-            axes.plot(epsilons, shares, color=colour, marker="o", markersize=3, linewidth=1.3, label=method)
+        for colour, (label, shares) in zip(COLOURS, curves.items(), strict=False):
+            axes.plot(epsilons, shares, color=colour, marker="o", markersize=3, linewidth=1.3, label=label)
         axes.set(xscale="log", xlabel="proven linf error near the data", ylabel="parameters kept")
         axes.legend()
         return figure
