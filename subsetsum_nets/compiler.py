@@ -10,7 +10,7 @@ from subsetsum_nets.allocation import allocation_named
 from subsetsum_nets.allocation.compile_task import CompileTask
 from subsetsum_nets.constructions import DEFAULT, EXACT, Construction, RandomSigns, construction_named
 from subsetsum_nets.exact_rounds import ExactTask, refuse_given, refuse_others
-from subsetsum_nets.masks import random_counts
+from subsetsum_nets.masks import parameter_counts
 from subsetsum_nets.networks.arguments import checked_integer, checked_limit, checked_number
 from subsetsum_nets.networks.digests import network_digest
 from subsetsum_nets.networks.domains import Ball, Box, Domain
@@ -142,12 +142,11 @@ def prune(
         refuse_others(construction, others)
         task = CompileTask(method, target, area, limit, failing, options["objective"])
         shared_out = allocation_named(allocation, method)(task)
-        solve = partial(solve_groups, **options)
+        solve = partial(solve_groups, one_pass=method.one_pass, **options)
         found = Rounds(task, shared_out, solve, threads).run(candidates, number, into, checkpoint)
     random, recipe, chosen = found.draw
     masks, network, solution, shortfall = found.masks, found.network, found.solution, found.shortfall
     drawn = None if recipe is None else number
-    parameters, kept = random_counts(random, masks, recipe)
     certificate = Certificate(
         target_digest=network_digest(target),
         random_digest=network_digest(random),
@@ -160,9 +159,7 @@ def prune(
         epsilon=limit,
         delta=failing,
         counts={
-            "weights": target.parameters,
-            "random_parameters": parameters,
-            "kept_parameters": kept,
+            **parameter_counts(target, random, masks, recipe),
             "subset_sums": len(solution),
         },
         status_counts=solution.summary()["status"],

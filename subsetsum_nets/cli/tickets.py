@@ -15,6 +15,7 @@ from subsetsum_nets.cli.network_options import Logits, Output, read_network, rea
 from subsetsum_nets.cli.options import Delta, Epsilon, Json, MaxMemory, Target, Threads, app
 from subsetsum_nets.cli.terminal import at_least, at_most, console, print_pairs, refusing_bad_input
 from subsetsum_nets.cli.verdicts import verdict
+from subsetsum_nets.mask_structure import STRUCTURES
 
 if TYPE_CHECKING:
     from subsetsum_nets.networks import Domain, ReluNetwork
@@ -60,6 +61,9 @@ def prune(
     threads: Threads = None,
     checkpoint: Annotated[Path | None, typer.Option(help="Folder to resume a long run from.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for masks and certificate.")] = Path("ticket"),
+    collapsed: Annotated[
+        Path | None, typer.Option(help="File for the small network that is left without what is removed.")
+    ] = None,
     output: Output = None,
     logits: Logits = False,  # noqa: ARG001 - the callback of output sees to it
     max_memory: MaxMemory = None,  # noqa: ARG001 - its callback sees to it
@@ -70,13 +74,16 @@ def prune(
         from solvers.solution import checked_objective
         from subsetsum_nets.compiler import prune as run
         from subsetsum_nets.constructions import DEFAULT
-        from subsetsum_nets.networks import shipped_network
+        from subsetsum_nets.networks import save_network, shipped_network
+        from subsetsum_nets.networks.files.suffixes import saved_suffix
         from subsetsum_nets.reports import write_report
         from subsetsum_nets.ticket_folder import REPORT, check_folder
 
         path = target or shipped_network(_DEFAULT_TARGET)
         network = read_network(path, output)
         check_folder(out)
+        if collapsed is not None:
+            saved_suffix(collapsed)
         started = perf_counter()
         pruned = run(
             network,
@@ -98,6 +105,8 @@ def prune(
         )
         seconds = perf_counter() - started
         pruned.save(out)  # before anything that may fail
+        if collapsed is not None:
+            save_network(pruned.collapse(), collapsed)
         accuracy = _accuracies(path, network, pruned.network)
         write_report(pruned, out / REPORT, accuracy=accuracy)
     certificate = pruned.certificate
@@ -159,6 +168,7 @@ def _findings(
         **{name: getattr(certificate, name) for name in _FROM_CERTIFICATE},
         **certificate.counts,
         **({} if certificate.exact is None else {"exact": certificate.exact}),
+        **({} if certificate.construction not in STRUCTURES else _hidden(pruned)),
         "accuracy_before": None if accuracy is None else accuracy[0],
         "accuracy_after": None if accuracy is None else accuracy[1],
         "rows_per_second": len(pruned.solution) / max(pruned.solution.seconds, 1e-9),
@@ -179,6 +189,8 @@ def _show_prune(pruned: PrunedNetwork, certificate: Certificate, page: dict[str,
         ("proven bound", f"{at_most(certificate.bound, epsilon)}  (method {certificate.method})"),
         ("attack lower bound", at_least(certificate.attack, epsilon)),
     ]
+    if "hidden_before" in page:
+        rows[3:3] = _structured_rows(page)
     if certificate.exact is not None:
         rows[2:2] = _exact_rows(pruned, certificate.exact)
     if page["accuracy_before"] is not None:
@@ -198,6 +210,22 @@ def _show_prune(pruned: PrunedNetwork, certificate: Certificate, page: dict[str,
     screen.print(
         f"written to {out}: check it again with  subsetsum-nets verify {out}", highlight=False, markup=False
     )
+
+
+def _hidden(pruned: PrunedNetwork) -> dict[str, list[int]]:
+    """Return how many hidden units and channels the pairs have, before and after removing filters."""
+    networks = {"hidden_before": pruned.random, "hidden_after": pruned.collapse()}
+    layers = pruned.hidden_layers
+    return {name: [network.shapes[k + 1][-1] or 0 for k in layers] for name, network in networks.items()}
+
+
+def _structured_rows(page: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return what is said of whole filters and kernels that were removed."""
+    before, after = (" + ".join(f"{n:,}" for n in page[f"hidden_{when}"]) for when in ("before", "after"))
+    rows = [("hidden channels", f"{before} before, {after} after")]
+    if "whole_parameters" in page:
+        rows.append(("drawn whole", f"{page['whole_parameters']:,} random parameters, if not by blocks"))
+    return rows
 
 
 def _exact_rows(pruned: PrunedNetwork, exact: dict[str, Any]) -> list[tuple[str, str]]:

@@ -10,9 +10,23 @@ from subsetsum_nets.constructions.linear_link import LinearLink
 from subsetsum_nets.constructions.protocol import Construction, InputSigns, RowGroup, RowPlace
 from subsetsum_nets.constructions.relu_paper import ReluPaper
 from subsetsum_nets.constructions.relu_signed import ReluSigned
+from subsetsum_nets.constructions.structured import (
+    Structured,
+    StructuredBlocks,
+    StructuredKernels,
+    StructuredPaper,
+)
 
 CONSTRUCTIONS: dict[str, Construction] = {
-    construction.name: construction for construction in (LinearLink(), ReluPaper(), ReluSigned())
+    construction.name: construction
+    for construction in (
+        LinearLink(),
+        ReluPaper(),
+        ReluSigned(),
+        StructuredPaper(),
+        Structured(),
+        StructuredKernels(),
+    )
 }
 EXACT: dict[str, RandomSigns] = {RandomSigns.name: RandomSigns()}
 """Constructions whose pruned network equals the target rounded to finite precision."""
@@ -48,5 +62,9 @@ __all__ = [
     "ReluSigned",
     "RowGroup",
     "RowPlace",
+    "Structured",
+    "StructuredBlocks",
+    "StructuredKernels",
+    "StructuredPaper",
     "construction_named",
 ]
