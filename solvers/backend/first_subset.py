@@ -55,30 +55,33 @@ class FloatVectors(NamedTuple):
 
     items: NDArray[np.float64]  # shape (n, d)
     target: NDArray[np.float64]  # shape (d,), cut to n where it is beyond the reach of all items
-    by_length: NDArray[np.int64]  # the items, the longest (in the 2-norm) first
+    order: NDArray[np.int64]  # of the items, the longest (in the 2-norm) first
 
 
 def float_vectors(problem: SubsetSum) -> FloatVectors:
     """Return a problem in float64, for searches whose subsets are judged in exact integers afterwards."""
+    from solvers.kernels.one_pass import largest_first
+
     if "float vectors" not in problem.known:
         items, scale = _relative(problem)
         goals = [t * problem.image.unit / scale for t in problem.image.target]
         target = np.array([float(min(max(t, Fraction(-problem.n)), Fraction(problem.n))) for t in goals])
-        by_length = np.argsort(-np.einsum("ik,ik->i", items, items), kind="stable")
-        problem.known["float vectors"] = FloatVectors(np.ascontiguousarray(items), target, by_length)
+        problem.known["float vectors"] = FloatVectors(
+            np.ascontiguousarray(items), target, largest_first(items)
+        )
     vectors: FloatVectors = problem.known["float vectors"]
     return vectors
 
 
 def _passes(problem: SubsetSum) -> list[list[int]]:
     """Return the empty subset, and what either rule takes in one pass from the longest item on."""
-    from solvers.kernels.one_pass import centre, shorten
+    from solvers.kernels.one_pass import take_if_shorter, take_towards_half
 
-    items, target, by_length = float_vectors(problem)
+    items, target, order = float_vectors(problem)
     subsets: list[list[int]] = [[]]
-    for rule in (shorten, centre):
+    for rule in (take_if_shorter, take_towards_half):
         chosen = np.zeros(problem.n, dtype=np.bool_)
-        rule(items, by_length, target.copy(), chosen)
+        rule(items, order, target.copy(), chosen)
         subsets.append(np.flatnonzero(chosen).tolist())
     return subsets
 
