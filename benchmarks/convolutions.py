@@ -10,6 +10,7 @@ import argparse
 import time
 
 from subsetsum_nets import Dense, ReluNetwork, load_network, prune, shipped_network
+from subsetsum_nets.reports.rounding import upper
 
 
 def main():
@@ -35,7 +36,7 @@ def main():
         found = pruned.certificate
         print(
             f"| {epsilon:g} | {pruned.candidates} | {found.counts['random_parameters']:,} "
-            f"| {found.counts['kept_parameters']:,} | {found.bound:.2e} | {found.method} "
+            f"| {found.counts['kept_parameters']:,} | {upper(found.bound)} | {found.method} "
             f"| {found.verified} | {seconds:.0f} |",
             flush=True,
         )
