@@ -1,4 +1,4 @@
-"""The command line: prune, verify, solve, graph, export, bounds, packing, rssp, coreset, per-weight and more.
+"""The command line: prune, verify, solve, graph, export, bounds, packing, rssp, mrss, coreset and more.
 
 Every command has a readable view and, with ``--json``, one for machines. Exit codes: 0 done and, where asked,
 verified; 1 not verified or infeasible; 2 bad input. One file a group of commands.
@@ -15,6 +15,7 @@ from subsetsum_nets.cli import (
     random_subset_sum,
     selftest,
     tickets,
+    vector_subset_sum,
     verify,
 )
 from subsetsum_nets.cli.options import app
@@ -33,6 +34,7 @@ __all__ = [
     "random_subset_sum",
     "selftest",
     "tickets",
+    "vector_subset_sum",
     "verify",
 ]
 
