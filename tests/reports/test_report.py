@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from subsetsum_nets import Ball, Box, Dense, ReluNetwork, prune
-from subsetsum_nets.reports import docs_images, page, write_report
+from subsetsum_nets.reports import docs_images, page, templates, write_report
 from subsetsum_nets.reports.figures import FIGURES, svg_text
 from subsetsum_nets.reports.rounding import lower, nearest, upper
 from subsetsum_nets.reports.rows import rows_by_layer
@@ -279,9 +279,9 @@ def test_hostile_strings_stay_text(pruned, written):
 
 
 def test_a_page_that_escapes_nothing_would_be_noticed(pruned, bare, monkeypatch):
-    careless = page._environment.__wrapped__()
+    careless = templates.environment.__wrapped__()
     careless.autoescape = False
-    monkeypatch.setattr(page, "_environment", lambda: careless)
+    monkeypatch.setattr(page, "environment", lambda: careless)
     text = bare(replace(pruned, construction=HOSTILE))
     assert "<script" in text
     assert "script" in Tags(text).seen
