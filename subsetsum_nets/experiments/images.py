@@ -103,7 +103,7 @@ class Images:
         """
         if size not in self.sizes:
             allowed = " or ".join(map(str, self.sizes))
-            raise ValueError(f"the images of {self.name} have {allowed} pixels, not {size}")
+            raise ValueError(f"{self.name} have {allowed} pixels, not {size}")
         images = self.train_images if part == "train" else self.test_images
         if size != SIDE * SIDE:
             images = _reduced(images, self.enlarged)

@@ -120,10 +120,10 @@ def _beside(page: Mapping[str, Any]) -> list[Sequence[str]]:
         ("accuracy before", percent(page["accuracy_before"]), "97.19 %"),
         ("accuracy after", percent(page["accuracy_after"]), "97.19 %"),
         ("coefficients kept", f"{page['kept']:,}", f"{paper_kept:,}"),
-        ("  a weight", f"{page['kept_per_weight']:.3f}", f"{paper_kept / 397_000:.3f}"),
+        ("kept a weight", f"{page['kept_per_weight']:.3f}", f"{paper_kept / 397_000:.3f}"),
     ]
     if predicted is not None:
-        rows.append(("  expected by theory", f"{predicted:,.0f}", "-"))
+        rows.append(("kept, expected by theory", f"{predicted:,.0f}", "-"))
     rows += [
         ("worst error of a weight", upper(page["worst_error"], within=page["epsilon"]), "at most 0.01"),
         ("median error", nearest(page["median_error"]), "-"),
@@ -147,12 +147,12 @@ def _relu_rows(page: Mapping[str, Any]) -> list[Sequence[str]]:
         return []
     bound = "nothing" if relu["bound"] is None else upper(relu["bound"], within=relu["epsilon"])
     return [
-        ("with ReLU structure: kept parameters", f"{relu['kept']:,}", "not in the paper"),
-        ("  of random parameters", f"{relu['random_parameters']:,}", "-"),
-        ("  candidates a subset sum", f"{relu['candidates']}", "-"),
-        (f"  proven for every image ({relu['method']}, {relu['norm']})", bound, "-"),
-        ("  core time", f"{relu['processor_seconds']:.1f} core seconds", "-"),
-        ("  memory at its peak", _megabytes(relu["peak_megabytes"]), "-"),
+        ("kept with ReLU structure", f"{relu['kept']:,}", "not in the paper"),
+        ("random parameters there", f"{relu['random_parameters']:,}", "-"),
+        ("candidates a subset sum there", f"{relu['candidates']}", "-"),
+        (f"proven there for every image ({relu['method']}, {relu['norm']})", bound, "-"),
+        ("core time there", f"{relu['processor_seconds']:.1f} core seconds", "-"),
+        ("memory at its peak there", _megabytes(relu["peak_megabytes"]), "-"),
     ]
 
 

@@ -131,26 +131,25 @@ def run_experiment_1(
         "seed": seed,
     }
     place = open_run(folder, "experiment-1", question)
-    network = _network(place, data, target, hidden, seed)
+    network = _network(place, data, target, hidden, asked.seed)
     low, high = asked.interval or _own_range(network)
     asked = replace(asked, interval=(low, high))
-    rows = weight_rows(network, items, low, high, seed=seed, draw=draw)
+    rows = weight_rows(network, asked.items, low, high, seed=asked.seed, draw=draw)
     answers = answered(rows, asked, place / "checkpoint", threads, progress)
     approximated = with_weights(network, rows.sums(answers.masks))
     save_network(approximated, place / _APPROXIMATED)
     page = _page(data, network, approximated, asked, rows, answers, trained=target is None)
     page |= _measured(place / "checkpoint" / "measured.json", answers)
     if relu_epsilon is not None:
-        page["relu"] = with_relu_structure(network, relu_epsilon, place, seed, threads)
+        page["relu"] = with_relu_structure(network, relu_epsilon, place, asked.seed, threads)
     return Experiment1(asked, network, approximated, rows.layers, answers, page)
 
 
 def _checked(
     items: int, interval: Sequence[float] | None, draw: str, objective: str, epsilon: float, seed: int
 ) -> Asked:
-    checked_integer(items, "items", 1, _MOST_ITEMS)
-    checked_positive(epsilon, "epsilon")
-    checked_integer(seed, "seed", 0)
+    count, tolerance = checked_integer(items, "items", 1, _MOST_ITEMS), checked_positive(epsilon, "epsilon")
+    chosen = checked_integer(seed, "seed", 0)
     for name, value, allowed in (
         ("draw", draw, ("weight", "row")),
         ("objective", objective, ("nearest", "within", "sparsest")),
@@ -158,18 +157,18 @@ def _checked(
         if value not in allowed:
             raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {value!r}")
     if interval is None:
-        return Asked(items, None, draw, objective, float(epsilon), seed)
+        return Asked(count, None, draw, objective, tolerance, chosen)
     low, high = (checked_number(end, "an end of the range", -math.inf, math.inf, "()") for end in interval)
     if not low < high:
         raise ValueError(f"the range must go from a number to a larger one, got {low!r} to {high!r}")
-    return Asked(items, (low, high), draw, objective, float(epsilon), seed)
+    return Asked(count, (low, high), draw, objective, tolerance, chosen)
 
 
 def _check_target(target: ReluNetwork, data: Images) -> None:
     inputs, outputs = target.widths[0], target.widths[-1]
     if inputs not in data.sizes:
         wanted = " or ".join(map(str, data.sizes))
-        raise ValueError(f"the target has {inputs} inputs, the images of {data.name} have {wanted} pixels")
+        raise ValueError(f"the target has {inputs} inputs, {data.name} have {wanted} pixels")
     if outputs != CLASSES:
         raise ValueError(f"the target has {outputs} outputs, digits and the like need {CLASSES}")
 
