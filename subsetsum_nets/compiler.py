@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
     from os import PathLike
 
+    from subsetsum_nets.choices import AllocationName, LayoutName, ScaleName
+
 
 def prune(
     target: ReluNetwork,
@@ -38,10 +40,10 @@ def prune(
     into: ReluNetwork | None = None,
     domain: Domain | None = None,
     objective: Objective = "nearest",
-    allocation: str | None = None,
+    allocation: AllocationName | None = None,
     bits: int | Sequence[int] | None = None,
-    layout: str | None = None,
-    scale: str | None = None,
+    layout: LayoutName | None = None,
+    scale: ScaleName | None = None,
     threads: int | None = None,
     executor: Executor | None = None,
     checkpoint: str | PathLike[str] | None = None,

@@ -8,7 +8,6 @@ from typer.testing import CliRunner
 
 from subsetsum_nets import Box, Dense, ReluNetwork, SparsifiedNetwork, save_network
 from subsetsum_nets.cli import app
-from subsetsum_nets.cli.coreset import CoresetMethod
 from subsetsum_nets.coresets.methods import METHODS
 
 RANDOM = np.random.default_rng(1)
@@ -132,10 +131,6 @@ def test_bad_input_is_exit_2_and_named(files, options, message, monkeypatch):
 def test_labels_that_do_not_go_with_the_points_are_refused(files):
     np.savez(files / "data.npz", images=POINTS, labels=np.zeros(3, int))
     assert "as many as points" in coreset(files, "--keep", "0.5", code=2).stderr
-
-
-def test_the_shell_offers_every_method():
-    assert set(CoresetMethod.__args__) == set(METHODS)
 
 
 @pytest.mark.slow

@@ -11,6 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from solvers.solution import Objective  # noqa: TC001 - typer reads the annotations
+from subsetsum_nets.choices import (  # noqa: TC001 - typer reads the annotations
+    AllocationName,
+    ConstructionName,
+    LayoutName,
+    ScaleName,
+)
 from subsetsum_nets.cli.network_options import Logits, Output, read_network, read_notes
 from subsetsum_nets.cli.options import Delta, Epsilon, Json, MaxMemory, Target, Threads, app
 from subsetsum_nets.cli.terminal import at_least, at_most, console, print_pairs, refusing_bad_input
@@ -31,9 +37,7 @@ _FROM_CERTIFICATE = (
 @app.command()
 def prune(
     target: Target = None,
-    construction: Annotated[
-        str | None, typer.Option(help="The theorem; `subsetsum-nets info` lists all and the default.")
-    ] = None,
+    construction: Annotated[ConstructionName, typer.Option(help="The theorem; info tells each.")] = "relu",
     epsilon: Epsilon = 0.01,
     candidates: Annotated[int | None, typer.Option(help="Random units a subset sum draws from.")] = None,
     delta: Delta = 0.01,
@@ -49,14 +53,15 @@ def prune(
     ] = None,
     objective: Annotated[Objective, typer.Option(help="Which subset of each sum is taken.")] = "nearest",
     allocation: Annotated[
-        str | None, typer.Option(help="How epsilon is shared out; the construction's default if not given.")
+        AllocationName | None,
+        typer.Option(help="How epsilon is shared out; the construction's default if not given."),
     ] = None,
     bits: Annotated[
         str | None,
         typer.Option(help="Binary: weights are multiples of 2^-BITS; one number, or one a layer as 14,13."),
     ] = None,
-    layout: Annotated[str | None, typer.Option(help="Binary: how a layer is represented.")] = None,
-    scale: Annotated[str | None, typer.Option(help="Binary: which layers are scaled, last or every.")] = None,
+    layout: Annotated[LayoutName | None, typer.Option(help="Binary: how a layer is represented.")] = None,
+    scale: Annotated[ScaleName | None, typer.Option(help="Binary: which layers are scaled.")] = None,
     threads: Threads = None,
     checkpoint: Annotated[Path | None, typer.Option(help="Folder to resume a long run from.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for masks and certificate.")] = Path("ticket"),
@@ -69,7 +74,6 @@ def prune(
     with refusing_bad_input(as_json, checkpoint):
         from solvers.solution import checked_objective
         from subsetsum_nets.compiler import prune as run
-        from subsetsum_nets.constructions import DEFAULT
         from subsetsum_nets.networks import shipped_network
         from subsetsum_nets.reports import write_report
         from subsetsum_nets.ticket_folder import REPORT, check_folder
@@ -80,7 +84,7 @@ def prune(
         started = perf_counter()
         pruned = run(
             network,
-            construction=construction or DEFAULT,
+            construction=construction,
             epsilon=epsilon,
             candidates=candidates,
             delta=delta,

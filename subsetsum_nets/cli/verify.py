@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from subsetsum_nets.choices import MethodName, Norm  # noqa: TC001 - typer reads the annotations
 from subsetsum_nets.cli.coreset import verify_coreset
 from subsetsum_nets.cli.network_options import Logits, Output, check_ticket, read_pair
 from subsetsum_nets.cli.options import Json, MaxMemory, app
@@ -19,7 +20,6 @@ from subsetsum_nets.cli.questions import (
     BoxFile,
     ChannelsFirst,
     DomainRange,
-    Norm,
     Radius,
     Spec,
     in_one_order,
@@ -31,10 +31,6 @@ from subsetsum_nets.cli.verdicts import verdict
 if TYPE_CHECKING:
     from subsetsum_nets.audit import Audit
     from subsetsum_nets.verification.certificate import Certificate
-
-MethodName = Literal[
-    "auto", "differential", "norms", "interval", "propagated", "zonotope", "milp", "splitting"
-]
 
 
 class _Means(NamedTuple):

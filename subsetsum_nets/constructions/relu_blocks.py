@@ -19,7 +19,7 @@ unit larger than the last.
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -54,8 +54,8 @@ if TYPE_CHECKING:
 class BlockConstruction(Construction):
     """What the block constructions have in common; each says which units serve which sign of input."""
 
-    least_scale = 1.0  # Theorem 1 draws from U[-1, 1]
-    layer_types = (Dense, Conv2d)
+    least_scale: ClassVar[float] = 1.0  # Theorem 1 draws from U[-1, 1]
+    layer_types: ClassVar[tuple[type, ...]] = (Dense, Conv2d)
 
     @abstractmethod
     def serving(self, slopes: FloatArray) -> dict[Side, Bools]:

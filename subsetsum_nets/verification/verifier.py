@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from subsetsum_nets.networks.arguments import checked_limit
+from subsetsum_nets.networks.arguments import checked_limit, checked_norm
 from subsetsum_nets.networks.domains import Box, Domain
 from subsetsum_nets.verification.comparison import Comparison, SearchOptions
 from subsetsum_nets.verification.enclosures.midrad import check_arithmetic
@@ -24,6 +24,7 @@ from subsetsum_nets.verification.methods.table import METHODS, Method, to_ask
 from subsetsum_nets.verification.results import LowerBound, MethodBound, VerificationResult
 
 if TYPE_CHECKING:
+    from subsetsum_nets.choices import MethodName, Norm
     from subsetsum_nets.networks.relu_network import ReluNetwork
     from subsetsum_nets.verification.certificate import Certificate
 
@@ -46,8 +47,8 @@ def verify(
     pruned: ReluNetwork | HasNetwork,
     *,
     domain: Domain | None = None,
-    norm: str | None = None,
-    method: str = "auto",
+    norm: Norm | None = None,
+    method: MethodName = "auto",
     epsilon: float | None = None,
     time_limit: float | None = None,
     exact: bool = False,
@@ -115,8 +116,9 @@ def verify(
     """
     started = time.perf_counter()
     network: Any = getattr(pruned, "network", pruned)
-    domain, norm, epsilon = _question(target, getattr(pruned, "certificate", None), domain, norm, epsilon)
-    comparison = Comparison(target, network, domain, norm)
+    certificate = getattr(pruned, "certificate", None)
+    domain, measured, epsilon = _question(target, certificate, domain, norm, epsilon)
+    comparison = Comparison(target, network, domain, measured)
     comparison = comparison.collapsed
     if method != "auto" and method not in METHODS:
         raise ValueError(f"unknown method {method!r}; available are auto, {', '.join(METHODS)}")
@@ -141,7 +143,7 @@ def verify(
         layers=best.layers,
         seconds=time.perf_counter() - started,
         domain=domain,
-        norm=norm,
+        norm=measured,
         epsilon=epsilon,
         replayed=_replayed(comparison, search.winner, best) if exact else None,
     )
@@ -175,13 +177,13 @@ def _question(
     target: ReluNetwork,
     certificate: Certificate | None,
     domain: Domain | None,
-    norm: str | None,
+    norm: Norm | None,
     epsilon: float | None,
-) -> tuple[Domain, str, float | None]:
+) -> tuple[Domain, Norm, float | None]:
     """Return domain, norm and epsilon: what is not given as the certificate says, else the usual."""
     if certificate is not None:
         domain = certificate.domain_set if domain is None else domain
-        norm = certificate.norm if norm is None else norm
+        norm = checked_norm(certificate.norm) if norm is None else norm
         epsilon = certificate.epsilon if epsilon is None else epsilon
     if domain is None:
         domain = getattr(target, "domain", None) or _UNIT_BOX
