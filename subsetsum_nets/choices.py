@@ -1,6 +1,7 @@
 """The choices of arguments that have few, by name: for type checkers, ``--help`` and shell completion.
 
-What each is stands in the table of its room; a test holds that the names here are those there.
+What each is stands in the table of its room; a test holds that the names here are those there. Constructions
+and backends stand in their registries alone, where others may be added at run time.
 """
 
 from typing import Literal
@@ -9,7 +10,6 @@ Norm = Literal["l2", "linf", "l1"]
 MethodName = Literal[
     "auto", "differential", "norms", "interval", "propagated", "zonotope", "milp", "splitting"
 ]
-ConstructionName = Literal["relu", "relu-paper", "linear", "binary"]
 AllocationName = Literal["tight", "recursion"]
 LayoutName = Literal["auto", "accumulate", "select"]
 ScaleName = Literal["last", "every"]

@@ -1,6 +1,5 @@
 """The types that a user's checker sees: code that uses the public names, checked by mypy, never run."""
 
-import inspect
 import json
 import shutil
 import subprocess
@@ -103,15 +102,12 @@ def test_pyright_refuses_a_choice_that_is_none(tmp_path):
 def test_the_choices_are_those_of_the_tables():
     from subsetsum_nets import choices
     from subsetsum_nets.allocation import ALLOCATIONS
-    from subsetsum_nets.cli.tickets import prune as command
-    from subsetsum_nets.constructions import CONSTRUCTIONS, DEFAULT, EXACT
+    from subsetsum_nets.constructions import EXACT
     from subsetsum_nets.coresets.methods import METHODS as SPARSIFIERS
     from subsetsum_nets.experiments.packing.run import PACKINGS
     from subsetsum_nets.verification.methods.table import METHODS
 
     assert set(get_args(choices.MethodName)) == {"auto", *METHODS}
-    assert set(get_args(choices.ConstructionName)) == {*CONSTRUCTIONS, *EXACT}
-    assert inspect.signature(command).parameters["construction"].default == DEFAULT
     assert set(get_args(choices.AllocationName)) == set(ALLOCATIONS)
     assert set(get_args(choices.LayoutName)) == {name for each in EXACT.values() for name in each.layouts}
     assert set(get_args(choices.ScaleName)) == {name for each in EXACT.values() for name in each.scales}

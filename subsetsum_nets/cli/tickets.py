@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,7 +12,6 @@ import typer
 from solvers.solution import Objective  # noqa: TC001 - typer reads the annotations
 from subsetsum_nets.choices import (  # noqa: TC001 - typer reads the annotations
     AllocationName,
-    ConstructionName,
     LayoutName,
     ScaleName,
 )
@@ -21,6 +19,7 @@ from subsetsum_nets.cli.network_options import Logits, Output, read_network, rea
 from subsetsum_nets.cli.options import Delta, Epsilon, Json, MaxMemory, Target, Threads, app
 from subsetsum_nets.cli.terminal import at_least, at_most, console, print_pairs, refusing_bad_input
 from subsetsum_nets.cli.verdicts import verdict
+from subsetsum_nets.constructions import DEFAULT, construction_names
 
 if TYPE_CHECKING:
     from subsetsum_nets.networks import Domain, ReluNetwork
@@ -37,7 +36,14 @@ _FROM_CERTIFICATE = (
 @app.command()
 def prune(
     target: Target = None,
-    construction: Annotated[ConstructionName, typer.Option(help="The theorem; info tells each.")] = "relu",
+    construction: Annotated[
+        str,
+        typer.Option(
+            help="The theorem; `subsetsum-nets info` tells each.",
+            metavar=f"<{'|'.join(construction_names())}>",
+            autocompletion=construction_names,
+        ),
+    ] = DEFAULT,
     epsilon: Epsilon = 0.01,
     candidates: Annotated[int | None, typer.Option(help="Random units a subset sum draws from.")] = None,
     delta: Delta = 0.01,
@@ -76,34 +82,38 @@ def prune(
         from subsetsum_nets.compiler import prune as run
         from subsetsum_nets.networks import shipped_network
         from subsetsum_nets.reports import write_report
+        from subsetsum_nets.stage_lines import shown_to_people
+        from subsetsum_nets.stages import stage
         from subsetsum_nets.ticket_folder import REPORT, check_folder
 
         path = target or shipped_network(_DEFAULT_TARGET)
         network = read_network(path, output)
         check_folder(out)
         started = perf_counter()
-        pruned = run(
-            network,
-            construction=construction,
-            epsilon=epsilon,
-            candidates=candidates,
-            delta=delta,
-            seed=seed,
-            into=None if into is None else read_network(into),
-            domain=_domain(box, ball, box_of),
-            objective=checked_objective(objective),
-            allocation=allocation,
-            bits=_bits(bits),
-            layout=layout,
-            scale=scale,
-            threads=threads,
-            checkpoint=checkpoint,
-            progress=not as_json and sys.stderr.isatty(),
-        )
-        seconds = perf_counter() - started
-        pruned.save(out)  # before anything that may fail
-        accuracy = _accuracies(path, network, pruned.network)
-        write_report(pruned, out / REPORT, accuracy=accuracy)
+        with shown_to_people(as_json=as_json) as lines:
+            pruned = run(
+                network,
+                construction=construction,
+                epsilon=epsilon,
+                candidates=candidates,
+                delta=delta,
+                seed=seed,
+                into=None if into is None else read_network(into),
+                domain=_domain(box, ball, box_of),
+                objective=checked_objective(objective),
+                allocation=allocation,
+                bits=_bits(bits),
+                layout=layout,
+                scale=scale,
+                threads=threads,
+                checkpoint=checkpoint,
+                progress=lines.rows if lines is not None else False,
+            )
+            seconds = perf_counter() - started
+            with stage("writing"):
+                pruned.save(out)  # before anything that may fail
+                accuracy = _accuracies(path, network, pruned.network)
+                write_report(pruned, out / REPORT, accuracy=accuracy)
     certificate = pruned.certificate
     assert certificate is not None  # noqa: S101 - prune() always makes one
     findings = _findings(pruned, certificate, accuracy)
