@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from solvers.batch.prepared import prepare_kernels
 from solvers.solution import Objective, checked_objective
 from subsetsum_nets.allocation import allocation_named
 from subsetsum_nets.allocation.compile_task import CompileTask
@@ -18,6 +20,8 @@ from subsetsum_nets.networks.relu_network import ReluNetwork, sparse_form
 from subsetsum_nets.pruned_network import PrunedNetwork
 from subsetsum_nets.rounds import Compiled, Rounds
 from subsetsum_nets.row_batches import solve_groups
+from subsetsum_nets.stage_lines import shown
+from subsetsum_nets.stages import stage, stages_told_to
 from subsetsum_nets.verification.certificate import Certificate, solution_digest
 from subsetsum_nets.version import versions
 
@@ -25,6 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from concurrent.futures import Executor
     from os import PathLike
+
+    from subsetsum_nets.allocation.compile_task import Allocation
+    from subsetsum_nets.choices import AllocationName, LayoutName, ScaleName
+    from subsetsum_nets.stages import Stage
 
 
 def prune(
@@ -38,14 +46,15 @@ def prune(
     into: ReluNetwork | None = None,
     domain: Domain | None = None,
     objective: Objective = "nearest",
-    allocation: str | None = None,
+    allocation: AllocationName | None = None,
     bits: int | Sequence[int] | None = None,
-    layout: str | None = None,
-    scale: str | None = None,
+    layout: LayoutName | None = None,
+    scale: ScaleName | None = None,
     threads: int | None = None,
     executor: Executor | None = None,
     checkpoint: str | PathLike[str] | None = None,
     progress: bool | Callable[[int, int], object] = False,
+    on_stage: Callable[[Stage], object] | None = None,
 ) -> PrunedNetwork:
     """Prune a random network until it approximates ``target``, and prove how well.
 
@@ -88,10 +97,16 @@ def prune(
     scale : {"last", "every"}, optional
         Of "binary": whether the last random layer is +-2^-(s_1 + s_2 + ..), or the last one that stands for
         target layer l is +-2^-s_l, for every l. None takes "last" unless that leaves the range of float64.
-    threads, executor, checkpoint, progress
+    threads, executor, checkpoint
         As for :func:`solvers.solve_many`. Further rounds have folders of their own in ``checkpoint``. Where
         the subset sums are expected to take over a minute, a warning of the logger "subsetsum_nets" says
         before how long, and what is cheaper.
+    progress : bool or callable(done, total)
+        True shows a line a stage on stderr, with its time and, of the subset sums, a bar and the time left. A
+        callable is told how many subset sums are answered.
+    on_stage : callable(Stage), optional
+        Told when a stage begins and ends: planning, drawing, solving, masking, verifying, attack, certifying
+        (:class:`~subsetsum_nets.stages.Stage`). The logger "subsetsum_nets" has them too, at level INFO.
 
     Returns
     -------
@@ -107,7 +122,8 @@ def prune(
     InvalidNetworkError
         If ``into`` has another shape, the domain another dimension, or a layer is not for the construction.
     TypeError
-        If ``target`` or ``into`` is not a ReluNetwork, or ``domain`` neither Box nor Ball.
+        If ``target`` or ``into`` is not a ReluNetwork, ``domain`` neither Box nor Ball, or ``on_stage``
+        cannot be called.
 
     Examples
     --------
@@ -131,22 +147,57 @@ def prune(
     limit = checked_limit(epsilon, "epsilon")
     failing = checked_number(delta, "delta", 0, 1, "()")
     options: dict[str, Any] = {"objective": checked_objective(objective), "threads": threads}
-    options |= {"executor": executor, "progress": progress}
-    found: Compiled
+    options |= {"executor": executor}
+    run: Callable[..., Compiled]
     if exact is not None:
         refuse_given(exact, into, allocation)
         wanted = ExactTask(exact, target, area, limit, growth=candidates or 2, seed=number, **others)
-        found = wanted.run(checkpoint=checkpoint, **options)
+        run = partial(wanted.run, **options)
     else:
         method = construction_named(construction)
         refuse_others(construction, others)
         task = CompileTask(method, target, area, limit, failing, options["objective"])
-        shared_out = allocation_named(allocation, method)(task)
-        solve = partial(solve_groups, one_pass=method.one_pass, **options)
-        found = Rounds(task, shared_out, solve, threads).run(candidates, number, into, checkpoint)
+        shared_out = allocation_named(allocation, method)
+        run = partial(_in_rounds, task, shared_out, options, candidates, number, into)
+    with ExitStack() as watched:
+        watched.enter_context(stages_told_to(on_stage))
+        if progress is True:
+            progress = watched.enter_context(shown()).rows
+        found = run(checkpoint=checkpoint, progress=progress)
+        with stage("certifying"):
+            return _certified(found, target, construction, limit, failing, number)
+
+
+def _in_rounds(
+    task: CompileTask,
+    shared_out: type[Allocation],
+    options: dict[str, Any],
+    candidates: int | None,
+    seed: int,
+    into: ReluNetwork | None,
+    *,
+    checkpoint: str | PathLike[str] | None,
+    progress: bool | Callable[[int, int], object],
+) -> Compiled:
+    if options["executor"] is None:  # the rows will be solved in this process
+        prepare_kernels(options["objective"])
+    with stage("planning"):
+        allocation = shared_out(task)
+    solve = partial(solve_groups, one_pass=task.construction.one_pass, progress=progress, **options)
+    return Rounds(task, allocation, solve, options["threads"]).run(candidates, seed, into, checkpoint)
+
+
+def _certified(
+    found: Compiled,
+    target: ReluNetwork,
+    construction: str,
+    epsilon: float,
+    delta: float,
+    seed: int,
+) -> PrunedNetwork:
     random, recipe, chosen = found.draw
     masks, network, solution, shortfall = found.masks, found.network, found.solution, found.shortfall
-    drawn = None if recipe is None else number
+    drawn = None if recipe is None else seed
     certificate = Certificate(
         target_digest=network_digest(target),
         random_digest=network_digest(random),
@@ -156,8 +207,8 @@ def prune(
         recipe=None if recipe is None else recipe.to_json(),
         construction=construction,
         candidates=chosen,
-        epsilon=limit,
-        delta=failing,
+        epsilon=epsilon,
+        delta=delta,
         counts={
             **parameter_counts(target, random, masks, recipe),
             "subset_sums": len(solution),
@@ -175,7 +226,7 @@ def prune(
         all_masks=masks,
         network=network,
         construction=construction,
-        epsilon=limit,
+        epsilon=epsilon,
         seed=drawn,
         recipe=recipe,
         candidates=chosen,

@@ -13,6 +13,7 @@ from subsetsum_nets.networks.errors import InvalidNetworkError
 from subsetsum_nets.pruned_network import Shortfall
 from subsetsum_nets.rounds import Compiled, Draw
 from subsetsum_nets.row_batches import solve_rows
+from subsetsum_nets.stages import stage
 from subsetsum_nets.verification import verify
 
 if TYPE_CHECKING:
@@ -71,26 +72,30 @@ class ExactTask:
 
     def run(self, **options: Any) -> Compiled:
         """Compile; ``options`` are those of :func:`solvers.solve_many`."""
-        bits = self._bits()
-        grown = self.construction.grow(
-            self.target,
-            bits,
-            self.domain,
-            self.growth,
-            self.seed,
-            scale=self.scale,
-            layout=self.layout,
-        )
-        random, rows = grown.random(self.target.domain), grown.rows
-        solution = solve_rows(
-            [each.items for each in rows],
-            [each.targets for each in rows],
-            [each.valid for each in rows],
-            [np.full(len(each.targets), 0.5 * each.unit) for each in rows],
-            **options,
-        )
-        masks = grown.masks(solution.masks)
-        network = masks.apply(random)
+        with stage("planning"):
+            bits = self._bits()
+        with stage("drawing"):
+            grown = self.construction.grow(
+                self.target,
+                bits,
+                self.domain,
+                self.growth,
+                self.seed,
+                scale=self.scale,
+                layout=self.layout,
+            )
+            random, rows = grown.random(self.target.domain), grown.rows
+        with stage("solving"):
+            solution = solve_rows(
+                [each.items for each in rows],
+                [each.targets for each in rows],
+                [each.valid for each in rows],
+                [np.full(len(each.targets), 0.5 * each.unit) for each in rows],
+                **options,
+            )
+        with stage("masking"):
+            masks = grown.masks(solution.masks)
+            network = masks.apply(random)
         result = verify(self.target, network, domain=self.domain, norm=NORM, epsilon=self.epsilon)
         return Compiled(
             Draw(random, grown.recipe, self.growth),

@@ -39,7 +39,8 @@ def solve_digits(rows: Rows, places: NDArray[np.int64], answers: Answers) -> NDA
         tried = (valid.sum(axis=1) > _LEAST_ITEMS) & (np.abs(unit) < _EXPONENTS)
         tried &= (np.abs(scaled).sum(axis=1) < _WORD) & (np.abs(goal) < 2.0**53)
     (at,) = np.nonzero(tried)
-    if not at.size:
+    at = at[_are_digits(np.sort(np.abs(scaled[at]).astype(np.int64), axis=1))]
+    if not at.size:  # and the kernel is not even compiled
         return places
     masks, met = np.zeros((at.size, rows.n), dtype=bool), np.zeros(at.size, dtype=bool)
     _run(scaled[at].astype(np.int64), goal[at].astype(np.int64), masks, met)
@@ -61,6 +62,15 @@ def _unit(items: NDArray[np.float64]) -> NDArray[np.int64]:
     lowest = np.frexp((whole & -whole).astype(np.float64))[1] - 1  # the place of the lowest bit
     places = np.where(whole == 0, 1 << 20, exponents - 53 + lowest).min(axis=1)
     return np.where(places == 1 << 20, 0, places)
+
+
+def _are_digits(sizes: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Tell in which rows of ascending magnitudes each divides the next; most others fail at the largest."""
+    found = np.zeros(len(sizes), dtype=bool)
+    (likely,) = np.nonzero(sizes[:, -1] % np.maximum(sizes[:, -2], 1) == 0)
+    some = sizes[likely]
+    found[likely] = (some[:, 1:] % np.maximum(some[:, :-1], 1) == 0).all(axis=1)
+    return found
 
 
 def _run(

@@ -49,21 +49,21 @@ class Workers:
     """
 
     def __init__(self, executor: Executor | Callable[[], Executor] | None, limits: Limits) -> None:
-        self.threads = limits.threads or os.cpu_count() or 1
+        self.threads: int = limits.threads or os.cpu_count() or 1
         self.limits = limits
         self.rows_left: int | None = None  # not answered yet; None where no one knows
-        self.deaths = 0
-        self.files_are_shared = True  # until a worker finds no file where this process has one
-        self.make = executor if callable(executor) else None
-        self.owned = self.make is not None
-        self.local = executor is None
+        self.deaths: int = 0
+        self.files_are_shared: bool = True  # until a worker finds no file where this process has one
+        self.make: Callable[[], Executor] | None = executor if callable(executor) else None
+        self.owned: bool = self.make is not None
+        self.local: bool = executor is None
         made = self.make() if self.make is not None else executor
         if executor is not None and not isinstance(made, Executor):
             raise InvalidProblemError(
                 f"executor must be a concurrent.futures.Executor, or a function that makes one, got {made!r}"
             )
-        self.pool = made if isinstance(made, Executor) else None
-        self.count = self.threads if self.pool is None else _workers_of(self.pool)
+        self.pool: Executor | None = made if isinstance(made, Executor) else None
+        self.count: int = self.threads if self.pool is None else _workers_of(self.pool)
 
     def __enter__(self) -> Self:
         return self
@@ -217,7 +217,8 @@ class Workers:
             raise BrokenExecutor(f"{self.deaths} workers died one after the other without any answer")
 
     def _use_threads(self) -> None:
-        self.pool, self.count = ThreadPoolExecutor(self.threads), self.threads
+        self.pool = ThreadPoolExecutor(self.threads)
+        self.count = self.threads
         self.local = self.owned = True
 
 

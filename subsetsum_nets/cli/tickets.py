@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,10 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from solvers.solution import Objective  # noqa: TC001 - typer reads the annotations
+from subsetsum_nets.choices import (  # noqa: TC001 - typer reads the annotations
+    AllocationName,
+    LayoutName,
+    ScaleName,
+)
 from subsetsum_nets.cli.network_options import Logits, Output, read_network, read_notes
 from subsetsum_nets.cli.options import Delta, Epsilon, Json, MaxMemory, Target, Threads, app
 from subsetsum_nets.cli.terminal import at_least, at_most, console, print_pairs, refusing_bad_input
 from subsetsum_nets.cli.verdicts import verdict
+from subsetsum_nets.constructions import DEFAULT, construction_names
 from subsetsum_nets.mask_structure import STRUCTURES
 
 if TYPE_CHECKING:
@@ -33,8 +38,13 @@ _FROM_CERTIFICATE = (
 def prune(
     target: Target = None,
     construction: Annotated[
-        str | None, typer.Option(help="The theorem; `subsetsum-nets info` lists all and the default.")
-    ] = None,
+        str,
+        typer.Option(
+            help="The theorem; `subsetsum-nets info` tells each.",
+            metavar=f"<{'|'.join(construction_names())}>",
+            autocompletion=construction_names,
+        ),
+    ] = DEFAULT,
     epsilon: Epsilon = 0.01,
     candidates: Annotated[int | None, typer.Option(help="Random units a subset sum draws from.")] = None,
     delta: Delta = 0.01,
@@ -50,14 +60,15 @@ def prune(
     ] = None,
     objective: Annotated[Objective, typer.Option(help="Which subset of each sum is taken.")] = "nearest",
     allocation: Annotated[
-        str | None, typer.Option(help="How epsilon is shared out; the construction's default if not given.")
+        AllocationName | None,
+        typer.Option(help="How epsilon is shared out; the construction's default if not given."),
     ] = None,
     bits: Annotated[
         str | None,
         typer.Option(help="Binary: weights are multiples of 2^-BITS; one number, or one a layer as 14,13."),
     ] = None,
-    layout: Annotated[str | None, typer.Option(help="Binary: how a layer is represented.")] = None,
-    scale: Annotated[str | None, typer.Option(help="Binary: which layers are scaled, last or every.")] = None,
+    layout: Annotated[LayoutName | None, typer.Option(help="Binary: how a layer is represented.")] = None,
+    scale: Annotated[ScaleName | None, typer.Option(help="Binary: which layers are scaled.")] = None,
     threads: Threads = None,
     checkpoint: Annotated[Path | None, typer.Option(help="Folder to resume a long run from.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for masks and certificate.")] = Path("ticket"),
@@ -73,10 +84,11 @@ def prune(
     with refusing_bad_input(as_json, checkpoint):
         from solvers.solution import checked_objective
         from subsetsum_nets.compiler import prune as run
-        from subsetsum_nets.constructions import DEFAULT
         from subsetsum_nets.networks import save_network, shipped_network
         from subsetsum_nets.networks.files.suffixes import saved_suffix
         from subsetsum_nets.reports import write_report
+        from subsetsum_nets.stage_lines import shown_to_people
+        from subsetsum_nets.stages import stage
         from subsetsum_nets.ticket_folder import REPORT, check_folder
 
         path = target or shipped_network(_DEFAULT_TARGET)
@@ -85,30 +97,32 @@ def prune(
         if collapsed is not None:
             saved_suffix(collapsed)
         started = perf_counter()
-        pruned = run(
-            network,
-            construction=construction or DEFAULT,
-            epsilon=epsilon,
-            candidates=candidates,
-            delta=delta,
-            seed=seed,
-            into=None if into is None else read_network(into),
-            domain=_domain(box, ball, box_of),
-            objective=checked_objective(objective),
-            allocation=allocation,
-            bits=_bits(bits),
-            layout=layout,
-            scale=scale,
-            threads=threads,
-            checkpoint=checkpoint,
-            progress=not as_json and sys.stderr.isatty(),
-        )
-        seconds = perf_counter() - started
-        pruned.save(out)  # before anything that may fail
-        if collapsed is not None:
-            save_network(pruned.collapse(), collapsed)
-        accuracy = _accuracies(path, network, pruned.network)
-        write_report(pruned, out / REPORT, accuracy=accuracy)
+        with shown_to_people(as_json=as_json) as lines:
+            pruned = run(
+                network,
+                construction=construction,
+                epsilon=epsilon,
+                candidates=candidates,
+                delta=delta,
+                seed=seed,
+                into=None if into is None else read_network(into),
+                domain=_domain(box, ball, box_of),
+                objective=checked_objective(objective),
+                allocation=allocation,
+                bits=_bits(bits),
+                layout=layout,
+                scale=scale,
+                threads=threads,
+                checkpoint=checkpoint,
+                progress=lines.rows if lines is not None else False,
+            )
+            seconds = perf_counter() - started
+            with stage("writing"):
+                pruned.save(out)  # before anything that may fail
+                if collapsed is not None:
+                    save_network(pruned.collapse(), collapsed)
+                accuracy = _accuracies(path, network, pruned.network)
+                write_report(pruned, out / REPORT, accuracy=accuracy)
     certificate = pruned.certificate
     assert certificate is not None  # noqa: S101 - prune() always makes one
     findings = _findings(pruned, certificate, accuracy)

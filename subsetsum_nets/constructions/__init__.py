@@ -45,8 +45,13 @@ def construction_named(name: str) -> Construction:
 
     """
     if name not in CONSTRUCTIONS:
-        raise ValueError(f"unknown construction {name!r}; choose one of {sorted({*CONSTRUCTIONS, *EXACT})}")
+        raise ValueError(f"unknown construction {name!r}; choose one of {construction_names()}")
     return CONSTRUCTIONS[name]
+
+
+def construction_names() -> list[str]:
+    """Return the names of all constructions, the default first."""
+    return sorted({*CONSTRUCTIONS, *EXACT}, key=lambda name: (name != DEFAULT, name))
 
 
 __all__ = [
@@ -67,4 +72,5 @@ __all__ = [
     "StructuredKernels",
     "StructuredPaper",
     "construction_named",
+    "construction_names",
 ]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from solvers.backend.copies import Copies
-    from solvers.backend.mip.floating_model import Minimise, Model, Tolerances
+    from solvers.backend.mip.floating_model import Minimise, Model, Scaled, Tolerances
     from solvers.backend.protocol import Limits
     from solvers.solution import Objective
 
@@ -65,13 +65,13 @@ class FloatingSearch:
         self.problem = problem
         self.limits = limits
         self.run = run
-        self.scaled = scaled(problem.image, tolerances.bits, tolerances.smallest)
-        self.margin = tolerances.margin(problem.n) + self.scaled.lost
+        self.scaled: Scaled = scaled(problem.image, tolerances.bits, tolerances.smallest)
+        self.margin: Fraction = tolerances.margin(problem.n) + self.scaled.lost
         # Bounds are lowered by the margin, and the solver's own subset may be off by it too.
-        self.resolution = float_up(2 * self.margin * self.scaled.step * problem.image.unit)
-        self.floor = simple_bound(problem)
-        self.note = ""
-        self.stop = Stop.SEARCH_EXHAUSTED
+        self.resolution: float = float_up(2 * self.margin * self.scaled.step * problem.image.unit)
+        self.floor: int = simple_bound(problem)
+        self.note: str = ""
+        self.stop: Stop = Stop.SEARCH_EXHAUSTED
         self.seen: list[Seen] = []  # (error in units, size, subset) of every subset that came up
         self._see(first_subset(problem))
         # A target out of reach is nearest to an extreme; of vectors in reach, none is near anything.
@@ -244,7 +244,8 @@ class FloatingSearch:
         if tolerance is not None:
             reach = float_up(tolerance / self.scaled.step + self.margin)
         claim = self.run(model_of(self.scaled, self._copies(excluded), minimise, sizes, reach, excluded))
-        self.note, self.stop = claim.note, claim.stop
+        self.note = claim.note
+        self.stop = claim.stop
         subset = self._subset(claim, excluded)
         if subset is not None and sizes[0] <= len(subset) <= sizes[1]:
             self._see(subset)

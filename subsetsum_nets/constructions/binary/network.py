@@ -56,7 +56,9 @@ class GrownNetwork:
         scales: Sequence[int],
         layouts: Sequence[str],
     ) -> None:
-        self._target, self._seed, self.ends = target, seed, tuple(scales)
+        self._target = target
+        self._seed = seed
+        self.ends: tuple[int, ...] = tuple(scales)
         self._biased = any(
             (layer.columns == f.d_in).any() for layer, f in zip(layers, target.dense_layers, strict=True)
         )
