@@ -15,7 +15,7 @@ from subsetsum_nets.networks.arguments import checked_integer
 from subsetsum_nets.networks.arrays import exact_float64
 from subsetsum_nets.networks.digests import network_digest
 from subsetsum_nets.networks.errors import InvalidNetworkError, UnsupportedStructureError
-from subsetsum_nets.networks.rounding import rounded
+from subsetsum_nets.networks.rounding import rounded, with_outputs_times
 from subsetsum_nets.ticket_files import check_beside, read_ticket
 from subsetsum_nets.verification import Comparison, VerificationResult, verify
 from subsetsum_nets.verification.certificate import Certificate, CertificateFileError, PairCertificate
@@ -100,14 +100,15 @@ def audit(
     certificate: Any = files.certificate
     check_decision(certificate)
     check_beside(folder, files)
-    pair = _Pair(certificate, files.target, files.network, files.unchecked)
+    compared = with_outputs_times(files.network, -certificate.output_exponent)
+    pair = _Pair(certificate, files.target, compared, files.unchecked)
     result = pair.confirm(method, time_limit=time_limit, exact=exact)
-    _confirm_exact(files)
+    _confirm_exact(files, compared)
     return Audit(certificate, result, tuple(files.unchecked))
 
 
-def _confirm_exact(files: TicketFiles) -> None:
-    """See that the network equals the target rounded as the certificate says, where it says so."""
+def _confirm_exact(files: TicketFiles, compared: ReluNetwork) -> None:
+    """See that ``compared`` equals the target rounded as the certificate says, where it says so."""
     certificate: Any = files.certificate
     if certificate.exact is None:
         return
@@ -115,9 +116,9 @@ def _confirm_exact(files: TicketFiles) -> None:
         bits = [checked_integer(number, "bits", 0) for number in certificate.exact["bits"]]
         asked: dict[str, Any] = {"domain": certificate.domain_set, "norm": certificate.norm}
         target = rounded(files.target, bits)
-        found = verify(target, files.network, method="differential", exact=True, **asked)
+        found = verify(target, compared, method="differential", exact=True, **asked)
     except UnsupportedStructureError:
-        found = verify(target, files.network, **asked)
+        found = verify(target, compared, **asked)
     except (KeyError, TypeError, ValueError) as error:
         raise CertificateFileError(f"the certificate's bits of an exact network are none: {error}") from error
     if found.lower > 0.0:

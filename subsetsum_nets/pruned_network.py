@@ -13,6 +13,7 @@ from subsetsum_nets.networks.domains import Box, Domain
 from subsetsum_nets.networks.errors import NetworkFileError
 from subsetsum_nets.networks.files.network_files import save_network
 from subsetsum_nets.networks.relu_network import sparse_form
+from subsetsum_nets.networks.rounding import with_outputs_times
 from subsetsum_nets.ticket_files import check_provenance, read_provenance, read_ticket
 from subsetsum_nets.ticket_folder import (
     CERTIFICATE,
@@ -166,7 +167,13 @@ class PrunedNetwork:
             If a weight of the small network is no float64, or a layer is a convolution.
 
         """
-        return small_like(self.network, self.target, self.domain)
+        return small_like(self.compared, self.target, self.domain)
+
+    @property
+    def compared(self) -> ReluNetwork:
+        """What is compared with the target: ``network``, or 2^-t times it where its certificate says so."""
+        exponent = 0 if self.certificate is None else self.certificate.output_exponent
+        return with_outputs_times(self.network, -exponent)
 
     def save(self, folder: str | PathLike[str]) -> None:
         """Write everything to a folder: a new one appears complete, an earlier one is replaced whole.

@@ -1,7 +1,7 @@
 """Target weights as subset sums of the edges of a grown block, and what is kept of it.
 
 Row (o, i) stands for one target weight: an edge from a copy of input i in layer j to an accumulator of output
-o in layer j + 1 adds g^(j-1) units to it, or takes as many away.
+o in layer j + 1 adds G_j units to it, or takes as many away; G_j is the product of the growths before.
 """
 
 from __future__ import annotations
@@ -83,13 +83,11 @@ class BlockRows:
     @cached_property
     def values(self) -> FloatArray:
         """What an edge of each column adds to a weight, shape (m,)."""
-        unit, growth = self.unit, float(self.block.plan.growth)
-        values = []
-        for index, level in enumerate(self.block.levels[1:], 1):
+        worth, values = self.unit, []
+        for level, growth in zip(self.block.levels[1:], self.block.plan.growths, strict=True):
             for sign, units in zip((1.0, -1.0), level.accumulators, strict=True):
-                values.append(
-                    np.full(_padded(units).shape[1] * int(growth), sign * unit * growth ** (index - 1))
-                )
+                values.append(np.full(_padded(units).shape[1] * growth, sign * worth))
+            worth *= growth
         return np.concatenate(values) if values else np.zeros(0)
 
     @property
@@ -137,7 +135,7 @@ def keep_structure(block: Block, masks: list[Bools], sources: Callable[[Ints], N
         if index == 0:
             sources(level.copies)
             continue
-        _keep_copies(level, block.levels[index - 1], block.plan.growth, masks[index])
+        _keep_copies(level, block.levels[index - 1], block.plan.growths[index - 1], masks[index])
         for new, old in zip(level.accumulators, block.levels[index - 1].accumulators, strict=True):
             for mine, earlier in zip(new, old, strict=True):
                 if not earlier.size:
@@ -152,7 +150,7 @@ def keep_structure(block: Block, masks: list[Bools], sources: Callable[[Ints], N
 
 def _keep_copies(level: Level, before: Level, growth: int, mask: Bools) -> None:
     """Keep, for each copy, g of its + edges from the copies before."""
-    inputs = np.flatnonzero(level.copies[:, 0] >= 0)
+    inputs = np.flatnonzero((level.copies >= 0).any(axis=1))
     for units in level.copies[inputs].T:
         edges = level.plus[units[:, np.newaxis], before.copies[inputs]]  # (inputs, g before)
         kept = edges & (np.cumsum(edges, axis=1) <= growth)

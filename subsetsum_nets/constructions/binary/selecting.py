@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from subsetsum_nets.constructions.binary.growing import Lack
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -101,22 +103,26 @@ class SelectBlock:
 
 
 def grow_selecting(
-    layer: IntegerLayer, reads: Callable[[Bools], Bools], draw: Callable[[int, int], Bools]
-) -> SelectBlock:
+    layer: IntegerLayer,
+    reads: Callable[[Bools], Bools],
+    draw: Callable[[int, int], Bools],
+    *,
+    tries: int = _MOST_TRIES,
+) -> SelectBlock | Lack:
     """Grow a block; parameters as for :func:`~.growing.grow`."""
     outputs, planned = len(layer.weight), selecting_widths(layer)
     if not planned:
         draw(0, outputs)
         return SelectBlock(layer, np.zeros(0, np.int64), np.zeros((outputs, 0), bool))
     (width,) = planned
-    for _ in range(_MOST_TRIES):
+    for _ in range(tries):
         eligible = reads(draw(0, width))
         plus = draw(1, outputs)
         served = assigned(layer.weight, eligible, plus)
         if served is not None:
             return SelectBlock(layer, served, plus)
         width = int(width * _WIDER) + 2
-    raise RuntimeError(f"no layer of up to {width} units offers every weight of {outputs} outputs")
+    return Lack(0, width, len(eligible), layer.weight.shape[1], 0)
 
 
 def assigned(weight: Ints, eligible: Bools, plus: Bools) -> Ints | None:
