@@ -128,7 +128,7 @@ def _confirm_exact(files: TicketFiles, compared: ReluNetwork) -> None:
         )
     if found.replayed != 0.0:
         files.unchecked.append(f"that g equals the target rounded to {bits} bits: neither proven nor refuted")
-    files.unchecked.append("the certificate's layouts, ends and inputs of an exact network")
+    files.unchecked.append("the certificate's layouts, ends, held and inputs of an exact network")
 
 
 def audit_pair(

@@ -140,6 +140,7 @@ class ExactTask:
             "bits": list(bits),
             "layouts": [each.layout for each in grown.rows],
             "ends": list(grown.ends),
+            "held": [each.held for each in grown.rows],
             "inputs": self.construction.valid_inputs(self.target, self.domain),
             **({"outputs": outputs} if outputs else {}),
         }

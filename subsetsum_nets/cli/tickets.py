@@ -237,6 +237,7 @@ def _exact_rows(pruned: PrunedNetwork, exact: dict[str, Any], page: dict[str, An
     largest = max(int(abs(whole).max()) for whole in integer_weights(pruned.target, exact["bits"]))
     papers = sreenivasan_2021_integers(max(target), len(target) - 1, max(1, largest.bit_length()))
     enough, formula = page["decimals_enough"], page["decimals_formula"]
+    held = [f"every |w| <= {most:,}" if most else "this one" for most in exact["held"]]
     scaled = ", ".join(f"+-2^-{bits}" for bits in exact["ends"] if bits)
     ends = f"block ends {scaled}, all other weights +-1" if scaled else "all weights +-1"
     times = f"; the outputs are 2^{exact['outputs']} times larger" if "outputs" in exact else ""
@@ -252,6 +253,7 @@ def _exact_rows(pruned: PrunedNetwork, exact: dict[str, Any], page: dict[str, An
             + (f"{formula} by Lemma 2, for layers of norm 1" if formula else "Lemma 2 is for epsilon < 1"),
         ),
         ("layout", f"{', '.join(exact['layouts'])}; {ends}"),
+        ("integer layers held", f"{'; '.join(held)}, for the choices made"),
         ("width", f"{width}, {width / max(target):.1f} times the target's; the paper's {papers.width:,}"),
         ("depth", f"{depth}, the paper's {papers.depth}; the paper's signs {papers.parameters:.1e}"),
     ]

@@ -285,8 +285,9 @@ class Certificate(PairCertificate):
     exact : dict or None
         Of a network that equals the target rounded to multiples of 2^-s_l: ``bits``, the s_l; ``inputs``, for
         which real x; ``layouts`` and ``ends``, how each target layer is represented and by which 2^-s its
-        last random layer is scaled; ``outputs``, where it is there, is t: g's outputs are 2^t times as
-        large as those of the rounded target, and 2^-t g is what is compared with f.
+        last random layer is scaled; ``held``, for each, the largest W such that the same random layers hold
+        every integer layer of weights up to W, 0 for none; ``outputs``, where it is there, is t: g's outputs
+        are 2^t times as large as those of the rounded target, and 2^-t g is what is compared with f.
 
     """
 

@@ -396,8 +396,8 @@ def collapsed(f: list[Layer], g: list[Layer], domain: Domain) -> list[Layer]:
 def in_scale(f: list[Layer], g: list[Layer]) -> list[Layer]:
     """Return g with hidden layers in the scale of f's, by powers of two; a constant unit more is a bias."""
     made = list(g)
-    for index, (layer, mine) in enumerate(zip(f, made[:-1], strict=False)):
-        after, units = made[index + 1], len(layer.rows)
+    for index, layer in zip(range(len(g) - 1), f, strict=False):
+        mine, after, units = made[index], made[index + 1], len(layer.rows)
         sizes = [sum(abs(w) for row in each.rows for _, w in row) for each in (layer, mine)]
         need(not any(mine.rows[units:]), "a hidden layer of g has more units than f's", RefusedError)
         places = (4 * ONE * sizes[1] // (3 * sizes[0])).bit_length() - 1 - BITS if all(sizes) else 0

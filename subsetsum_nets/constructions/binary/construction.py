@@ -132,6 +132,8 @@ class RandomSigns:
         into: ReluNetwork,
         growth: int | None = None,
         layout: str | None = None,
+        *,
+        universal: bool = False,
     ) -> GivenNetwork | Misfit:
         """Find a place for the rounded target in a given network; parameters as for :meth:`grow`.
 
@@ -142,6 +144,8 @@ class RandomSigns:
         into : ReluNetwork
         growth : int, optional
             The largest growth of a layer; it is smaller where the layer's width asks for it. None tries all.
+        universal : bool
+            Whether accumulators are chosen so that the network holds every target with as many digits.
 
         Raises
         ------
@@ -158,7 +162,8 @@ class RandomSigns:
                 "the target has biases, which are made of those of the first layer, and into has none there"
             )
         growths = [g for g in self.growths if growth is None or g <= growth]
-        search = Fit(target, layers, into, growths, LAYOUTS if layout in (None, "auto") else (layout,))
+        layouts = LAYOUTS if layout in (None, "auto") else (layout,)
+        search = Fit(target, layers, into, growths, layouts, universal=universal)
         blocks = search.run()
         if blocks is None:
             assert search.misfit is not None  # noqa: S101 - a search that fails has met something

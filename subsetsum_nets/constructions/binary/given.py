@@ -122,6 +122,8 @@ class Fit:
     growths : sequence of int
         The largest growths of a layer, in the order in which they are tried.
     layouts : sequence of {"accumulate", "select"}
+    universal : bool
+        Whether either side of every output has to see every input.
 
     Attributes
     ----------
@@ -137,7 +139,10 @@ class Fit:
         into: ReluNetwork,
         growths: Sequence[int],
         layouts: Sequence[str],
+        *,
+        universal: bool = False,
     ) -> None:
+        self._universal = universal
         self._layers, self._growths, self._layouts = layers, growths, layouts
         self._plus = [np.asarray(layer.weight) > 0 for layer in into.dense_layers]
         self._widths = into.widths[1:]
@@ -185,7 +190,7 @@ class Fit:
         layer, room = self._layers[number], self._widths[at : max(stop - 1, at)]
         seen: list[list[int]] = []
         for growth in self._growths if "accumulate" in self._layouts else ():
-            plan = Plan.within(layer, growth, room)
+            plan = Plan.within(layer, growth, room, universal=self._universal)
             if isinstance(plan, Lack):
                 self._note(plan, at)
             elif plan.growths not in seen and self._ends(number, at + len(plan.widths)):

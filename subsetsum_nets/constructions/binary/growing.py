@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from subsetsum_nets.networks.arrays import Bools, Ints
 
 _FEW_INPUTS = 24  # below, matching the copies needs spare units
+_MOST_FOR_PAIRS = 128  # inputs that two accumulators of one side see
 _MANY_INPUTS = 300  # above, three accumulators an output at first
 _LAST = (3, 5, 6, 7)  # units an output in the layer of accumulators alone, ..
 _LAST_DIGITS = (16, 128, 300)  # .. by the number of inputs that have their last digit there
@@ -42,23 +43,28 @@ class Plan:
         How many digits are picked up from each input.
     widths : list of int
         Of the hidden layers.
+    universal : bool
+        Whether either side of every output sees every input.
 
     """
 
     growths: list[int]
     digits: Ints
     widths: list[int]
+    universal: bool = False
 
     @classmethod
-    def of(cls, layer: IntegerLayer, growth: int) -> Plan:
+    def of(cls, layer: IntegerLayer, growth: int, *, universal: bool = False) -> Plan:
         """Plan a block for a layer, with the same growth everywhere."""
-        found = cls.within(layer, growth, None)
+        found = cls.within(layer, growth, None, universal=universal)
         if isinstance(found, Lack):
             raise TypeError(found)
         return found
 
     @classmethod
-    def within(cls, layer: IntegerLayer, growth: int, room: Sequence[int] | None) -> Plan | Lack:
+    def within(
+        cls, layer: IntegerLayer, growth: int, room: Sequence[int] | None, *, universal: bool = False
+    ) -> Plan | Lack:
         """Plan a block for layers of given widths, with growths of up to ``growth`` where these have room.
 
         Parameters
@@ -67,6 +73,7 @@ class Plan:
         growth : int
         room : sequence of int, optional
             The widths of the hidden layers that there are. None for as wide as need be.
+        universal : bool
 
         Returns
         -------
@@ -79,9 +86,8 @@ class Plan:
         while (alive := left > 0).any():
             level = len(widths)
             live = int((alive | before).sum())  # one digit more frees remainders
-            accumulators = 0 if not level else (3 if len(left) > _MANY_INPUTS and level == 1 else 2) * outputs
-            spare = max(0, (_FEW_INPUTS - live) * 3 // 4) if level else max(0, 6 - live)
-            planned = {g: g * live + accumulators + spare for g in range(2, growth + 1)}
+            shape = len(left), outputs, level
+            planned = {g: level_width(g, live, shape, universal=universal) for g in range(2, growth + 1)}
             if room is None:
                 g = growth
             elif level == len(room):
@@ -97,11 +103,39 @@ class Plan:
         depth = len(growths)
         digits = np.minimum(digits + 1, depth)
         if depth:
-            units = _LAST[int(np.searchsorted(_LAST_DIGITS, (digits == depth).sum()))]
-            widths.append(units * outputs + max(0, (_FEW_INPUTS - outputs) // 3))
+            ending = int((digits == depth).sum())
+            widths.append(last_width(ending, len(left), outputs, universal=universal))
             if room is not None and 2 * outputs > (have := room[depth] if depth < len(room) else 0):
                 return Lack(depth, widths[-1], have, 0, outputs)
-        return cls(growths, digits, widths)
+        return cls(growths, digits, widths, universal)
+
+
+def level_width(growth: int, live: int, shape: tuple[int, int, int], *, universal: bool) -> int:
+    """Return the planned width of a hidden layer with copies of ``live`` inputs.
+
+    ``shape`` has the inputs and outputs of the block, and the number of the hidden layer from 0.
+    """
+    inputs, outputs, level = shape
+    if not level:
+        return growth * live + max(0, 6 - live)
+    spare = max(0, (_FEW_INPUTS - live) * 3 // 4)
+    if universal:
+        return growth * live + 2 * _a_side(inputs) * outputs + spare + live // 8
+    sides = 3 if inputs > _MANY_INPUTS and level == 1 else 2
+    return growth * live + sides * outputs + spare
+
+
+def last_width(ending: int, inputs: int, outputs: int, *, universal: bool) -> int:
+    """Return the planned width of the layer of accumulators alone, where ``ending`` inputs end."""
+    units = _LAST[int(np.searchsorted(_LAST_DIGITS, ending))]
+    if universal:
+        units = max(units, 3 * _a_side(inputs))
+    return units * outputs + max(0, (_FEW_INPUTS - outputs) // 3)
+
+
+def _a_side(inputs: int) -> int:
+    """Return how many accumulators of one side see every input together, most likely."""
+    return 2 if inputs <= _MOST_FOR_PAIRS else 3
 
 
 class Lack(NamedTuple):
@@ -222,14 +256,19 @@ def _next_level(
     chosen: tuple[list[Ints], list[Ints]] = ([], [])
     counts = [np.zeros(part.base.shape, np.int64) for _ in range(2)]
     for output in range(len(part.base)):
-        rows = np.flatnonzero((needed[0][output] > 0) & (needed[1][output] > 0))
-        seen = edges[:, rows]
+        open_rows = np.arange(len(columns))
+        if not plan.universal:
+            open_rows = np.flatnonzero((needed[0][output] > 0) & (needed[1][output] > 0))
+        seen = edges[:, open_rows]
         sides = []
         for side in (0, 1):
             allowed = free.copy() if outputs is None else free & (outputs[output] == (side == 0))
             old = before.accumulators[side][output]
-            sides.append(Side(allowed, seen, needed[side][output, rows], plus[:, old]))
-        found = cover((sides[0], sides[1]), useful)
+            sides.append(Side(allowed, seen, needed[side][output, open_rows], plus[:, old]))
+        if plan.universal:
+            found = _for_every_digit((sides[0], sides[1]), growth - 1, useful)
+        else:
+            found = cover((sides[0], sides[1]), useful)
         if found is None:
             return None, remaining
         for side, units in enumerate(found):
@@ -247,3 +286,18 @@ def _next_level(
     base, words = remaining.base.copy(), remaining.words.copy()
     base[:, columns], words[:, columns] = after.base, after.words
     return Level(copies, chosen, plus), Remainders(base, words)
+
+
+def _for_every_digit(sides: tuple[Side, Side], digit: int, useful: Ints) -> tuple[Ints, Ints] | None:
+    """Choose units such that those of either side have ``digit`` edges from every input; None if none do."""
+    chosen: list[Ints] = []
+    for side in sides:
+        allowed = side.allowed.copy()
+        allowed[np.concatenate([*chosen, np.zeros(0, np.int64)])] = False
+        needed = np.full(side.edges.shape[1], digit, np.int8)
+        halves = [Side(allowed.copy(), side.edges, needed, side.sees[:, part::2]) for part in (0, 1)]
+        found = cover((halves[0], halves[1]), useful)
+        if found is None:
+            return None
+        chosen.append(np.concatenate(found))
+    return chosen[0], chosen[1]

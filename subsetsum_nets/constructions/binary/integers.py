@@ -43,6 +43,8 @@ class IntegerLayer:
         Whether it is the half max(-x, 0).
     counted : bool, shape (outputs, inputs)
         Which weights somebody asks for: not those of units that no later layer looks at.
+    whole : bool
+        Whether no input that the domain allows, and no unit of the target's layer, is left out.
 
     """
 
@@ -52,6 +54,7 @@ class IntegerLayer:
     columns: Ints
     negative: Bools
     counted: Bools
+    whole: bool
 
 
 def integer_layers(target: ReluNetwork, scales: Sequence[int], domain: Domain) -> list[IntegerLayer]:
@@ -88,6 +91,7 @@ def _integer_layer(
     if constant:
         counted[-1] = columns == layer.d_in
     live = carried.any(axis=0)
+    asked = counted[: layer.d_out, columns < layer.d_in]
     return IntegerLayer(
         carried[:, live],
         wanted[:, live],
@@ -95,6 +99,7 @@ def _integer_layer(
         columns[live],
         (sign < 0)[live],
         counted[:, live],
+        bool(live.all() and asked.all()),
     )
 
 

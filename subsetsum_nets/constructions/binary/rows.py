@@ -106,6 +106,25 @@ class BlockRows:
             valid[:, at] &= plus[receivers[:, at], senders[:, at]]
         return valid
 
+    @cached_property
+    def held(self) -> int:
+        """The largest W such that the same block holds every integer layer of weights up to W in size.
+
+        Where either side of every output has g_j - 1 edges from every input, all digits from 1 - g_j to
+        g_j - 1 are there, and all integers up to G - 1 in size, G the product of these growths.
+        """
+        if not self.layer.whole:
+            return 0
+        found, first = 1, 0
+        for level, growth in zip(self.block.levels[1:], self.block.plan.growths, strict=True):
+            for units in level.accumulators:
+                last = first + growth * max(map(len, units), default=0)
+                if (self.valid[:, first:last].sum(axis=1) < growth - 1).any():
+                    return found - 1
+                first = last
+            found *= growth
+        return found - 1
+
     def keep(self, masks: list[Bools], kept: Bools) -> None:
         """Keep the edges of the solved subsets, shape (N, m), in the masks of the block's layers."""
         levels, receivers, senders = self.edges

@@ -91,6 +91,14 @@ class SelectBlock:
         signs = self.plus[outputs[:, np.newaxis], self.copies[inputs]]
         return np.where(signs, self.unit, -self.unit)
 
+    @cached_property
+    def held(self) -> int:
+        """The largest W such that the same block holds every integer layer of weights up to W in size."""
+        if not self.layer.whole or not len(self.targets):
+            return 0
+        signs = [(self.valid & (self.items * sign > 0)).sum(axis=1) for sign in (1.0, -1.0)]
+        return int(np.minimum(*signs).min())
+
     def keep(self, masks: list[Bools], kept: Bools) -> None:
         """Keep the edges of the solved subsets, shape (N, m), in the masks of the block's layers."""
         outputs, inputs = self.places
