@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from subsetsum_nets.allocation.compile_task import NORM
+from subsetsum_nets.allocation.compile_task import ALLOWANCE, NORM
 from subsetsum_nets.allocation.fitting import FinestFit
 from subsetsum_nets.allocation.precision import Precision, given_bits
 from subsetsum_nets.networks.errors import InvalidNetworkError
@@ -15,12 +16,16 @@ from subsetsum_nets.networks.rounding import with_outputs_times
 from subsetsum_nets.pruned_network import Shortfall
 from subsetsum_nets.rounds import Compiled, Draw
 from subsetsum_nets.row_batches import solve_rows
-from subsetsum_nets.verification import verify
+from subsetsum_nets.verification import proven_bound, verify
+
+_MOST_SLACK = 32  # units; rows of signed digits are answered fast up to some more
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from solvers import BatchSolution
     from subsetsum_nets.constructions import BlockNetwork, RandomSigns
+    from subsetsum_nets.masks import NetworkMasks
     from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.networks.relu_network import ReluNetwork
     from subsetsum_nets.verification import VerificationResult
@@ -76,18 +81,13 @@ class ExactTask:
     def run(self, **options: Any) -> Compiled:
         """Compile; ``options`` are those of :func:`solvers.solve_many`."""
         bits, grown, lacks = self._network()
-        random, rows = grown.random(self.target.domain) if self.into is None else self.into, grown.rows
-        solution = solve_rows(
-            [each.items for each in rows],
-            [each.targets for each in rows],
-            [each.valid for each in rows],
-            [np.full(len(each.targets), 0.5 * each.unit) for each in rows],
-            **options,
-        )
-        masks = grown.masks(solution.masks)
+        random = grown.random(self.target.domain) if self.into is None else self.into
+        wanted = _Wanted(self, bits, grown, random, options)
+        slack = wanted.slack() if options.get("objective") == "sparsest" else 0
+        solution, masks, compared = wanted.pruned(slack)
         network = masks.apply(random)
-        compared = with_outputs_times(network, sum(grown.ends) - sum(bits))
         result = verify(self.target, compared, domain=self.domain, norm=NORM, epsilon=self.epsilon)
+        claim = self._claim(bits, grown) | ({"slack": slack} if slack else {})
         return Compiled(
             Draw(random, grown.recipe, self.growth or self.construction.growths[0]),
             solution,
@@ -95,7 +95,7 @@ class ExactTask:
             network,
             result,
             self._shortfall(bits, result, lacks),
-            self._claim(bits, grown),
+            claim,
         )
 
     def _network(self) -> tuple[tuple[int, ...], BlockNetwork, str | None]:
@@ -144,6 +144,48 @@ class ExactTask:
             "inputs": self.construction.valid_inputs(self.target, self.domain),
             **({"outputs": outputs} if outputs else {}),
         }
+
+
+@dataclass(frozen=True, eq=False)
+class _Wanted:
+    """The subset sums of a network with its blocks, asked with more or less tolerance."""
+
+    task: ExactTask
+    bits: Sequence[int]
+    grown: BlockNetwork
+    random: ReluNetwork
+    options: dict[str, Any]
+
+    def pruned(self, slack: int) -> tuple[BatchSolution, NetworkMasks, ReluNetwork]:
+        """Return solution, masks, and what is compared with f; weights are up to slack + 1/2 units off."""
+        rows, options = self.grown.rows, dict(self.options)
+        if slack and options.get("checkpoint"):
+            options["checkpoint"] = Path(options["checkpoint"]) / f"slack-{slack}"
+        solution = solve_rows(
+            [each.items for each in rows],
+            [each.targets for each in rows],
+            [each.valid for each in rows],
+            [np.where(each.free, 0.5 + slack, 0.5) * each.unit for each in rows],
+            **options,
+        )
+        masks = self.grown.masks(solution.masks)
+        network = masks.apply(self.random)
+        return solution, masks, with_outputs_times(network, sum(self.grown.ends) - sum(self.bits))
+
+    def slack(self) -> int:
+        """Return the most units, beside a half, that weights may be off with epsilon still proven."""
+        good, bad = 0, 1
+        while bad <= _MOST_SLACK and self._proven(bad):
+            good, bad = bad, 2 * bad
+        while bad - good > 1:
+            middle = (good + bad) // 2
+            good, bad = (middle, bad) if self._proven(middle) else (good, middle)
+        return good
+
+    def _proven(self, slack: int) -> bool:
+        task = self.task
+        *_, compared = self.pruned(slack)
+        return proven_bound(task.target, compared, domain=task.domain, norm=NORM) <= task.epsilon * ALLOWANCE
 
 
 def refuse_others(construction: str, options: dict[str, Any]) -> None:

@@ -238,13 +238,14 @@ def _exact_rows(pruned: PrunedNetwork, exact: dict[str, Any], page: dict[str, An
     papers = sreenivasan_2021_integers(max(target), len(target) - 1, max(1, largest.bit_length()))
     enough, formula = page["decimals_enough"], page["decimals_formula"]
     held = [f"every |w| <= {most:,}" if most else "this one" for most in exact["held"]]
+    off = f" (up to {exact['slack']} more than the nearest off)" if "slack" in exact else ""
     scaled = ", ".join(f"+-2^-{bits}" for bits in exact["ends"] if bits)
     ends = f"block ends {scaled}, all other weights +-1" if scaled else "all weights +-1"
     times = f"; the outputs are 2^{exact['outputs']} times larger" if "outputs" in exact else ""
     return [
         (
             "equals, exactly",
-            f"the target in multiples of 2^-s, s = {exact['bits']}, for {exact['inputs']}{times}",
+            f"the target in multiples of 2^-s{off}, s = {exact['bits']}, for {exact['inputs']}{times}",
         ),
         (
             "decimal digits",

@@ -286,8 +286,9 @@ class Certificate(PairCertificate):
         Of a network that equals the target rounded to multiples of 2^-s_l: ``bits``, the s_l; ``inputs``, for
         which real x; ``layouts`` and ``ends``, how each target layer is represented and by which 2^-s its
         last random layer is scaled; ``held``, for each, the largest W such that the same random layers hold
-        every integer layer of weights up to W, 0 for none; ``outputs``, where it is there, is t: g's outputs
-        are 2^t times as large as those of the rounded target, and 2^-t g is what is compared with f.
+        every integer layer of weights up to W, 0 for none. Where it is there, ``slack`` is k: the weights are
+        not the nearest multiples, but those within k + 1/2 units that need the fewest edges; and ``outputs``
+        is t: g's outputs are 2^t times as large, and 2^-t g is what is compared with f.
 
     """
 

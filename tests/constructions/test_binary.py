@@ -189,6 +189,44 @@ def test_other_objectives_meet_the_same_rounded_target(objective):
     check_equal(pruned)
 
 
+def test_sparsest_takes_what_epsilon_leaves(tmp_path):
+    asked = {"construction": "binary", "bits": (8, 7), "domain": Box(0, 1), "epsilon": 0.3}
+    nearest, sparse = (prune(SMALL, objective=objective, **asked) for objective in ("nearest", "sparsest"))
+    slack = sparse.certificate.exact["slack"]
+    assert slack >= 1
+    assert "slack" not in nearest.certificate.exact
+    assert nearest.certificate.bound < sparse.certificate.bound <= 0.3
+    assert sparse.certificate.counts["kept_parameters"] < nearest.certificate.counts["kept_parameters"]
+    for mine, layer, bits in zip(sparse.collapse().layers, SMALL.layers, (8, 7), strict=True):
+        for units, wanted in ((mine.weight, layer.weight), (mine.bias, layer.bias)):
+            assert (abs(units - wanted) * 2.0**bits <= slack + 0.5).all()
+            assert (np.rint(units * 2.0**bits) == units * 2.0**bits).all()
+    sparse.save(tmp_path / "ticket")
+    assert not [note for note in audit(tmp_path / "ticket").unchecked if "not proven" in note]
+    for other in (slack - 1, -1, "1"):
+        page = json.loads((tmp_path / "ticket" / "certificate.json").read_text())
+        page["exact"]["slack"] = other
+        names = {name for name in page if name not in ("format", "version", "semantics", "digest")}
+        Certificate(**{name: page[name] for name in names}).save(tmp_path / "ticket" / "certificate.json")
+        if other == slack - 1 > 0:
+            assert [note for note in audit(tmp_path / "ticket").unchecked if "not proven" in note]
+        else:
+            with pytest.raises(CertificateFileError):
+                audit(tmp_path / "ticket")
+
+
+@pytest.mark.parametrize("layout", ["accumulate", "select"])
+@pytest.mark.parametrize("objective", ["nearest", "within", "sparsest"])
+def test_weights_halfway_between_multiples_are_rounded_as_is_claimed(tmp_path, layout, objective):
+    halves = np.random.default_rng(5).integers(-9, 10, (3, 3)) / 2
+    target = ReluNetwork([Dense(halves), Dense([[0.5, -1.5, 2.5]], [0.5])])
+    asked = {"bits": 0, "layout": layout, "objective": objective, "domain": Box(0, 1)}
+    pruned = prune(target, construction="binary", **asked)
+    check_equal(pruned)
+    pruned.save(tmp_path / "ticket")
+    audit(tmp_path / "ticket")
+
+
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [

@@ -59,6 +59,11 @@ class BlockRows:
         """The weights of the target, shape (N,)."""
         return self.block.layer.wanted[self.places]
 
+    @property
+    def free(self) -> Bools:
+        """Which rows may be met less exactly, shape (N,): not the one that carries the constant."""
+        return self.layer.free[self.places]
+
     @cached_property
     def edges(self) -> tuple[Ints, Ints, Ints]:
         """(hidden layer of the receiver, receiver, sender) of every item, shapes (m,), (N, m), (N, m).

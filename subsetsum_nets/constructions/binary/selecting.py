@@ -79,6 +79,11 @@ class SelectBlock:
         """The weights of the target, shape (N,)."""
         return self.layer.wanted[self.places]
 
+    @property
+    def free(self) -> Bools:
+        """Which rows may be met less exactly, shape (N,): not the one that carries the constant."""
+        return self.layer.free[self.places]
+
     @cached_property
     def valid(self) -> Bools:
         """Which items a row has, shape (N, m)."""
