@@ -81,7 +81,7 @@ def sreenivasan_2021_integers(width: int, depth: int, bits: int, delta: float = 
     copies = whole(math.log(diamonds / checked_share(delta, "delta")) / math.log(16 / 15))
     units, total = _UNITS * d * digits * copies, layers * (digits + 1)
     return Requirement(
-        source="Sreenivasan et al. 2021, Theorem 2 and Lemma 7",
+        source="Sreenivasan et al. 2021, Lemma 7",
         width=units,
         depth=total,
         units=units * (total - 1),
@@ -132,7 +132,7 @@ def planned_size(width: int, depth: int, bits: int, *, universal: bool = False) 
     hidden.append(last_width(d, d, d, universal=universal))
     block = sum(before * after for before, after in pairwise([d, *hidden, d]))
     return Requirement(
-        source="construction binary" + (", every target" if universal else "") + " (as planned)",
+        source=f"binary, {'every' if universal else 'one'} target (as planned)",
         width=max(hidden),
         depth=layers * (digits + 2),
         units=layers * sum(hidden) + (layers - 1) * d,
