@@ -12,7 +12,7 @@ MethodName = Literal[
 ]
 AllocationName = Literal["tight", "recursion"]
 LayoutName = Literal["auto", "accumulate", "select"]
-ScaleName = Literal["last", "every"]
+ScaleName = Literal["last", "every", "none"]
 CoresetMethod = Literal[
     "corenet",
     "corenet+",

@@ -11,7 +11,7 @@ from solvers.solution import Objective, checked_objective
 from subsetsum_nets.allocation import allocation_named
 from subsetsum_nets.allocation.compile_task import CompileTask
 from subsetsum_nets.constructions import DEFAULT, EXACT, Construction, RandomSigns, construction_named
-from subsetsum_nets.exact_rounds import ExactTask, refuse_given, refuse_others
+from subsetsum_nets.exact_rounds import ExactTask, refuse_others
 from subsetsum_nets.masks import parameter_counts
 from subsetsum_nets.networks.arguments import checked_integer, checked_limit, checked_number
 from subsetsum_nets.networks.digests import network_digest
@@ -76,7 +76,9 @@ def prune(
         Of the random network.
     into : ReluNetwork, optional
         A random network to prune instead of a drawn one, with the layers that the construction asks for, of
-        any width: hidden units are shared out as evenly as they go.
+        any width: hidden units are shared out as evenly as they go. Of "binary": weights +-1, a power of two
+        in the last layer, and enough layers of any widths. If it is too small, the finest precision that fits
+        is taken, and the shortfall says which layer lacks what.
     domain : Box or Ball, optional
         None takes the one stored with the target, else Box(-1, 1).
     objective : {"nearest", "within", "sparsest"}
@@ -94,10 +96,12 @@ def prune(
     layout : {"auto", "accumulate", "select"}, optional
         Of "binary": how a target layer becomes random layers; None and "auto" take what is smaller, layer by
         layer.
-    scale : {"last", "every"}, optional
-        Of "binary": whether the last random layer is +-2^-(s_1 + s_2 + ..), or the last one that stands for
-        target layer l is +-2^-s_l, for every l. None takes "last" unless that leaves the range of float64.
-    threads, executor, checkpoint
+    scale : {"last", "every", "none"}, optional
+        Of "binary": whether the last random layer is +-2^-t with t = s_1 + s_2 + .., or the last one that
+        stands for target layer l is +-2^-s_l, for every l, or all weights are +-1. The outputs of g are then
+        2^t times as large, and what is compared with f is 2^-t g
+        (:attr:`PrunedNetwork.compared`). None takes "last" unless that leaves the range of float64.
+    threads, executor, checkpoint, progress
         As for :func:`solvers.solve_many`. Further rounds have folders of their own in ``checkpoint``. Where
         the subset sums are expected to take over a minute, a warning of the logger "subsetsum_nets" says
         before how long, and what is cheaper.
@@ -150,8 +154,8 @@ def prune(
     options |= {"executor": executor}
     run: Callable[..., Compiled]
     if exact is not None:
-        refuse_given(exact, into, allocation)
-        wanted = ExactTask(exact, target, area, limit, growth=candidates or 2, seed=number, **others)
+        refuse_others(construction, {"allocation": allocation})
+        wanted = ExactTask(exact, target, area, limit, growth=candidates, seed=number, into=into, **others)
         run = partial(wanted.run, **options)
     else:
         method = construction_named(construction)

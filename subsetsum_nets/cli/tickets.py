@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -23,7 +23,7 @@ from subsetsum_nets.constructions import DEFAULT, construction_names
 from subsetsum_nets.mask_structure import STRUCTURES
 
 if TYPE_CHECKING:
-    from subsetsum_nets.networks import Domain, ReluNetwork
+    from subsetsum_nets.networks import Domain
     from subsetsum_nets.pruned_network import PrunedNetwork
     from subsetsum_nets.verification.certificate import Certificate
 
@@ -121,11 +121,11 @@ def prune(
                 pruned.save(out)  # before anything that may fail
                 if collapsed is not None:
                     save_network(pruned.collapse(), collapsed)
-                accuracy = _accuracies(path, network, pruned.network)
-                write_report(pruned, out / REPORT, accuracy=accuracy)
+                images = _test_images(path, pruned)
+                write_report(pruned, out / REPORT, accuracy=images and images[:2])
     certificate = pruned.certificate
     assert certificate is not None  # noqa: S101 - prune() always makes one
-    findings = _findings(pruned, certificate, accuracy)
+    findings = _findings(pruned, certificate, images)
     page = {"target": str(path), "out": str(out), **findings, "seconds": seconds}
     if as_json:
         print(json.dumps(page))  # noqa: T201
@@ -160,31 +160,44 @@ def _bits(text: str | None) -> int | tuple[int, ...] | None:
     return numbers if len(numbers) > 1 else numbers[0]
 
 
-def _accuracies(path: Path, target: ReluNetwork, pruned: ReluNetwork) -> tuple[float, float] | None:
-    """Return the test accuracy of both networks where the target's file names a test split beside it."""
+class _TestImages(NamedTuple):
+    """Shares of the test images."""
+
+    before: float  # that the target gets right
+    after: float  # that the pruned network gets right
+    same: float  # with the same class by both, as floats evaluate them
+    proven: float  # for which the bound proves that
+
+
+def _test_images(path: Path, pruned: PrunedNetwork) -> _TestImages | None:
+    """Return what both networks do where the target's file names a test split beside it."""
     from subsetsum_nets.networks import load_test_split
+    from subsetsum_nets.verification import same_class
 
     name = read_notes(path).get("test_split")
     split = None if name is None else path.parent / Path(name).name
     if split is None or not split.exists():
         return None
     inputs, labels = load_test_split(split)
-    if inputs.shape[1] != target.widths[0]:
+    certificate = pruned.certificate
+    if certificate is None or inputs.shape[1] != pruned.target.widths[0]:
         return None
-    before, after = (float((net(inputs).argmax(axis=1) == labels).mean()) for net in (target, pruned))
-    return before, after
+    f, g = (net(inputs).argmax(axis=1) for net in (pruned.target, pruned.network))
+    asked: dict[str, Any] = {"domain": certificate.domain_set, "norm": certificate.norm}
+    proven = same_class(pruned.target, inputs, certificate.bound, **asked)
+    return _TestImages(*(float(part.mean()) for part in (f == labels, g == labels, f == g, proven)))
 
 
-def _findings(
-    pruned: PrunedNetwork, certificate: Certificate, accuracy: tuple[float, float] | None
-) -> dict[str, Any]:
+def _findings(pruned: PrunedNetwork, certificate: Certificate, images: _TestImages | None) -> dict[str, Any]:
     return {
         **{name: getattr(certificate, name) for name in _FROM_CERTIFICATE},
         **certificate.counts,
-        **({} if certificate.exact is None else {"exact": certificate.exact}),
+        **({} if certificate.exact is None else {"exact": certificate.exact, **_decimals(pruned)}),
         **({} if certificate.construction not in STRUCTURES else _hidden(pruned)),
-        "accuracy_before": None if accuracy is None else accuracy[0],
-        "accuracy_after": None if accuracy is None else accuracy[1],
+        "accuracy_before": None if images is None else images.before,
+        "accuracy_after": None if images is None else images.after,
+        "same_class": None if images is None else images.same,
+        "same_class_proven": None if images is None else images.proven,
         "rows_per_second": len(pruned.solution) / max(pruned.solution.seconds, 1e-9),
     }
 
@@ -206,10 +219,12 @@ def _show_prune(pruned: PrunedNetwork, certificate: Certificate, page: dict[str,
     if "hidden_before" in page:
         rows[3:3] = _structured_rows(page)
     if certificate.exact is not None:
-        rows[2:2] = _exact_rows(pruned, certificate.exact)
+        rows[2:2] = _exact_rows(pruned, certificate.exact, page)
     if page["accuracy_before"] is not None:
         before, after = page["accuracy_before"], page["accuracy_after"]
         rows.append(("test accuracy", f"{before:.2%} before, {after:.2%} after"))
+        same, proven = page["same_class"], page["same_class_proven"]
+        rows.append(("same class", f"{same:.2%} of the test images, proven for {proven:.2%}"))
     rows.append(("time", f"{page['seconds']:.1f} s"))
     print_pairs(
         f"{certificate.construction}, {certificate.candidates} candidates, "
@@ -218,7 +233,7 @@ def _show_prune(pruned: PrunedNetwork, certificate: Certificate, page: dict[str,
     )
     screen = console()
     claim = certificate.bound, epsilon, certificate.attack, certificate.norm, certificate.domain_set
-    screen.print(verdict(*claim))
+    screen.print(verdict(*claim, certificate.output_exponent))
     if pruned.shortfall is not None:
         screen.print(f"[yellow]note[/] {pruned.shortfall}")
     screen.print(
@@ -242,20 +257,46 @@ def _structured_rows(page: dict[str, Any]) -> list[tuple[str, str]]:
     return rows
 
 
-def _exact_rows(pruned: PrunedNetwork, exact: dict[str, Any]) -> list[tuple[str, str]]:
+def _decimals(pruned: PrunedNetwork) -> dict[str, Any]:
+    """Return the decimal digits of all weights that verification needs, and those of Lemma 2."""
+    from subsetsum_nets.allocation.precision import decimals_enough
+    from subsetsum_nets.theory.binary_sizes import decimals_needed
+
+    target = pruned.target.widths
+    formula = decimals_needed(max(target), len(target) - 1, pruned.epsilon) if pruned.epsilon < 1.0 else None
+    return {
+        "decimals_enough": decimals_enough(pruned.target, pruned.domain, pruned.epsilon),
+        "decimals_formula": formula,
+    }
+
+
+def _exact_rows(pruned: PrunedNetwork, exact: dict[str, Any], page: dict[str, Any]) -> list[tuple[str, str]]:
     """Return what is said of a network that equals the rounded target."""
     from subsetsum_nets.networks.rounding import integer_weights
-    from subsetsum_nets.theory.binary_sizes import decimals_needed, sreenivasan_2021_integers
+    from subsetsum_nets.theory.binary_sizes import sreenivasan_2021_integers
 
     target, width, depth = pruned.target.widths, max(pruned.random.widths[1:]), len(pruned.random.layers)
     largest = max(int(abs(whole).max()) for whole in integer_weights(pruned.target, exact["bits"]))
     papers = sreenivasan_2021_integers(max(target), len(target) - 1, max(1, largest.bit_length()))
-    formula = decimals_needed(max(target), len(target) - 1, pruned.epsilon)
-    ends = ", ".join(f"+-2^-{bits}" for bits in exact["ends"] if bits) or "+-1"
+    enough, formula = page["decimals_enough"], page["decimals_formula"]
+    held = [f"every |w| <= {most:,}" if most else "this one" for most in exact["held"]]
+    off = f" (up to {exact['slack']} more than the nearest off)" if "slack" in exact else ""
+    scaled = ", ".join(f"+-2^-{bits}" for bits in exact["ends"] if bits)
+    ends = f"block ends {scaled}, all other weights +-1" if scaled else "all weights +-1"
+    times = f"; the outputs are 2^{exact['outputs']} times larger" if "outputs" in exact else ""
     return [
-        ("equals, exactly", f"the target in multiples of 2^-s, s = {exact['bits']}, for {exact['inputs']}"),
-        ("digits by the formula", f"{formula} decimal digits (Lemma 2), for layers of norm 1"),
-        ("layout", f"{', '.join(exact['layouts'])}; block ends {ends}, all other weights +-1"),
+        (
+            "equals, exactly",
+            f"the target in multiples of 2^-s{off}, s = {exact['bits']}, for {exact['inputs']}{times}",
+        ),
+        (
+            "decimal digits",
+            ("more than 17" if enough is None else f"{enough}")
+            + " needed by verification, cut off; "
+            + (f"{formula} by Lemma 2, for layers of norm 1" if formula else "Lemma 2 is for epsilon < 1"),
+        ),
+        ("layout", f"{', '.join(exact['layouts'])}; {ends}"),
+        ("integer layers held", f"{'; '.join(held)}, for the choices made"),
         ("width", f"{width}, {width / max(target):.1f} times the target's; the paper's {papers.width:,}"),
         ("depth", f"{depth}, the paper's {papers.depth}; the paper's signs {papers.parameters:.1e}"),
     ]

@@ -4,8 +4,9 @@ A construction lays out the random network (a recipe), turns every target weight
 and writes the solved subsets into masks. It neither solves nor verifies, and shares no epsilon out.
 """
 
+from subsetsum_nets.constructions.binary.blocks import BlockNetwork
 from subsetsum_nets.constructions.binary.construction import RandomSigns
-from subsetsum_nets.constructions.binary.network import GrownNetwork
+from subsetsum_nets.constructions.binary.given import GivenNetwork, Misfit
 from subsetsum_nets.constructions.linear_link import LinearLink
 from subsetsum_nets.constructions.protocol import Construction, InputSigns, RowGroup, RowPlace
 from subsetsum_nets.constructions.relu_paper import ReluPaper
@@ -58,10 +59,12 @@ __all__ = [
     "CONSTRUCTIONS",
     "DEFAULT",
     "EXACT",
+    "BlockNetwork",
     "Construction",
-    "GrownNetwork",
+    "GivenNetwork",
     "InputSigns",
     "LinearLink",
+    "Misfit",
     "RandomSigns",
     "ReluPaper",
     "ReluSigned",
