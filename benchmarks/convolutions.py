@@ -1,6 +1,6 @@
 """What it takes to prune a small convolutional network by weights, 2-D kernels and filters.
 
-3x3 1->4, 3x3 4->8, Dense 512->10 with biases and random He-normal weights, 8x8 pixels, over
+The shipped classifier of digits, 3x3 1->4, 3x3 4->8, Dense 512->10 with biases, 8x8 pixels, over
 Box(0, 1); at several epsilon. Run it with
 
     python benchmarks/convolutions.py [--epsilons 0.1 0.01 0.001] [--seed 0]
@@ -12,24 +12,7 @@ Box(0, 1); at several epsilon. Run it with
 import argparse
 import time
 
-import numpy as np
-
-from subsetsum_nets import Box, Conv2d, Dense, ReluNetwork, prune
-
-
-def he_normal(seed=0):
-    """Return the network: weights of variance 2 / fan-in, biases of deviation 0.1."""
-    rng = np.random.default_rng(seed)
-
-    def weights(*shape, fan):
-        return rng.normal(0, np.sqrt(2 / fan), shape)
-
-    layers = [
-        Conv2d(weights(3, 3, 1, 4, fan=9), rng.normal(0, 0.1, 4)),
-        Conv2d(weights(3, 3, 4, 8, fan=36), rng.normal(0, 0.1, 8)),
-        Dense(weights(10, 512, fan=1024), rng.normal(0, 0.1, 10)),
-    ]
-    return ReluNetwork(layers, input_shape=(8, 8, 1), domain=Box(0, 1))
+from subsetsum_nets import Dense, ReluNetwork, load_network, prune, shipped_network
 
 
 def conv_counts(pruned):
@@ -44,6 +27,7 @@ def main():
     parser.add_argument("--constructions", nargs="*", default=["relu", "structured-kernels", "structured"])
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
+    target = load_network(shipped_network("digits-conv-8x8-4-8-10"))
     prune(ReluNetwork([Dense([[0.5]])]))  # compiles the kernels
     prune(ReluNetwork([Dense([[0.5], [0.25]])]), construction="structured")
     print(
@@ -55,9 +39,7 @@ def main():
     for epsilon in arguments.epsilons:
         for construction in arguments.constructions:
             started = time.process_time()
-            pruned = prune(
-                he_normal(), construction=construction, epsilon=epsilon, seed=arguments.seed, threads=1
-            )
+            pruned = prune(target, construction=construction, epsilon=epsilon, seed=arguments.seed, threads=1)
             seconds = time.process_time() - started
             found, small = pruned.certificate, pruned.collapse()
             hidden = " + ".join(f"{small.shapes[k + 1][-1]:,}" for k in pruned.hidden_layers)

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from solvers import BatchSolution
-from subsetsum_nets.constructions import CONSTRUCTIONS
+from subsetsum_nets.constructions import removed_whole
 from subsetsum_nets.masks import NetworkMasks, random_counts
 from subsetsum_nets.networks.domains import Box, Domain
 from subsetsum_nets.networks.errors import NetworkFileError
 from subsetsum_nets.networks.files.network_files import save_network
 from subsetsum_nets.networks.input_scaling import hidden_of_pairs
 from subsetsum_nets.networks.relu_network import sparse_form
+from subsetsum_nets.networks.rounding import with_outputs_times
 from subsetsum_nets.networks.trimmed import trimmed
 from subsetsum_nets.ticket_files import check_provenance, read_provenance, read_ticket
 from subsetsum_nets.ticket_folder import (
@@ -172,10 +173,15 @@ class PrunedNetwork:
             If a weight of the small network is no float64.
 
         """
-        method = CONSTRUCTIONS.get(self.construction)
-        if self.target.convolutional or (method is not None and method.whole is not None):
+        if self.target.convolutional or removed_whole(self.construction):
             return trimmed(self.network, self.hidden_layers)
-        return small_like(self.network, self.target, self.domain)
+        return small_like(self.compared, self.target, self.domain)
+
+    @property
+    def compared(self) -> ReluNetwork:
+        """What is compared with the target: ``network``, or 2^-t times it where its certificate says so."""
+        exponent = 0 if self.certificate is None else self.certificate.output_exponent
+        return with_outputs_times(self.network, -exponent)
 
     @property
     def hidden_layers(self) -> tuple[int, ...]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from subsetsum_nets.allocation.sizing import Sizing
+    from subsetsum_nets.choices import Norm
     from subsetsum_nets.constructions.protocol import Construction, RowGroup, RowPlace
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.domains import Domain
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from subsetsum_nets.verification.enclosures.midrad import Matrix
 
 ALLOWANCE = 1 - 2**-10  # of epsilon goes to weight errors; the rest covers rounding in the verifier
-NORM = "l2"
+NORM: Norm = "l2"
 
 
 @dataclass(frozen=True, eq=False)

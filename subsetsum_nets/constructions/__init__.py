@@ -4,8 +4,13 @@ A construction lays out the random network (a recipe), turns every target weight
 and writes the solved subsets into masks. It neither solves nor verifies, and shares no epsilon out.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from subsetsum_nets.constructions.binary.blocks import BlockNetwork
 from subsetsum_nets.constructions.binary.construction import RandomSigns
-from subsetsum_nets.constructions.binary.network import GrownNetwork
+from subsetsum_nets.constructions.binary.given import GivenNetwork, Misfit
 from subsetsum_nets.constructions.linear_link import LinearLink
 from subsetsum_nets.constructions.protocol import Construction, InputSigns, RowGroup, RowPlace
 from subsetsum_nets.constructions.relu_paper import ReluPaper
@@ -16,6 +21,9 @@ from subsetsum_nets.constructions.structured import (
     StructuredKernels,
     StructuredPaper,
 )
+
+if TYPE_CHECKING:
+    from subsetsum_nets.mask_structure import Whole
 
 CONSTRUCTIONS: dict[str, Construction] = {
     construction.name: construction
@@ -45,18 +53,30 @@ def construction_named(name: str) -> Construction:
 
     """
     if name not in CONSTRUCTIONS:
-        raise ValueError(f"unknown construction {name!r}; choose one of {sorted({*CONSTRUCTIONS, *EXACT})}")
+        raise ValueError(f"unknown construction {name!r}; choose one of {construction_names()}")
     return CONSTRUCTIONS[name]
+
+
+def construction_names() -> list[str]:
+    """Return the names of all constructions, the default first."""
+    return sorted({*CONSTRUCTIONS, *EXACT}, key=lambda name: (name != DEFAULT, name))
+
+
+def removed_whole(name: str) -> Whole | None:
+    """Return what masks of a construction remove as a whole, "filters" or "kernels"; None of any other."""
+    return CONSTRUCTIONS[name].whole if name in CONSTRUCTIONS else None
 
 
 __all__ = [
     "CONSTRUCTIONS",
     "DEFAULT",
     "EXACT",
+    "BlockNetwork",
     "Construction",
-    "GrownNetwork",
+    "GivenNetwork",
     "InputSigns",
     "LinearLink",
+    "Misfit",
     "RandomSigns",
     "ReluPaper",
     "ReluSigned",
@@ -67,4 +87,6 @@ __all__ = [
     "StructuredKernels",
     "StructuredPaper",
     "construction_named",
+    "construction_names",
+    "removed_whole",
 ]

@@ -53,8 +53,8 @@ if TYPE_CHECKING:
 class BlockConstruction(Construction):
     """What the block constructions have in common; each says which units serve which sign of input."""
 
-    least_scale = 1.0  # Theorem 1 draws from U[-1, 1]
-    layer_types = (Dense, Conv2d)
+    least_scale: ClassVar[float] = 1.0  # Theorem 1 draws from U[-1, 1]
+    layer_types: ClassVar[tuple[type, ...]] = (Dense, Conv2d)
     sparse_first: ClassVar[bool] = False  # whether the first layer of a pair may be sparse, as one of blocks
 
     @abstractmethod
