@@ -55,11 +55,11 @@ def test_annealing_brings_normal_items_nearer(monkeypatch):
     rng = np.random.default_rng(2)
     errors = []
     for _ in range(12):
-        items, target = rng.normal(size=(150, 1)) * rng.normal(size=(150, 6)), rng.uniform(-0.5, 0.5, 6)
+        items, target = rng.normal(size=(400, 1)) * rng.normal(size=(400, 12)), rng.uniform(-0.5, 0.5, 12)
         with monkeypatch.context() as without:
             without.setattr(one_pass_rows, "_annealed", lambda items, order, taken, target: taken)
             before = subset_of(items, target, 0.0)[1]
         after = subset_of(items, target, 0.0)[1]
         assert after <= before
         errors.append(after / before)
-    assert np.median(errors) < 0.9
+    assert np.median(errors) < 0.8
