@@ -193,6 +193,7 @@ def test_masks_depend_on_the_seed_and_nothing_else():
     assert digests[0] == digests[1] != digests[2]
 
 
+@pytest.mark.slow
 def test_first_layers_are_drawn_by_blocks_and_counted_so():
     pruned = prune(images(channels=2), construction="structured", candidates=12, **COARSE)
     counts = pruned.certificate.counts
@@ -353,6 +354,7 @@ def several_cases():
         check_pruned(filtered(f, name, 20))
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(("function", "right", "wrong"), MISTAKES)
 def test_mistakes_are_seen(monkeypatch, function, right, wrong):
     plant(monkeypatch, function, right, wrong)
