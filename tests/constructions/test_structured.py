@@ -26,6 +26,7 @@ from subsetsum_nets.networks import (
 )
 from subsetsum_nets.networks.digests import network_digest
 from subsetsum_nets.row_batches import by_group
+from subsetsum_nets.verification import verify
 
 
 def check_pruned(pruned):
@@ -73,6 +74,64 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_kept_filters_add_up_to_the_kernels_of_the_target(name, case):
     check_pruned(filtered(images(**CASES[case]), name, 12))
+
+
+@pytest.mark.thinned
+@pytest.mark.parametrize("name", STRUCTURED)
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@given(case=conv_cases(), seed=st.integers(0, 999))
+def test_lemmas_11_and_12_hold_exactly_on_integers_at_every_pixel(name, case, seed):
+    """The pruned pair is L+ * X+ - L- * X- and what is kept of the constant one, whatever is kept."""
+    layer, image = case
+    f = ReluNetwork([layer], input_shape=(*image, layer.c_in), domain=Box(-1, 1))
+    method, rng = construction_named(name), np.random.default_rng(seed)
+    try:
+        places = method.places(f, f.domain)
+    except InvalidNetworkError:
+        reject()
+    layers = [
+        each.with_stored(
+            rng.integers(-3, 4, each.stored.shape),
+            None if each.bias is None else rng.integers(-3, 4, each.bias.shape),
+        )
+        for each in method.recipe(f, 1).draw(0).layers
+    ]
+    random = ReluNetwork(layers, input_shape=f.input_shape)
+    groups = [method.rows(f, random, place) for place in places]
+    kept = [group.valid & (rng.random(group.valid.shape) < 0.6) for group in groups]
+    masks = method.masks(f, random, groups, kept)
+    check_structure(masks, f, method.whole)
+    pruned = masks.apply(random)
+    x = rng.integers(-5, 6, (3, *image, layer.c_in)).astype(float)
+    whole = {**layer.options, "groups": 1}
+    above, below, constant = (part.astype(float) for part in effective(*pruned.layers))
+    wanted = Conv2d(above, **whole)(np.maximum(x, 0)) + Conv2d(below, **whole)(np.minimum(x, 0))
+    wanted += Conv2d(constant[:, :, np.newaxis], **whole)(np.ones((1, *image, 1)))
+    assert np.array_equal(pruned(x), wanted)
+
+
+@settings(max_examples=40, deadline=None)
+@given(case=conv_cases(), seed=st.integers(0, 999))
+def test_lemma_20_bounds_a_convolution(case, seed):
+    """||K * X||_max <= ||K||_1 ||X||_max."""
+    layer, image = case
+    x = np.random.default_rng(seed).integers(-5, 6, (2, *image, layer.c_in)).astype(float)
+    outputs = Conv2d(layer.kernel, **layer.options)(x)
+    assert np.abs(outputs).max() <= np.abs(layer.kernel).sum() * np.abs(x).max()
+
+
+@pytest.mark.slow
+def test_what_is_proven_is_below_the_recursion_of_lemma_20():
+    pruned = filtered(images(channels=2), "structured", 20)
+    f, size, off = pruned.target, 1.0, 0.0
+    for index, (layer, start) in enumerate(zip(f.layers, pruned.hidden_layers, strict=True)):
+        above, _, constant = effective(*pruned.network.layers[start : start + 2])
+        kernel, offset = wanted(layer, f.shapes[index])
+        error, norm = float(abs(above - kernel).sum()), float(abs(kernel).sum())
+        off = norm * off + error * (size + off) + float(abs(constant - offset).sum())
+        size = norm * size + float(abs(offset).sum())
+    found = verify(f, pruned.network, norm="linf")
+    assert 0 < found.lower <= found.upper <= off
 
 
 @pytest.mark.slow
