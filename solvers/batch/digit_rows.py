@@ -30,7 +30,7 @@ def solve_digits(rows: Rows, places: NDArray[np.int64], answers: Answers) -> NDA
 
     A subset of fewest items is chosen among those of the same sum.
     """
-    if not places.size:
+    if not places.size or rows.n <= _LEAST_ITEMS:
         return places
     some = rows.take(places)
     shape = len(some), rows.n
