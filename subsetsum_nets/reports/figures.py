@@ -263,8 +263,8 @@ FIGURES = (
         filters_figure,
         has_filters,
         "The hidden channels of each pair of random layers, a strip for each block: block t sees input "
-        "channel t alone. The darkest are removed; others are as light as much of them is kept. Large blocks are "
-        "shown as averages.",
+        "channel t alone. The darkest are removed; others are as light as much of them is kept. Large blocks "
+        "are shown as averages.",
     ),
 )
 
