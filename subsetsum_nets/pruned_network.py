@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from solvers import BatchSolution
-from subsetsum_nets.mask_structure import STRUCTURES
+from subsetsum_nets.constructions import removed_whole
 from subsetsum_nets.masks import NetworkMasks, random_counts
 from subsetsum_nets.networks.domains import Box, Domain
 from subsetsum_nets.networks.errors import NetworkFileError
@@ -173,7 +173,7 @@ class PrunedNetwork:
             If a weight of the small network is no float64.
 
         """
-        if self.construction in STRUCTURES or self.target.convolutional:
+        if self.target.convolutional or removed_whole(self.construction):
             return trimmed(self.network, self.hidden_layers)
         return small_like(self.compared, self.target, self.domain)
 

@@ -20,7 +20,6 @@ from subsetsum_nets.cli.options import Delta, Epsilon, Json, MaxMemory, Target, 
 from subsetsum_nets.cli.terminal import at_least, at_most, console, print_pairs, refusing_bad_input
 from subsetsum_nets.cli.verdicts import verdict
 from subsetsum_nets.constructions import DEFAULT, construction_names
-from subsetsum_nets.mask_structure import STRUCTURES
 
 if TYPE_CHECKING:
     from subsetsum_nets.networks import Domain
@@ -193,7 +192,7 @@ def _findings(pruned: PrunedNetwork, certificate: Certificate, images: _TestImag
         **{name: getattr(certificate, name) for name in _FROM_CERTIFICATE},
         **certificate.counts,
         **({} if certificate.exact is None else {"exact": certificate.exact, **_decimals(pruned)}),
-        **({} if certificate.construction not in STRUCTURES else _hidden(pruned)),
+        **({} if certificate.structure is None else _hidden(pruned)),
         "accuracy_before": None if images is None else images.before,
         "accuracy_after": None if images is None else images.after,
         "same_class": None if images is None else images.same,

@@ -56,13 +56,13 @@ _KINDS: _Kinds = {
     **dict.fromkeys(("counts", "status_counts"), (dict,)),
     **dict.fromkeys(("epsilon", "delta"), (int, float)),
     **dict.fromkeys(("recipe", "shortfall"), (dict, NoneType)),
-    "solution_digest": (str, NoneType),
+    **dict.fromkeys(("solution_digest", "structure"), (str, NoneType)),
     "exact": (dict, NoneType),
     "seed": (int, NoneType),
     "candidates": (int,),
     "verified": (bool,),
 }
-_LATER = ("solution_digest", "exact")  # fields that older certificates lack
+_LATER = ("solution_digest", "exact", "structure")  # fields that older certificates lack
 _BEYOND = 1 << 1023
 _MOST_EXPONENT = 1074  # of 2^-t: no float64 is finer
 _SOLUTION_ARRAYS = ("masks", "errors", "lower_bounds", "status", "tolerances")
@@ -289,6 +289,8 @@ class Certificate(PairCertificate):
         every integer layer of weights up to W, 0 for none. Where it is there, ``slack`` is k: the weights are
         not the nearest multiples, but those within k + 1/2 units that need the fewest edges; and ``outputs``
         is t: g's outputs are 2^t times as large, and 2^-t g is what is compared with f.
+    structure : str or None
+        What the masks remove as a whole: "filters" or "kernels"; None where they remove any entries.
 
     """
 
@@ -310,6 +312,7 @@ class Certificate(PairCertificate):
     shortfall: dict[str, Any] | None
     solution_digest: str | None = None
     exact: dict[str, Any] | None = None
+    structure: str | None = None
 
     @property
     def output_exponent(self) -> int:
