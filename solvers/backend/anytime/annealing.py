@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from solvers.backend.anytime.k_tree import FEW_VECTORS, MOST_DIMENSIONS
 from solvers.backend.bounds import simple_bound
 from solvers.backend.first_subset import first_subset, float_vectors
 from solvers.backend.protocol import Backend, Finding, Limits
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from solvers.problem import SubsetSum
     from solvers.solution import Objective
 
-FEWEST_DIMENSIONS = 13  # from there on "auto" asks it
 _ITEMS_A_DIMENSION = (4, 6, 8)  # that are annealed, in turn
 _FEWEST_ANNEALED = 40
 _PROPOSALS = 1 << 18  # of a run of length 1, in either norm
@@ -65,7 +65,7 @@ class Annealing(Backend):
 
     def suits(self, problem: SubsetSum, objective: Objective) -> bool:  # noqa: ARG002
         """Return whether there are so many dimensions that merging lists comes less near."""
-        return problem.d >= FEWEST_DIMENSIONS
+        return problem.d > MOST_DIMENSIONS and problem.n >= FEW_VECTORS
 
     def solve(self, problem: SubsetSum, objective: Objective, limits: Limits) -> Finding:
         """Anneal in runs until the goal or the time limit is reached; without one, six of them."""
@@ -109,6 +109,8 @@ class _Search:
         self.vectors = float_vectors(problem)
         self.lengths = np.sqrt(np.einsum("ik,ik->i", self.vectors.items, self.vectors.items))
         self.best, self.units = start, problem.image.error(start)
+        # More than there are subsets by far would be no use.
+        self.proposals = min(_PROPOSALS, problem.n << min(problem.n, 18))
 
     def run(self, length: float, a_dimension: int, *, first: bool) -> None:
         """Anneal once, so many items a dimension."""
@@ -141,7 +143,7 @@ class _Search:
         gram = items @ items.T
         inner = items @ (target - items[taken].sum(axis=0))
         temperature = _HOT * max(float(np.median(gram.diagonal())), 1e-300)
-        sweeps = max(1, int(length * _PROPOSALS / len(items)))
+        sweeps = max(1, int(length * self.proposals / len(items)))
         cooling = (_COLD / _HOT) ** (1 / sweeps)
         for some in self._portions(sweeps, len(items) * _SECONDS_A_PROPOSAL):
             anneal_length(gram, inner, taken, temperature, cooling, some, state)
@@ -164,7 +166,7 @@ class _Search:
         nearest, least = taken.copy(), float(abs(rest).max())
         self._see(np.concatenate([fixed, free[nearest]]))
         temperature = _HOT_SIXTH
-        sweeps = max(1, int(_MORE_IN_SIXTH * length * _PROPOSALS / len(items)))
+        sweeps = max(1, int(_MORE_IN_SIXTH * length * self.proposals / len(items)))
         cooling = (_COLD_SIXTH / _HOT_SIXTH) ** (1 / sweeps)
         a_proposal = _SECONDS_A_PROPOSAL + _SECONDS_A_COORDINATE * items.shape[1]
         for some in self._portions(sweeps, len(items) * a_proposal):
