@@ -91,9 +91,11 @@ def _lengths(limits: Limits) -> Iterator[float]:
         yield length
         number += 1
         seconds = (limits.clock() - begun) / length  # a run of length 1
-        length = min(2 * length, _LONGEST_RUN)
-        if limits.remaining is not None and seconds > 0:
-            length = min(length, max(1.0, _OF_WHAT_IS_LEFT * limits.remaining / seconds))
+        length, left = 2 * length, limits.remaining
+        if left is not None and seconds > 0:
+            room = max(1.0, _OF_WHAT_IS_LEFT * left / seconds)
+            length = room if 2 * length > room else length  # the last but one would be cut short
+        length = min(length, _LONGEST_RUN)
 
 
 def _annealed(problem: SubsetSum, a_dimension: int) -> int:
