@@ -19,6 +19,7 @@ from subsetsum_nets.networks.digests import network_digest
 from subsetsum_nets.networks.domains import Ball, Box
 from subsetsum_nets.networks.files.atomic_files import atomic_write
 from subsetsum_nets.networks.relu_network import sparse_form
+from subsetsum_nets.reports.exact_rows import exact_rows
 from subsetsum_nets.reports.figures import FIGURES, PALETTE, svg_text
 from subsetsum_nets.reports.rounding import exact, lower, nearest, upper
 from subsetsum_nets.reports.rows import all_rows, rows_by_layer
@@ -108,6 +109,7 @@ def _page(pruned: PrunedNetwork, accuracy: tuple[float, float] | None) -> str:
         domain=certificate and _domain(certificate.domain_set),
         semantics=certificate and certificate.semantics,
         source=getattr((CONSTRUCTIONS | EXACT).get(pruned.construction), "source", None),
+        exact_rows=exact_rows(pruned),
         statuses=_statuses(pruned),
         figures=[(kind, svg_text(kind, pruned)) for kind in FIGURES if kind.applies(pruned)],
         rows=all_rows(pruned),
