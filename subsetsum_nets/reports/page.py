@@ -199,8 +199,8 @@ def _exact_options(certificate: Certificate) -> list[tuple[str, str]]:
     if said is None:
         return []
     options = [("bits", ",".join(map(str, said["bits"])))]
-    if len(set(said["layouts"])) == 1:
-        options.append(("layout", said["layouts"][0]))
+    layouts = {layout.partition("-")[0] for layout in said["layouts"]}  # "select-3" is one of "select"
+    options += [("layout", layout) for layout in layouts if len(layouts) == 1]
     if "outputs" in said:
         options.append(("scale", "none"))
     elif len(said["ends"]) > 1 and any(said["ends"][:-1]):
