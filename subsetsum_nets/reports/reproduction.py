@@ -60,3 +60,9 @@ def percent(share: float) -> str:
     '97.19 %'
     """
     return f"{100 * share:.2f} %"
+
+
+def shell_command(experiment: str, options: Sequence[str]) -> str:
+    """Return the command that runs an experiment again, three options a line."""
+    lines = [" ".join(options[first : first + 3]) for first in range(0, len(options), 3)]
+    return " \\\n    ".join([f"subsetsum-nets reproduce {experiment} --out AGAIN", *lines])

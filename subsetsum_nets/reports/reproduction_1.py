@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from subsetsum_nets.reports.reproduction import ReproductionPage, percent
+from subsetsum_nets.reports.reproduction import ReproductionPage, percent, shell_command
 from subsetsum_nets.reports.rounding import exact, nearest, upper
 
 if TYPE_CHECKING:
@@ -209,5 +209,4 @@ def _command(page: Mapping[str, Any]) -> str:
     options += [] if relu is None else [("relu-epsilon", relu["epsilon"])]
     words = [f"--{name} {shlex.quote(str(value))}" for name, value in options]
     words.insert(3, f"--range {low!r} {high!r}")
-    lines = [" ".join(words[first : first + 3]) for first in range(0, len(words), 3)]
-    return " \\\n    ".join(["subsetsum-nets reproduce experiment-1 --out AGAIN", *lines])
+    return shell_command("experiment-1", words)
