@@ -56,10 +56,10 @@ def write_reproduction(
 def percent(share: float) -> str:
     """Return a share as a percentage of two digits.
 
-    >>> percent(0.9719)
-    '97.19 %'
+    >>> percent(0.9719).split()
+    ['97.19', '%']
     """
-    return f"{100 * share:.2f} %"
+    return f"{100 * share:.2f}\N{NO-BREAK SPACE}%"
 
 
 def shell_command(experiment: str, options: Sequence[str]) -> str:

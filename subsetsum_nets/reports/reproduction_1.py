@@ -164,6 +164,9 @@ def _notes(page: Mapping[str, Any]) -> list[str]:
     notes = list(_ALWAYS)
     if page["trained_here"] is not None:
         notes.append("The network was trained here, on these data: the paper's own is another one.")
+    if page["enlarged_from"] is not None:
+        side = page["enlarged_from"]
+        notes.append(f"The images, of {side} x {side} pixels, were enlarged to 28 x 28, with a margin of 0.")
     if page["misses"] and page["objective"] != "nearest":
         notes.append("Where no subset comes within epsilon the nearest one was taken, and counted as a miss.")
     if page.get("relu") is not None:

@@ -222,6 +222,7 @@ def _page(
     return {
         "data": data.name,
         "where": data.where,
+        "enlarged_from": data.enlarged if target.widths[0] == data.sizes[0] != data.sizes[-1] else None,
         "source": data.source,
         "licence": data.licence,
         "data_digest": data.digest(),

@@ -105,7 +105,7 @@ def _subsets(
     sparsest = solve_many(items, targets, valid=valid, objective="sparsest", tolerance=tolerance, **options)
     _check_settled(sparsest.status)
     missed = sparsest.status == Status.INFEASIBLE
-    masks = np.where(missed[:, np.newaxis], nearest.masks, sparsest.masks)
+    masks = np.where(missed[:, None], nearest.masks, sparsest.masks)
     return masks, np.where(missed, nearest.errors, sparsest.errors), int(missed.sum())
 
 
