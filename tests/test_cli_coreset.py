@@ -9,7 +9,6 @@ from typer.testing import CliRunner
 
 from subsetsum_nets import Box, Dense, ReluNetwork, SparsifiedNetwork, save_network
 from subsetsum_nets.cli import app
-from subsetsum_nets.cli.coreset import CoresetMethod
 from subsetsum_nets.coresets.methods import METHODS
 from subsetsum_nets.experiments.images import load_images
 
@@ -148,10 +147,6 @@ def test_data_may_be_a_folder_of_idx_files(tmp_path):
     images = load_images(tmp_path / "idx")
     right = (images.inputs(784, "test") @ weights.T).argmax(axis=1) == images.test_labels
     assert page["accuracy_before"] == right.mean()
-
-
-def test_the_shell_offers_every_method():
-    assert set(CoresetMethod.__args__) == set(METHODS)
 
 
 @pytest.mark.slow

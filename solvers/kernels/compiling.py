@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numba
 from numba.core.caching import CompileResultCacheImpl, FunctionCache
 
+from solvers.kernels.first_use import say_that_kernels_are_compiled
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -55,3 +57,10 @@ class _KernelFiles(CompileResultCacheImpl):
 
 class _KernelCache(FunctionCache):
     _impl_class = _KernelFiles
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Return the kernel that is kept; None, with a word to those who wait, if it must be compiled."""
+        kept = super().load_overload(sig, target_context)  # type: ignore[no-untyped-call]
+        if kept is None:
+            say_that_kernels_are_compiled()
+        return kept

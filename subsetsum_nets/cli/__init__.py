@@ -1,4 +1,4 @@
-"""The command line: prune, verify, solve, graph, export, bounds, packing, rssp, coreset, per-weight and more.
+"""The command line: prune, verify, solve, graph, export, bounds, packing, rssp, mrss, coreset and more.
 
 Every command has a readable view and, with ``--json``, one for machines. Exit codes: 0 done and, where asked,
 verified; 1 not verified or infeasible; 2 bad input. One file a group of commands.
@@ -16,6 +16,7 @@ from subsetsum_nets.cli import (
     reproduce,
     selftest,
     tickets,
+    vector_subset_sum,
     verify,
 )
 from subsetsum_nets.cli.options import app
@@ -35,6 +36,7 @@ __all__ = [
     "reproduce",
     "selftest",
     "tickets",
+    "vector_subset_sum",
     "verify",
 ]
 

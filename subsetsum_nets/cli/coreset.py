@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path  # noqa: TC003
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from subsetsum_nets.choices import CoresetMethod, Norm  # noqa: TC001
 from subsetsum_nets.cli.network_options import read_network
 from subsetsum_nets.cli.options import Json, Threads, app
-from subsetsum_nets.cli.questions import DomainRange, Norm  # noqa: TC001
+from subsetsum_nets.cli.questions import DomainRange  # noqa: TC001
 from subsetsum_nets.cli.terminal import at_least, at_most, console, print_pairs, refusing_bad_input
 
 if TYPE_CHECKING:
@@ -21,18 +22,6 @@ if TYPE_CHECKING:
     from subsetsum_nets.experiments.coresets import CurvePoint
     from subsetsum_nets.networks import ReluNetwork
 
-CoresetMethod = Literal[
-    "corenet",
-    "corenet+",
-    "corenet++",
-    "uniform",
-    "magnitude",
-    "magnitude-shift",
-    "svd",
-    "obs",
-    "box-cost",
-    "exact-mask",
-]
 _CONFIDENCE = 0.95
 
 

@@ -24,7 +24,7 @@ from subsetsum_nets.reports.rounding import exact
 from subsetsum_nets.reports.rows import all_rows, rows_by_layer
 from subsetsum_nets.reports.templates import environment
 from subsetsum_nets.ticket_folder import CERTIFICATE, RANDOM, TARGET
-from subsetsum_nets.verification.certificate import SEMANTICS, CertificateFileError
+from subsetsum_nets.verification.certificate import CertificateFileError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,7 +104,7 @@ def _page(pruned: PrunedNetwork, accuracy: tuple[float, float] | None) -> str:
         tone=tone,
         norm=certificate and _NORMS.get(str(certificate.norm), certificate.norm),
         domain=certificate and _domain(certificate.domain_set),
-        semantics=SEMANTICS,
+        semantics=certificate and certificate.semantics,
         source=getattr((CONSTRUCTIONS | EXACT).get(pruned.construction), "source", None),
         statuses=_statuses(pruned),
         figures=[(kind, svg_text(kind, pruned)) for kind in FIGURES if kind.applies(pruned)],
@@ -162,6 +162,7 @@ def _prune_command(pruned: PrunedNetwork) -> str:
     else:
         options += [("candidates", str(pruned.candidates)), ("seed", str(pruned.seed))]
     if certificate is not None:
+        options += _exact_options(certificate)
         options.append(("delta", repr(certificate.delta)))
         area, stored = certificate.domain_set, pruned.target.domain or Box(-1, 1)
         extra = [] if area == stored else [_domain_option(area)]
@@ -170,6 +171,21 @@ def _prune_command(pruned: PrunedNetwork) -> str:
     words = [f"--{name} {shlex.quote(value)}" for name, value in options] + extra
     lines = [" ".join(words[first : first + 3]) for first in range(0, len(words), 3)]
     return " \\\n    ".join([f"subsetsum-nets prune DIR/{TARGET} --out AGAIN", *lines])
+
+
+def _exact_options(certificate: Certificate) -> list[tuple[str, str]]:
+    """Return the options of an exact construction, with the bits that were chosen."""
+    said = certificate.exact
+    if said is None:
+        return []
+    options = [("bits", ",".join(map(str, said["bits"])))]
+    if len(set(said["layouts"])) == 1:
+        options.append(("layout", said["layouts"][0]))
+    if "outputs" in said:
+        options.append(("scale", "none"))
+    elif len(said["ends"]) > 1 and any(said["ends"][:-1]):
+        options.append(("scale", "every"))
+    return options
 
 
 def _domain_option(domain: Domain) -> str:
