@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
     from subsetsum_nets.experiments.experiment_2.run import Point
 
-reproduce = typer.Typer(no_args_is_help=True, help="Reproduce the first paper's experiments, on a page each.")
+reproduce: typer.Typer = typer.Typer(
+    no_args_is_help=True, help="Reproduce the first paper's experiments, on a page each."
+)
 app.add_typer(reproduce, name="reproduce")
 
 Data = Annotated[

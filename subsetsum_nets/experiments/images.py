@@ -113,7 +113,7 @@ class Images:
         """Return the SHA-256 of all pixels and labels."""
         total = hashlib.sha256()
         for field in _FIELDS:
-            total.update(np.ascontiguousarray(getattr(self, field)).tobytes())
+            total.update(np.ascontiguousarray(getattr(self, field)).data)
         return total.hexdigest()
 
 
