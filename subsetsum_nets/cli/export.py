@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from subsetsum_nets.cli.network_options import Logits, Output, check_ticket, read_pair
-from subsetsum_nets.cli.options import Json, MaxMemory, app
+from subsetsum_nets.cli.options import FILES, Json, MaxMemory, app
 from subsetsum_nets.cli.questions import (
     Asked,
     BallRadius,
@@ -35,7 +35,7 @@ class _Question(NamedTuple):
     epsilon: float
 
 
-@app.command()
+@app.command(rich_help_panel=FILES)
 def export(
     first: Annotated[
         Path, typer.Argument(metavar="DIR|F", help="A folder that prune wrote, or a network file.")
@@ -62,7 +62,7 @@ def export(
     ] = False,
     torch_masks: Annotated[
         Path | None,
-        typer.Option(help="Also write weight_orig and weight_mask as torch.nn.utils.prune keeps them."),
+        typer.Option(help="Also write weight_orig and weight_mask as PyTorch keeps them."),
     ] = None,
     max_memory: MaxMemory = None,  # noqa: ARG001 - its callback sees to it
     as_json: Json = False,
