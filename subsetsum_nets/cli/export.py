@@ -20,7 +20,7 @@ from subsetsum_nets.cli.questions import (
     questions,
 )
 from subsetsum_nets.cli.terminal import print_pairs, refusing_bad_input
-from subsetsum_nets.cli.verdicts import shown_domain
+from subsetsum_nets.shown import shown_domain
 
 if TYPE_CHECKING:
     from subsetsum_nets.networks import Domain, ReluNetwork

@@ -20,8 +20,8 @@ from subsetsum_nets.networks.domains import Ball, Box
 from subsetsum_nets.networks.files.atomic_files import atomic_write
 from subsetsum_nets.networks.relu_network import sparse_form
 from subsetsum_nets.reports.figures import FIGURES, PALETTE, svg_text
-from subsetsum_nets.reports.rounding import exact, lower, nearest, upper
 from subsetsum_nets.reports.rows import all_rows, rows_by_layer
+from subsetsum_nets.rounding import exact, lower, nearest, upper
 from subsetsum_nets.ticket_folder import CERTIFICATE, RANDOM, TARGET
 from subsetsum_nets.verification.certificate import SEMANTICS, CertificateFileError
 

@@ -11,8 +11,8 @@ import pytest
 from subsetsum_nets import Ball, Box, Dense, ReluNetwork, prune
 from subsetsum_nets.reports import docs_images, page, write_report
 from subsetsum_nets.reports.figures import FIGURES, svg_text
-from subsetsum_nets.reports.rounding import lower, nearest, upper
 from subsetsum_nets.reports.rows import rows_by_layer
+from subsetsum_nets.rounding import lower, nearest, upper
 from subsetsum_nets.verification.certificate import CertificateFileError
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
