@@ -16,7 +16,7 @@ from subsetsum_nets.choices import (  # noqa: TC001 - typer reads the annotation
     ScaleName,
 )
 from subsetsum_nets.cli.network_options import Logits, Output, read_network, read_notes
-from subsetsum_nets.cli.options import Delta, Epsilon, Json, MaxMemory, Target, Threads, app
+from subsetsum_nets.cli.options import MAIN, Delta, Epsilon, Json, MaxMemory, Target, Threads, app
 from subsetsum_nets.cli.terminal import at_least, at_most, console, print_pairs, refusing_bad_input
 from subsetsum_nets.cli.verdicts import verdict
 from subsetsum_nets.constructions import DEFAULT, construction_names
@@ -33,13 +33,13 @@ _FROM_CERTIFICATE = (
 )  # fmt: skip
 
 
-@app.command()
+@app.command(rich_help_panel=MAIN)
 def prune(
     target: Target = None,
     construction: Annotated[
         str,
         typer.Option(
-            help="The theorem; `subsetsum-nets info` tells each.",
+            help="The theorem; info tells each.",
             metavar=f"<{'|'.join(construction_names())}>",
             autocompletion=construction_names,
         ),

@@ -21,9 +21,9 @@ from subsetsum_nets.networks.relu_network import sparse_form
 from subsetsum_nets.reports.exact_rows import exact_rows
 from subsetsum_nets.reports.figures import FIGURES, svg_text
 from subsetsum_nets.reports.page_svg import PALETTE
-from subsetsum_nets.reports.rounding import exact
 from subsetsum_nets.reports.rows import all_rows, rows_by_layer
 from subsetsum_nets.reports.templates import environment
+from subsetsum_nets.rounding import exact
 from subsetsum_nets.ticket_folder import CERTIFICATE, RANDOM, TARGET
 from subsetsum_nets.verification.certificate import CertificateFileError
 
