@@ -86,9 +86,17 @@ def slow(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Build the pages, and run everything that they and the docstrings print."""
-    session.run("mkdocs", "build", "--strict", "--site-dir", "build/site")
-    session.run("pytest", "tests/test_examples.py", "tests/test_tutorials.py", "tests/test_papers.py")
+    """Build the pages into build/site, and run everything that they and the docstrings print."""
+    session.run("zensical", "build", "--strict", "--clean")
+    session.run(
+        "pytest",
+        "-m",
+        "",
+        "tests/test_site.py",
+        "tests/test_snippets.py",
+        "tests/test_examples.py",
+        "tests/test_papers.py",
+    )
 
 
 @nox.session
