@@ -25,19 +25,22 @@ def written(folder, **settings):
     folder.mkdir()
     with mpl.rc_context(settings):
         before = dict(mpl.rcParams)
-        write_pictures(plot, folder / "a.png", folder / "a.svg", dpi=50, salt="a")
+        write_pictures(plot, folder / "a.png", folder / "a.svg", folder / "a.pdf", dpi=50, salt="a")
         assert dict(mpl.rcParams) == before
-    return [(folder / name).read_bytes() for name in ("a.png", "a.svg")]
+    return [(folder / name).read_bytes() for name in ("a.png", "a.svg", "a.pdf")]
 
 
 def test_equal_figures_are_equal_files_whatever_the_users_settings(tmp_path):
-    png, svg = written(tmp_path / "a")
+    png, svg, pdf = written(tmp_path / "a")
     assert png.startswith(b"\x89PNG")
     assert b">title<" in svg  # text stays text
     for mark in (b"Matplotlib", b"<dc:date", b"tEXt"):
         assert mark not in png + svg
+    assert pdf.startswith(b"%PDF")
+    assert b"/FontFile2" in pdf  # and there in its own font
+    assert b"CreationDate" not in pdf
     user = {"axes.titlesize": 30, "text.color": "red", "svg.hashsalt": "other", "lines.linewidth": 9}
-    assert written(tmp_path / "b", **user) == [png, svg]
+    assert written(tmp_path / "b", **user) == [png, svg, pdf]
 
 
 def test_a_style_is_that_of_the_house_but_for_what_differs():

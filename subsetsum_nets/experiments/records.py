@@ -1,4 +1,4 @@
-"""What every experiment leaves behind: CSV tables, provenance.json, and a figure as PNG and SVG.
+"""What every experiment leaves behind: CSV tables, provenance.json, and a figure as PNG, SVG and PDF.
 
 All files are written atomically. Numbers in the tables are written so that they read back exactly.
 """
@@ -42,8 +42,9 @@ def write_record(
 
     ``experiment`` is its name, for people; ``command`` the command line, None for a call from Python. Tables,
     (header, rows), go by the names of their CSV files. ``draw`` makes the figure, within the style of the
-    house, which is written as PNG and SVG. ``about``, JSON-able, is for provenance.json: all that the tables
-    depend on, the seed included; ``summary`` is for summary.json. OSError if something cannot be written.
+    house, which is written as PNG, SVG and PDF. ``about``, JSON-able, is for provenance.json: all that the
+    tables depend on, the seed included; ``summary`` is for summary.json. OSError if something cannot be
+    written.
     """
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
@@ -54,7 +55,7 @@ def write_record(
     for name, text in pages.items():
         with atomic_write(place / name) as file:
             file.write(text.encode())
-    pictures = [place / f"{figure}.{kind}" for kind in ("png", "svg")]
+    pictures = [place / f"{figure}.{kind}" for kind in ("png", "svg", "pdf")]
     write_pictures(draw, *pictures, dpi=_DPI, salt=figure, settings={"axes.grid": True})
     return [*(place / name for name in pages), *pictures]
 
