@@ -1,12 +1,14 @@
 """One look for all pictures: colours, text, files of equal bytes for equal figures.
 
-Graphs, experiments and reports draw with it. matplotlib is loaded only where something is drawn.
+Graphs, experiments and reports draw with it. matplotlib, of the extra ``pictures``, is loaded only where
+something is drawn.
 """
 
 from __future__ import annotations
 
 import io
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,12 +53,24 @@ _STYLE: dict[str, Any] = {
     "legend.frameon": False,
     "legend.fontsize": 8.5,
 }
+NEEDED = "pictures need the package matplotlib: pip install 'subsetsum-nets[pictures]'"
 _LEFT_OUT = {
     "png": ("Software",),
     "svg": ("Date", "Creator", "Format", "Type"),
     "pdf": ("CreationDate", "Creator", "Producer"),
 }
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def can_draw() -> bool:
+    """Tell whether matplotlib is installed."""
+    return find_spec("matplotlib") is not None
+
+
+def check_can_draw() -> None:
+    """Raise ImportError with the extra to install, if matplotlib is missing."""
+    if not can_draw():
+        raise ImportError(NEEDED)
 
 
 @contextmanager
@@ -70,7 +84,13 @@ def picture_style(salt: str, settings: Mapping[str, Any] | None = None) -> Itera
     settings : mapping, optional
         What differs from the style of the house.
 
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+
     """
+    check_can_draw()
     import matplotlib as mpl
 
     with mpl.rc_context():
@@ -112,6 +132,8 @@ def write_pictures(
     ------
     OSError
         If a file cannot be written.
+    ImportError
+        If matplotlib is not installed.
 
     """
     with picture_style(salt, settings):

@@ -33,7 +33,7 @@ FENCE = re.compile(
 # What tests are run in is installed already.
 INSTALLING = re.compile(r"python3 -m venv \.venv && \.venv/bin/pip install \S+ && ")
 MARK = "---- ends with"
-# Times differ from run to run, last digits from machine to machine, widths of tables from terminal to terminal.
+# What differs from run to run, from machine to machine, from terminal to terminal.
 SETTLING = (
     (r"(\d\.\d{4})\d{6,}", r"\1"),
     (r"\d+(\.\d+)? s\b", "T s"),

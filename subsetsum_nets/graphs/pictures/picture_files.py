@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from subsetsum_nets.pictures import BLUE, INK, MUTED, ORANGE, picture_style, write_pictures
+from subsetsum_nets.pictures import BLUE, INK, MUTED, ORANGE, check_can_draw, picture_style, write_pictures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,6 +40,8 @@ def checked_suffix(path: str | PathLike[str]) -> str:
     ------
     ValueError
         For another suffix than .png, .svg and .pdf.
+    ImportError
+        If matplotlib is not installed.
 
     """
     place = Path(path)
@@ -48,6 +50,7 @@ def checked_suffix(path: str | PathLike[str]) -> str:
             f"a graph is drawn as {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}; {place.name!r} ends in "
             f"{place.suffix!r} (save() writes {', '.join(EXPORTS)})"
         )
+    check_can_draw()
     return place.suffix
 
 
