@@ -245,9 +245,10 @@ def _show_prune(pruned: PrunedNetwork, certificate: Certificate, page: dict[str,
 
 def _hidden(pruned: PrunedNetwork) -> dict[str, list[int]]:
     """Return how many hidden units and channels the pairs have, before and after removing filters."""
+    from subsetsum_nets.networks.trimmed import hidden_units
+
     networks = {"hidden_before": pruned.random, "hidden_after": pruned.collapse()}
-    layers = pruned.hidden_layers
-    return {name: [network.shapes[k + 1][-1] or 0 for k in layers] for name, network in networks.items()}
+    return {when: list(hidden_units(network, pruned.hidden_layers)) for when, network in networks.items()}
 
 
 def _structured_rows(page: dict[str, Any]) -> list[tuple[str, str]]:

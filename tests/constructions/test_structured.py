@@ -135,7 +135,7 @@ def test_what_is_proven_is_below_the_recursion_of_lemma_20():
 
 
 @pytest.mark.slow
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 @given(case=conv_cases(), name=st.sampled_from(STRUCTURED), low=st.sampled_from([0, -1]))
 def test_layers_of_every_geometry_are_pruned_in_structured_ways(case, name, low):
     layer, image = case
