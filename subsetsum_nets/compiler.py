@@ -10,9 +10,16 @@ from solvers.batch.prepared import prepare_kernels
 from solvers.solution import Objective, checked_objective
 from subsetsum_nets.allocation import allocation_named
 from subsetsum_nets.allocation.compile_task import CompileTask
-from subsetsum_nets.constructions import DEFAULT, EXACT, Construction, RandomSigns, construction_named
-from subsetsum_nets.exact_rounds import ExactTask, refuse_given, refuse_others
-from subsetsum_nets.masks import random_counts
+from subsetsum_nets.constructions import (
+    DEFAULT,
+    EXACT,
+    Construction,
+    RandomSigns,
+    construction_named,
+    removed_whole,
+)
+from subsetsum_nets.exact_rounds import ExactTask, refuse_others
+from subsetsum_nets.masks import parameter_counts
 from subsetsum_nets.networks.arguments import checked_integer, checked_limit, checked_number
 from subsetsum_nets.networks.digests import network_digest
 from subsetsum_nets.networks.domains import Ball, Box, Domain
@@ -62,42 +69,48 @@ def prune(
     ----------
     target : ReluNetwork
     construction : str
-        One of :data:`subsetsum_nets.constructions.CONSTRUCTIONS`: "relu", "relu-paper", "linear", .., or of
+        One of :data:`subsetsum_nets.constructions.CONSTRUCTIONS`: "relu", "structured", "linear", .., or of
         :data:`subsetsum_nets.constructions.EXACT`: "binary".
     epsilon : float
         Required bound on sup ||f(x) - g(x)||_2 over the domain.
     candidates : int, optional
         n, the number of random units from which each subset sum draws (Lemma 1; a block has 2n of them).
-        None chooses it: see ``allocation``. Of "binary": the copies of each input and the base of its digits,
-        2, 3 or 4; more is wider and less deep.
+        None chooses it: see ``allocation``. Of "structured" and its kind n is so many times D, the numbers
+        that a subset serves (:mod:`subsetsum_nets.constructions.structured`). Of "binary": the copies of each
+        input and the base of its digits, 2, 3 or 4; more is wider and less deep.
     delta : float
         The probability, over the random network, of not reaching epsilon that is accepted in that choice.
     seed : int
         Of the random network.
     into : ReluNetwork, optional
         A random network to prune instead of a drawn one, with the layers that the construction asks for, of
-        any width: hidden units are shared out as evenly as they go.
+        any width: hidden units are shared out as evenly as they go. Of "binary": weights +-1, a power of two
+        in the last layer, and enough layers of any widths. If it is too small, the finest precision that fits
+        is taken, and the shortfall says which layer lacks what.
     domain : Box or Ball, optional
         None takes the one stored with the target, else Box(-1, 1).
     objective : {"nearest", "within", "sparsest"}
         What each subset sum asks for; its tolerance comes from epsilon.
-    allocation : {"tight", "recursion"}, optional
+    allocation : {"tight", "recursion", "one-pass"}, optional
         How candidates and tolerances are found, where the construction offers it; None takes its first.
         "tight" simulates the weight errors and asks the tightest
         methods of the verifier (:mod:`subsetsum_nets.allocation.tight`). Where verification
         then proves less than predicted, up to two more rounds solve over more items, then, with
         ``candidates`` and ``into`` None, prune a wider network. "recursion" takes all errors to be the worst
-        at once (:mod:`subsetsum_nets.allocation.recursion`): rows met are epsilon proven.
+        at once (:mod:`subsetsum_nets.allocation.recursion`): rows met are epsilon proven. "one-pass" is that
+        of "structured" and its kind (:mod:`subsetsum_nets.allocation.one_pass`).
     bits : int or sequence of int, optional
         Of "binary": s, or s_l for each target layer, whose weights and biases are rounded to multiples of
         2^-s_l. None takes the cheapest bits that prove epsilon.
     layout : {"auto", "accumulate", "select"}, optional
         Of "binary": how a target layer becomes random layers; None and "auto" take what is smaller, layer by
         layer.
-    scale : {"last", "every"}, optional
-        Of "binary": whether the last random layer is +-2^-(s_1 + s_2 + ..), or the last one that stands for
-        target layer l is +-2^-s_l, for every l. None takes "last" unless that leaves the range of float64.
-    threads, executor, checkpoint
+    scale : {"last", "every", "none"}, optional
+        Of "binary": whether the last random layer is +-2^-t with t = s_1 + s_2 + .., or the last one that
+        stands for target layer l is +-2^-s_l, for every l, or all weights are +-1. The outputs of g are then
+        2^t times as large, and what is compared with f is 2^-t g
+        (:attr:`PrunedNetwork.compared`). None takes "last" unless that leaves the range of float64.
+    threads, executor, checkpoint, progress
         As for :func:`solvers.solve_many`. Further rounds have folders of their own in ``checkpoint``. Where
         the subset sums are expected to take over a minute, a warning of the logger "subsetsum_nets" says
         before how long, and what is cheaper.
@@ -150,8 +163,8 @@ def prune(
     options |= {"executor": executor}
     run: Callable[..., Compiled]
     if exact is not None:
-        refuse_given(exact, into, allocation)
-        wanted = ExactTask(exact, target, area, limit, growth=candidates or 2, seed=number, **others)
+        refuse_others(construction, {"allocation": allocation})
+        wanted = ExactTask(exact, target, area, limit, growth=candidates, seed=number, into=into, **others)
         run = partial(wanted.run, **options)
     else:
         method = construction_named(construction)
@@ -183,7 +196,7 @@ def _in_rounds(
         prepare_kernels(options["objective"])
     with stage("planning"):
         allocation = shared_out(task)
-    solve = partial(solve_groups, progress=progress, **options)
+    solve = partial(solve_groups, one_pass=task.construction.one_pass, progress=progress, **options)
     return Rounds(task, allocation, solve, options["threads"]).run(candidates, seed, into, checkpoint)
 
 
@@ -198,7 +211,6 @@ def _certified(
     random, recipe, chosen = found.draw
     masks, network, solution, shortfall = found.masks, found.network, found.solution, found.shortfall
     drawn = None if recipe is None else seed
-    parameters, kept = random_counts(random, masks, recipe)
     certificate = Certificate(
         target_digest=network_digest(target),
         random_digest=network_digest(random),
@@ -211,9 +223,7 @@ def _certified(
         epsilon=epsilon,
         delta=delta,
         counts={
-            "weights": target.parameters,
-            "random_parameters": parameters,
-            "kept_parameters": kept,
+            **parameter_counts(target, random, masks, recipe),
             "subset_sums": len(solution),
         },
         status_counts=solution.summary()["status"],
@@ -221,6 +231,7 @@ def _certified(
         versions=versions(),
         solution_digest=solution_digest(solution.arrays()),
         exact=found.exact,
+        structure=removed_whole(construction),
         **Certificate.findings(found.result),
     )
     return PrunedNetwork(

@@ -11,7 +11,7 @@ import numpy as np
 
 from solvers import BatchSolution, Status
 from subsetsum_nets.allocation.compile_task import NORM, Allocation, CompileTask, Offer
-from subsetsum_nets.allocation.sizing import wider
+from subsetsum_nets.mask_structure import check_structure
 from subsetsum_nets.pruned_network import Shortfall
 from subsetsum_nets.row_batches import by_group
 from subsetsum_nets.stages import stage
@@ -140,12 +140,15 @@ class Rounds:
 
     def _round(self, draw: Draw, offer: Offer, checkpoint: str | PathLike[str] | None) -> Round:
         task = self.task
-        announce(estimated_work(offer.groups, objective=task.objective, threads=self.threads))
+        searched = [g for g in offer.groups if g.place.dimension == 1 or not task.construction.one_pass]
+        announce(estimated_work(searched, objective=task.objective, threads=self.threads))
         with stage("solving"):
             solution = self.solve(offer.groups, offer.tolerances, checkpoint=checkpoint)
         with stage("masking"):
             kept = by_group(offer.groups, solution.masks)
             masks = task.construction.masks(task.target, draw.random, offer.groups, kept)
+            if (whole := task.construction.whole) is not None:
+                check_structure(masks, task.target, whole)
             network = masks.apply(draw.random)
         result = verify(task.target, network, domain=task.domain, norm=NORM, epsilon=task.epsilon)
         shortfall = self._shortfall(offer, draw.candidates, solution, result)
@@ -170,5 +173,5 @@ class Rounds:
             return None
         else:
             ratio = min(result.upper / self.task.epsilon, np.finfo(float).max)
-        enough = wider(self.task.construction, self.allocation.sizing, candidates, ratio, offer.groups)
-        return Shortfall(int(missed.sum()), excess, ratio, enough)
+        enough = self.allocation.enough(candidates, ratio, offer.groups)
+        return Shortfall(int(missed.sum()), excess, ratio, enough, self.allocation.advice(ratio))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 DOCS = Path(__file__).parent.parent / "docs"
-TUTORIALS = ("tutorial_ticket.md", "tutorial_packing.md")
+TUTORIALS = ("tutorial_ticket.md", "tutorial_packing.md", "tutorial_cnn.md")
 _BLOCK = re.compile(r"```(python|text)\n(.*?)```", re.DOTALL)
 
 

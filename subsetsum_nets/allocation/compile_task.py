@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from subsetsum_nets.allocation.sizing import wider
 from subsetsum_nets.networks.convolution_matrix import has_kernel
 from subsetsum_nets.verification.enclosures.midrad import entries
 
@@ -139,4 +140,12 @@ class Allocation(ABC):
 
     def wider(self, candidates: int, bound: float) -> int | None:  # noqa: ARG002
         """Return how many candidates should do, where these proved only ``bound``; None if unknown."""
+        return None
+
+    def enough(self, candidates: int, ratio: float, groups: Sequence[RowGroup]) -> int | None:
+        """Return how many candidates should do, where rows missed by a factor of ``ratio``; None if none."""
+        return wider(self._task.construction, self.sizing, candidates, ratio, groups)
+
+    def advice(self, ratio: float) -> str | None:  # noqa: ARG002 - others say more
+        """Return what should do, where that is no number of candidates."""
         return None

@@ -201,4 +201,5 @@ def _show_folder(folder: Path, checked: Audit[Certificate], as_json: bool) -> No
         ("attack lower bound", at_least(result.lower, epsilon)),
     ]
     print_pairs(str(folder), rows)
-    console().print(verdict(result.upper, epsilon, result.lower, certificate.norm, certificate.domain_set))
+    claim = result.upper, epsilon, result.lower, certificate.norm, certificate.domain_set
+    console().print(verdict(*claim, certificate.output_exponent))

@@ -4,15 +4,37 @@ A construction lays out the random network (a recipe), turns every target weight
 and writes the solved subsets into masks. It neither solves nor verifies, and shares no epsilon out.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from subsetsum_nets.constructions.binary.blocks import BlockNetwork
 from subsetsum_nets.constructions.binary.construction import RandomSigns
-from subsetsum_nets.constructions.binary.network import GrownNetwork
+from subsetsum_nets.constructions.binary.given import GivenNetwork, Misfit
 from subsetsum_nets.constructions.linear_link import LinearLink
 from subsetsum_nets.constructions.protocol import Construction, InputSigns, RowGroup, RowPlace
 from subsetsum_nets.constructions.relu_paper import ReluPaper
 from subsetsum_nets.constructions.relu_signed import ReluSigned
+from subsetsum_nets.constructions.structured import (
+    Structured,
+    StructuredBlocks,
+    StructuredKernels,
+    StructuredPaper,
+)
+
+if TYPE_CHECKING:
+    from subsetsum_nets.mask_structure import Whole
 
 CONSTRUCTIONS: dict[str, Construction] = {
-    construction.name: construction for construction in (LinearLink(), ReluPaper(), ReluSigned())
+    construction.name: construction
+    for construction in (
+        LinearLink(),
+        ReluPaper(),
+        ReluSigned(),
+        StructuredPaper(),
+        Structured(),
+        StructuredKernels(),
+    )
 }
 EXACT: dict[str, RandomSigns] = {RandomSigns.name: RandomSigns()}
 """Constructions whose pruned network equals the target rounded to finite precision."""
@@ -40,19 +62,31 @@ def construction_names() -> list[str]:
     return sorted({*CONSTRUCTIONS, *EXACT}, key=lambda name: (name != DEFAULT, name))
 
 
+def removed_whole(name: str) -> Whole | None:
+    """Return what masks of a construction remove as a whole, "filters" or "kernels"; None of any other."""
+    return CONSTRUCTIONS[name].whole if name in CONSTRUCTIONS else None
+
+
 __all__ = [
     "CONSTRUCTIONS",
     "DEFAULT",
     "EXACT",
+    "BlockNetwork",
     "Construction",
-    "GrownNetwork",
+    "GivenNetwork",
     "InputSigns",
     "LinearLink",
+    "Misfit",
     "RandomSigns",
     "ReluPaper",
     "ReluSigned",
     "RowGroup",
     "RowPlace",
+    "Structured",
+    "StructuredBlocks",
+    "StructuredKernels",
+    "StructuredPaper",
     "construction_named",
     "construction_names",
+    "removed_whole",
 ]

@@ -16,6 +16,7 @@ import numpy as np
 
 from subsetsum_nets.networks.arguments import checked_limit, checked_norm
 from subsetsum_nets.networks.domains import Box, Domain
+from subsetsum_nets.networks.rounding import with_outputs_times
 from subsetsum_nets.stages import stage, stages_told_to
 from subsetsum_nets.verification.comparison import Comparison, SearchOptions
 from subsetsum_nets.verification.enclosures.midrad import check_arithmetic
@@ -70,7 +71,7 @@ def verify(
     pruned : ReluNetwork or object with a ``network``
         g, with as many inputs and outputs as f. Where it carries a ``certificate``, as a
         :class:`~subsetsum_nets.PrunedNetwork` does, what is not given of domain, norm and epsilon is the
-        certificate's.
+        certificate's, and where that speaks of 2^-t g, 2^-t g is meant.
     domain : Box or Ball, optional
         By default the certificate's; else the one stored with ``target``; else Box(-1, 1).
     norm : {"l2", "linf", "l1"}, optional
@@ -127,8 +128,8 @@ def verify(
     network: Any = getattr(pruned, "network", pruned)
     certificate = getattr(pruned, "certificate", None)
     domain, measured, epsilon = _question(target, certificate, domain, norm, epsilon)
-    comparison = Comparison(target, network, domain, measured)
-    comparison = comparison.collapsed
+    network = with_outputs_times(network, -getattr(certificate, "output_exponent", 0))
+    comparison = Comparison(target, network, domain, measured).collapsed
     if method != "auto" and method not in METHODS:
         raise ValueError(f"unknown method {method!r}; available are auto, {', '.join(METHODS)}")
     options = SearchOptions(time_limit=time_limit, epsilon=epsilon, record=exact)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, TypeGuard
 
 from solvers.backend.bounds import extreme_subset, simple_bound
 from solvers.backend.copies import apart, copies_of
+from solvers.backend.first_subset import first_subset
 from solvers.backend.mip.floating_model import model_of, scaled
 from solvers.backend.protocol import Finding
 from solvers.exact import float_up
@@ -72,10 +73,12 @@ class FloatingSearch:
         self.note: str = ""
         self.stop: Stop = Stop.SEARCH_EXHAUSTED
         self.seen: list[Seen] = []  # (error in units, size, subset) of every subset that came up
-        for subset in _extreme_subsets(problem):
-            self._see(subset)
+        self._see(first_subset(problem))
+        # A target out of reach is nearest to an extreme; of vectors in reach, none is near anything.
+        for subset in _extreme_subsets(problem) if problem.d == 1 or self.floor else ():
             if limits.expired:
                 break
+            self._see(subset)
 
     def answer(self, objective: Objective) -> Finding:
         """Answer the question, claiming no more than the solver's floating point supports."""

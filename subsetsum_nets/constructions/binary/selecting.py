@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+
+from subsetsum_nets.constructions.binary.growing import Lack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,13 +46,22 @@ class SelectBlock:
         The input that each hidden unit carries; -1 for none.
     plus : bool array, shape (outputs, units)
         Where the edges of the last layer are +.
+    times : int array, shape (units,), optional
+        How many times it carries it; once if not given. Those of an input are complete: sorted, each is at
+        most 1 more than the sum of those before.
 
     """
 
     layer: IntegerLayer
     served: Ints
     plus: Bools
-    layout = "select"
+    times: Ints | None = None
+    layout: ClassVar[str] = "select"
+
+    @cached_property
+    def multiples(self) -> Ints:
+        """How many times each unit carries its input."""
+        return np.ones_like(self.served) if self.times is None else self.times
 
     @cached_property
     def copies(self) -> Ints:
@@ -77,6 +88,11 @@ class SelectBlock:
         """The weights of the target, shape (N,)."""
         return self.layer.wanted[self.places]
 
+    @property
+    def free(self) -> Bools:
+        """Which rows may be met less exactly, shape (N,): not the one that carries the constant."""
+        return self.layer.free[self.places]
+
     @cached_property
     def valid(self) -> Bools:
         """Which items a row has, shape (N, m)."""
@@ -87,7 +103,16 @@ class SelectBlock:
         """What each edge adds to a weight, shape (N, m)."""
         outputs, inputs = self.places
         signs = self.plus[outputs[:, np.newaxis], self.copies[inputs]]
-        return np.where(signs, self.unit, -self.unit)
+        return np.where(signs, self.unit, -self.unit) * self.multiples[self.copies[inputs]]
+
+    @cached_property
+    def held(self) -> int:
+        """The largest W such that the same block holds every integer layer of weights up to W in size."""
+        if not self.layer.whole or not len(self.targets):
+            return 0
+        units = np.where(self.valid, self.items / self.unit, 0.0)
+        most = [np.maximum(units * sign, 0.0).sum(axis=1) for sign in (1.0, -1.0)]
+        return int(np.minimum(*most).min())
 
     def keep(self, masks: list[Bools], kept: Bools) -> None:
         """Keep the edges of the solved subsets, shape (N, m), in the masks of the block's layers."""
@@ -101,22 +126,26 @@ class SelectBlock:
 
 
 def grow_selecting(
-    layer: IntegerLayer, reads: Callable[[Bools], Bools], draw: Callable[[int, int], Bools]
-) -> SelectBlock:
+    layer: IntegerLayer,
+    reads: Callable[[Bools], Bools],
+    draw: Callable[[int, int], Bools],
+    *,
+    tries: int = _MOST_TRIES,
+) -> SelectBlock | Lack:
     """Grow a block; parameters as for :func:`~.growing.grow`."""
     outputs, planned = len(layer.weight), selecting_widths(layer)
     if not planned:
         draw(0, outputs)
         return SelectBlock(layer, np.zeros(0, np.int64), np.zeros((outputs, 0), bool))
     (width,) = planned
-    for _ in range(_MOST_TRIES):
+    for _ in range(tries):
         eligible = reads(draw(0, width))
         plus = draw(1, outputs)
         served = assigned(layer.weight, eligible, plus)
         if served is not None:
             return SelectBlock(layer, served, plus)
         width = int(width * _WIDER) + 2
-    raise RuntimeError(f"no layer of up to {width} units offers every weight of {outputs} outputs")
+    return Lack(0, width, len(eligible), layer.weight.shape[1], 0)
 
 
 def assigned(weight: Ints, eligible: Bools, plus: Bools) -> Ints | None:
