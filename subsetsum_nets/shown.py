@@ -9,7 +9,7 @@ import math
 from html import escape
 from typing import TYPE_CHECKING
 
-from subsetsum_nets.numerals import lower, upper
+from subsetsum_nets.rounding import lower, upper
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

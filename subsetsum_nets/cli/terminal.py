@@ -160,13 +160,13 @@ def open_table(
 
 def at_most(value: float | None, required: float | None = None) -> str:
     """Show an upper bound, rounded up; "-" for none."""
-    from subsetsum_nets.numerals import upper
+    from subsetsum_nets.rounding import upper
 
     return "-" if value is None else upper(value, within=required)
 
 
 def at_least(value: float, required: float | None = None) -> str:
     """Show a lower bound, rounded down."""
-    from subsetsum_nets.numerals import lower
+    from subsetsum_nets.rounding import lower
 
     return lower(value, beyond=required)

@@ -18,12 +18,13 @@ from subsetsum_nets.networks.digests import network_digest
 from subsetsum_nets.networks.domains import Ball, Box
 from subsetsum_nets.networks.files.atomic_files import atomic_write
 from subsetsum_nets.networks.relu_network import sparse_form
-from subsetsum_nets.numerals import exact
+from subsetsum_nets.pictures import can_draw
 from subsetsum_nets.reports.exact_rows import exact_rows
 from subsetsum_nets.reports.figures import FIGURES, svg_text
 from subsetsum_nets.reports.page_svg import PALETTE
 from subsetsum_nets.reports.rows import all_rows, rows_by_layer
 from subsetsum_nets.reports.templates import environment
+from subsetsum_nets.rounding import exact
 from subsetsum_nets.ticket_folder import CERTIFICATE, RANDOM, TARGET
 from subsetsum_nets.verification.certificate import CertificateFileError
 
@@ -49,7 +50,8 @@ def write_report(
     ----------
     pruned : PrunedNetwork
     path : path
-        The same network gives the same bytes, with the same version of matplotlib.
+        The same network gives the same bytes, with the same version of matplotlib. Without matplotlib the
+        page has no figures and says so.
     accuracy : (float, float), optional
         Test accuracy of the target and of the pruned network, from 0 to 1.
 
@@ -109,7 +111,8 @@ def _page(pruned: PrunedNetwork, accuracy: tuple[float, float] | None) -> str:
         source=getattr((CONSTRUCTIONS | EXACT).get(pruned.construction), "source", None),
         exact_rows=exact_rows(pruned),
         statuses=_statuses(pruned),
-        figures=[(kind, svg_text(kind, pruned)) for kind in FIGURES if kind.applies(pruned)],
+        figures=[(kind, svg_text(kind, pruned)) for kind in FIGURES if can_draw() and kind.applies(pruned)],
+        can_draw=can_draw(),
         rows=all_rows(pruned),
         layers=_layers(pruned),
         layers_left_out=max(0, len(pruned.target.layers) - _MOST_LAYERS),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from subsetsum_nets.numerals import exact, nearest, upper
 from subsetsum_nets.reports.reproduction import ReproductionPage, percent, shell_command
+from subsetsum_nets.rounding import exact, nearest, upper
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

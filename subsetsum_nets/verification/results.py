@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from subsetsum_nets.numerals import upper
+from subsetsum_nets.rounding import upper
 from subsetsum_nets.shown import bounds_figure, bracket, finite, panel, shown_domain, verdict
 
 if TYPE_CHECKING:
