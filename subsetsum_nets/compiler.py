@@ -192,7 +192,8 @@ def _in_rounds(
     checkpoint: str | PathLike[str] | None,
     progress: bool | Callable[[int, int], object],
 ) -> Compiled:
-    if options["executor"] is None:  # the rows will be solved in this process
+    scalars = any(task.construction.dimension(layer) == 1 for layer in task.target.layers)
+    if scalars and options["executor"] is None:  # the kernels for rows will be needed in this process
         prepare_kernels(options["objective"])
     with stage("planning"):
         allocation = shared_out(task)

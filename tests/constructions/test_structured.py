@@ -11,7 +11,8 @@ from support.structured_cases import COARSE, effective, exactly, filtered, image
 
 from subsetsum_nets.compiler import prune
 from subsetsum_nets.constructions import construction_named, relu_blocks
-from subsetsum_nets.constructions.structured import Structured, StructuredBlocks, StructuredKernels
+from subsetsum_nets.constructions.relu_signed import ReluSigned
+from subsetsum_nets.constructions.structured import StructuredBlocks, StructuredKernels
 from subsetsum_nets.mask_structure import check_structure
 from subsetsum_nets.networks import (
     AvgPool2d,
@@ -392,7 +393,7 @@ def test_a_recipe_that_is_too_large_says_how_large_before_anything_is_drawn():
 MISTAKES = [
     (StructuredBlocks.targets, "weights[:, -1] = taps.ravel()", "pass"),  # the bias at all taps
     (StructuredBlocks.targets, "layer.whole_place(target.shapes[place.layer])", "(0, 0)"),
-    (Structured.serving, "slopes > 0", "slopes < 0"),  # halves swapped
+    (ReluSigned.serving, "slopes > 0", "slopes < 0"),  # halves swapped
     (
         StructuredBlocks.targets,
         "weights = weight_with_bias(layer)",  # the kernel not flipped, or once too often

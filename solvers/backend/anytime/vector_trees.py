@@ -243,10 +243,11 @@ class Spreads:
     """How two lists of vectors differ, coordinate by coordinate, were the differences normal."""
 
     def __init__(self, wanted: Floats, rows: Floats) -> None:
-        self.wanted, self.all_pairs = len(wanted), float(len(wanted)) * len(rows)
-        self.variances = wanted.var(axis=0) + rows.var(axis=0) + 1e-300
+        self.wanted: int = len(wanted)
+        self.all_pairs: float = float(len(wanted)) * len(rows)
+        self.variances: Floats = wanted.var(axis=0) + rows.var(axis=0) + 1e-300
         means = wanted.mean(axis=0) - rows.mean(axis=0)
-        self.densities = np.exp(-np.minimum(means**2 / self.variances / 2, 30.0))
+        self.densities: Floats = np.exp(-np.minimum(means**2 / self.variances / 2, 30.0))
         self.densities /= np.sqrt(2 * math.pi * self.variances)
 
     def widest(self, count: int) -> Ints:
