@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+import numpy as np
 
 from subsetsum_nets.networks.arguments import checked_integer
-from subsetsum_nets.networks.arrays import exact_float64
+from subsetsum_nets.networks.arrays import dense_array, exact_float64
 from subsetsum_nets.networks.digests import network_digest
 from subsetsum_nets.networks.errors import InvalidNetworkError, UnsupportedStructureError
-from subsetsum_nets.networks.rounding import rounded
+from subsetsum_nets.networks.rounding import rounded, with_outputs_times
 from subsetsum_nets.ticket_files import check_beside, read_ticket
 from subsetsum_nets.verification import Comparison, VerificationResult, verify
+from subsetsum_nets.verification.alignment import small_like
 from subsetsum_nets.verification.certificate import Certificate, CertificateFileError, PairCertificate
 from subsetsum_nets.verification.falsifier import difference_down
 from subsetsum_nets.verification.methods.table import TABLE
@@ -25,6 +28,7 @@ from subsetsum_nets.verification.methods.table import TABLE
 if TYPE_CHECKING:
     from os import PathLike
 
+    from subsetsum_nets.choices import MethodName
     from subsetsum_nets.networks.relu_network import ReluNetwork
     from subsetsum_nets.ticket_files import TicketFiles
 
@@ -69,7 +73,7 @@ class Audit(Generic[Page]):
 def audit(
     folder: str | PathLike[str],
     *,
-    method: str = "auto",
+    method: MethodName = "auto",
     time_limit: float | None = None,
     exact: bool = False,
 ) -> Audit[Certificate]:
@@ -100,24 +104,31 @@ def audit(
     certificate: Any = files.certificate
     check_decision(certificate)
     check_beside(folder, files)
-    pair = _Pair(certificate, files.target, files.network, files.unchecked)
+    compared = with_outputs_times(files.network, -certificate.output_exponent)
+    pair = _Pair(certificate, files.target, compared, files.unchecked)
     result = pair.confirm(method, time_limit=time_limit, exact=exact)
-    _confirm_exact(files)
+    _confirm_exact(files, compared)
     return Audit(certificate, result, tuple(files.unchecked))
 
 
-def _confirm_exact(files: TicketFiles) -> None:
-    """See that the network equals the target rounded as the certificate says, where it says so."""
+def _confirm_exact(files: TicketFiles, compared: ReluNetwork) -> None:
+    """See that ``compared`` equals the target rounded as the certificate says, where it says so."""
     certificate: Any = files.certificate
     if certificate.exact is None:
         return
+    slack = certificate.exact.get("slack", 0)
+    if type(slack) is not int or slack < 0:
+        raise CertificateFileError(f"the certificate's exact.slack is {slack!r}, no number of units")
     try:
         bits = [checked_integer(number, "bits", 0) for number in certificate.exact["bits"]]
         asked: dict[str, Any] = {"domain": certificate.domain_set, "norm": certificate.norm}
         target = rounded(files.target, bits)
-        found = verify(target, files.network, method="differential", exact=True, **asked)
+        if slack:
+            _confirm_slack(files, compared, bits, slack)
+            return
+        found = verify(target, compared, method="differential", exact=True, **asked)
     except UnsupportedStructureError:
-        found = verify(target, files.network, **asked)
+        found = verify(target, compared, **asked)
     except (KeyError, TypeError, ValueError) as error:
         raise CertificateFileError(f"the certificate's bits of an exact network are none: {error}") from error
     if found.lower > 0.0:
@@ -127,7 +138,29 @@ def _confirm_exact(files: TicketFiles) -> None:
         )
     if found.replayed != 0.0:
         files.unchecked.append(f"that g equals the target rounded to {bits} bits: neither proven nor refuted")
-    files.unchecked.append("the certificate's layouts, ends and inputs of an exact network")
+    files.unchecked.append("the certificate's layouts, ends, held and inputs of an exact network")
+
+
+def _confirm_slack(files: TicketFiles, compared: ReluNetwork, bits: list[int], slack: int) -> None:
+    """See that all weights are multiples of 2^-s_l, at most slack + 1/2 of these off the target's."""
+    certificate: Any = files.certificate
+    target = files.target
+    small = small_like(compared, target, certificate.domain_set)
+    proven = small.widths == target.widths
+    pairs = zip(small.affine_layers, target.affine_layers, bits, strict=True) if proven else ()
+    for index, (mine, layer, number) in enumerate(pairs):
+        following = small.affine_layers[index + 1 :]
+        seen = dense_array(following[0].weight).any(axis=0) if following else np.ones(layer.d_out, dtype=bool)
+        units, wanted = (
+            np.column_stack([dense_array(each.weight), each.offset])[seen] * 2.0**number
+            for each in (mine, layer)
+        )
+        proven &= bool((np.abs(units - wanted) <= slack + 0.5).all() and (np.rint(units) == units).all())
+    if not proven:
+        files.unchecked.append(
+            f"that g's weights are multiples of 2^-s, s = {bits}, within {slack} + 1/2 of these: not proven"
+        )
+    files.unchecked.append("the certificate's layouts, ends, held and inputs of an exact network")
 
 
 def audit_pair(
@@ -135,7 +168,7 @@ def audit_pair(
     pruned: ReluNetwork,
     certificate: PairCertificate,
     *,
-    method: str = "auto",
+    method: MethodName = "auto",
     time_limit: float | None = None,
     exact: bool = False,
 ) -> Audit[PairCertificate]:
@@ -195,7 +228,7 @@ class _Pair:
     pruned: ReluNetwork
     unchecked: list[str]
 
-    def confirm(self, method: str, **options: Any) -> VerificationResult:
+    def confirm(self, method: MethodName, **options: Any) -> VerificationResult:
         """Compute the bound anew and compare what the certificate says."""
         result = self._verified(method, **options)
         if method in ("auto", self.certificate.method):
@@ -208,7 +241,7 @@ class _Pair:
         self._confirm_witness()
         return result
 
-    def _verified(self, method: str, **options: Any) -> VerificationResult:
+    def _verified(self, method: MethodName, **options: Any) -> VerificationResult:
         said = self.certificate
         asked: dict[str, Any] = {"domain": said.domain_set, "norm": said.norm, "epsilon": said.epsilon}
         return verify(self.target, self.pruned, method=method, **asked, **options)
@@ -219,7 +252,7 @@ class _Pair:
         proven = min(result.upper, math.inf if result.replayed is None else result.replayed)
         if proven > certificate.bound and proven <= certificate.bound * (1 + _SHOWN):
             try:
-                again = self._verified(certificate.method, exact=True)
+                again = self._verified(cast("MethodName", certificate.method), exact=True)
             except (UnsupportedStructureError, ValueError):
                 pass
             else:

@@ -175,6 +175,20 @@ def random_counts(random: ReluNetwork, masks: NetworkMasks, recipe: RandomRecipe
     return recipe.random_parameters, masks.kept_in(recipe.random_layers)
 
 
+def parameter_counts(
+    target: ReluNetwork, random: ReluNetwork, masks: NetworkMasks, recipe: RandomRecipe | None
+) -> dict[str, int]:
+    """Return the counts of a certificate that follow from networks, masks and recipe.
+
+    ``whole_parameters`` is among them where layers are drawn by blocks: how many they would be drawn whole.
+    """
+    drawn, kept = random_counts(random, masks, recipe)
+    counts = {"weights": target.parameters, "random_parameters": drawn, "kept_parameters": kept}
+    if recipe is not None and recipe.whole_parameters != drawn:
+        counts["whole_parameters"] = recipe.whole_parameters
+    return counts
+
+
 def _unpacked(packed: NDArray[Any], count: int) -> Bools:
     if packed.dtype != np.uint8 or packed.ndim != 1 or packed.size != (count + 7) // 8:
         raise ValueError(f"{packed.size} bytes do not hold {count} bits")

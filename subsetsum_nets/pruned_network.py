@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from solvers import BatchSolution
+from subsetsum_nets.mask_structure import STRUCTURES
 from subsetsum_nets.masks import NetworkMasks, random_counts
 from subsetsum_nets.networks.domains import Box, Domain
 from subsetsum_nets.networks.errors import NetworkFileError
 from subsetsum_nets.networks.files.network_files import save_network
+from subsetsum_nets.networks.input_scaling import hidden_of_pairs
 from subsetsum_nets.networks.relu_network import sparse_form
+from subsetsum_nets.networks.rounding import with_outputs_times
+from subsetsum_nets.networks.trimmed import trimmed
 from subsetsum_nets.ticket_files import check_provenance, read_provenance, read_ticket
 from subsetsum_nets.ticket_folder import (
     CERTIFICATE,
@@ -160,13 +164,29 @@ class PrunedNetwork:
         (:func:`subsetsum_nets.verification.collapse`); for construction "binary" this gives the target with
         rounded weights. Without such layers it is ``network`` itself.
 
+        Of structured constructions, and where there are convolutions, it is what removing filters leaves: the
+        hidden channels of each pair that are kept, with the weights that are kept of them.
+
         Raises
         ------
         UnsupportedStructureError
-            If a weight of the small network is no float64, or a layer is a convolution.
+            If a weight of the small network is no float64.
 
         """
-        return small_like(self.network, self.target, self.domain)
+        if self.construction in STRUCTURES or self.target.convolutional:
+            return trimmed(self.network, self.hidden_layers)
+        return small_like(self.compared, self.target, self.domain)
+
+    @property
+    def compared(self) -> ReluNetwork:
+        """What is compared with the target: ``network``, or 2^-t times it where its certificate says so."""
+        exponent = 0 if self.certificate is None else self.certificate.output_exponent
+        return with_outputs_times(self.network, -exponent)
+
+    @property
+    def hidden_layers(self) -> tuple[int, ...]:
+        """Of a pair for each layer of the target, the first layers by their index."""
+        return hidden_of_pairs(self.target)
 
     def save(self, folder: str | PathLike[str]) -> None:
         """Write everything to a folder: a new one appears complete, an earlier one is replaced whole.

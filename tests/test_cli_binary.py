@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from subsetsum_nets import Box, Dense, ReluNetwork, save_network
+from subsetsum_nets import Box, Dense, ReluNetwork, load_network, save_network
 from subsetsum_nets.cli import app
+from subsetsum_nets.networks.rounding import truncated
+from subsetsum_nets.verification import proven_bound
 
 
 @pytest.fixture
@@ -28,7 +30,12 @@ def test_bits_layout_and_exactness_are_shown(target):
     found = prune(target, "--bits", "6,5", "--epsilon", "0.5", "--layout", "accumulate")
     assert found.exit_code == 0, found.output
     text = " ".join(found.output.split())
-    for words in ("s = [6, 5], for x >= 0", "accumulate, accumulate", "+-2^-11", "decimal digits (Lemma 2)"):
+    for words in (
+        "s = [6, 5], for x >= 0",
+        "accumulate, accumulate",
+        "+-2^-11",
+        "by Lemma 2, for layers of norm 1",
+    ):
         assert words in text
     checked = CliRunner().invoke(app, ["verify", str(target.parent / "ticket")])
     assert checked.exit_code == 0, checked.output
@@ -40,6 +47,23 @@ def test_the_page_says_what_is_exact(target):
     assert page["exact"]["bits"] == page["exact"]["ends"] == [6, 6]
     assert page["verified"]
     assert page["random_parameters"] > page["kept_parameters"]
+
+
+def test_outputs_that_are_not_scaled_are_compared_scaled(target):
+    found = prune(target, "--bits", "6,5", "--epsilon", "2", "--scale", "none")
+    assert found.exit_code == 0, found.output
+    for output in (found.output, CliRunner().invoke(app, ["verify", str(target.parent / "ticket")]).output):
+        assert "||f(x) - 2^-11 g(x)||" in " ".join(output.split())
+    for words in ("the outputs are 2^11 times larger", "all weights +-1", "Lemma 2 is for epsilon < 1"):
+        assert words in " ".join(found.output.split())
+
+
+def test_decimal_digits_are_those_that_verification_needs(target):
+    page = json.loads(prune(target, "--bits", "6", "--epsilon", "0.5", "--json").output)
+    f = load_network(target)
+    bounds = [proven_bound(f, truncated(f, digits), domain=f.domain) for digits in range(6)]
+    assert page["decimals_enough"] == next(k for k, bound in enumerate(bounds) if bound <= 0.5) > 0
+    assert page["decimals_formula"] == 2
 
 
 @pytest.mark.parametrize("options", [("--bits", "six"), ("--layout", "ring"), ("--bits", "1,2,3")])

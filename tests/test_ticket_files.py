@@ -151,7 +151,7 @@ def test_a_ticket_is_saved_before_anything_else_can_fail(tmp_path, monkeypatch):
     def no_memory(*_):
         raise MemoryError("Unable to allocate 11.7 GiB")
 
-    monkeypatch.setattr("subsetsum_nets.cli.tickets._accuracies", no_memory)
+    monkeypatch.setattr("subsetsum_nets.cli.tickets._test_images", no_memory)
     save_network(small_target(), tmp_path / "target.npz")
     done = CliRunner().invoke(app, ["prune", str(tmp_path / "target.npz"), "--out", str(tmp_path / "out")])
     assert done.exit_code == 2

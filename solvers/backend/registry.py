@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from solvers.backend.anytime.annealing import Annealing
 from solvers.backend.anytime.k_tree import KTree
 from solvers.backend.anytime.large_neighbourhood import LargeNeighbourhood
 from solvers.backend.dp.dynamic_programming import DynamicProgramming
@@ -30,6 +31,7 @@ BACKENDS: dict[str, Backend] = {
         PulpMip(),
         LargeNeighbourhood(),
         KTree(),
+        Annealing(),
     )
 }
 

@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any
 from numba import config
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile
 
+from solvers.kernels.first_use import say_that_kernels_are_compiled
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
@@ -118,12 +120,16 @@ class KernelCache(FunctionCache):
         self._cache_file = _KernelIndex(self._cache_path, self._impl.filename_base, stamp)  # type: ignore[no-untyped-call]
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """Return what is kept for a signature, None where nothing is that can be read."""
-        with suppress(*_UNREADABLE):
-            return super().load_overload(sig, target_context)  # type: ignore[no-untyped-call]
-        with suppress(OSError):
-            self.flush()  # type: ignore[no-untyped-call]
-        return None
+        """Return the kernel that is kept; None, with a word to those who wait, if it must be compiled."""
+        try:
+            kept = super().load_overload(sig, target_context)  # type: ignore[no-untyped-call]
+        except _UNREADABLE:
+            kept = None
+            with suppress(OSError):
+                self.flush()  # type: ignore[no-untyped-call]
+        if kept is None:
+            say_that_kernels_are_compiled()
+        return kept
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep what was compiled for a signature."""

@@ -19,7 +19,7 @@ import numpy as np
 from subsetsum_nets.allocation.compile_task import ALLOWANCE, NORM
 from subsetsum_nets.networks.arguments import is_integer
 from subsetsum_nets.networks.arrays import dense_array
-from subsetsum_nets.networks.rounding import rounded
+from subsetsum_nets.networks.rounding import rounded, truncated
 from subsetsum_nets.verification import proven_bound
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ _HOPEFUL = 1.25  # times epsilon: what is predicted to be more is not tried
 _MORE_BITS = 5  # of a layer, beyond the least that could do
 _MOST_CHOICES = 5_000  # beyond, layers are refined one after the other
 _MOST_BITS = 52
+_MOST_DECIMALS = 17
 
 
 @dataclass(eq=False)
@@ -146,6 +147,27 @@ class Precision:
             while bits[layer] and self._proven([*bits[:layer], bits[layer] - 1, *bits[layer + 1 :]]):
                 bits[layer] -= 1
         return tuple(bits)
+
+
+def decimals_enough(target: ReluNetwork, domain: Domain, epsilon: float) -> int | None:
+    """Return the fewest decimal digits that verification proves to be enough, cut off as in the paper.
+
+    All layers have the same number of digits; sup ||f - f^|| is then proven to be at most epsilon. None where
+    17, which is all that a float64 of size 1 has, do not do.
+
+    Examples
+    --------
+    >>> from subsetsum_nets.networks import Box, Dense, ReluNetwork
+    >>> decimals_enough(ReluNetwork([Dense([[0.123456]])]), Box(0, 1), 1e-3)
+    3
+
+    """
+    low, high = 0, _MOST_DECIMALS + 1
+    while low < high:
+        middle = (low + high) // 2
+        bound = proven_bound(target, truncated(target, middle), domain=domain, norm=NORM)
+        low, high = (low, middle) if bound <= epsilon else (middle + 1, high)
+    return low if low <= _MOST_DECIMALS else None
 
 
 def given_bits(bits: int | Sequence[int], target: ReluNetwork) -> tuple[int, ...]:

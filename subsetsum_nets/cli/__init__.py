@@ -1,4 +1,4 @@
-"""The command line: prune, verify, solve, graph, export, bounds, packing, rssp, coreset, per-weight and more.
+"""The command line: prune, verify, solve, graph, export, bounds, packing, rssp, mrss, coreset and more.
 
 Every command has a readable view and, with ``--json``, one for machines. Exit codes: 0 done and, where asked,
 verified; 1 not verified or infeasible; 2 bad input. One file a group of commands.
@@ -13,8 +13,10 @@ from subsetsum_nets.cli import (
     instances,
     packing,
     random_subset_sum,
+    reproduce,
     selftest,
     tickets,
+    vector_subset_sum,
     verify,
 )
 from subsetsum_nets.cli.options import app
@@ -31,8 +33,10 @@ __all__ = [
     "main",
     "packing",
     "random_subset_sum",
+    "reproduce",
     "selftest",
     "tickets",
+    "vector_subset_sum",
     "verify",
 ]
 

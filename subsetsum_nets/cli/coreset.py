@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path  # noqa: TC003
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from subsetsum_nets.choices import CoresetMethod, Norm  # noqa: TC001
 from subsetsum_nets.cli.network_options import read_network
 from subsetsum_nets.cli.options import Json, Threads, app
-from subsetsum_nets.cli.questions import DomainRange, Norm  # noqa: TC001
+from subsetsum_nets.cli.questions import DomainRange  # noqa: TC001
 from subsetsum_nets.cli.terminal import at_least, at_most, console, print_pairs, refusing_bad_input
 
 if TYPE_CHECKING:
@@ -21,18 +22,6 @@ if TYPE_CHECKING:
     from subsetsum_nets.experiments.coresets import CurvePoint
     from subsetsum_nets.networks import ReluNetwork
 
-CoresetMethod = Literal[
-    "corenet",
-    "corenet+",
-    "corenet++",
-    "uniform",
-    "magnitude",
-    "magnitude-shift",
-    "svd",
-    "obs",
-    "box-cost",
-    "exact-mask",
-]
 _CONFIDENCE = 0.95
 
 
@@ -49,7 +38,11 @@ class _Measured(NamedTuple):
 def coreset(
     target: Annotated[Path, typer.Argument(help="Network file.")],
     data: Annotated[
-        Path, typer.Option(help="Points: .npz (images, labels), .npy, .csv, our test split.", metavar="FILE")
+        Path,
+        typer.Option(
+            help="Points: .npz (images, labels), .npy, .csv, our test split; a folder of IDX files.",
+            metavar="FILE",
+        ),
     ],
     method: Annotated[CoresetMethod, typer.Option(help="How parameters are chosen and weighed.")] = "obs",
     keep: Annotated[
@@ -91,8 +84,8 @@ def coreset(
         from subsetsum_nets.networks import Box
         from subsetsum_nets.ticket_folder import check_folder
 
-        points = read_labelled_points(data)
-        held_out = None if test is None else read_labelled_points(test)
+        points = _read_points(data, "train")
+        held_out = None if test is None else _read_points(test, "test")
         if figure:
             if out is None or any(one is not None for one in (keep, samples, relative_error, epsilon, near)):
                 raise ValueError("--figure writes all methods and sizes to --out DIR, and takes no size")
@@ -127,6 +120,19 @@ def coreset(
     else:
         _show(target, found, measured, out)
     raise typer.Exit(0 if epsilon is None or page["verified"] else 1)
+
+
+def _read_points(path: Path, part: str) -> LabelledPoints:
+    """Read a file of points, or the images of a folder of IDX files that are trained or measured on."""
+    from subsetsum_nets.exchange.labelled_points import LabelledPoints, read_labelled_points
+
+    if not path.is_dir():
+        return read_labelled_points(path)
+    from subsetsum_nets.experiments.images import SIDE, load_images
+
+    images = load_images(path)
+    labels = images.train_labels if part == "train" else images.test_labels
+    return LabelledPoints(images.inputs(SIDE * SIDE, part), labels)
 
 
 def _figure(

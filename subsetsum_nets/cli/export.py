@@ -114,7 +114,7 @@ def _of_ticket(
     if torch_masks is not None:
         write_masks(ticket.random, ticket.all_masks, torch_masks)
     epsilon = ticket.epsilon if asked.epsilon is None else asked.epsilon
-    question = _Question(ticket.target, ticket.network, ticket.domain, epsilon)
+    question = _Question(ticket.target, ticket.compared, ticket.domain, epsilon)
     return question, [] if torch_masks is None else [torch_masks]
 
 

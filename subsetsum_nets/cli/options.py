@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     name="subsetsum-nets",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from subsetsum_nets.choices import PackingKind  # noqa: TC001 - typer reads the annotations
 from subsetsum_nets.cli.options import Json, app
 from subsetsum_nets.cli.terminal import console, open_table, refusing_bad_input
 
@@ -28,7 +29,7 @@ def packing(
     members: Annotated[
         int | None, typer.Option(help="Members drawn for each network; without, all for d = 1, else 4.")
     ] = None,
-    kind: Annotated[str, typer.Option(help="lattice or greedy.")] = "lattice",
+    kind: Annotated[PackingKind, typer.Option(help="How the packing is built.")] = "lattice",
     time_limit: Annotated[float, typer.Option(help="Seconds a member, then it is unknown.")] = 60.0,
     constant: Annotated[float, typer.Option(help="C of Theorem 1; no value is known.")] = 1.0,
     seed: Annotated[int, typer.Option(help="Of all random networks.")] = 0,

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from solvers.solution import Objective  # noqa: TC001 - typer reads the annotations
+from subsetsum_nets.choices import (  # noqa: TC001 - typer reads the annotations
+    AllocationName,
+    LayoutName,
+    ScaleName,
+)
 from subsetsum_nets.cli.network_options import Logits, Output, read_network, read_notes
 from subsetsum_nets.cli.options import Delta, Epsilon, Json, MaxMemory, Target, Threads, app
 from subsetsum_nets.cli.terminal import at_least, at_most, console, print_pairs, refusing_bad_input
 from subsetsum_nets.cli.verdicts import verdict
+from subsetsum_nets.constructions import DEFAULT, construction_names
+from subsetsum_nets.mask_structure import STRUCTURES
 
 if TYPE_CHECKING:
-    from subsetsum_nets.networks import Domain, ReluNetwork
+    from subsetsum_nets.networks import Domain
     from subsetsum_nets.pruned_network import PrunedNetwork
     from subsetsum_nets.verification.certificate import Certificate
 
@@ -32,8 +38,13 @@ _FROM_CERTIFICATE = (
 def prune(
     target: Target = None,
     construction: Annotated[
-        str | None, typer.Option(help="The theorem; `subsetsum-nets info` lists all and the default.")
-    ] = None,
+        str,
+        typer.Option(
+            help="The theorem; `subsetsum-nets info` tells each.",
+            metavar=f"<{'|'.join(construction_names())}>",
+            autocompletion=construction_names,
+        ),
+    ] = DEFAULT,
     epsilon: Epsilon = 0.01,
     candidates: Annotated[int | None, typer.Option(help="Random units a subset sum draws from.")] = None,
     delta: Delta = 0.01,
@@ -49,17 +60,21 @@ def prune(
     ] = None,
     objective: Annotated[Objective, typer.Option(help="Which subset of each sum is taken.")] = "nearest",
     allocation: Annotated[
-        str | None, typer.Option(help="How epsilon is shared out; the construction's default if not given.")
+        AllocationName | None,
+        typer.Option(help="How epsilon is shared out; the construction's default if not given."),
     ] = None,
     bits: Annotated[
         str | None,
         typer.Option(help="Binary: weights are multiples of 2^-BITS; one number, or one a layer as 14,13."),
     ] = None,
-    layout: Annotated[str | None, typer.Option(help="Binary: how a layer is represented.")] = None,
-    scale: Annotated[str | None, typer.Option(help="Binary: which layers are scaled, last or every.")] = None,
+    layout: Annotated[LayoutName | None, typer.Option(help="Binary: how a layer is represented.")] = None,
+    scale: Annotated[ScaleName | None, typer.Option(help="Binary: which layers are scaled.")] = None,
     threads: Threads = None,
     checkpoint: Annotated[Path | None, typer.Option(help="Folder to resume a long run from.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for masks and certificate.")] = Path("ticket"),
+    collapsed: Annotated[
+        Path | None, typer.Option(help="File for the small network that is left without what is removed.")
+    ] = None,
     output: Output = None,
     logits: Logits = False,  # noqa: ARG001 - the callback of output sees to it
     max_memory: MaxMemory = None,  # noqa: ARG001 - its callback sees to it
@@ -69,40 +84,48 @@ def prune(
     with refusing_bad_input(as_json, checkpoint):
         from solvers.solution import checked_objective
         from subsetsum_nets.compiler import prune as run
-        from subsetsum_nets.constructions import DEFAULT
-        from subsetsum_nets.networks import shipped_network
+        from subsetsum_nets.networks import save_network, shipped_network
+        from subsetsum_nets.networks.files.suffixes import saved_suffix
         from subsetsum_nets.reports import write_report
+        from subsetsum_nets.stage_lines import shown_to_people
+        from subsetsum_nets.stages import stage
         from subsetsum_nets.ticket_folder import REPORT, check_folder
 
         path = target or shipped_network(_DEFAULT_TARGET)
         network = read_network(path, output)
         check_folder(out)
+        if collapsed is not None:
+            saved_suffix(collapsed)
         started = perf_counter()
-        pruned = run(
-            network,
-            construction=construction or DEFAULT,
-            epsilon=epsilon,
-            candidates=candidates,
-            delta=delta,
-            seed=seed,
-            into=None if into is None else read_network(into),
-            domain=_domain(box, ball, box_of),
-            objective=checked_objective(objective),
-            allocation=allocation,
-            bits=_bits(bits),
-            layout=layout,
-            scale=scale,
-            threads=threads,
-            checkpoint=checkpoint,
-            progress=not as_json and sys.stderr.isatty(),
-        )
-        seconds = perf_counter() - started
-        pruned.save(out)  # before anything that may fail
-        accuracy = _accuracies(path, network, pruned.network)
-        write_report(pruned, out / REPORT, accuracy=accuracy)
+        with shown_to_people(as_json=as_json) as lines:
+            pruned = run(
+                network,
+                construction=construction,
+                epsilon=epsilon,
+                candidates=candidates,
+                delta=delta,
+                seed=seed,
+                into=None if into is None else read_network(into),
+                domain=_domain(box, ball, box_of),
+                objective=checked_objective(objective),
+                allocation=allocation,
+                bits=_bits(bits),
+                layout=layout,
+                scale=scale,
+                threads=threads,
+                checkpoint=checkpoint,
+                progress=lines.rows if lines is not None else False,
+            )
+            seconds = perf_counter() - started
+            with stage("writing"):
+                pruned.save(out)  # before anything that may fail
+                if collapsed is not None:
+                    save_network(pruned.collapse(), collapsed)
+                images = _test_images(path, pruned)
+                write_report(pruned, out / REPORT, accuracy=images and images[:2])
     certificate = pruned.certificate
     assert certificate is not None  # noqa: S101 - prune() always makes one
-    findings = _findings(pruned, certificate, accuracy)
+    findings = _findings(pruned, certificate, images)
     page = {"target": str(path), "out": str(out), **findings, "seconds": seconds}
     if as_json:
         print(json.dumps(page))  # noqa: T201
@@ -137,30 +160,44 @@ def _bits(text: str | None) -> int | tuple[int, ...] | None:
     return numbers if len(numbers) > 1 else numbers[0]
 
 
-def _accuracies(path: Path, target: ReluNetwork, pruned: ReluNetwork) -> tuple[float, float] | None:
-    """Return the test accuracy of both networks where the target's file names a test split beside it."""
+class _TestImages(NamedTuple):
+    """Shares of the test images."""
+
+    before: float  # that the target gets right
+    after: float  # that the pruned network gets right
+    same: float  # with the same class by both, as floats evaluate them
+    proven: float  # for which the bound proves that
+
+
+def _test_images(path: Path, pruned: PrunedNetwork) -> _TestImages | None:
+    """Return what both networks do where the target's file names a test split beside it."""
     from subsetsum_nets.networks import load_test_split
+    from subsetsum_nets.verification import same_class
 
     name = read_notes(path).get("test_split")
     split = None if name is None else path.parent / Path(name).name
     if split is None or not split.exists():
         return None
     inputs, labels = load_test_split(split)
-    if inputs.shape[1] != target.widths[0]:
+    certificate = pruned.certificate
+    if certificate is None or inputs.shape[1] != pruned.target.widths[0]:
         return None
-    before, after = (float((net(inputs).argmax(axis=1) == labels).mean()) for net in (target, pruned))
-    return before, after
+    f, g = (net(inputs).argmax(axis=1) for net in (pruned.target, pruned.network))
+    asked: dict[str, Any] = {"domain": certificate.domain_set, "norm": certificate.norm}
+    proven = same_class(pruned.target, inputs, certificate.bound, **asked)
+    return _TestImages(*(float(part.mean()) for part in (f == labels, g == labels, f == g, proven)))
 
 
-def _findings(
-    pruned: PrunedNetwork, certificate: Certificate, accuracy: tuple[float, float] | None
-) -> dict[str, Any]:
+def _findings(pruned: PrunedNetwork, certificate: Certificate, images: _TestImages | None) -> dict[str, Any]:
     return {
         **{name: getattr(certificate, name) for name in _FROM_CERTIFICATE},
         **certificate.counts,
-        **({} if certificate.exact is None else {"exact": certificate.exact}),
-        "accuracy_before": None if accuracy is None else accuracy[0],
-        "accuracy_after": None if accuracy is None else accuracy[1],
+        **({} if certificate.exact is None else {"exact": certificate.exact, **_decimals(pruned)}),
+        **({} if certificate.construction not in STRUCTURES else _hidden(pruned)),
+        "accuracy_before": None if images is None else images.before,
+        "accuracy_after": None if images is None else images.after,
+        "same_class": None if images is None else images.same,
+        "same_class_proven": None if images is None else images.proven,
         "rows_per_second": len(pruned.solution) / max(pruned.solution.seconds, 1e-9),
     }
 
@@ -179,11 +216,15 @@ def _show_prune(pruned: PrunedNetwork, certificate: Certificate, page: dict[str,
         ("proven bound", f"{at_most(certificate.bound, epsilon)}  (method {certificate.method})"),
         ("attack lower bound", at_least(certificate.attack, epsilon)),
     ]
+    if "hidden_before" in page:
+        rows[3:3] = _structured_rows(page)
     if certificate.exact is not None:
-        rows[2:2] = _exact_rows(pruned, certificate.exact)
+        rows[2:2] = _exact_rows(pruned, certificate.exact, page)
     if page["accuracy_before"] is not None:
         before, after = page["accuracy_before"], page["accuracy_after"]
         rows.append(("test accuracy", f"{before:.2%} before, {after:.2%} after"))
+        same, proven = page["same_class"], page["same_class_proven"]
+        rows.append(("same class", f"{same:.2%} of the test images, proven for {proven:.2%}"))
     rows.append(("time", f"{page['seconds']:.1f} s"))
     print_pairs(
         f"{certificate.construction}, {certificate.candidates} candidates, "
@@ -192,7 +233,7 @@ def _show_prune(pruned: PrunedNetwork, certificate: Certificate, page: dict[str,
     )
     screen = console()
     claim = certificate.bound, epsilon, certificate.attack, certificate.norm, certificate.domain_set
-    screen.print(verdict(*claim))
+    screen.print(verdict(*claim, certificate.output_exponent))
     if pruned.shortfall is not None:
         screen.print(f"[yellow]note[/] {pruned.shortfall}")
     screen.print(
@@ -200,20 +241,62 @@ def _show_prune(pruned: PrunedNetwork, certificate: Certificate, page: dict[str,
     )
 
 
-def _exact_rows(pruned: PrunedNetwork, exact: dict[str, Any]) -> list[tuple[str, str]]:
+def _hidden(pruned: PrunedNetwork) -> dict[str, list[int]]:
+    """Return how many hidden units and channels the pairs have, before and after removing filters."""
+    networks = {"hidden_before": pruned.random, "hidden_after": pruned.collapse()}
+    layers = pruned.hidden_layers
+    return {name: [network.shapes[k + 1][-1] or 0 for k in layers] for name, network in networks.items()}
+
+
+def _structured_rows(page: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return what is said of whole filters and kernels that were removed."""
+    before, after = (" + ".join(f"{n:,}" for n in page[f"hidden_{when}"]) for when in ("before", "after"))
+    rows = [("hidden channels", f"{before} before, {after} after")]
+    if "whole_parameters" in page:
+        rows.append(("drawn whole", f"{page['whole_parameters']:,} random parameters, if not by blocks"))
+    return rows
+
+
+def _decimals(pruned: PrunedNetwork) -> dict[str, Any]:
+    """Return the decimal digits of all weights that verification needs, and those of Lemma 2."""
+    from subsetsum_nets.allocation.precision import decimals_enough
+    from subsetsum_nets.theory.binary_sizes import decimals_needed
+
+    target = pruned.target.widths
+    formula = decimals_needed(max(target), len(target) - 1, pruned.epsilon) if pruned.epsilon < 1.0 else None
+    return {
+        "decimals_enough": decimals_enough(pruned.target, pruned.domain, pruned.epsilon),
+        "decimals_formula": formula,
+    }
+
+
+def _exact_rows(pruned: PrunedNetwork, exact: dict[str, Any], page: dict[str, Any]) -> list[tuple[str, str]]:
     """Return what is said of a network that equals the rounded target."""
     from subsetsum_nets.networks.rounding import integer_weights
-    from subsetsum_nets.theory.binary_sizes import decimals_needed, sreenivasan_2021_integers
+    from subsetsum_nets.theory.binary_sizes import sreenivasan_2021_integers
 
     target, width, depth = pruned.target.widths, max(pruned.random.widths[1:]), len(pruned.random.layers)
     largest = max(int(abs(whole).max()) for whole in integer_weights(pruned.target, exact["bits"]))
     papers = sreenivasan_2021_integers(max(target), len(target) - 1, max(1, largest.bit_length()))
-    formula = decimals_needed(max(target), len(target) - 1, pruned.epsilon)
-    ends = ", ".join(f"+-2^-{bits}" for bits in exact["ends"] if bits) or "+-1"
+    enough, formula = page["decimals_enough"], page["decimals_formula"]
+    held = [f"every |w| <= {most:,}" if most else "this one" for most in exact["held"]]
+    off = f" (up to {exact['slack']} more than the nearest off)" if "slack" in exact else ""
+    scaled = ", ".join(f"+-2^-{bits}" for bits in exact["ends"] if bits)
+    ends = f"block ends {scaled}, all other weights +-1" if scaled else "all weights +-1"
+    times = f"; the outputs are 2^{exact['outputs']} times larger" if "outputs" in exact else ""
     return [
-        ("equals, exactly", f"the target in multiples of 2^-s, s = {exact['bits']}, for {exact['inputs']}"),
-        ("digits by the formula", f"{formula} decimal digits (Lemma 2), for layers of norm 1"),
-        ("layout", f"{', '.join(exact['layouts'])}; block ends {ends}, all other weights +-1"),
+        (
+            "equals, exactly",
+            f"the target in multiples of 2^-s{off}, s = {exact['bits']}, for {exact['inputs']}{times}",
+        ),
+        (
+            "decimal digits",
+            ("more than 17" if enough is None else f"{enough}")
+            + " needed by verification, cut off; "
+            + (f"{formula} by Lemma 2, for layers of norm 1" if formula else "Lemma 2 is for epsilon < 1"),
+        ),
+        ("layout", f"{', '.join(exact['layouts'])}; {ends}"),
+        ("integer layers held", f"{'; '.join(held)}, for the choices made"),
         ("width", f"{width}, {width / max(target):.1f} times the target's; the paper's {papers.width:,}"),
         ("depth", f"{depth}, the paper's {papers.depth}; the paper's signs {papers.parameters:.1e}"),
     ]

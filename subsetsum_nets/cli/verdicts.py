@@ -12,10 +12,13 @@ if TYPE_CHECKING:
 _LONGEST = 80  # characters of a domain that is shown in full
 
 
-def verdict(bound: float, epsilon: float | None, attack: float, norm: str, domain: Domain) -> str:
-    """Return the sentence, with rich's markup."""
+def verdict(
+    bound: float, epsilon: float | None, attack: float, norm: str, domain: Domain, exponent: int = 0
+) -> str:
+    """Return the sentence, with rich's markup; it speaks of 2^-exponent g."""
     shown = at_most(bound, epsilon)
-    claim = f"||f(x) - g(x)||_{norm[1:]} <= {shown} for every x in {shown_domain(domain)}"
+    compared = f"2^{-exponent} g(x)" if exponent else "g(x)"
+    claim = f"||f(x) - {compared}||_{norm[1:]} <= {shown} for every x in {shown_domain(domain)}"
     if epsilon is None:
         return f"[bold]proven[/] {claim}"
     if bound <= epsilon:

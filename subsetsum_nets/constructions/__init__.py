@@ -4,15 +4,30 @@ A construction lays out the random network (a recipe), turns every target weight
 and writes the solved subsets into masks. It neither solves nor verifies, and shares no epsilon out.
 """
 
+from subsetsum_nets.constructions.binary.blocks import BlockNetwork
 from subsetsum_nets.constructions.binary.construction import RandomSigns
-from subsetsum_nets.constructions.binary.network import GrownNetwork
+from subsetsum_nets.constructions.binary.given import GivenNetwork, Misfit
 from subsetsum_nets.constructions.linear_link import LinearLink
 from subsetsum_nets.constructions.protocol import Construction, InputSigns, RowGroup, RowPlace
 from subsetsum_nets.constructions.relu_paper import ReluPaper
 from subsetsum_nets.constructions.relu_signed import ReluSigned
+from subsetsum_nets.constructions.structured import (
+    Structured,
+    StructuredBlocks,
+    StructuredKernels,
+    StructuredPaper,
+)
 
 CONSTRUCTIONS: dict[str, Construction] = {
-    construction.name: construction for construction in (LinearLink(), ReluPaper(), ReluSigned())
+    construction.name: construction
+    for construction in (
+        LinearLink(),
+        ReluPaper(),
+        ReluSigned(),
+        StructuredPaper(),
+        Structured(),
+        StructuredKernels(),
+    )
 }
 EXACT: dict[str, RandomSigns] = {RandomSigns.name: RandomSigns()}
 """Constructions whose pruned network equals the target rounded to finite precision."""
@@ -31,22 +46,34 @@ def construction_named(name: str) -> Construction:
 
     """
     if name not in CONSTRUCTIONS:
-        raise ValueError(f"unknown construction {name!r}; choose one of {sorted({*CONSTRUCTIONS, *EXACT})}")
+        raise ValueError(f"unknown construction {name!r}; choose one of {construction_names()}")
     return CONSTRUCTIONS[name]
+
+
+def construction_names() -> list[str]:
+    """Return the names of all constructions, the default first."""
+    return sorted({*CONSTRUCTIONS, *EXACT}, key=lambda name: (name != DEFAULT, name))
 
 
 __all__ = [
     "CONSTRUCTIONS",
     "DEFAULT",
     "EXACT",
+    "BlockNetwork",
     "Construction",
-    "GrownNetwork",
+    "GivenNetwork",
     "InputSigns",
     "LinearLink",
+    "Misfit",
     "RandomSigns",
     "ReluPaper",
     "ReluSigned",
     "RowGroup",
     "RowPlace",
+    "Structured",
+    "StructuredBlocks",
+    "StructuredKernels",
+    "StructuredPaper",
     "construction_named",
+    "construction_names",
 ]

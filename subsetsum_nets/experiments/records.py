@@ -37,20 +37,21 @@ def write_record(
     draw: Callable[[], Figure],
     about: dict[str, Any],
     summary: dict[str, Any] | None = None,
+    summary_file: str = "summary.json",
 ) -> list[Path]:
     """Write what an experiment found, into a folder that is made if it is not there; return the paths.
 
     ``experiment`` is its name, for people; ``command`` the command line, None for a call from Python. Tables,
     (header, rows), go by the names of their CSV files. ``draw`` makes the figure, within the style of the
     house, which is written as PNG, SVG and PDF. ``about``, JSON-able, is for provenance.json: all that the
-    tables depend on, the seed included; ``summary`` is for summary.json. OSError if something cannot be
+    tables depend on, the seed included; ``summary`` is for ``summary_file``. OSError if something cannot be
     written; ImportError without matplotlib, when all but the figure is.
     """
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
     pages = {name: _csv(*table) for name, table in tables.items()}
     if summary is not None:
-        pages["summary.json"] = _json(summary)
+        pages[summary_file] = _json(summary)
     pages["provenance.json"] = _json(_provenance(experiment, command, about))
     for name, text in pages.items():
         with atomic_write(place / name) as file:

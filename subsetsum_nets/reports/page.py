@@ -9,7 +9,6 @@ it, where all that is not marked as HTML is escaped.
 from __future__ import annotations
 
 import shlex
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,17 +19,17 @@ from subsetsum_nets.networks.domains import Ball, Box
 from subsetsum_nets.networks.files.atomic_files import atomic_write
 from subsetsum_nets.networks.relu_network import sparse_form
 from subsetsum_nets.pictures import can_draw
-from subsetsum_nets.reports.figures import FIGURES, PALETTE, svg_text
-from subsetsum_nets.reports.rounding import exact, lower, nearest, upper
+from subsetsum_nets.reports.figures import FIGURES, svg_text
+from subsetsum_nets.reports.page_svg import PALETTE
+from subsetsum_nets.reports.rounding import exact
 from subsetsum_nets.reports.rows import all_rows, rows_by_layer
+from subsetsum_nets.reports.templates import environment
 from subsetsum_nets.ticket_folder import CERTIFICATE, RANDOM, TARGET
-from subsetsum_nets.verification.certificate import SEMANTICS, CertificateFileError
+from subsetsum_nets.verification.certificate import CertificateFileError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from os import PathLike
-
-    from jinja2 import Environment
 
     from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.pruned_network import PrunedNetwork
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
     from subsetsum_nets.verification.certificate import Certificate
 
 _NORMS = {"l2": "2", "l1": "1", "linf": "∞"}
-_ROUNDINGS = {"upper": upper, "lower": lower, "nearest": nearest, "exact": exact}
 _MOST_LAYERS = 200  # rows of the per-layer table
 
 
@@ -97,7 +95,7 @@ def _check_subject(pruned: PrunedNetwork, certificate: Certificate) -> None:
 def _page(pruned: PrunedNetwork, accuracy: tuple[float, float] | None) -> str:
     certificate = pruned.certificate
     word, symbol, tone = _verdict(certificate)
-    template = _environment().get_template("report.html.jinja")
+    template = environment().get_template("report.html.jinja")
     return template.render(
         pruned=pruned,
         certificate=certificate,
@@ -108,7 +106,7 @@ def _page(pruned: PrunedNetwork, accuracy: tuple[float, float] | None) -> str:
         tone=tone,
         norm=certificate and _NORMS.get(str(certificate.norm), certificate.norm),
         domain=certificate and _domain(certificate.domain_set),
-        semantics=SEMANTICS,
+        semantics=certificate and certificate.semantics,
         source=getattr((CONSTRUCTIONS | EXACT).get(pruned.construction), "source", None),
         statuses=_statuses(pruned),
         figures=[(kind, svg_text(kind, pruned)) for kind in FIGURES if can_draw() and kind.applies(pruned)],
@@ -120,22 +118,6 @@ def _page(pruned: PrunedNetwork, accuracy: tuple[float, float] | None) -> str:
         prune_command=_prune_command(pruned),
         digest=certificate and certificate.to_json()["digest"],
     )
-
-
-@cache
-def _environment() -> Environment:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader(__package__, "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {"data": _data, "counted": _counted, "nearest": nearest, "median": np.median}
-    return environment
 
 
 def _verdict(certificate: Certificate | None) -> tuple[str, str, str]:
@@ -183,6 +165,7 @@ def _prune_command(pruned: PrunedNetwork) -> str:
     else:
         options += [("candidates", str(pruned.candidates)), ("seed", str(pruned.seed))]
     if certificate is not None:
+        options += _exact_options(certificate)
         options.append(("delta", repr(certificate.delta)))
         area, stored = certificate.domain_set, pruned.target.domain or Box(-1, 1)
         extra = [] if area == stored else [_domain_option(area)]
@@ -191,6 +174,21 @@ def _prune_command(pruned: PrunedNetwork) -> str:
     words = [f"--{name} {shlex.quote(value)}" for name, value in options] + extra
     lines = [" ".join(words[first : first + 3]) for first in range(0, len(words), 3)]
     return " \\\n    ".join([f"subsetsum-nets prune DIR/{TARGET} --out AGAIN", *lines])
+
+
+def _exact_options(certificate: Certificate) -> list[tuple[str, str]]:
+    """Return the options of an exact construction, with the bits that were chosen."""
+    said = certificate.exact
+    if said is None:
+        return []
+    options = [("bits", ",".join(map(str, said["bits"])))]
+    if len(set(said["layouts"])) == 1:
+        options.append(("layout", said["layouts"][0]))
+    if "outputs" in said:
+        options.append(("scale", "none"))
+    elif len(said["ends"]) > 1 and any(said["ends"][:-1]):
+        options.append(("scale", "every"))
+    return options
 
 
 def _domain_option(domain: Domain) -> str:
@@ -215,26 +213,3 @@ def _domain(domain: Domain) -> str:
     if domain.center.size == 1:
         return f"Ball({exact(domain.radius)}, {exact(domain.center.item())})"
     return f"a Ball of radius {exact(domain.radius)} about a centre of {domain.center.size:,} coordinates"
-
-
-# -- filters of the template -------------------------------------------------------------------------
-
-
-def _data(value: object, rounding: str, **limits: float) -> str:
-    """Return a number as people read it, within the number as it is stored."""
-    from markupsafe import Markup
-
-    if value is None:
-        return "—"
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return str(value)
-    shown = _ROUNDINGS[rounding](float(value), **limits)
-    return Markup('<data value="{}">{}</data>').format(repr(float(value)), shown)
-
-
-def _counted(value: object) -> str:
-    from markupsafe import Markup
-
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        return str(value)
-    return Markup('<data value="{}">{:,}</data>').format(int(value), int(value))

@@ -9,7 +9,9 @@ the d l log^2 W diamonds is there k times over; (15/16)^k bounds the chance that
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
+from subsetsum_nets.constructions.binary.growing import last_width, level_width
 from subsetsum_nets.networks.arguments import checked_integer
 from subsetsum_nets.theory.requirement import Requirement, checked_count, checked_share, whole
 
@@ -79,13 +81,98 @@ def sreenivasan_2021_integers(width: int, depth: int, bits: int, delta: float = 
     copies = whole(math.log(diamonds / checked_share(delta, "delta")) / math.log(16 / 15))
     units, total = _UNITS * d * digits * copies, layers * (digits + 1)
     return Requirement(
-        source="Sreenivasan et al. 2021, Theorem 2 and Lemma 7",
+        source="Sreenivasan et al. 2021, Lemma 7",
         width=units,
         depth=total,
         units=units * (total - 1),
         parameters=2 * d * units + units**2 * (total - 2),
         formula="8 d log2(W) ceil(log_{16/15}(d l log2(W)^2 / delta))",
         weights="+-1",
+    )
+
+
+def weight_bits(width: int, depth: int, epsilon: float) -> int:
+    """Return the binary digits of the p decimal ones of :func:`decimals_needed`: ceil(p log2(10)).
+
+    Examples
+    --------
+    >>> weight_bits(64, 2, 0.01)
+    20
+
+    """
+    return math.ceil(decimals_needed(width, depth, epsilon) * math.log2(10))
+
+
+def planned_size(width: int, depth: int, bits: int, *, universal: bool = False) -> Requirement:
+    """Return the size that construction "binary" plans, layout accumulate, where all weights have all digits.
+
+    No theorem: at these widths most seeds do, and the others are drawn a tenth wider.
+
+    Parameters
+    ----------
+    width, depth, bits
+        As for :func:`sreenivasan_2021_integers`.
+    universal : bool
+        Whether the network is to hold every target of this shape and precision, not one.
+
+    Raises
+    ------
+    ValueError
+        If a number is out of range.
+
+    Examples
+    --------
+    >>> planned_size(64, 1, 8).width, planned_size(64, 1, 8, universal=True).width
+    (320, 392)
+
+    """
+    d, layers = checked_count(width, "width"), checked_count(depth, "depth")
+    digits = checked_integer(bits, "bits", 1, _MOST_BITS)
+    hidden = [level_width(2, d, (d, d, level), universal=universal) for level in range(digits)]
+    hidden.append(last_width(d, d, d, universal=universal))
+    block = sum(before * after for before, after in pairwise([d, *hidden, d]))
+    return Requirement(
+        source=f"binary, {'every' if universal else 'one'} target (as planned)",
+        width=max(hidden),
+        depth=layers * (digits + 2),
+        units=layers * sum(hidden) + (layers - 1) * d,
+        parameters=layers * block,
+        formula="about 6 d" if universal else "about 4 d",
+        weights="+-1, last layer scaled",
+    )
+
+
+def counting_size(width: int, depth: int, bits: int) -> Requirement:
+    """Return what counting says any network of signs needs whose prunings hold every target of such integers.
+
+    Parameters
+    ----------
+    width, depth, bits
+        As for :func:`sreenivasan_2021_integers`; weights are the integers below 2^bits in size.
+
+    Raises
+    ------
+    ValueError
+        If a number is out of range.
+
+    Examples
+    --------
+    >>> counting_size(64, 1, 8).parameters
+    36853
+
+    """
+    d, layers = checked_count(width, "width"), checked_count(depth, "depth")
+    digits = checked_integer(bits, "bits", 1, _MOST_BITS)
+    signs = whole(layers * d * d * math.log2(2 ** (digits + 1) - 1))
+    return Requirement(
+        source="counting of prunings (lower bound)",
+        width=whole(signs / (2 * d * layers)),
+        depth=2 * layers,
+        units=0,
+        parameters=signs,
+        formula="d^2 l log2(2 W + 1) signs",
+        weights="+-1",
+        sufficient=False,
     )
 
 

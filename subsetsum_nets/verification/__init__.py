@@ -12,6 +12,7 @@ from subsetsum_nets.verification.methods.differential import DifferentialRecursi
 from subsetsum_nets.verification.methods.table import METHODS
 from subsetsum_nets.verification.near import NearResult, verify_near
 from subsetsum_nets.verification.results import LayerBound, MethodBound, VerificationResult
+from subsetsum_nets.verification.same_class import same_class
 from subsetsum_nets.verification.verifier import proven_bound, verify
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "differential_bound",
     "effective_layers",
     "proven_bound",
+    "same_class",
     "verify",
     "verify_near",
 ]

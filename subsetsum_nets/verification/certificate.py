@@ -29,6 +29,11 @@ SEMANTICS = (
     "f is the target and g the pruned random network, both as functions in real arithmetic with exactly the "
     "stored float64 weights; for every x in the domain, ||f(x) - g(x)|| <= bound in the stated norm."
 )
+SCALED_SEMANTICS = (
+    "f is the target and g the pruned random network, both as functions in real arithmetic with exactly the "
+    "stored float64 weights; for every x in the domain, ||f(x) - 2^-t g(x)|| <= bound in the stated norm, "
+    "where t is exact.outputs."
+)
 PAIR_FORMAT = "subsetsum-nets pair certificate"
 PAIR_SEMANTICS = (
     "f is the network of target_digest and g the one of pruned_digest, both as functions in real arithmetic "
@@ -59,6 +64,7 @@ _KINDS: _Kinds = {
 }
 _LATER = ("solution_digest", "exact")  # fields that older certificates lack
 _BEYOND = 1 << 1023
+_MOST_EXPONENT = 1074  # of 2^-t: no float64 is finer
 _SOLUTION_ARRAYS = ("masks", "errors", "lower_bounds", "status", "tolerances")
 
 
@@ -159,13 +165,18 @@ class PairCertificate:
             )
 
     @property
+    def semantics(self) -> str:
+        """What is claimed, in a sentence."""
+        return self.SEMANTICS
+
+    @property
     def domain_set(self) -> Domain:
         """The domain as a Box or Ball."""
         return domain_from_json(self.domain)
 
     def to_json(self) -> dict[str, Any]:
         """Return the page, with a digest over all of it."""
-        body = {"format": self.FORMAT, "version": VERSION, "semantics": self.SEMANTICS, **self._said()}
+        body = {"format": self.FORMAT, "version": VERSION, "semantics": self.semantics, **self._said()}
         return {**body, "digest": _body_digest(body)}
 
     def _said(self) -> dict[str, Any]:
@@ -198,7 +209,7 @@ class PairCertificate:
             name: value for name, value in body.items() if name not in ("format", "version", "semantics")
         }
         values = cls._of_any_release(values)
-        if set(values) != {f.name for f in fields(cls)} or body.get("semantics") != cls.SEMANTICS:
+        if set(values) != {f.name for f in fields(cls)}:
             raise CertificateFileError("the certificate does not have the fields of its version")
         for name, kinds in cls._KINDS.items():
             if type(values[name]) not in kinds:
@@ -211,7 +222,10 @@ class PairCertificate:
             raise CertificateFileError("the certificate's bound is NaN")
         if not all(isinstance(layer, dict) for layer in values["layers"]):
             raise CertificateFileError("the certificate's layers are no list of objects")
-        return cls(**values)
+        found = cls(**values)
+        if body.get("semantics") != found.semantics:
+            raise CertificateFileError("the certificate's claim is not the one that goes with its fields")
+        return found
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write to a JSON file, atomically."""
@@ -271,7 +285,10 @@ class Certificate(PairCertificate):
     exact : dict or None
         Of a network that equals the target rounded to multiples of 2^-s_l: ``bits``, the s_l; ``inputs``, for
         which real x; ``layouts`` and ``ends``, how each target layer is represented and by which 2^-s its
-        last random layer is scaled.
+        last random layer is scaled; ``held``, for each, the largest W such that the same random layers hold
+        every integer layer of weights up to W, 0 for none. Where it is there, ``slack`` is k: the weights are
+        not the nearest multiples, but those within k + 1/2 units that need the fewest edges; and ``outputs``
+        is t: g's outputs are 2^t times as large, and 2^-t g is what is compared with f.
 
     """
 
@@ -293,6 +310,26 @@ class Certificate(PairCertificate):
     shortfall: dict[str, Any] | None
     solution_digest: str | None = None
     exact: dict[str, Any] | None = None
+
+    @property
+    def output_exponent(self) -> int:
+        """t: 2^-t g is compared with f.
+
+        Raises
+        ------
+        CertificateFileError
+            If what the certificate says there is no integer from -1074 to 1074.
+
+        """
+        found = 0 if self.exact is None else self.exact.get("outputs", 0)
+        if type(found) is not int or abs(found) > _MOST_EXPONENT:
+            raise CertificateFileError(f"the certificate's exact.outputs is {_shown(found)}, no exponent")
+        return found
+
+    @property
+    def semantics(self) -> str:
+        """What is claimed, in a sentence."""
+        return SCALED_SEMANTICS if self.output_exponent else SEMANTICS
 
     def _said(self) -> dict[str, Any]:
         said = super()._said()

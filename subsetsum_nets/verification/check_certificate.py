@@ -33,8 +33,10 @@ CLAIM = (
     "f is the {} and g the {}, both as functions in real arithmetic with exactly the stored float64 weights; "
     "for every x in the domain, ||f(x) - g(x)|| <= bound in the stated norm."
 )
+TICKET = CLAIM.format("target", "pruned random network")
+SCALED = TICKET.replace("- g(x)", "- 2^-t g(x)")[:-1] + ", where t is exact.outputs."
 CLAIMS = (
-    ("subsetsum-nets certificate", 1, CLAIM.format("target", "pruned random network")),
+    *(("subsetsum-nets certificate", 1, claim) for claim in (TICKET, SCALED)),
     ("subsetsum-nets pair certificate", 1, CLAIM.format("network of target_digest", "one of pruned_digest")),
 )
 
@@ -344,6 +346,12 @@ def shifted(value: int, places: int) -> int:
     return value << places if places >= 0 else value >> -places
 
 
+def times(layer: Layer, places: int) -> Layer:
+    """Return a layer whose outputs are 2**places times as large."""
+    rows = [[(j, shifted(w, places)) for j, w in row] for row in layer.rows]
+    return layer._replace(rows=rows, bias=[shifted(bias, places) for bias in layer.bias])
+
+
 def collapsed(f: list[Layer], g: list[Layer], domain: Domain) -> list[Layer]:
     """Return g without the hidden layers that only carry: equal to g on the domain.
 
@@ -388,8 +396,8 @@ def collapsed(f: list[Layer], g: list[Layer], domain: Domain) -> list[Layer]:
 def in_scale(f: list[Layer], g: list[Layer]) -> list[Layer]:
     """Return g with hidden layers in the scale of f's, by powers of two; a constant unit more is a bias."""
     made = list(g)
-    for index, (layer, mine) in enumerate(zip(f, made[:-1], strict=False)):
-        after, units = made[index + 1], len(layer.rows)
+    for index, layer in zip(range(len(g) - 1), f, strict=False):
+        mine, after, units = made[index], made[index + 1], len(layer.rows)
         sizes = [sum(abs(w) for row in each.rows for _, w in row) for each in (layer, mine)]
         need(not any(mine.rows[units:]), "a hidden layer of g has more units than f's", RefusedError)
         places = (4 * ONE * sizes[1] // (3 * sizes[0])).bit_length() - 1 - BITS if all(sizes) else 0
@@ -397,8 +405,7 @@ def in_scale(f: list[Layer], g: list[Layer]) -> list[Layer]:
             after.bias[i] += shifted(sum(w * max(mine.bias[j], 0) for j, w in row if j >= units), -BITS)
             after.rows[i] = [(j, shifted(w, places)) for j, w in row if j < units]
         made[index + 1] = after._replace(inputs=units)
-        mine.rows[:] = [[(j, shifted(w, -places)) for j, w in row] for row in mine.rows[:units]]
-        mine.bias[:] = [shifted(bias, -places) for bias in mine.bias[:units]]
+        made[index] = times(mine._replace(rows=mine.rows[:units], bias=mine.bias[:units]), -places)
     return made
 
 
@@ -456,6 +463,8 @@ def check_files(target: str | Path, pruned: str | Path, certificate: str | Path)
         f = read_network(Path(target), page["target_digest"])
         g = read_network(Path(pruned), page["pruned_digest"])
         domain = read_domain(page["domain"], f[0].inputs)
+        if page["semantics"] == SCALED:
+            g[-1] = times(g[-1], -page["exact"]["outputs"])
         exact = bound(f, g, domain, page["norm"], page["bound"])
         check_witness(page, f, g, domain)
         asked = None if page["epsilon"] is None else page["bound"] <= page["epsilon"]

@@ -154,21 +154,23 @@ class Neighbourhoods:
         norm: str = "linf",
         method: str = "zonotope",
     ) -> None:
-        self.target, self.norm, self.method = target, norm, method
+        self.target: ReluNetwork = target
+        self.norm: str = norm
+        self.method: str = method
         Comparison(target, target, Box(-1, 1), norm)  # refuses what is no network, or no norm
         if method != "auto" and method not in METHODS:
             raise ValueError(f"unknown method {method!r}; available are auto, {', '.join(METHODS)}")
-        self.radius = checked_positive(radius, "radius")
-        self.points = exact_float64(points, "points")
+        self.radius: float = checked_positive(radius, "radius")
+        self.points: FloatArray = exact_float64(points, "points")
         width = target.widths[0]
         if self.points.ndim != 2 or self.points.shape[1] != width or not len(self.points):
             raise InvalidNetworkError(
                 f"points must have shape (k, {width}) with k >= 1, got {self.points.shape}"
             )
-        self.domain = target.domain if domain is None else domain
+        self.domain: Domain | None = target.domain if domain is None else domain
         if not isinstance(self.domain, Box | Ball | None):
             raise TypeError(f"the domain must be a Box or a Ball, got {type(self.domain).__name__}")
-        self.boxes = [self._box(index, point) for index, point in enumerate(self.points)]
+        self.boxes: list[Box] = [self._box(index, point) for index, point in enumerate(self.points)]
         self._order = list(range(len(self.boxes)))
 
     def _box(self, index: int, point: FloatArray) -> Box:

@@ -13,6 +13,7 @@ from subsetsum_nets import Box, Dense, PrunedNetwork, ReluNetwork, load_network,
 from subsetsum_nets.audit import audit
 from subsetsum_nets.constructions import EXACT
 from subsetsum_nets.constructions.binary import (
+    blocks,
     choosing,
     growing,
     integers,
@@ -188,18 +189,56 @@ def test_other_objectives_meet_the_same_rounded_target(objective):
     check_equal(pruned)
 
 
+def test_sparsest_takes_what_epsilon_leaves(tmp_path):
+    asked = {"construction": "binary", "bits": (8, 7), "domain": Box(0, 1), "epsilon": 0.3}
+    nearest, sparse = (prune(SMALL, objective=objective, **asked) for objective in ("nearest", "sparsest"))
+    slack = sparse.certificate.exact["slack"]
+    assert slack >= 1
+    assert "slack" not in nearest.certificate.exact
+    assert nearest.certificate.bound < sparse.certificate.bound <= 0.3
+    assert sparse.certificate.counts["kept_parameters"] < nearest.certificate.counts["kept_parameters"]
+    for mine, layer, bits in zip(sparse.collapse().layers, SMALL.layers, (8, 7), strict=True):
+        for units, wanted in ((mine.weight, layer.weight), (mine.bias, layer.bias)):
+            assert (abs(units - wanted) * 2.0**bits <= slack + 0.5).all()
+            assert (np.rint(units * 2.0**bits) == units * 2.0**bits).all()
+    sparse.save(tmp_path / "ticket")
+    assert not [note for note in audit(tmp_path / "ticket").unchecked if "not proven" in note]
+    for other in (slack - 1, -1, "1"):
+        page = json.loads((tmp_path / "ticket" / "certificate.json").read_text())
+        page["exact"]["slack"] = other
+        names = {name for name in page if name not in ("format", "version", "semantics", "digest")}
+        Certificate(**{name: page[name] for name in names}).save(tmp_path / "ticket" / "certificate.json")
+        if other == slack - 1 > 0:
+            assert [note for note in audit(tmp_path / "ticket").unchecked if "not proven" in note]
+        else:
+            with pytest.raises(CertificateFileError):
+                audit(tmp_path / "ticket")
+
+
+@pytest.mark.parametrize("layout", ["accumulate", "select"])
+@pytest.mark.parametrize("objective", ["nearest", "within", "sparsest"])
+def test_weights_halfway_between_multiples_are_rounded_as_is_claimed(tmp_path, layout, objective):
+    halves = np.random.default_rng(5).integers(-9, 10, (3, 3)) / 2
+    target = ReluNetwork([Dense(halves), Dense([[0.5, -1.5, 2.5]], [0.5])])
+    asked = {"bits": 0, "layout": layout, "objective": objective, "domain": Box(0, 1)}
+    pruned = prune(target, construction="binary", **asked)
+    check_equal(pruned)
+    pruned.save(tmp_path / "ticket")
+    audit(tmp_path / "ticket")
+
+
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
         ({"layout": "diagonal"}, ValueError, "layout of construction 'binary' is one of .*'diagonal'"),
-        ({"scale": "first"}, ValueError, "'last', 'every', got 'first'"),
+        ({"scale": "first"}, ValueError, "'last', 'every', 'none', got 'first'"),
         ({"candidates": 7}, ValueError, "candidates .* 2, 3, 4, got 7"),
         ({"allocation": "tight"}, ValueError, "no allocation, got allocation='tight'"),
         ({"bits": -1}, ValueError, "from 0 to 52.*got -1"),
         ({"bits": (3,)}, ValueError, r"one a layer \(2\), got \(3,\)"),
         ({"bits": 2.5}, ValueError, "got 2.5"),
         ({"bits": 52}, InvalidNetworkError, "layer 0 times 2.52 has a weight of .* fewer bits"),
-        ({"into": SMALL}, InvalidNetworkError, "takes none with into="),
+        ({"into": SMALL}, InvalidNetworkError, "layer 0 of into has a weight of .*takes \\+-1"),
     ],
 )
 def test_what_it_does_not_take_is_refused_by_name(options, error, message):
@@ -256,13 +295,14 @@ def test_a_certificate_of_other_bits_is_refused(ticket, tmp_path):
 # ---------------------------------------------------------------- planted mistakes
 
 GROWN, ROWS, LEFT = network.GrownNetwork, rows.BlockRows, remainders.Remainders
+BLOCKS = blocks.BlockNetwork
 CUT = "edges & (np.cumsum(edges, axis=1) <= growth)"
-ENDING = "np.where(last, whole, digit % g)"
+ENDING = "np.where(last, whole, digit % growth)"
 HALVES = "plus[:, self._sources(layer, start)] ^ layer.negative"
 PLACED = "copies[columns[more]] = open_units[match]"
 MISTAKES = {
-    "a doubled digit": (ROWS.values, "growth ** (index - 1)", "growth ** index"),
-    "P and N swapped": (ROWS.values, "sign * unit", "-sign * unit"),
+    "a doubled digit": (ROWS.values, "worth *= growth", "worth *= growth + 1"),
+    "P and N swapped": (ROWS.values, "sign * worth", "-sign * worth"),
     "an old accumulator not picked up": (
         rows.keep_structure,
         "earlier.size",
@@ -270,14 +310,14 @@ MISTAKES = {
     ),
     "a + edge kept where the sign is -": (ROWS.valid, "plus[receivers[:, at], senders[:, at]]", "True"),
     "a copy with an edge too few": (rows._keep_copies, CUT, "edges & (np.cumsum(edges, axis=1) < growth)"),
-    "a copy with - edges": (growing._next_level, "edges[:, more] >= plan.growth", "edges[:, more] >= 0"),
+    "a copy with - edges": (growing._next_level, "edges[:, more] >= growth", "edges[:, more] >= 0"),
     "a channel dropped a layer early": (growing._next_level, PLACED, "pass"),
     "the last layer off by two": (GROWN.__init__, "2.0**-scale", "2.0 ** (1 - scale)"),
-    "halves of signed inputs swapped": (GROWN._grow, HALVES, "plus[:, self._sources(layer, start)]"),
+    "halves of signed inputs swapped": (BLOCKS.reads, HALVES, "plus[:, self._sources(layer, start)]"),
     "a half with the other's sign": (integers._integer_layer, "[1, -1]", "[1, 1]"),
     "the constant in another unit": (integers._integer_layer, "1 << scale", "1 << scale + 1"),
-    "a digit that need not be there": (LEFT.least_digits, "digit % g", "0 * digit"),
-    "a last digit that need not end": (LEFT.least_digits, ENDING, "digit % g"),
+    "a digit that need not be there": (LEFT.least_digits, "digit % growth", "0 * digit"),
+    "a last digit that need not end": (LEFT.least_digits, ENDING, "digit % growth"),
     "units in use taken for idle": (
         rows.forget_idle_units,
         "~(mask.any(axis=1) | bias)",
@@ -285,7 +325,7 @@ MISTAKES = {
     ),
     "an accumulator that is not seen": (choosing._Cover.left, "self.unseen[0].sum()", "0"),
     "a copy at the wrong unit": (growing._next_level, PLACED, "copies[columns[more]] = match"),
-    "biases of the first layer forgotten": (GROWN.masks, "bias[0][mine]", "bias[0][:0]"),
+    "biases of the first layer forgotten": (BLOCKS._first_edges, "bias[made[made >= 0]]", "bias[made[:0]]"),
     "signs of selected edges swapped": (
         selecting.SelectBlock.items,
         "np.where(signs, self.unit, -self.unit)",
@@ -355,11 +395,11 @@ def test_accumulators_are_covers_and_a_planted_pair_is_found(seed, planted):
 @settings(max_examples=60)
 def test_remainders_are_those_of_all_digits(seed, weight, growth):
     rng = np.random.default_rng(seed)
-    sets, exact = remainders.Remainders.of(np.array([[weight]]), growth), {weight}
+    sets, exact = remainders.Remainders.of(np.array([[weight]])), {weight}
     for _ in range(4):
         plus, minus = (int(number) for number in rng.integers(0, 4, 2))
         exact = {(r - d) // growth for r in exact for d in range(-minus, plus + 1) if (r - d) % growth == 0}
-        sets = sets.after(np.array([[plus]]), np.array([[minus]]))
+        sets = sets.after(growth, np.array([[plus]]), np.array([[minus]]))
         word, base = int(sets.words[0, 0]), int(sets.base[0, 0])
         held = {
             base + k
@@ -368,7 +408,7 @@ def test_remainders_are_those_of_all_digits(seed, weight, growth):
         }
         assert held == exact
         for last in (False, True):
-            fewest, most = sets.least_digits(np.array([last]))
+            fewest, most = sets.least_digits(growth, np.array([last]))
             for got, sign in ((int(fewest[0, 0]), 1), (int(most[0, 0]), -1)):
                 digits = [sign * r if last else sign * r % growth for r in exact]
                 digits = [d for d in digits if d >= 0]

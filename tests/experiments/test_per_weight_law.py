@@ -132,6 +132,6 @@ def test_table_of_requirements(tmp_path):
     with (tmp_path / "requirements.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == len(found.curves) * len(THEOREMS)
-    assert {r["theorem"] for r in rows if r["sufficient"] == "False"} == {"lower"}
+    assert {r["theorem"] for r in rows if r["sufficient"] == "False"} == {"lower", "counting"}
     with pytest.raises(ValueError, match="no theorem 'lower'"):
         requirements(4, 2, 0.1, 0.1, constants={"lower": 1})

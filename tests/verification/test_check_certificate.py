@@ -650,7 +650,7 @@ def test_planted_mistakes_are_noticed(monkeypatch, examples, honest, in_ball, wh
 
 def test_the_file_is_short_and_imports_the_standard_library_only():
     source = PATH.read_text()
-    assert len(source.splitlines()) <= 490
+    assert len(source.splitlines()) <= 500
     imported = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):

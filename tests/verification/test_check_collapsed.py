@@ -119,8 +119,7 @@ def right(checker, folders, wrong):
         return False
 
 
-ROWS = "mine.rows[:] = [[(j, shifted(w, -places)) for j, w in row] for row in mine.rows[:units]]"
-BIAS = "mine.bias[:] = [shifted(bias, -places) for bias in mine.bias[:units]]"
+SCALED = "times(mine._replace(rows=mine.rows[:units], bias=mine.bias[:units]), -places)"
 MISTAKES = [
     ("shifted", "value % (1 << -places) == 0", "True"),
     ("shifted", "value >> -places", "value"),
@@ -140,8 +139,9 @@ MISTAKES = [
     ("in_scale", "max(mine.bias[j], 0)", "0"),
     ("in_scale", "any(mine.rows[units:])", "False"),
     ("in_scale", "shifted(w, places)", "w"),
-    ("in_scale", ROWS, "pass"),
-    ("in_scale", BIAS, "pass"),
+    ("in_scale", SCALED, "mine._replace(rows=mine.rows[:units], bias=mine.bias[:units])"),
+    ("times", "[shifted(bias, places) for bias in layer.bias]", "layer.bias"),
+    ("times", "[[(j, shifted(w, places)) for j, w in row] for row in layer.rows]", "layer.rows"),
 ]
 
 

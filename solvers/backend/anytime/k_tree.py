@@ -47,7 +47,7 @@ class KTree(Backend):
     """Wagner's generalised birthday search, scalar or vectors; anytime, proves nothing but luck."""
 
     name = "k-tree"
-    summary = (
+    summary: str = (
         f"from {_FEWEST_ITEMS} items on, also vectors, any number of items chosen; nearest and within; "
         "anytime: proven only where the search-free bound is met"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar
 
+from subsetsum_nets.constructions.binary.given import Fit, GivenNetwork, Misfit, output_scale
 from subsetsum_nets.constructions.binary.integers import integer_layers
 from subsetsum_nets.constructions.binary.network import GrownNetwork, planned_widths
 from subsetsum_nets.constructions.protocol import InputSigns
@@ -34,7 +35,8 @@ class RandomSigns:
     )
     growths: ClassVar[tuple[int, ...]] = (2, 3, 4)
     layouts: ClassVar[tuple[str, ...]] = ("auto", *LAYOUTS)
-    scales: ClassVar[tuple[str, ...]] = ("last", "every")
+    scales: ClassVar[tuple[str, ...]] = ("last", "every", "none")
+    given_scales: ClassVar[tuple[str, ...]] = ("last", "none")  # of a network that is given
 
     def check_layers(self, network: ReluNetwork, role: str) -> None:
         """Raise InvalidNetworkError unless all layers are Dense, with a ReLU after every hidden one."""
@@ -94,16 +96,79 @@ class RandomSigns:
         domain : Box or Ball
             Tells which signs inputs can have.
         growth, seed : int
-        scale : {"last", "every"}, optional
-            Where the powers of two go: into the last layer, or into the last one of every block. None takes
-            "last", unless that leaves the range in which float64 evaluates comfortably.
+        scale : {"last", "every", "none"}, optional
+            Where the powers of two go: into the last layer, into the last one of every block, or nowhere:
+            the outputs are then 2^(s_1 + s_2 + ..) times as large. None takes "last", unless that leaves the
+            range in which float64 evaluates comfortably.
         layout : {"auto", "accumulate", "select"}, optional
+
+        Raises
+        ------
+        ValueError
+            If outputs that are not scaled would leave the range of float64.
 
         """
         where = scale or ("last" if sum(bits) <= _MOST_EXPONENT else "every")
-        ends = list(bits) if where == "every" else [*[0] * (len(bits) - 1), sum(bits)]
+        if where == "none" and sum(bits) > _MOST_EXPONENT:
+            raise ValueError(
+                f"scale='none' makes outputs 2^{sum(bits)} times larger, beyond 2^{_MOST_EXPONENT} and near "
+                "the end of float64: take scale='every', or fewer bits"
+            )
+        ends = list(bits) if where == "every" else [0] * len(bits)
+        if where == "last":
+            ends[-1] = sum(bits)
         layouts, _ = self.plan(target, bits, domain, growth, layout)
         return GrownNetwork(target, integer_layers(target, bits, domain), growth, seed, ends, layouts)
+
+    def given_scale(self, target: ReluNetwork, into: ReluNetwork) -> int:
+        """Return c where a given network's last layer is +-2^-c; InvalidNetworkError where it does not do."""
+        return output_scale(target, into, self.name)
+
+    def fit(
+        self,
+        target: ReluNetwork,
+        bits: Sequence[int],
+        domain: Domain,
+        into: ReluNetwork,
+        growth: int | None = None,
+        layout: str | None = None,
+        *,
+        universal: bool = False,
+    ) -> GivenNetwork | Misfit:
+        """Find a place for the rounded target in a given network; parameters as for :meth:`grow`.
+
+        Parameters
+        ----------
+        target, bits, domain, layout
+            As for :meth:`grow`.
+        into : ReluNetwork
+        growth : int, optional
+            The largest growth of a layer; it is smaller where the layer's width asks for it. None tries all.
+        universal : bool
+            Whether accumulators are chosen so that the network holds every target with as many digits.
+
+        Raises
+        ------
+        InvalidNetworkError
+            If ``into`` is no network of signs for this target.
+
+        """
+        scale, layers = self.given_scale(target, into), integer_layers(target, bits, domain)
+        needs_bias = any(
+            (layer.columns == f.d_in).any() for layer, f in zip(layers, target.dense_layers, strict=True)
+        )
+        if needs_bias and into.layers[0].bias is None:
+            raise InvalidNetworkError(
+                "the target has biases, which are made of those of the first layer, and into has none there"
+            )
+        growths = [g for g in self.growths if growth is None or g <= growth]
+        layouts = LAYOUTS if layout in (None, "auto") else (layout,)
+        search = Fit(target, layers, into, growths, layouts, universal=universal)
+        blocks = search.run()
+        if blocks is None:
+            assert search.misfit is not None  # noqa: S101 - a search that fails has met something
+            return search.misfit
+        return GivenNetwork(target, into, blocks, scale)
 
     def valid_inputs(self, target: ReluNetwork, domain: Domain) -> str:
         """Return for which real inputs the pruned network equals the rounded target."""

@@ -35,7 +35,8 @@ class IntegerLayer:
         Outputs are the target's, then the constant where a later layer has biases. Inputs are halves
         max(x, 0), max(-x, 0) of what the target layer takes, and the constant.
     wanted : float64, shape (outputs, inputs)
-        What the weights are rounded from: integers are in units of ``2^-scale``.
+        What the weights are rounded from: integers are in units of ``2^-scale``. A number halfway between two
+        of these is moved by one ulp towards the weight, which is then the only nearest.
     scale : int
     columns : int array, shape (inputs,)
         The input of the target layer; d_in for the constant.
@@ -43,6 +44,10 @@ class IntegerLayer:
         Whether it is the half max(-x, 0).
     counted : bool, shape (outputs, inputs)
         Which weights somebody asks for: not those of units that no later layer looks at.
+    free : bool, shape (outputs, inputs)
+        Which weights are the target's: not that of the constant in the row that carries it.
+    whole : bool
+        Whether no input that the domain allows, and no unit of the target's layer, is left out.
 
     """
 
@@ -52,6 +57,8 @@ class IntegerLayer:
     columns: Ints
     negative: Bools
     counted: Bools
+    free: Bools
+    whole: bool
 
 
 def integer_layers(target: ReluNetwork, scales: Sequence[int], domain: Domain) -> list[IntegerLayer]:
@@ -88,14 +95,24 @@ def _integer_layer(
     if constant:
         counted[-1] = columns == layer.d_in
     live = carried.any(axis=0)
+    asked = counted[: layer.d_out, columns < layer.d_in]
     return IntegerLayer(
         carried[:, live],
-        wanted[:, live],
+        _without_ties(carried[:, live], wanted[:, live], scale),
         scale,
         columns[live],
         (sign < 0)[live],
         counted[:, live],
+        np.broadcast_to((np.arange(len(carried)) < layer.d_out)[:, np.newaxis], (len(carried), live.sum())),
+        bool(live.all() and asked.all()),
     )
+
+
+def _without_ties(weight: Ints, wanted: FloatArray, scale: int) -> FloatArray:
+    """Return what is wanted; what is halfway to another multiple of 2^-scale, one ulp nearer."""
+    nearest = np.ldexp(weight.astype(np.float64), -scale)
+    ties = np.abs(wanted - nearest) == 0.5 * 2.0**-scale
+    return np.where(ties, np.nextafter(wanted, nearest), wanted)
 
 
 def _forget_what_does_not_count(weights: list[Ints], signs: Sequence[InputSigns]) -> None:

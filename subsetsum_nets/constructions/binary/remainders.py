@@ -30,38 +30,38 @@ IMPOSSIBLE = 1 << 20  # a digit that no number of edges makes
 class Remainders:
     """Sets of remainders of many weights, shape (outputs, inputs)."""
 
-    growth: int
     base: Ints
     words: Words
 
     @classmethod
-    def of(cls, weight: Ints, growth: int) -> Remainders:
+    def of(cls, weight: Ints) -> Remainders:
         """Return the sets {w}, before any digit."""
-        return cls(growth, weight.copy(), np.full(weight.shape, 1 << MIDDLE, np.uint64))
+        return cls(weight.copy(), np.full(weight.shape, 1 << MIDDLE, np.uint64))
 
-    def least_digits(self, last: NDArray[np.bool_]) -> tuple[Ints, Ints]:
+    def least_digits(self, growth: int, last: NDArray[np.bool_]) -> tuple[Ints, Ints]:
         """Return the fewest + edges alone, and - edges alone, after which something remains.
 
         Parameters
         ----------
+        growth : int
+            g, the base of the digit.
         last : bool array, shape (inputs,)
             Of inputs whose digit is the last one: 0 has to remain.
 
         """
-        g = self.growth
         plus, minus = (np.full(self.base.shape, IMPOSSIBLE, np.int64) for _ in range(2))
         for k in range(-REACH, REACH + 1):
             there = (self.words >> np.uint64(MIDDLE + k)) & np.uint64(1) != 0
             value = self.base + k
             for fewest, digit in ((plus, value), (minus, -value)):
                 whole = np.where(digit >= 0, digit, IMPOSSIBLE)
-                needed = np.where(last, whole, digit % g)
+                needed = np.where(last, whole, digit % growth)
                 np.minimum(fewest, needed, out=fewest, where=there)
         return plus, minus
 
-    def after(self, plus: Ints, minus: Ints) -> Remainders:
-        """Return what can remain after a digit of up to ``plus`` and ``minus`` edges, at most MOST_DIGIT."""
-        g, spread = self.growth, self.words.copy()
+    def after(self, g: int, plus: Ints, minus: Ints) -> Remainders:
+        """Return what can remain after a digit in base g of up to ``plus``, ``minus`` edges <= MOST_DIGIT."""
+        spread = self.words.copy()
         for digit in range(1, int(max(plus.max(initial=0), minus.max(initial=0))) + 1):
             spread |= np.where(plus >= digit, self.words >> np.uint64(digit), np.uint64(0))
             spread |= np.where(minus >= digit, self.words << np.uint64(digit), np.uint64(0))
@@ -72,4 +72,4 @@ class Remainders:
             place = MIDDLE + g * k
             if 0 <= place < 64:
                 words |= ((spread >> np.uint64(place)) & np.uint64(1)) << np.uint64(MIDDLE + k)
-        return Remainders(g, base, words)
+        return Remainders(base, words)

@@ -1,7 +1,7 @@
 """Target weights as subset sums of the edges of a grown block, and what is kept of it.
 
 Row (o, i) stands for one target weight: an edge from a copy of input i in layer j to an accumulator of output
-o in layer j + 1 adds g^(j-1) units to it, or takes as many away.
+o in layer j + 1 adds G_j units to it, or takes as many away; G_j is the product of the growths before.
 """
 
 from __future__ import annotations
@@ -59,6 +59,11 @@ class BlockRows:
         """The weights of the target, shape (N,)."""
         return self.block.layer.wanted[self.places]
 
+    @property
+    def free(self) -> Bools:
+        """Which rows may be met less exactly, shape (N,): not the one that carries the constant."""
+        return self.layer.free[self.places]
+
     @cached_property
     def edges(self) -> tuple[Ints, Ints, Ints]:
         """(hidden layer of the receiver, receiver, sender) of every item, shapes (m,), (N, m), (N, m).
@@ -83,13 +88,11 @@ class BlockRows:
     @cached_property
     def values(self) -> FloatArray:
         """What an edge of each column adds to a weight, shape (m,)."""
-        unit, growth = self.unit, float(self.block.plan.growth)
-        values = []
-        for index, level in enumerate(self.block.levels[1:], 1):
+        worth, values = self.unit, []
+        for level, growth in zip(self.block.levels[1:], self.block.plan.growths, strict=True):
             for sign, units in zip((1.0, -1.0), level.accumulators, strict=True):
-                values.append(
-                    np.full(_padded(units).shape[1] * int(growth), sign * unit * growth ** (index - 1))
-                )
+                values.append(np.full(_padded(units).shape[1] * growth, sign * worth))
+            worth *= growth
         return np.concatenate(values) if values else np.zeros(0)
 
     @property
@@ -107,6 +110,25 @@ class BlockRows:
             plus = self.block.levels[index].plus
             valid[:, at] &= plus[receivers[:, at], senders[:, at]]
         return valid
+
+    @cached_property
+    def held(self) -> int:
+        """The largest W such that the same block holds every integer layer of weights up to W in size.
+
+        Where either side of every output has g_j - 1 edges from every input, all digits from 1 - g_j to
+        g_j - 1 are there, and all integers up to G - 1 in size, G the product of these growths.
+        """
+        if not self.layer.whole:
+            return 0
+        found, first = 1, 0
+        for level, growth in zip(self.block.levels[1:], self.block.plan.growths, strict=True):
+            for units in level.accumulators:
+                last = first + growth * max(map(len, units), default=0)
+                if (self.valid[:, first:last].sum(axis=1) < growth - 1).any():
+                    return found - 1
+                first = last
+            found *= growth
+        return found - 1
 
     def keep(self, masks: list[Bools], kept: Bools) -> None:
         """Keep the edges of the solved subsets, shape (N, m), in the masks of the block's layers."""
@@ -137,7 +159,7 @@ def keep_structure(block: Block, masks: list[Bools], sources: Callable[[Ints], N
         if index == 0:
             sources(level.copies)
             continue
-        _keep_copies(level, block.levels[index - 1], block.plan.growth, masks[index])
+        _keep_copies(level, block.levels[index - 1], block.plan.growths[index - 1], masks[index])
         for new, old in zip(level.accumulators, block.levels[index - 1].accumulators, strict=True):
             for mine, earlier in zip(new, old, strict=True):
                 if not earlier.size:
@@ -152,7 +174,7 @@ def keep_structure(block: Block, masks: list[Bools], sources: Callable[[Ints], N
 
 def _keep_copies(level: Level, before: Level, growth: int, mask: Bools) -> None:
     """Keep, for each copy, g of its + edges from the copies before."""
-    inputs = np.flatnonzero(level.copies[:, 0] >= 0)
+    inputs = np.flatnonzero((level.copies >= 0).any(axis=1))
     for units in level.copies[inputs].T:
         edges = level.plus[units[:, np.newaxis], before.copies[inputs]]  # (inputs, g before)
         kept = edges & (np.cumsum(edges, axis=1) <= growth)

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from subsetsum_nets.constructions.binary.growing import Lack
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -77,6 +79,11 @@ class SelectBlock:
         """The weights of the target, shape (N,)."""
         return self.layer.wanted[self.places]
 
+    @property
+    def free(self) -> Bools:
+        """Which rows may be met less exactly, shape (N,): not the one that carries the constant."""
+        return self.layer.free[self.places]
+
     @cached_property
     def valid(self) -> Bools:
         """Which items a row has, shape (N, m)."""
@@ -88,6 +95,14 @@ class SelectBlock:
         outputs, inputs = self.places
         signs = self.plus[outputs[:, np.newaxis], self.copies[inputs]]
         return np.where(signs, self.unit, -self.unit)
+
+    @cached_property
+    def held(self) -> int:
+        """The largest W such that the same block holds every integer layer of weights up to W in size."""
+        if not self.layer.whole or not len(self.targets):
+            return 0
+        signs = [(self.valid & (self.items * sign > 0)).sum(axis=1) for sign in (1.0, -1.0)]
+        return int(np.minimum(*signs).min())
 
     def keep(self, masks: list[Bools], kept: Bools) -> None:
         """Keep the edges of the solved subsets, shape (N, m), in the masks of the block's layers."""
@@ -101,22 +116,26 @@ class SelectBlock:
 
 
 def grow_selecting(
-    layer: IntegerLayer, reads: Callable[[Bools], Bools], draw: Callable[[int, int], Bools]
-) -> SelectBlock:
+    layer: IntegerLayer,
+    reads: Callable[[Bools], Bools],
+    draw: Callable[[int, int], Bools],
+    *,
+    tries: int = _MOST_TRIES,
+) -> SelectBlock | Lack:
     """Grow a block; parameters as for :func:`~.growing.grow`."""
     outputs, planned = len(layer.weight), selecting_widths(layer)
     if not planned:
         draw(0, outputs)
         return SelectBlock(layer, np.zeros(0, np.int64), np.zeros((outputs, 0), bool))
     (width,) = planned
-    for _ in range(_MOST_TRIES):
+    for _ in range(tries):
         eligible = reads(draw(0, width))
         plus = draw(1, outputs)
         served = assigned(layer.weight, eligible, plus)
         if served is not None:
             return SelectBlock(layer, served, plus)
         width = int(width * _WIDER) + 2
-    raise RuntimeError(f"no layer of up to {width} units offers every weight of {outputs} outputs")
+    return Lack(0, width, len(eligible), layer.weight.shape[1], 0)
 
 
 def assigned(weight: Ints, eligible: Bools, plus: Bools) -> Ints | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from subsetsum_nets.experiments.records import table_of, write_record
 from subsetsum_nets.experiments.requirements.measured import Measured
-from subsetsum_nets.experiments.requirements.run import THEOREMS
+from subsetsum_nets.experiments.requirements.run import WITH_CONSTANT
 from subsetsum_nets.pictures import COLOURS, INK, PAPER, new_figure
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def draw(found: RequirementTable) -> Figure:
     figure = new_figure(4.2)
     axes = figure.subplots()
     epsilons = sorted(found.curves)
-    for colour, name in zip(COLOURS, THEOREMS, strict=False):
+    for colour, name in zip(COLOURS, WITH_CONSTANT, strict=False):
         curve = [found.curves[epsilon][name] for epsilon in epsilons]
         label = f"{curve[0].source}, C = {curve[0].constants['C']:g}"
         axes.plot(epsilons, [float(r.parameters) for r in curve], color=colour, linewidth=1.3, label=label)

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from subsetsum_nets.experiments.requirements.measured import measured_requirement
+from subsetsum_nets.theory import binary_sizes as signs
 from subsetsum_nets.theory import network_sizes as bounds
 from subsetsum_nets.theory.structured_sizes import da_cunha_2023
 
@@ -15,7 +16,14 @@ if TYPE_CHECKING:
     from subsetsum_nets.experiments.requirements.measured import Measured
     from subsetsum_nets.theory.requirement import Requirement
 
-THEOREMS = ("malach", "orseau", "pensia", "diffenderfer", "sreenivasan", "structured", "lower")
+WITH_CONSTANT = ("malach", "orseau", "pensia", "diffenderfer", "sreenivasan", "structured")
+SIGNS = (
+    "proofs",
+    "planned",
+    "universal",
+    "counting",
+)  # weights of +-1 and targets of integers: all is stated
+THEOREMS = (*WITH_CONSTANT, "lower", *SIGNS)
 _GRID = tuple(10.0 ** -(k / 2) for k in range(1, 13))  # of epsilon, in the figure
 _LARGEST_MEASURED = 0.5
 
@@ -50,16 +58,15 @@ def requirements(
     Examples
     --------
     >>> found = requirements(8, 2, 0.25, 0.25, constants={"pensia": 3})
-    >>> found["pensia"].width, found["lower"].width
-    (216, 4)
+    >>> found["pensia"].width, found["lower"].width, found["planned"].width
+    (216, 4, 44)
 
     """
     chosen = dict(constants or {})
-    with_constant = [name for name in THEOREMS if name != "lower"]
     for name in chosen:
-        if name not in with_constant:
-            raise ValueError(f"no theorem {name!r} with a constant; there are: {', '.join(with_constant)}")
-    c = {name: chosen.get(name, 1.0) for name in with_constant}
+        if name not in WITH_CONSTANT:
+            raise ValueError(f"no theorem {name!r} with a constant; there are: {', '.join(WITH_CONSTANT)}")
+    c = {name: chosen.get(name, 1.0) for name in WITH_CONSTANT}
     return {
         "malach": bounds.malach_2020(width, depth, epsilon, constant=c["malach"]),
         "orseau": bounds.orseau_2020(width, depth, epsilon, constant=c["orseau"]),
@@ -70,6 +77,18 @@ def requirements(
             [kernel] * depth, [width] * (depth + 1), epsilon, constant=c["structured"]
         ),
         "lower": bounds.pensia_2020_lower(width, epsilon),
+        **_networks_of_signs(width, depth, epsilon, delta),
+    }
+
+
+def _networks_of_signs(width: int, depth: int, epsilon: float, delta: float) -> dict[str, Requirement]:
+    """Return the sizes at the number of binary digits that Lemma 2 of Sreenivasan et al. asks for."""
+    bits = signs.weight_bits(width, depth, epsilon)
+    return {
+        "proofs": signs.sreenivasan_2021_integers(width, depth, bits, delta),
+        "planned": signs.planned_size(width, depth, bits),
+        "universal": signs.planned_size(width, depth, bits, universal=True),
+        "counting": signs.counting_size(width, depth, bits),
     }
 
 
