@@ -120,7 +120,7 @@ class KernelCache(FunctionCache):
         self._cache_file = _KernelIndex(self._cache_path, self._impl.filename_base, stamp)  # type: ignore[no-untyped-call]
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """Return the kernel that is kept; None, with a word to those who wait, if it must be compiled."""
+        """Return what is kept for a signature; None, with a word to those who wait, if nothing is."""
         try:
             kept = super().load_overload(sig, target_context)  # type: ignore[no-untyped-call]
         except _UNREADABLE:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from subsetsum_nets.cli.network_options import Logits, Output, read_network
-from subsetsum_nets.cli.options import Json, MaxMemory, app
+from subsetsum_nets.cli.options import FILES, Json, MaxMemory, app
 from subsetsum_nets.cli.terminal import console, print_pairs, refusing_bad_input
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _PICTURES = (".png", ".svg", ".pdf")
 
 
-@app.command()
+@app.command(rich_help_panel=FILES)
 def graph(
     target: Annotated[
         Path,
