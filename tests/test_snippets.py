@@ -64,7 +64,7 @@ def test_few_blocks_are_not_run_and_each_says_why():
     runs = [b for page in DOCUMENTS for b in blocks(page) if b.kind in {"python", "pycon"} or b.is_typed]
     left = [block for block in runs if block.why is not None]
     assert len(runs) - len(left) >= FEWEST_BLOCKS_RUN
-    assert len(left) <= 6, [(block.line, block.why) for block in left]
+    assert len(left) <= 7, [(block.line, block.why) for block in left]
     assert all(len(block.why) >= 20 for block in left)
 
 
