@@ -23,6 +23,7 @@ from solvers.listing import count, solutions
 from solvers.problem import SubsetSum
 from solvers.sampling import sample
 from solvers.solution import Proof, Solution, Status, Stop
+from solvers.version import __version__
 
 __all__ = [
     "BackendUnavailableError",
@@ -37,6 +38,7 @@ __all__ = [
     "Stop",
     "SubsetSum",
     "UnsupportedProblemError",
+    "__version__",
     "backends",
     "count",
     "count_bounds",

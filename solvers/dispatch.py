@@ -176,6 +176,7 @@ def solved(
         seconds = limits.clock() - limits.started
         finding = in_items_of(problem, finding)
         found = certified(problem, checked, finding, backend=attempt.backend.name, seconds=seconds)
+        found = _no_worse_than_a_guess(problem, found, finding)
         best = found if best is None else _better(problem, best, found)
         if watch is not None:
             watch.see(best)
@@ -195,6 +196,18 @@ def _restricted(problem: SubsetSum, objective: Objective, backend: str, limits: 
     )
     seconds = limits.clock() - limits.started
     return certified(problem, objective, finding, backend=name, seconds=seconds)
+
+
+def _no_worse_than_a_guess(problem: SubsetSum, found: Solution, finding: Finding) -> Solution:
+    """Return an open answer about vectors with a first guess in place of its subset, where that is nearer."""
+    settled = found.status.settles(found.objective)
+    if problem.d == 1 or settled or found.error is None or found.objective == "sparsest":
+        return found
+    subset = first_subset(problem.expanded)
+    if problem.expanded.image.error(subset) * problem.image.unit >= found.error:
+        return found
+    guess = in_items_of(problem, replace(finding, subset=subset))
+    return certified(problem, found.objective, guess, backend=found.backend, seconds=found.seconds)
 
 
 def _with_a_guess(problem: SubsetSum, open_yet: Solution) -> Solution:

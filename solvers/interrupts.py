@@ -25,7 +25,7 @@ class Interruption:
     """Whether a call is to end early; set once, from any thread."""
 
     def __init__(self) -> None:
-        self.is_set = False
+        self.is_set: bool = False
         self._told: list[Callable[[], object]] = []
 
     def set(self) -> None:

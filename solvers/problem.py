@@ -113,7 +113,7 @@ class SubsetSum:
         cardinality: int | tuple[int, int] | None = None,
         required: Any = None,
         forbidden: Any = None,
-        side: str = "both",
+        side: Side = "both",
         multiplicity: Any = None,
     ) -> None:
         items, target = positional(items, "items"), one_number(positional(target, "the target"))

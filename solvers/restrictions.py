@@ -42,13 +42,13 @@ class Reduction:
         left[list(problem.required)] -= 1
         left[list(problem.forbidden)] = 0
         self.free: NDArray[np.int64] = np.flatnonzero(left > 0)
-        self.uses = left[self.free]
+        self.uses: NDArray[np.int64] = left[self.free]
         self.more: dict[str, Any] = {} if uses is None else {"multiplicity": self.uses}
         unit, fixed = problem.image.unit, problem.image.total(problem.required)
-        self.fixed = tuple(x * unit for x in fixed)
+        self.fixed: tuple[Fraction, ...] = tuple(x * unit for x in fixed)
         low, high = problem.sizes
         taken = len(problem.required)
-        self.sizes = max(0, low - taken), min(high - taken, int(self.uses.sum()))
+        self.sizes: tuple[int, int] = max(0, low - taken), min(high - taken, int(self.uses.sum()))
 
     # -- what is asked of a sum ------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import numpy as np
 
@@ -28,6 +28,7 @@ from subsetsum_nets.verification.methods.table import TABLE
 if TYPE_CHECKING:
     from os import PathLike
 
+    from subsetsum_nets.choices import MethodName
     from subsetsum_nets.networks.relu_network import ReluNetwork
     from subsetsum_nets.ticket_files import TicketFiles
 
@@ -72,7 +73,7 @@ class Audit(Generic[Page]):
 def audit(
     folder: str | PathLike[str],
     *,
-    method: str = "auto",
+    method: MethodName = "auto",
     time_limit: float | None = None,
     exact: bool = False,
 ) -> Audit[Certificate]:
@@ -167,7 +168,7 @@ def audit_pair(
     pruned: ReluNetwork,
     certificate: PairCertificate,
     *,
-    method: str = "auto",
+    method: MethodName = "auto",
     time_limit: float | None = None,
     exact: bool = False,
 ) -> Audit[PairCertificate]:
@@ -227,7 +228,7 @@ class _Pair:
     pruned: ReluNetwork
     unchecked: list[str]
 
-    def confirm(self, method: str, **options: Any) -> VerificationResult:
+    def confirm(self, method: MethodName, **options: Any) -> VerificationResult:
         """Compute the bound anew and compare what the certificate says."""
         result = self._verified(method, **options)
         if method in ("auto", self.certificate.method):
@@ -240,7 +241,7 @@ class _Pair:
         self._confirm_witness()
         return result
 
-    def _verified(self, method: str, **options: Any) -> VerificationResult:
+    def _verified(self, method: MethodName, **options: Any) -> VerificationResult:
         said = self.certificate
         asked: dict[str, Any] = {"domain": said.domain_set, "norm": said.norm, "epsilon": said.epsilon}
         return verify(self.target, self.pruned, method=method, **asked, **options)
@@ -251,7 +252,7 @@ class _Pair:
         proven = min(result.upper, math.inf if result.replayed is None else result.replayed)
         if proven > certificate.bound and proven <= certificate.bound * (1 + _SHOWN):
             try:
-                again = self._verified(certificate.method, exact=True)
+                again = self._verified(cast("MethodName", certificate.method), exact=True)
             except (UnsupportedStructureError, ValueError):
                 pass
             else:

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from solvers.batch.prepared import prepare_kernels
 from solvers.solution import Objective, checked_objective
 from subsetsum_nets.allocation import allocation_named
 from subsetsum_nets.allocation.compile_task import CompileTask
-from subsetsum_nets.constructions import DEFAULT, EXACT, Construction, RandomSigns, construction_named
+from subsetsum_nets.constructions import (
+    DEFAULT,
+    EXACT,
+    Construction,
+    RandomSigns,
+    construction_named,
+    removed_whole,
+)
 from subsetsum_nets.exact_rounds import ExactTask, refuse_others
-from subsetsum_nets.masks import random_counts
+from subsetsum_nets.masks import parameter_counts
 from subsetsum_nets.networks.arguments import checked_integer, checked_limit, checked_number
 from subsetsum_nets.networks.digests import network_digest
 from subsetsum_nets.networks.domains import Ball, Box, Domain
@@ -18,6 +27,8 @@ from subsetsum_nets.networks.relu_network import ReluNetwork, sparse_form
 from subsetsum_nets.pruned_network import PrunedNetwork
 from subsetsum_nets.rounds import Compiled, Rounds
 from subsetsum_nets.row_batches import solve_groups
+from subsetsum_nets.stage_lines import shown
+from subsetsum_nets.stages import stage, stages_told_to
 from subsetsum_nets.verification.certificate import Certificate, solution_digest
 from subsetsum_nets.version import versions
 
@@ -25,6 +36,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from concurrent.futures import Executor
     from os import PathLike
+
+    from subsetsum_nets.allocation.compile_task import Allocation
+    from subsetsum_nets.choices import AllocationName, LayoutName, ScaleName
+    from subsetsum_nets.stages import Stage
 
 
 def prune(
@@ -38,14 +53,15 @@ def prune(
     into: ReluNetwork | None = None,
     domain: Domain | None = None,
     objective: Objective = "nearest",
-    allocation: str | None = None,
+    allocation: AllocationName | None = None,
     bits: int | Sequence[int] | None = None,
-    layout: str | None = None,
-    scale: str | None = None,
+    layout: LayoutName | None = None,
+    scale: ScaleName | None = None,
     threads: int | None = None,
     executor: Executor | None = None,
     checkpoint: str | PathLike[str] | None = None,
     progress: bool | Callable[[int, int], object] = False,
+    on_stage: Callable[[Stage], object] | None = None,
 ) -> PrunedNetwork:
     """Prune a random network until it approximates ``target``, and prove how well.
 
@@ -53,14 +69,15 @@ def prune(
     ----------
     target : ReluNetwork
     construction : str
-        One of :data:`subsetsum_nets.constructions.CONSTRUCTIONS`: "relu", "relu-paper", "linear", .., or of
+        One of :data:`subsetsum_nets.constructions.CONSTRUCTIONS`: "relu", "structured", "linear", .., or of
         :data:`subsetsum_nets.constructions.EXACT`: "binary".
     epsilon : float
         Required bound on sup ||f(x) - g(x)||_2 over the domain.
     candidates : int, optional
         n, the number of random units from which each subset sum draws (Lemma 1; a block has 2n of them).
-        None chooses it: see ``allocation``. Of "binary": the copies of each input and the base of its digits,
-        2, 3 or 4; more is wider and less deep.
+        None chooses it: see ``allocation``. Of "structured" and its kind n is so many times D, the numbers
+        that a subset serves (:mod:`subsetsum_nets.constructions.structured`). Of "binary": the copies of each
+        input and the base of its digits, 2, 3 or 4; more is wider and less deep.
     delta : float
         The probability, over the random network, of not reaching epsilon that is accepted in that choice.
     seed : int
@@ -74,13 +91,14 @@ def prune(
         None takes the one stored with the target, else Box(-1, 1).
     objective : {"nearest", "within", "sparsest"}
         What each subset sum asks for; its tolerance comes from epsilon.
-    allocation : {"tight", "recursion"}, optional
+    allocation : {"tight", "recursion", "one-pass"}, optional
         How candidates and tolerances are found, where the construction offers it; None takes its first.
         "tight" simulates the weight errors and asks the tightest
         methods of the verifier (:mod:`subsetsum_nets.allocation.tight`). Where verification
         then proves less than predicted, up to two more rounds solve over more items, then, with
         ``candidates`` and ``into`` None, prune a wider network. "recursion" takes all errors to be the worst
-        at once (:mod:`subsetsum_nets.allocation.recursion`): rows met are epsilon proven.
+        at once (:mod:`subsetsum_nets.allocation.recursion`): rows met are epsilon proven. "one-pass" is that
+        of "structured" and its kind (:mod:`subsetsum_nets.allocation.one_pass`).
     bits : int or sequence of int, optional
         Of "binary": s, or s_l for each target layer, whose weights and biases are rounded to multiples of
         2^-s_l. None takes the cheapest bits that prove epsilon.
@@ -96,6 +114,12 @@ def prune(
         As for :func:`solvers.solve_many`. Further rounds have folders of their own in ``checkpoint``. Where
         the subset sums are expected to take over a minute, a warning of the logger "subsetsum_nets" says
         before how long, and what is cheaper.
+    progress : bool or callable(done, total)
+        True shows a line a stage on stderr, with its time and, of the subset sums, a bar and the time left. A
+        callable is told how many subset sums are answered.
+    on_stage : callable(Stage), optional
+        Told when a stage begins and ends: planning, drawing, solving, masking, verifying, attack, certifying
+        (:class:`~subsetsum_nets.stages.Stage`). The logger "subsetsum_nets" has them too, at level INFO.
 
     Returns
     -------
@@ -111,7 +135,8 @@ def prune(
     InvalidNetworkError
         If ``into`` has another shape, the domain another dimension, or a layer is not for the construction.
     TypeError
-        If ``target`` or ``into`` is not a ReluNetwork, or ``domain`` neither Box nor Ball.
+        If ``target`` or ``into`` is not a ReluNetwork, ``domain`` neither Box nor Ball, or ``on_stage``
+        cannot be called.
 
     Examples
     --------
@@ -135,23 +160,57 @@ def prune(
     limit = checked_limit(epsilon, "epsilon")
     failing = checked_number(delta, "delta", 0, 1, "()")
     options: dict[str, Any] = {"objective": checked_objective(objective), "threads": threads}
-    options |= {"executor": executor, "progress": progress}
-    found: Compiled
+    options |= {"executor": executor}
+    run: Callable[..., Compiled]
     if exact is not None:
         refuse_others(construction, {"allocation": allocation})
         wanted = ExactTask(exact, target, area, limit, growth=candidates, seed=number, into=into, **others)
-        found = wanted.run(checkpoint=checkpoint, **options)
+        run = partial(wanted.run, **options)
     else:
         method = construction_named(construction)
         refuse_others(construction, others)
         task = CompileTask(method, target, area, limit, failing, options["objective"])
-        shared_out = allocation_named(allocation, method)(task)
-        solve = partial(solve_groups, **options)
-        found = Rounds(task, shared_out, solve, threads).run(candidates, number, into, checkpoint)
+        shared_out = allocation_named(allocation, method)
+        run = partial(_in_rounds, task, shared_out, options, candidates, number, into)
+    with ExitStack() as watched:
+        watched.enter_context(stages_told_to(on_stage))
+        if progress is True:
+            progress = watched.enter_context(shown()).rows
+        found = run(checkpoint=checkpoint, progress=progress)
+        with stage("certifying"):
+            return _certified(found, target, construction, limit, failing, number)
+
+
+def _in_rounds(
+    task: CompileTask,
+    shared_out: type[Allocation],
+    options: dict[str, Any],
+    candidates: int | None,
+    seed: int,
+    into: ReluNetwork | None,
+    *,
+    checkpoint: str | PathLike[str] | None,
+    progress: bool | Callable[[int, int], object],
+) -> Compiled:
+    if options["executor"] is None:  # the rows will be solved in this process
+        prepare_kernels(options["objective"])
+    with stage("planning"):
+        allocation = shared_out(task)
+    solve = partial(solve_groups, one_pass=task.construction.one_pass, progress=progress, **options)
+    return Rounds(task, allocation, solve, options["threads"]).run(candidates, seed, into, checkpoint)
+
+
+def _certified(
+    found: Compiled,
+    target: ReluNetwork,
+    construction: str,
+    epsilon: float,
+    delta: float,
+    seed: int,
+) -> PrunedNetwork:
     random, recipe, chosen = found.draw
     masks, network, solution, shortfall = found.masks, found.network, found.solution, found.shortfall
-    drawn = None if recipe is None else number
-    parameters, kept = random_counts(random, masks, recipe)
+    drawn = None if recipe is None else seed
     certificate = Certificate(
         target_digest=network_digest(target),
         random_digest=network_digest(random),
@@ -161,12 +220,10 @@ def prune(
         recipe=None if recipe is None else recipe.to_json(),
         construction=construction,
         candidates=chosen,
-        epsilon=limit,
-        delta=failing,
+        epsilon=epsilon,
+        delta=delta,
         counts={
-            "weights": target.parameters,
-            "random_parameters": parameters,
-            "kept_parameters": kept,
+            **parameter_counts(target, random, masks, recipe),
             "subset_sums": len(solution),
         },
         status_counts=solution.summary()["status"],
@@ -174,6 +231,7 @@ def prune(
         versions=versions(),
         solution_digest=solution_digest(solution.arrays()),
         exact=found.exact,
+        structure=removed_whole(construction),
         **Certificate.findings(found.result),
     )
     return PrunedNetwork(
@@ -182,7 +240,7 @@ def prune(
         all_masks=masks,
         network=network,
         construction=construction,
-        epsilon=limit,
+        epsilon=epsilon,
         seed=drawn,
         recipe=recipe,
         candidates=chosen,

@@ -16,6 +16,7 @@ from subsetsum_nets.networks.rounding import with_outputs_times
 from subsetsum_nets.pruned_network import Shortfall
 from subsetsum_nets.rounds import Compiled, Draw
 from subsetsum_nets.row_batches import solve_rows
+from subsetsum_nets.stages import stage
 from subsetsum_nets.verification import proven_bound, verify
 
 _MOST_SLACK = 32  # units; rows of signed digits are answered fast up to some more
@@ -80,12 +81,16 @@ class ExactTask:
 
     def run(self, **options: Any) -> Compiled:
         """Compile; ``options`` are those of :func:`solvers.solve_many`."""
-        bits, grown, lacks = self._network()
-        random = grown.random(self.target.domain) if self.into is None else self.into
+        with stage("planning"):
+            bits, grown, lacks = self._network()
+        with stage("drawing"):
+            random = grown.random(self.target.domain) if self.into is None else self.into
         wanted = _Wanted(self, bits, grown, random, options)
-        slack = wanted.slack() if options.get("objective") == "sparsest" else 0
-        solution, masks, compared = wanted.pruned(slack)
-        network = masks.apply(random)
+        with stage("solving"):
+            slack = wanted.slack() if options.get("objective") == "sparsest" else 0
+            solution, masks, compared = wanted.pruned(slack)
+        with stage("masking"):
+            network = masks.apply(random)
         result = verify(self.target, compared, domain=self.domain, norm=NORM, epsilon=self.epsilon)
         claim = self._claim(bits, grown) | ({"slack": slack} if slack else {})
         return Compiled(

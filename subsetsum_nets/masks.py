@@ -49,6 +49,11 @@ class NetworkMasks:
     weights: list[Any]
     biases: list[Bools | None]
 
+    def __repr__(self) -> str:
+        kept = sum(int(mask.sum()) for mask in (*self.weights, *self.biases) if mask is not None)
+        size = sum(math.prod(mask.shape) for mask in (*self.weights, *self.biases) if mask is not None)
+        return f"NetworkMasks({len(self.weights)} layers, {kept:,} of {size:,} kept)"
+
     def apply(self, network: ReluNetwork) -> ReluNetwork:
         """Return the pruned network: kept weights as they are, the others exactly 0.
 
@@ -173,6 +178,20 @@ def random_counts(random: ReluNetwork, masks: NetworkMasks, recipe: RandomRecipe
     if recipe is None:
         return random.parameters, masks.kept
     return recipe.random_parameters, masks.kept_in(recipe.random_layers)
+
+
+def parameter_counts(
+    target: ReluNetwork, random: ReluNetwork, masks: NetworkMasks, recipe: RandomRecipe | None
+) -> dict[str, int]:
+    """Return the counts of a certificate that follow from networks, masks and recipe.
+
+    ``whole_parameters`` is among them where layers are drawn by blocks: how many they would be drawn whole.
+    """
+    drawn, kept = random_counts(random, masks, recipe)
+    counts = {"weights": target.parameters, "random_parameters": drawn, "kept_parameters": kept}
+    if recipe is not None and recipe.whole_parameters != drawn:
+        counts["whole_parameters"] = recipe.whole_parameters
+    return counts
 
 
 def _unpacked(packed: NDArray[Any], count: int) -> Bools:

@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from solvers import BatchSolution
+from subsetsum_nets.constructions import removed_whole
 from subsetsum_nets.masks import NetworkMasks, random_counts
 from subsetsum_nets.networks.domains import Box, Domain
 from subsetsum_nets.networks.errors import NetworkFileError
 from subsetsum_nets.networks.files.network_files import save_network
+from subsetsum_nets.networks.input_scaling import hidden_of_pairs
 from subsetsum_nets.networks.relu_network import sparse_form
 from subsetsum_nets.networks.rounding import with_outputs_times
+from subsetsum_nets.networks.trimmed import trimmed
+from subsetsum_nets.shown import bounds_figure, bracket, panel, shown_domain
 from subsetsum_nets.ticket_files import check_provenance, read_provenance, read_ticket
 from subsetsum_nets.ticket_folder import (
     CERTIFICATE,
@@ -132,6 +136,48 @@ class PrunedNetwork:
     certificate: Certificate | None = None
     shortfall: Shortfall | None = None
 
+    def __repr__(self) -> str:
+        drawn, kept = self.random_counts
+        shape, to = (_widths(network) for network in (self.target, self.random))
+        claim = "no certificate"
+        if self.certificate is not None:
+            made = self.certificate
+            claim = f"{bracket(made.attack, made.bound, made.norm, made.epsilon)}, {made.verdict}"
+        return f"PrunedNetwork({self.construction}, {shape} in {to}, {kept:,} of {drawn:,} kept, {claim})"
+
+    def _repr_html_(self) -> str:
+        """Return verdict, figure and table for notebooks; bounds are rounded outward."""
+        drawn, kept = self.random_counts
+        made = self.certificate
+        rows: list[tuple[str, object]] = [
+            ("target", repr(self.target)),
+            ("random network", f"{_widths(self.random)}, {drawn:,} random parameters"),
+            ("kept", f"{kept:,} ({kept / drawn:.1%})" if drawn else "0"),
+            ("subset sums", repr(self.solution)),
+            *([] if self.shortfall is None else [("shortfall", str(self.shortfall))]),
+        ]
+        if made is None:
+            return panel("PrunedNetwork", "no certificate", "", rows)
+        figure = bounds_figure(made.attack, made.bound, made.epsilon)
+        proven = bracket(made.attack, made.bound, made.norm, made.epsilon)
+        rows[:0] = [("proven", proven), ("domain", shown_domain(self.domain))]
+        return panel("PrunedNetwork", made.verdict, figure, rows)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what was found as ``json.dumps`` takes it: all but networks, masks and subset sums."""
+        drawn, kept = self.random_counts
+        return {
+            "construction": self.construction,
+            "epsilon": self.epsilon,
+            "seed": self.seed,
+            "candidates": self.candidates,
+            "random_parameters": drawn,
+            "kept_parameters": kept,
+            "subset_sums": self.solution.summary(),
+            "certificate": None if self.certificate is None else self.certificate.to_dict(),
+            "shortfall": None if self.shortfall is None else self.shortfall.to_json(),
+        }
+
     @property
     def masks(self) -> list[Any]:
         """Masks of the weights, one per layer."""
@@ -161,12 +207,17 @@ class PrunedNetwork:
         (:func:`subsetsum_nets.verification.collapse`); for construction "binary" this gives the target with
         rounded weights. Without such layers it is ``network`` itself.
 
+        Of structured constructions, and where there are convolutions, it is what removing filters leaves: the
+        hidden channels of each pair that are kept, with the weights that are kept of them.
+
         Raises
         ------
         UnsupportedStructureError
-            If a weight of the small network is no float64, or a layer is a convolution.
+            If a weight of the small network is no float64.
 
         """
+        if self.target.convolutional or removed_whole(self.construction):
+            return trimmed(self.network, self.hidden_layers)
         return small_like(self.compared, self.target, self.domain)
 
     @property
@@ -174,6 +225,11 @@ class PrunedNetwork:
         """What is compared with the target: ``network``, or 2^-t times it where its certificate says so."""
         exponent = 0 if self.certificate is None else self.certificate.output_exponent
         return with_outputs_times(self.network, -exponent)
+
+    @property
+    def hidden_layers(self) -> tuple[int, ...]:
+        """Of a pair for each layer of the target, the first layers by their index."""
+        return hidden_of_pairs(self.target)
 
     def save(self, folder: str | PathLike[str]) -> None:
         """Write everything to a folder: a new one appears complete, an earlier one is replaced whole.
@@ -262,3 +318,7 @@ class PrunedNetwork:
             certificate=files.certificate,
             shortfall=shortfall,
         )
+
+
+def _widths(network: ReluNetwork) -> str:
+    return "-".join(map(str, network.widths))

@@ -11,14 +11,15 @@ import numpy as np
 
 from solvers import BatchSolution, Status
 from subsetsum_nets.allocation.compile_task import NORM, Allocation, CompileTask, Offer
-from subsetsum_nets.allocation.sizing import wider
+from subsetsum_nets.mask_structure import check_structure
 from subsetsum_nets.pruned_network import Shortfall
 from subsetsum_nets.row_batches import by_group
+from subsetsum_nets.stages import stage
 from subsetsum_nets.verification import VerificationResult, verify
 from subsetsum_nets.work_estimate import announce, estimated_work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from os import PathLike
 
     from subsetsum_nets.masks import NetworkMasks
@@ -84,14 +85,16 @@ class Rounds:
                 break
             draw, again = found.draw, None
             if found.result.upper < _USEFUL * before:
-                again = self.allocation.tightened(draw.random, found.offer, found.result.upper)
+                with stage("planning"):
+                    again = self.allocation.tightened(draw.random, found.offer, found.result.upper)
             before = found.result.upper
             if again is None:
-                wider = self.allocation.wider(draw.candidates, found.result.upper)
+                with stage("planning"):
+                    wider = self.allocation.wider(draw.candidates, found.result.upper)
                 if wider is None or candidates is not None or into is not None:
                     break
                 draw = self._random_network(wider, seed, None)
-                again = self.allocation.offer(draw.random)
+                again = self._offer(draw)
             folder = None if checkpoint is None else Path(checkpoint) / f"round-{number}"
             found = self._round(draw, again, folder)
             if found.result.upper < best.result.upper:
@@ -102,14 +105,27 @@ class Rounds:
         """Return the first network drawn whose offer is enough, or the last one."""
         if candidates is not None or into is not None:
             draw = self._random_network(candidates, seed, into)
-            return draw, self.allocation.offer(draw.random)
-        for size in self.allocation.sizes():
+            return draw, self._offer(draw)
+        for size in self._sizes():
             draw = self._random_network(size, seed, None)
-            offer = self.allocation.offer(draw.random)
+            offer = self._offer(draw)
             if offer.enough:
                 break
         return draw, offer
 
+    def _sizes(self) -> Iterator[int]:
+        """Yield the allocation's numbers of candidates; finding the first one is what takes long."""
+        with stage("planning"):
+            sizes = self.allocation.sizes()
+            first = next(sizes)
+        yield first
+        yield from sizes
+
+    def _offer(self, draw: Draw) -> Offer:
+        with stage("planning"):
+            return self.allocation.offer(draw.random)
+
+    @stage("drawing")
     def _random_network(self, candidates: int | None, seed: int, into: ReluNetwork | None) -> Draw:
         construction, target = self.task.construction, self.task.target
         if into is not None:
@@ -124,11 +140,16 @@ class Rounds:
 
     def _round(self, draw: Draw, offer: Offer, checkpoint: str | PathLike[str] | None) -> Round:
         task = self.task
-        announce(estimated_work(offer.groups, objective=task.objective, threads=self.threads))
-        solution = self.solve(offer.groups, offer.tolerances, checkpoint=checkpoint)
-        kept = by_group(offer.groups, solution.masks)
-        masks = task.construction.masks(task.target, draw.random, offer.groups, kept)
-        network = masks.apply(draw.random)
+        searched = [g for g in offer.groups if g.place.dimension == 1 or not task.construction.one_pass]
+        announce(estimated_work(searched, objective=task.objective, threads=self.threads))
+        with stage("solving"):
+            solution = self.solve(offer.groups, offer.tolerances, checkpoint=checkpoint)
+        with stage("masking"):
+            kept = by_group(offer.groups, solution.masks)
+            masks = task.construction.masks(task.target, draw.random, offer.groups, kept)
+            if (whole := task.construction.whole) is not None:
+                check_structure(masks, task.target, whole)
+            network = masks.apply(draw.random)
         result = verify(task.target, network, domain=task.domain, norm=NORM, epsilon=task.epsilon)
         shortfall = self._shortfall(offer, draw.candidates, solution, result)
         return Round(draw, solution, masks, network, result, shortfall, offer=offer)
@@ -152,5 +173,5 @@ class Rounds:
             return None
         else:
             ratio = min(result.upper / self.task.epsilon, np.finfo(float).max)
-        enough = wider(self.task.construction, self.allocation.sizing, candidates, ratio, offer.groups)
-        return Shortfall(int(missed.sum()), excess, ratio, enough)
+        enough = self.allocation.enough(candidates, ratio, offer.groups)
+        return Shortfall(int(missed.sum()), excess, ratio, enough, self.allocation.advice(ratio))

@@ -10,6 +10,7 @@ import numpy as np
 
 from solvers import BatchSolution, solve_many
 from solvers.solution import checked_objective
+from subsetsum_nets.one_pass_rows import solve_in_one_pass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +29,7 @@ def solve_groups(
     *,
     objective: Objective,
     checkpoint: str | PathLike[str] | None = None,
+    one_pass: bool = False,
     **options: Any,
 ) -> BatchSolution:
     """Answer all rows of all groups, in their order.
@@ -41,6 +43,8 @@ def solve_groups(
     objective, checkpoint, options
         As for :func:`solvers.solve_many`. Where rows are vectors, the batch of each dimension has a folder of
         its own in ``checkpoint``; ``progress`` counts each batch.
+    one_pass : bool
+        Whether vectors are decided in one pass, :mod:`subsetsum_nets.one_pass_rows`.
 
     """
     if not groups:  # over a domain of zeros no weight counts
@@ -51,6 +55,9 @@ def solve_groups(
     vectors = groups[-1].place.dimension > 1
     for d, pairs in groupby(zip(groups, tolerances, strict=True), lambda pair: pair[0].place.dimension):
         mine, tolerance = zip(*pairs, strict=True)
+        if one_pass and d > 1:
+            batches.append(solve_in_one_pass(mine, tolerance, objective))
+            continue
         batches.append(
             solve_many(
                 _stacked([group.flat(group.items) for group in mine]),

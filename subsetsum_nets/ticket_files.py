@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from subsetsum_nets.masks import NetworkMasks, random_counts
+from subsetsum_nets.mask_structure import check_structure
+from subsetsum_nets.masks import NetworkMasks, parameter_counts
 from subsetsum_nets.networks.arguments import checked_integer
 from subsetsum_nets.networks.digests import network_digest
 from subsetsum_nets.networks.errors import InvalidNetworkError, NetworkFileError
@@ -145,6 +146,7 @@ def read_ticket(folder: str | PathLike[str], said: Mapping[str, Any] | None = No
             ("pruned network", network_digest(sparse_form(network)), certificate.pruned_digest),
         ):
             certificate.check_about(what, digest, stated)
+        _check_structure(files, certificate.structure)
     return files
 
 
@@ -164,8 +166,7 @@ def check_beside(folder: str | PathLike[str], files: TicketFiles) -> None:
         return
     stored = load_workable(place / PRUNED)
     certificate.check_about("stored pruned network", network_digest(stored), certificate.pruned_digest)
-    drawn, kept = random_counts(files.random, files.masks, files.recipe)
-    counts = {"weights": files.target.parameters, "random_parameters": drawn, "kept_parameters": kept}
+    counts = parameter_counts(files.target, files.random, files.masks, files.recipe)
     _check_counts(certificate.counts, counts)
     notes.append(_UNCHECKED)
     if (place / PROVENANCE).exists():
@@ -216,6 +217,18 @@ def _check_recipe(recipe: RandomRecipe, masks: NetworkMasks) -> None:
     if shapes[0] != shapes[1]:
         raise InvalidNetworkError(f"masks of shapes {shapes[1]} for a recipe of layers {shapes[0]}")
     check_demand(_DRAWN_BYTES * sum(layer.size for layer in recipe.layers), "drawing the random network")
+
+
+def _check_structure(files: TicketFiles, whole: Any) -> None:
+    """Raise CertificateFileError unless masks are structured where the certificate says so."""
+    if whole is None:
+        return
+    try:
+        check_structure(files.masks, files.target, whole)
+    except InvalidNetworkError as error:
+        raise CertificateFileError(
+            f"the certificate says that whole {whole} were removed, the masks do not: {error}"
+        ) from error
 
 
 def _check_solution(path: Path, certificate: Certificate) -> None:

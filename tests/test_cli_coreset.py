@@ -4,12 +4,13 @@ import json
 
 import numpy as np
 import pytest
+from support.idx import write_folder
 from typer.testing import CliRunner
 
 from subsetsum_nets import Box, Dense, ReluNetwork, SparsifiedNetwork, save_network
 from subsetsum_nets.cli import app
-from subsetsum_nets.cli.coreset import CoresetMethod
 from subsetsum_nets.coresets.methods import METHODS
+from subsetsum_nets.experiments.images import load_images
 
 RANDOM = np.random.default_rng(1)
 POINTS = RANDOM.random((200, 4))
@@ -105,7 +106,14 @@ def test_the_figure_has_every_method_at_every_size(files):
     assert any(line.startswith("corenet++,0.5,3,0.") for line in lines)
     assert any(line.startswith("obs,0.5,1,0.5,") for line in lines)
     written = {path.name for path in (files / "curves").iterdir()}
-    assert written == {"curves.csv", "summary.json", "provenance.json", "coresets.png", "coresets.svg"}
+    assert written == {
+        "curves.csv",
+        "summary.json",
+        "provenance.json",
+        "coresets.png",
+        "coresets.svg",
+        "coresets.pdf",
+    }
 
 
 @pytest.mark.parametrize(
@@ -118,7 +126,7 @@ def test_the_figure_has_every_method_at_every_size(files):
         (["--keep", "0.5", "--samples", "3", "--method", "corenet"], "keep and samples"),
         (["--epsilon", "1", "--radius", "0.1"], "radius needs near too"),
         (["--keep", "0.5", "--test", "nowhere.npz"], "nowhere.npz"),
-        (["--keep", "0.5", "--test", "."], "is a folder; give one file"),
+        (["--keep", "0.5", "--test", "."], ". lacks train-images-idx3-ubyte"),
         (["--keep", "0.5", "--out", "."], "holds other files"),
         (["--figure"], "--figure writes all methods"),
     ],
@@ -134,8 +142,18 @@ def test_labels_that_do_not_go_with_the_points_are_refused(files):
     assert "as many as points" in coreset(files, "--keep", "0.5", code=2).stderr
 
 
-def test_the_shell_offers_every_method():
-    assert set(CoresetMethod.__args__) == set(METHODS)
+def test_data_may_be_a_folder_of_idx_files(tmp_path):
+    """Chosen by the images to train on, measured on those to measure on."""
+    write_folder(tmp_path / "idx", 20, 10, packed=True)
+    weights = np.random.default_rng(0).normal(size=(10, 784)) / 28
+    save_network(ReluNetwork([Dense(weights)]), tmp_path / "net.safetensors")
+    asked = ("--data", tmp_path / "idx", "--keep", "0.5", "--method", "magnitude", "--json")
+    page = json.loads(
+        run(tmp_path, "coreset", tmp_path / "net.safetensors", *asked, "--test", tmp_path / "idx").stdout
+    )
+    images = load_images(tmp_path / "idx")
+    right = (images.inputs(784, "test") @ weights.T).argmax(axis=1) == images.test_labels
+    assert page["accuracy_before"] == right.mean()
 
 
 @pytest.mark.slow

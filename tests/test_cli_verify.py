@@ -2,7 +2,6 @@
 
 import json
 import shlex
-import typing
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +10,8 @@ from typer.testing import CliRunner
 
 from subsetsum_nets import Ball, Box, Conv2d, Dense, ReluNetwork, save_network, verify
 from subsetsum_nets.cli import app
-from subsetsum_nets.cli.verify import MethodName
 from subsetsum_nets.exchange import export_pair, write_state_dict
-from subsetsum_nets.verification import METHODS, check_certificate
+from subsetsum_nets.verification import check_certificate
 from subsetsum_nets.verification.certificate import PairCertificate
 
 
@@ -265,10 +263,6 @@ def test_images_beside_vectors_need_a_word_on_their_order(colours, tmp_path):
 
 def test_the_order_of_channels_is_no_question_for_vectors(files):
     assert "take vectors" in refusal("verify", *files, "--channels-first")
-
-
-def test_the_methods_of_the_option_are_those_of_the_table():
-    assert set(typing.get_args(MethodName)) == {"auto", *METHODS}
 
 
 # -- files of other programs -------------------------------------------------------------------------

@@ -1,4 +1,8 @@
-"""A subset of an allowed number of items near the target, in no time: what there is to show at first."""
+"""A subset of an allowed number of items near the target, in no time: what there is to show at first.
+
+Of vectors, any number of which may be chosen: the best of the two one-pass rules of
+:mod:`solvers.kernels.one_pass` and the empty subset. Everything starts there, and nothing worse is shown.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ from bisect import bisect_left
 from fractions import Fraction
 from functools import partial
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -18,13 +22,15 @@ if TYPE_CHECKING:
     from solvers.problem import SubsetSum
 
 _LOOKED_AT = 1 << 12  # of many items: those that are chosen one by one
+_FAR = Fraction(2) ** 100  # times an item: no sum is so large
 _SIZES = 64  # numbers of items that are tried, where not any number will do
 
 
 def first_subset(problem: SubsetSum) -> list[int]:
     """Return a subset of an allowed number of items, sorted; always the same one.
 
-    It takes a look at each item, and no more than a look where they are very many.
+    It takes a look at each item, and no more than a look where they are very many. Of vectors, any number of
+    which may be chosen, it is never worse than the empty subset.
 
     >>> from solvers import SubsetSum
     >>> first_subset(SubsetSum([7, 5, 3], 11))
@@ -36,9 +42,49 @@ def first_subset(problem: SubsetSum) -> list[int]:
             return _neighbours([item[0] for item in image.items], image.target[0], problem.sizes)
         if problem.n > _LOOKED_AT:
             return _of_many(problem)
+    elif any_size:
+        if "first subset" not in problem.known:
+            problem.known["first subset"] = min(_passes(problem), key=image.error)
+        return list(problem.known["first subset"])
     largest = abs(_relative(problem)[0]).max(axis=1)
     order = np.argsort(-largest, kind="stable").tolist()
     return _descending(image.items, [], order[-_LOOKED_AT:], image.target, problem.sizes)
+
+
+class FloatVectors(NamedTuple):
+    """A problem's items and target in float64, as shares of the largest absolute number of an item."""
+
+    items: NDArray[np.float64]  # shape (n, d)
+    target: NDArray[np.float64]  # shape (d,), cut off far beyond the reach of all items
+    order: NDArray[np.int64]  # of the items, the longest (in the 2-norm) first
+
+
+def float_vectors(problem: SubsetSum) -> FloatVectors:
+    """Return a problem in float64, for searches whose subsets are judged in exact integers afterwards."""
+    from solvers.kernels.one_pass import largest_first
+
+    if "float vectors" not in problem.known:
+        items, scale = _relative(problem)
+        goals = [t * problem.image.unit / scale for t in problem.image.target]
+        target = np.array([float(min(max(t, -_FAR), _FAR)) for t in goals])
+        problem.known["float vectors"] = FloatVectors(
+            np.ascontiguousarray(items), target, largest_first(items)
+        )
+    vectors: FloatVectors = problem.known["float vectors"]
+    return vectors
+
+
+def _passes(problem: SubsetSum) -> list[list[int]]:
+    """Return the empty subset, and what either rule takes in one pass from the longest item on."""
+    from solvers.kernels.one_pass import take_if_shorter, take_towards_half
+
+    items, target, order = float_vectors(problem)
+    subsets: list[list[int]] = [[]]
+    for rule in (take_if_shorter, take_towards_half):
+        chosen = np.zeros(problem.n, dtype=np.bool_)
+        rule(items, order, target.copy(), chosen)
+        subsets.append(np.flatnonzero(chosen).tolist())
+    return subsets
 
 
 def _descending(

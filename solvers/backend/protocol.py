@@ -47,7 +47,7 @@ class WorkClock:
     """
 
     def __init__(self) -> None:
-        self.done = 0.0
+        self.done: float = 0.0
 
     def __call__(self) -> float:
         """Return the time by this clock."""

@@ -15,7 +15,7 @@ from solvers.backend.protocol import Limits
 from solvers.backend.registry import backend_named
 from solvers.batch.digit_rows import solve_digits
 from solvers.batch.rows import Answers, Failure, Rows
-from solvers.batch.shared_items import solve_shared
+from solvers.batch.shared_items import MOST_ITEMS, solve_shared
 from solvers.dispatch import solved
 from solvers.exact import float_down, float_up
 from solvers.interrupts import Interruption, heard
@@ -44,6 +44,11 @@ def is_compiled(rows: Rows) -> bool:
         and question.cardinality is None
         and question.backend in ("auto", "mitm")
     )
+
+
+def is_brief(rows: Rows) -> bool:
+    """Whether the kernel for rows takes these, and is done with each in no time."""
+    return is_compiled(rows) and rows.n <= MOST_ITEMS
 
 
 def chunk_rows(rows: Rows, total: int | None, workers: int) -> int:

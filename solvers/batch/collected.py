@@ -29,10 +29,15 @@ class Collected:
     def __init__(
         self, n: int, total: int | None, shards: Checkpoint | None, timed: BatchQuestion | None
     ) -> None:
-        self.answers = Answers.unknown(total or 0, n)
-        self.n, self.total, self.shards, self.timed = n, total, shards, timed
-        self.done, self.kept, self.last = 0, 0, total or 0
-        self.worst = 0.0
+        self.answers: Answers = Answers.unknown(total or 0, n)
+        self.n: int = n
+        self.total: int | None = total
+        self.shards: Checkpoint | None = shards
+        self.timed: BatchQuestion | None = timed
+        self.done: int = 0
+        self.kept: int = 0
+        self.last: int = total or 0
+        self.worst: float = 0.0
         self._unwritten: list[Piece] = []
 
     def missing(self, pieces: Iterator[Piece]) -> Iterator[Piece]:

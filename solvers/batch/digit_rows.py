@@ -30,7 +30,7 @@ def solve_digits(rows: Rows, places: NDArray[np.int64], answers: Answers) -> NDA
 
     A subset of fewest items is chosen among those of the same sum.
     """
-    if not places.size:
+    if not places.size or rows.n <= _LEAST_ITEMS:
         return places
     some = rows.take(places)
     shape = len(some), rows.n
@@ -42,7 +42,9 @@ def solve_digits(rows: Rows, places: NDArray[np.int64], answers: Answers) -> NDA
         tried = (valid.sum(axis=1) > _LEAST_ITEMS) & (np.abs(unit) < _EXPONENTS)
         tried &= (np.abs(scaled).sum(axis=1) < _WORD) & (np.abs(goal) < 2.0**53)
     (at,) = np.nonzero(tried)
-    if not at.size:
+    if at.size:
+        at = at[_are_digits(np.sort(np.abs(scaled[at]).astype(np.int64), axis=1))]
+    if not at.size:  # and the kernel is not even compiled
         return places
     if rows.question.objective == "sparsest":
         found = _Sparsest(some, at, scaled[at].astype(np.int64), unit[at], goal[at])
@@ -117,6 +119,15 @@ def _unit(items: NDArray[np.float64]) -> NDArray[np.int64]:
     lowest = np.frexp((whole & -whole).astype(np.float64))[1] - 1  # the place of the lowest bit
     places = np.where(whole == 0, 1 << 20, exponents - 53 + lowest).min(axis=1)
     return np.where(places == 1 << 20, 0, places)
+
+
+def _are_digits(sizes: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Tell in which rows of ascending magnitudes each divides the next; most others fail at the largest."""
+    found = np.zeros(len(sizes), dtype=bool)
+    (likely,) = np.nonzero(sizes[:, -1] % np.maximum(sizes[:, -2], 1) == 0)
+    some = sizes[likely]
+    found[likely] = (some[:, 1:] % np.maximum(some[:, :-1], 1) == 0).all(axis=1)
+    return found
 
 
 def _run(

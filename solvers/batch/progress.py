@@ -13,9 +13,11 @@ class Progress:
     """Shows progress as asked: a bar on stderr, a callable, or nothing. A context manager."""
 
     def __init__(self, shown: bool | Callable[[int, Any], object], total: int | None) -> None:
-        self.shown, self.total = shown, total
+        self.shown: bool | Callable[[int, Any], object] = shown
+        self.total: int | None = total
         self.bar: Any = None
-        self.start, self.resumed = monotonic(), -1
+        self.start: float = monotonic()
+        self.resumed: int = -1
 
     def __enter__(self) -> Self:
         if self.shown is True:
@@ -33,7 +35,7 @@ class Progress:
                 console=Console(stderr=True),
             )
             self.bar.start()
-            self.task = self.bar.add_task("rows", total=self.total, rate="", worst="")
+            self.task: Any = self.bar.add_task("rows", total=self.total, rate="", worst="")
         return self
 
     def advance(self, done: int, worst: float) -> None:

@@ -48,7 +48,7 @@ class Table:
     """Rows in arrays, in memory or mapped from files."""
 
     def __init__(self, items: Any, targets: Any, valid: Any, tolerance: Any, question: BatchQuestion) -> None:
-        self.given = (items, targets, valid)
+        self.given: tuple[Any, Any, Any] = (items, targets, valid)
         goals, offered = _numbers(targets, "targets"), _numbers(items, "items")
         _check_shapes(offered, goals)
         count, n = len(goals), offered.shape[-goals.ndim]
@@ -60,12 +60,12 @@ class Table:
         if question.cardinality is not None:
             sizes = SubsetSum([0] * n, 0, cardinality=question.cardinality).cardinality if n else None
             question = replace(question, cardinality=sizes)
-        self.rows = Rows(offered, goals, usable, tolerances_of(tolerance, count), question)
-        self.tolerances = self.rows.tolerances
-        self.exact = goals.dtype.kind == "O" or offered.dtype.kind == "O"
-        self.holes = False  # whether some items that may not be used are no numbers
+        self.rows: Rows = Rows(offered, goals, usable, tolerances_of(tolerance, count), question)
+        self.tolerances: NDArray[np.float64] = self.rows.tolerances
+        self.exact: bool = goals.dtype.kind == "O" or offered.dtype.kind == "O"
+        self.holes: bool = False  # whether some items that may not be used are no numbers
         self.total: int | None = count
-        self.digest = ""
+        self.digest: str = ""
 
     def survey(self, *, digest: bool) -> None:
         """Check every number, and compute a digest of all rows, in one pass.
@@ -154,8 +154,9 @@ class Stream:
     """Rows from an iterator of (items, targets) or (items, targets, valid), cut anew into pieces."""
 
     def __init__(self, chunks: Iterable[Any], valid: Any, tolerance: Any, question: BatchQuestion) -> None:
-        self.valid, self.question = valid, question
-        self.tolerances = tolerances_of(tolerance, None)
+        self.valid: Any = valid
+        self.question: BatchQuestion = question
+        self.tolerances: NDArray[np.float64] = tolerances_of(tolerance, None)
         self.total: int | None = None
         if not hasattr(chunks, "__iter__"):
             raise InvalidProblemError("without targets, give an iterator of chunks (items, targets)")
@@ -166,7 +167,7 @@ class Stream:
         while not len(first) and (more := next(self._tables, None)) is not None:
             first = more
         self.first = first
-        self.digest = ""
+        self.digest: str = ""
 
     def example(self) -> Rows:
         """Return some rows, the first ones."""

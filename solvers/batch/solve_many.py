@@ -86,7 +86,8 @@ def solve_many(
     progress : bool or callable(done, total)
         ``total`` is None for an iterator of chunks.
     time_limit : float, optional
-        Seconds for the whole call; rows not reached by then are UNKNOWN with error inf.
+        Seconds for the whole call, shared among rows that might each take all of it; rows not reached by then
+        are UNKNOWN with error inf.
     seed : int
 
     Returns
@@ -131,10 +132,15 @@ def solve_many(
             size = shards.chunk_rows
         collected = Collected(example.n, source.total, shards, timed)
         missing = collected.missing(source.pieces(size))
+        rows_left = None
         if source.total is not None:  # so that what is there already is seen first
-            missing = iter(list(missing))
+            pieces = list(missing)
+            missing, rows_left = iter(pieces), sum(piece.last - piece.first for piece in pieces)
         try:
-            with Progress(progress, source.total) as shown, closing(workers.run(missing)) as finished:
+            with (
+                Progress(progress, source.total) as shown,
+                closing(workers.run(missing, rows_left)) as finished,
+            ):
                 shown.advance(collected.done, collected.worst)
                 for piece, answers in finished:
                     collected.put(piece, answers)

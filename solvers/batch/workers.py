@@ -22,7 +22,7 @@ from concurrent.futures import (
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
-from solvers.batch.chunks import solve_chunk
+from solvers.batch.chunks import is_brief, solve_chunk
 from solvers.batch.mapped_rows import solve_mapped
 from solvers.batch.row_inputs import Piece
 from solvers.batch.rows import Answers, Failure, Rows
@@ -45,24 +45,25 @@ class Workers:
 
     A context manager that shuts down what was not the caller's. A function is asked for another executor when
     one is broken. Local threads are used without an executor, or after it broke. Chunks are sent the seconds
-    that remain.
+    that remain; of rows that each might take them all, those that are their share.
     """
 
     def __init__(self, executor: Executor | Callable[[], Executor] | None, limits: Limits) -> None:
-        self.threads = limits.threads or os.cpu_count() or 1
+        self.threads: int = limits.threads or os.cpu_count() or 1
         self.limits = limits
-        self.deaths = 0
-        self.files_are_shared = True  # until a worker finds no file where this process has one
-        self.make = executor if callable(executor) else None
-        self.owned = self.make is not None
-        self.local = executor is None
+        self.rows_left: int | None = None  # not answered yet; None where no one knows
+        self.deaths: int = 0
+        self.files_are_shared: bool = True  # until a worker finds no file where this process has one
+        self.make: Callable[[], Executor] | None = executor if callable(executor) else None
+        self.owned: bool = self.make is not None
+        self.local: bool = executor is None
         made = self.make() if self.make is not None else executor
         if executor is not None and not isinstance(made, Executor):
             raise InvalidProblemError(
                 f"executor must be a concurrent.futures.Executor, or a function that makes one, got {made!r}"
             )
-        self.pool = made if isinstance(made, Executor) else None
-        self.count = self.threads if self.pool is None else _workers_of(self.pool)
+        self.pool: Executor | None = made if isinstance(made, Executor) else None
+        self.count: int = self.threads if self.pool is None else _workers_of(self.pool)
 
     def __enter__(self) -> Self:
         return self
@@ -73,8 +74,18 @@ class Workers:
             ctrl_c = kind is not None and issubclass(kind, KeyboardInterrupt)
             self.pool.shutdown(wait=kind is None or (self.local and not ctrl_c), cancel_futures=True)
 
-    def run(self, pieces: Iterator[Piece]) -> Generator[tuple[Piece, Answers]]:
-        """Yield finished pieces, in any order; what is not reached in time is left out."""
+    def run(self, pieces: Iterator[Piece], rows: int | None = None) -> Generator[tuple[Piece, Answers]]:
+        """Yield finished pieces, in any order; what is not reached in time is left out.
+
+        ``rows`` says how many there are in all pieces, if that is known.
+        """
+        self.rows_left = rows
+        for piece, answers in self._finished(pieces):
+            if self.rows_left is not None:
+                self.rows_left -= piece.last - piece.first
+            yield piece, answers
+
+    def _finished(self, pieces: Iterator[Piece]) -> Generator[tuple[Piece, Answers]]:
         if self.local and self.threads == 1 and not _hears_signals():
             for piece in pieces:
                 if self.limits.expired:
@@ -132,14 +143,23 @@ class Workers:
                 return pool.submit(self._solve_here, piece.load()), pool
             mapped = piece.mapped() if self.files_are_shared else None
             if mapped is not None:
-                return pool.submit(solve_mapped, mapped.with_seconds(self.limits.remaining)), pool
-            return pool.submit(solve_chunk, replace(piece.load(), seconds=self.limits.remaining)), pool
+                seconds = self._seconds(piece.load())
+                return pool.submit(solve_mapped, mapped.with_seconds(seconds)), pool
+            rows = piece.load()
+            return pool.submit(solve_chunk, replace(rows, seconds=self._seconds(rows))), pool
         except BrokenExecutor as error:
             self._replace(pool, error)
             return self._submit(piece)
 
     def _solve_here(self, rows: Rows) -> Answers:
-        return solve_chunk(replace(rows, seconds=self.limits.remaining), self.limits.interruption)
+        return solve_chunk(replace(rows, seconds=self._seconds(rows)), self.limits.interruption)
+
+    def _seconds(self, rows: Rows) -> float | None:
+        """Return how long a chunk that is begun now may take: no row has the time of those to come."""
+        remaining, left = self.limits.remaining, self.rows_left
+        if remaining is None or not left or is_brief(rows):
+            return remaining
+        return remaining * min(1.0, self.count * len(rows) / left)
 
     def _outcome(self, future: Future[Answers], pool: Executor) -> Answers | None:
         """Return the answers, or None if the worker died."""
@@ -197,7 +217,8 @@ class Workers:
             raise BrokenExecutor(f"{self.deaths} workers died one after the other without any answer")
 
     def _use_threads(self) -> None:
-        self.pool, self.count = ThreadPoolExecutor(self.threads), self.threads
+        self.pool = ThreadPoolExecutor(self.threads)
+        self.count = self.threads
         self.local = self.owned = True
 
 

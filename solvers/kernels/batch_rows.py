@@ -16,6 +16,7 @@ from solvers.kernels.cells import FEW_PAIRS, nearest_of, subset_sums
 from solvers.kernels.compiling import compiled
 from solvers.kernels.row_numbers import (
     MOST_ITEMS,
+    UNREAD,
     UNSOLVED,
     RowAnswers,
     RowInputs,
@@ -45,9 +46,11 @@ _MORE_ITEMS = 4  # ... and then each with those of some more
 def solve_rows(rows: RowInputs, objective: str, answers: RowAnswers) -> None:
     """Solve N rows; for "sparsest" all tolerances are finite."""
     within = objective == "within"
+    status = answers.status
     nearest_rows(rows, within, answers)
-    if (answers.status == UNSOLVED).any():
+    if (status == UNSOLVED).any():  # seldom, so that a first run need not wait until this is compiled
         sort_rows(rows, within, answers)
+    status[status == UNREAD] = UNSOLVED
     if objective == "sparsest":
         sparsest_rows(rows, answers)
 
@@ -68,7 +71,7 @@ def _sum_within(images: Images, m: int, target: int, near: int, left: Images, ri
 
 @compiled
 def nearest_rows(rows: RowInputs, within: bool, answers: RowAnswers) -> None:
-    """Find each row's nearest subset, or any within the tolerance, by cells; others are left UNSOLVED."""
+    """Find each row's nearest subset, or any within the tolerance, by cells; others: UNSOLVED or UNREAD."""
     items, targets, valid, tolerances = rows
     status = answers.status
     numbers = room_for_numbers()
@@ -80,8 +83,8 @@ def nearest_rows(rows: RowInputs, within: bool, answers: RowAnswers) -> None:
     all_masks = np.arange(widest).astype(np.int32)
     work = workspace(widest)
     for row in range(targets.size):
-        status[row] = UNSOLVED
         m, p, total = read_row(items, targets, valid, row, numbers)
+        status[row] = UNSOLVED if m >= 0 else UNREAD
         if m < 0:
             continue
         limbs = (high, low, m, high[m], low[m])

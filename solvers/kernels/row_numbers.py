@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     Limbs = tuple[Ints, Ints, int, int, int]  # high, low, how many; the target's high and low
 
 MOST_ITEMS = 32
-UNSOLVED = 255  # a status that solvers.Status does not have: the row needs another method
+# Statuses that solvers.Status does not have: the row needs another method; no kernel for rows can read it.
+UNSOLVED, UNREAD = 255, 254
 OPTIMAL, FEASIBLE, INFEASIBLE = 1, 2, 3  # values of solvers.Status
 ENDLESS = 1 << 62  # larger than any sum of high limbs
 _HIGH_BITS = 61

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from subsetsum_nets.allocation.one_pass import OnePassAllocation
 from subsetsum_nets.allocation.recursion import RecursionAllocation
 from subsetsum_nets.allocation.tight import TightAllocation
 
@@ -14,7 +15,11 @@ if TYPE_CHECKING:
     from subsetsum_nets.allocation.compile_task import Allocation
     from subsetsum_nets.constructions import Construction
 
-ALLOCATIONS: dict[str, type[Allocation]] = {"tight": TightAllocation, "recursion": RecursionAllocation}
+ALLOCATIONS: dict[str, type[Allocation]] = {
+    "tight": TightAllocation,
+    "recursion": RecursionAllocation,
+    "one-pass": OnePassAllocation,
+}
 
 
 def allocation_named(name: str | None, construction: Construction) -> type[Allocation]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from subsetsum_nets.allocation.sizing import wider
 from subsetsum_nets.networks.convolution_matrix import has_kernel
 from subsetsum_nets.verification.enclosures.midrad import entries
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from subsetsum_nets.allocation.sizing import Sizing
+    from subsetsum_nets.choices import Norm
     from subsetsum_nets.constructions.protocol import Construction, RowGroup, RowPlace
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.domains import Domain
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from subsetsum_nets.verification.enclosures.midrad import Matrix
 
 ALLOWANCE = 1 - 2**-10  # of epsilon goes to weight errors; the rest covers rounding in the verifier
-NORM = "l2"
+NORM: Norm = "l2"
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,4 +140,12 @@ class Allocation(ABC):
 
     def wider(self, candidates: int, bound: float) -> int | None:  # noqa: ARG002
         """Return how many candidates should do, where these proved only ``bound``; None if unknown."""
+        return None
+
+    def enough(self, candidates: int, ratio: float, groups: Sequence[RowGroup]) -> int | None:
+        """Return how many candidates should do, where rows missed by a factor of ``ratio``; None if none."""
+        return wider(self._task.construction, self.sizing, candidates, ratio, groups)
+
+    def advice(self, ratio: float) -> str | None:  # noqa: ARG002 - others say more
+        """Return what should do, where that is no number of candidates."""
         return None

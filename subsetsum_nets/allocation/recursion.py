@@ -32,7 +32,7 @@ class RecursionAllocation(Allocation):
 
     def __init__(self, task: CompileTask) -> None:
         super().__init__(task)
-        self.recursion = DifferentialRecursion(task.target, task.domain)
+        self.recursion: DifferentialRecursion = DifferentialRecursion(task.target, task.domain)
 
     @cached_property
     def sizing(self) -> Sizing:

@@ -1,9 +1,10 @@
-"""The command line: prune, verify, solve, graph, export, bounds, packing, rssp, coreset, per-weight and more.
+"""The command line: prune, verify, solve, graph, export, bounds, packing, rssp, mrss, coreset and more.
 
 Every command has a readable view and, with ``--json``, one for machines. Exit codes: 0 done and, where asked,
 verified; 1 not verified or infeasible; 2 bad input. One file a group of commands.
 """
 
+from solvers.kernels.first_use import compiling_told_to
 from subsetsum_nets.cli import (
     bounds,
     coreset,
@@ -13,12 +14,14 @@ from subsetsum_nets.cli import (
     instances,
     packing,
     random_subset_sum,
+    reproduce,
     selftest,
     tickets,
+    vector_subset_sum,
     verify,
 )
-from subsetsum_nets.cli.options import app
-from subsetsum_nets.cli.terminal import print_what_the_terminal_can
+from subsetsum_nets.cli.options import app, in_order
+from subsetsum_nets.cli.terminal import print_what_the_terminal_can, say_to_people
 
 __all__ = [
     "app",
@@ -31,13 +34,18 @@ __all__ = [
     "main",
     "packing",
     "random_subset_sum",
+    "reproduce",
     "selftest",
     "tickets",
+    "vector_subset_sum",
     "verify",
 ]
+
+in_order(app)
 
 
 def main() -> None:
     """Run the command line."""
     print_what_the_terminal_can()
-    app()
+    with compiling_told_to(say_to_people):
+        app(prog_name="subsetsum-nets")

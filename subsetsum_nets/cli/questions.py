@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
+
+from subsetsum_nets.choices import Norm  # noqa: TC001 - typer reads the annotations
 
 if TYPE_CHECKING:
     from subsetsum_nets.exchange.vnnlib_reader import Question as Property
     from subsetsum_nets.networks import Box, Domain, ReluNetwork
     from subsetsum_nets.networks.arrays import FloatArray
 
-Norm = Literal["l2", "linf", "l1"]
 DomainRange = Annotated[
     tuple[float, float] | None, typer.Option(help="Every input in [LOW, HIGH].", metavar="LOW HIGH")
 ]

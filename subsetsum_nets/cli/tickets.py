@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -11,10 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from solvers.solution import Objective  # noqa: TC001 - typer reads the annotations
+from subsetsum_nets.choices import (  # noqa: TC001 - typer reads the annotations
+    AllocationName,
+    LayoutName,
+    ScaleName,
+)
 from subsetsum_nets.cli.network_options import Logits, Output, read_network, read_notes
-from subsetsum_nets.cli.options import Delta, Epsilon, Json, MaxMemory, Target, Threads, app
+from subsetsum_nets.cli.options import MAIN, Delta, Epsilon, Json, MaxMemory, Target, Threads, app
 from subsetsum_nets.cli.terminal import at_least, at_most, console, print_pairs, refusing_bad_input
 from subsetsum_nets.cli.verdicts import verdict
+from subsetsum_nets.constructions import DEFAULT, construction_names
 
 if TYPE_CHECKING:
     from subsetsum_nets.networks import Domain
@@ -28,12 +33,17 @@ _FROM_CERTIFICATE = (
 )  # fmt: skip
 
 
-@app.command()
+@app.command(rich_help_panel=MAIN)
 def prune(
     target: Target = None,
     construction: Annotated[
-        str | None, typer.Option(help="The theorem; `subsetsum-nets info` lists all and the default.")
-    ] = None,
+        str,
+        typer.Option(
+            help="The theorem; info tells each.",
+            metavar=f"<{'|'.join(construction_names())}>",
+            autocompletion=construction_names,
+        ),
+    ] = DEFAULT,
     epsilon: Epsilon = 0.01,
     candidates: Annotated[int | None, typer.Option(help="Random units a subset sum draws from.")] = None,
     delta: Delta = 0.01,
@@ -49,17 +59,21 @@ def prune(
     ] = None,
     objective: Annotated[Objective, typer.Option(help="Which subset of each sum is taken.")] = "nearest",
     allocation: Annotated[
-        str | None, typer.Option(help="How epsilon is shared out; the construction's default if not given.")
+        AllocationName | None,
+        typer.Option(help="How epsilon is shared out; the construction's default if not given."),
     ] = None,
     bits: Annotated[
         str | None,
         typer.Option(help="Binary: weights are multiples of 2^-BITS; one number, or one a layer as 14,13."),
     ] = None,
-    layout: Annotated[str | None, typer.Option(help="Binary: how a layer is represented.")] = None,
-    scale: Annotated[str | None, typer.Option(help="Binary: scaled layers: last, every or none.")] = None,
+    layout: Annotated[LayoutName | None, typer.Option(help="Binary: how a layer is represented.")] = None,
+    scale: Annotated[ScaleName | None, typer.Option(help="Binary: which layers are scaled.")] = None,
     threads: Threads = None,
     checkpoint: Annotated[Path | None, typer.Option(help="Folder to resume a long run from.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for masks and certificate.")] = Path("ticket"),
+    collapsed: Annotated[
+        Path | None, typer.Option(help="File for the small network that is left without what is removed.")
+    ] = None,
     output: Output = None,
     logits: Logits = False,  # noqa: ARG001 - the callback of output sees to it
     max_memory: MaxMemory = None,  # noqa: ARG001 - its callback sees to it
@@ -69,37 +83,45 @@ def prune(
     with refusing_bad_input(as_json, checkpoint):
         from solvers.solution import checked_objective
         from subsetsum_nets.compiler import prune as run
-        from subsetsum_nets.constructions import DEFAULT
-        from subsetsum_nets.networks import shipped_network
+        from subsetsum_nets.networks import save_network, shipped_network
+        from subsetsum_nets.networks.files.suffixes import saved_suffix
         from subsetsum_nets.reports import write_report
+        from subsetsum_nets.stage_lines import shown_to_people
+        from subsetsum_nets.stages import stage
         from subsetsum_nets.ticket_folder import REPORT, check_folder
 
         path = target or shipped_network(_DEFAULT_TARGET)
         network = read_network(path, output)
         check_folder(out)
+        if collapsed is not None:
+            saved_suffix(collapsed)
         started = perf_counter()
-        pruned = run(
-            network,
-            construction=construction or DEFAULT,
-            epsilon=epsilon,
-            candidates=candidates,
-            delta=delta,
-            seed=seed,
-            into=None if into is None else read_network(into),
-            domain=_domain(box, ball, box_of),
-            objective=checked_objective(objective),
-            allocation=allocation,
-            bits=_bits(bits),
-            layout=layout,
-            scale=scale,
-            threads=threads,
-            checkpoint=checkpoint,
-            progress=not as_json and sys.stderr.isatty(),
-        )
-        seconds = perf_counter() - started
-        pruned.save(out)  # before anything that may fail
-        images = _test_images(path, pruned)
-        write_report(pruned, out / REPORT, accuracy=images and images[:2])
+        with shown_to_people(as_json=as_json) as lines:
+            pruned = run(
+                network,
+                construction=construction,
+                epsilon=epsilon,
+                candidates=candidates,
+                delta=delta,
+                seed=seed,
+                into=None if into is None else read_network(into),
+                domain=_domain(box, ball, box_of),
+                objective=checked_objective(objective),
+                allocation=allocation,
+                bits=_bits(bits),
+                layout=layout,
+                scale=scale,
+                threads=threads,
+                checkpoint=checkpoint,
+                progress=lines.rows if lines is not None else False,
+            )
+            seconds = perf_counter() - started
+            with stage("writing"):
+                pruned.save(out)  # before anything that may fail
+                if collapsed is not None:
+                    save_network(pruned.collapse(), collapsed)
+                images = _test_images(path, pruned)
+                write_report(pruned, out / REPORT, accuracy=images and images[:2])
     certificate = pruned.certificate
     assert certificate is not None  # noqa: S101 - prune() always makes one
     findings = _findings(pruned, certificate, images)
@@ -170,6 +192,7 @@ def _findings(pruned: PrunedNetwork, certificate: Certificate, images: _TestImag
         **{name: getattr(certificate, name) for name in _FROM_CERTIFICATE},
         **certificate.counts,
         **({} if certificate.exact is None else {"exact": certificate.exact, **_decimals(pruned)}),
+        **({} if certificate.structure is None else _hidden(pruned)),
         "accuracy_before": None if images is None else images.before,
         "accuracy_after": None if images is None else images.after,
         "same_class": None if images is None else images.same,
@@ -194,6 +217,8 @@ def _show_prune(pruned: PrunedNetwork, certificate: Certificate, page: dict[str,
         ("proven bound", f"{at_most(certificate.bound, epsilon)}  (method {certificate.method})"),
         ("attack lower bound", at_least(certificate.attack, epsilon)),
     ]
+    if "hidden_before" in page:
+        rows[3:3] = _structured_rows(page)
     if certificate.exact is not None:
         rows[2:2] = [*exact_rows(pruned), _decimals_row(page)]
     if page["accuracy_before"] is not None:
@@ -215,6 +240,22 @@ def _show_prune(pruned: PrunedNetwork, certificate: Certificate, page: dict[str,
     screen.print(
         f"written to {out}: check it again with  subsetsum-nets verify {out}", highlight=False, markup=False
     )
+
+
+def _hidden(pruned: PrunedNetwork) -> dict[str, list[int]]:
+    """Return how many hidden units and channels the pairs have, before and after removing filters."""
+    networks = {"hidden_before": pruned.random, "hidden_after": pruned.collapse()}
+    layers = pruned.hidden_layers
+    return {name: [network.shapes[k + 1][-1] or 0 for k in layers] for name, network in networks.items()}
+
+
+def _structured_rows(page: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return what is said of whole filters and kernels that were removed."""
+    before, after = (" + ".join(f"{n:,}" for n in page[f"hidden_{when}"]) for when in ("before", "after"))
+    rows = [("hidden channels", f"{before} before, {after} after")]
+    if "whole_parameters" in page:
+        rows.append(("drawn whole", f"{page['whole_parameters']:,} random parameters, if not by blocks"))
+    return rows
 
 
 def _decimals(pruned: PrunedNetwork) -> dict[str, Any]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from subsetsum_nets.choices import MethodName, Norm  # noqa: TC001 - typer reads the annotations
 from subsetsum_nets.cli.coreset import verify_coreset
 from subsetsum_nets.cli.network_options import Logits, Output, check_ticket, read_pair
-from subsetsum_nets.cli.options import Json, MaxMemory, app
+from subsetsum_nets.cli.options import MAIN, Json, MaxMemory, app
 from subsetsum_nets.cli.pairs import show_checked, show_results
 from subsetsum_nets.cli.questions import (
     Around,
@@ -19,7 +20,6 @@ from subsetsum_nets.cli.questions import (
     BoxFile,
     ChannelsFirst,
     DomainRange,
-    Norm,
     Radius,
     Spec,
     in_one_order,
@@ -27,14 +27,13 @@ from subsetsum_nets.cli.questions import (
 )
 from subsetsum_nets.cli.terminal import at_least, at_most, console, print_pairs, refusing_bad_input
 from subsetsum_nets.cli.verdicts import verdict
+from subsetsum_nets.stage_lines import shown_to_people
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from subsetsum_nets.audit import Audit
     from subsetsum_nets.verification.certificate import Certificate
-
-MethodName = Literal[
-    "auto", "differential", "norms", "interval", "propagated", "zonotope", "milp", "splitting"
-]
 
 
 class _Means(NamedTuple):
@@ -50,8 +49,13 @@ class _Means(NamedTuple):
     def options(self) -> dict[str, Any]:
         return {"method": self.method, "time_limit": self.time_limit, "exact": self.exact}
 
+    @property
+    def shown(self) -> AbstractContextManager[Any]:
+        """Where stages are shown, on a terminal: to be left before the results are printed."""
+        return shown_to_people(as_json=self.as_json, time_limit=self.time_limit)
 
-@app.command()
+
+@app.command(rich_help_panel=MAIN)
 def verify(
     first: Annotated[
         Path, typer.Argument(metavar="DIR|F", help="A folder that prune wrote, or a network file.")
@@ -134,7 +138,8 @@ def _verify_pair(files: tuple[Path, Path], asked: Asked, output: str | None, mea
     if means.certificate is not None and what.around:
         raise ValueError("a certificate speaks of one domain; --certificate does not go with --around")
     ask: dict[str, Any] = {"norm": what.norm, "epsilon": what.epsilon, **means.options}
-    results = [run(f, g, domain=domain, **ask) for domain in what.domains]
+    with means.shown:
+        results = [run(f, g, domain=domain, **ask) for domain in what.domains]
     if means.certificate is not None:
         PairCertificate.about(f, g, results[0]).save(means.certificate)
     show_results(files, (f, g), what, results, means.as_json)
@@ -146,7 +151,9 @@ def _check_pair(files: tuple[Path, Path], check: Path, output: str | None, means
     from subsetsum_nets.verification.certificate import PairCertificate
 
     f, g = in_one_order(*read_pair(*files, output), None)
-    checked = audit_pair(f, g, PairCertificate.load(check), **means.options)
+    claimed = PairCertificate.load(check)
+    with means.shown:
+        checked = audit_pair(f, g, claimed, **means.options)
     show_checked(files, checked, means.as_json)
     return checked.verified
 
@@ -157,7 +164,8 @@ def _verify_folder(folder: Path, means: _Means) -> bool:
 
     if is_coreset(folder):
         return verify_coreset(folder, means.as_json)
-    checked = audit(check_ticket(folder), **means.options)
+    with means.shown:
+        checked = audit(check_ticket(folder), **means.options)
     if means.certificate is not None:
         checked.certificate_anew().save(means.certificate)
     _show_folder(folder, checked, means.as_json)

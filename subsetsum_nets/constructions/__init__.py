@@ -4,6 +4,10 @@ A construction lays out the random network (a recipe), turns every target weight
 and writes the solved subsets into masks. It neither solves nor verifies, and shares no epsilon out.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from subsetsum_nets.constructions.binary.blocks import BlockNetwork
 from subsetsum_nets.constructions.binary.construction import RandomSigns
 from subsetsum_nets.constructions.binary.given import GivenNetwork, Misfit
@@ -11,9 +15,26 @@ from subsetsum_nets.constructions.linear_link import LinearLink
 from subsetsum_nets.constructions.protocol import Construction, InputSigns, RowGroup, RowPlace
 from subsetsum_nets.constructions.relu_paper import ReluPaper
 from subsetsum_nets.constructions.relu_signed import ReluSigned
+from subsetsum_nets.constructions.structured import (
+    Structured,
+    StructuredBlocks,
+    StructuredKernels,
+    StructuredPaper,
+)
+
+if TYPE_CHECKING:
+    from subsetsum_nets.mask_structure import Whole
 
 CONSTRUCTIONS: dict[str, Construction] = {
-    construction.name: construction for construction in (LinearLink(), ReluPaper(), ReluSigned())
+    construction.name: construction
+    for construction in (
+        LinearLink(),
+        ReluPaper(),
+        ReluSigned(),
+        StructuredPaper(),
+        Structured(),
+        StructuredKernels(),
+    )
 }
 EXACT: dict[str, RandomSigns] = {RandomSigns.name: RandomSigns()}
 """Constructions whose pruned network equals the target rounded to finite precision."""
@@ -32,8 +53,18 @@ def construction_named(name: str) -> Construction:
 
     """
     if name not in CONSTRUCTIONS:
-        raise ValueError(f"unknown construction {name!r}; choose one of {sorted({*CONSTRUCTIONS, *EXACT})}")
+        raise ValueError(f"unknown construction {name!r}; choose one of {construction_names()}")
     return CONSTRUCTIONS[name]
+
+
+def construction_names() -> list[str]:
+    """Return the names of all constructions, the default first."""
+    return sorted({*CONSTRUCTIONS, *EXACT}, key=lambda name: (name != DEFAULT, name))
+
+
+def removed_whole(name: str) -> Whole | None:
+    """Return what masks of a construction remove as a whole, "filters" or "kernels"; None of any other."""
+    return CONSTRUCTIONS[name].whole if name in CONSTRUCTIONS else None
 
 
 __all__ = [
@@ -51,5 +82,11 @@ __all__ = [
     "ReluSigned",
     "RowGroup",
     "RowPlace",
+    "Structured",
+    "StructuredBlocks",
+    "StructuredKernels",
+    "StructuredPaper",
     "construction_named",
+    "construction_names",
+    "removed_whole",
 ]

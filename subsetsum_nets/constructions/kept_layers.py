@@ -13,7 +13,7 @@ import numpy as np
 from subsetsum_nets.networks.arrays import csr_of_nonzeros
 from subsetsum_nets.networks.convolution_draws import FixedConvDraw
 from subsetsum_nets.networks.errors import InvalidNetworkError
-from subsetsum_nets.networks.input_scaling import diagonal, kept_layers
+from subsetsum_nets.networks.input_scaling import diagonal, kept_layers, starts
 from subsetsum_nets.networks.layer_draws import ScalingDraw
 
 if TYPE_CHECKING:
@@ -24,12 +24,6 @@ if TYPE_CHECKING:
     from subsetsum_nets.networks.layer_draws import LayerDraw
     from subsetsum_nets.networks.layer_shapes import Layer
     from subsetsum_nets.networks.relu_network import ReluNetwork
-
-
-def starts(target: ReluNetwork) -> tuple[int, ...]:
-    """Return where in the random network each target layer's layers start; at the end, how many it has."""
-    sizes = [1 if kept else 2 for kept in kept_layers(target)]
-    return tuple(np.cumsum([0, *sizes]).tolist())
 
 
 def kept_draw(layer: Layer) -> LayerDraw:

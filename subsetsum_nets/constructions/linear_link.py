@@ -10,7 +10,7 @@ one input or output, they are shared out among the weights, one after the other.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -59,7 +59,7 @@ class LinearLink(Construction):
 
     name = "linear"
     source = "section 3.1 of Pensia et al. 2020, linear hidden units of their own for every weight"
-    law = ItemLaw(second_moment=1 / 3, share=1, usable=1.0)
+    law: ClassVar[ItemLaw] = ItemLaw(second_moment=1 / 3, share=1, usable=1.0)
     why_not = (
         ": hidden channels of their own for every weight would need a kernel of ones, stored whole; "
         "the constructions of ReLU blocks take Conv2d layers"

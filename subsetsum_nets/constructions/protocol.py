@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from subsetsum_nets.mask_structure import Whole
     from subsetsum_nets.masks import NetworkMasks
     from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.networks.layer_shapes import Layer
@@ -218,6 +219,12 @@ class Construction(ABC):
         The layers of a target that it takes.
     why_not : str
         Why no others, and the nearest way out: how the message goes on that refuses one.
+    whole : {"filters", "kernels"} or None
+        What its masks remove as a whole (:func:`subsetsum_nets.mask_structure.check_structure`); None: any
+        entries.
+    one_pass : bool
+        Whether rows that are vectors are decided in one pass from the largest item to the smallest, instead
+        of being searched for the nearest subset.
 
     """
 
@@ -228,6 +235,8 @@ class Construction(ABC):
     allocations: ClassVar[tuple[str, ...]] = ("tight", "recursion")
     layer_types: ClassVar[tuple[type, ...]] = (Dense,)
     why_not: ClassVar[str] = ""
+    whole: ClassVar[Whole | None] = None
+    one_pass: ClassVar[bool] = False
 
     def check_layers(self, network: ReluNetwork, role: str) -> None:
         """Raise InvalidNetworkError unless it can work on all layers of the network, called by its role."""
@@ -299,6 +308,11 @@ def weight_with_bias(layer: Layer) -> FloatArray:
 
 def row_targets(layer: Layer, place: RowPlace) -> FloatArray:
     """Return the target weights at a place in the shape of its rows: (R, J), or (R, J, d) for d > 1."""
-    weights = weight_with_bias(layer)[place.entries]
+    return in_rows(weight_with_bias(layer), place)
+
+
+def in_rows(matrix: FloatArray, place: RowPlace) -> FloatArray:
+    """Return what a matrix like :func:`weight_with_bias` has at a place: (R, J), or (R, J, d) for d > 1."""
+    weights = matrix[place.entries]
     rows, columns = place.shape
     return weights if place.dimension == 1 else weights.reshape(rows, -1, columns).swapaxes(1, 2)

@@ -19,7 +19,7 @@ unit larger than the last.
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -29,17 +29,16 @@ from subsetsum_nets.constructions.kept_layers import (
     kept_draw,
     kept_mask,
     places_of_pairs,
-    starts,
 )
 from subsetsum_nets.constructions.protocol import Construction, RowGroup, RowPlace, Side, row_targets
-from subsetsum_nets.masks import NetworkMasks
+from subsetsum_nets.masks import NetworkMasks, sparse_mask
 from subsetsum_nets.networks.arrays import Bools, FloatArray, Ints, is_sparse
 from subsetsum_nets.networks.convolution import Conv2d
 from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.distributions import UNIT_UNIFORM, Uniform
 from subsetsum_nets.networks.draw_kinds import pair_draws
 from subsetsum_nets.networks.errors import InvalidNetworkError
-from subsetsum_nets.networks.input_scaling import kept_layers
+from subsetsum_nets.networks.input_scaling import kept_layers, starts
 from subsetsum_nets.networks.random_networks import RandomRecipe
 
 if TYPE_CHECKING:
@@ -54,8 +53,9 @@ if TYPE_CHECKING:
 class BlockConstruction(Construction):
     """What the block constructions have in common; each says which units serve which sign of input."""
 
-    least_scale = 1.0  # Theorem 1 draws from U[-1, 1]
-    layer_types = (Dense, Conv2d)
+    least_scale: ClassVar[float] = 1.0  # Theorem 1 draws from U[-1, 1]
+    layer_types: ClassVar[tuple[type, ...]] = (Dense, Conv2d)
+    sparse_first: ClassVar[bool] = False  # whether the first layer of a pair may be sparse, as one of blocks
 
     @abstractmethod
     def serving(self, slopes: FloatArray) -> dict[Side, Bools]:
@@ -81,9 +81,7 @@ class BlockConstruction(Construction):
         layers: list[LayerDraw] = []
         linear = []
         for layer, kept, relu in zip(target.layers, kept_layers(target), target.relu_after, strict=True):
-            units = 2 * candidates * _blocks(layer)
-            pair = (kept_draw(layer),) if kept else pair_draws(layer, units, Uniform(self.scale(layer)))
-            layers += pair
+            layers += (kept_draw(layer),) if kept else self.pair(layer, candidates)
             linear += [] if relu else [len(layers) - 1]
         return RandomRecipe(
             tuple(layers),
@@ -91,6 +89,14 @@ class BlockConstruction(Construction):
             final_relu=target.final_relu,
             input_shape=target.input_shape,
         )
+
+    def pair(self, layer: Layer, candidates: int) -> tuple[LayerDraw, LayerDraw]:
+        """Return how to draw the two layers that stand for a layer of the target."""
+        return pair_draws(layer, 2 * candidates * blocks_of(layer), Uniform(self.scale(layer)))
+
+    def offered(self, layer: Layer, n: int) -> int:  # noqa: ARG002 - others count by the layer
+        """Return how many candidates 2n units a block are."""
+        return n
 
     def candidates_in(self, target: ReluNetwork, random: ReluNetwork) -> int:
         """Return the smallest n of a random network with 2n units a block, or 1 more.
@@ -112,13 +118,18 @@ class BlockConstruction(Construction):
         offered = []
         for index, (kept, start) in enumerate(zip(kept_layers(target), starts(target), strict=False)):
             if not kept:
-                offered.append(_candidates(target, random, index, start))
+                units = _candidates(target, random, index, start, sparse=self.sparse_first)
+                offered.append(self.offered(target.layers[index], units))
             elif random.relu_after[start] != target.relu_after[index]:
                 relu = "a" if target.relu_after[index] else "no"
                 raise InvalidNetworkError(
                     f"{relu} ReLU must follow layer {start} of the random network, as in the target"
                 )
         return min(offered, default=1)
+
+    def targets(self, target: ReluNetwork, place: RowPlace) -> FloatArray:
+        """Return what the rows at a place are to add up to."""
+        return row_targets(target.layers[place.layer], place)
 
     def rows(self, target: ReluNetwork, random: ReluNetwork, place: RowPlace) -> RowGroup:
         """Return a row for each target weight (or d of them), of all units that serve; large products first.
@@ -136,7 +147,7 @@ class BlockConstruction(Construction):
         there = np.take_along_axis(serving, used, axis=1)
         inputs = np.take_along_axis(slopes[place.columns], used, axis=1)
         numbers = np.take_along_axis(blocks[place.columns], used, axis=1)
-        outgoing, targets = np.asarray(second.matrix)[place.matrix_rows], row_targets(layer, place)
+        outgoing, targets = np.asarray(second.matrix)[place.matrix_rows], self.targets(target, place)
         shape = (*targets.shape[:2], most)
         items, valid, units = np.empty((*shape, d)), np.empty(shape, dtype=bool), np.empty(shape, np.int64)
         for row in range(len(targets)):  # one at a time bounds the memory
@@ -168,15 +179,14 @@ class BlockConstruction(Construction):
             there = blocks >= 0
             alive = self.uncut(slopes, np.asarray(outgoing.any(axis=0))[blocks] & there) & there
             inputs = layer.takes[-1] or 0
-            incoming = np.zeros(first.matrix.shape, dtype=bool)
-            for column in range(inputs):
-                incoming[blocks[column, alive[column]], column] = True
+            column, place = np.nonzero(alive[:inputs])
+            incoming = _mask_of(first, blocks[column, place], column)
             bias_mask = None
             if first.bias is not None:
                 bias_mask = np.zeros(first.bias.shape, dtype=bool)
                 if layer.bias is not None:
                     bias_mask[blocks[inputs, alive[inputs]]] = True
-            weights += [first.from_matrix(incoming), second.from_matrix(outgoing)]
+            weights += [incoming, second.from_matrix(outgoing)]
             biases += [bias_mask, None if second.bias is None else np.zeros(second.bias.shape, dtype=bool)]
         return NetworkMasks(weights, biases)
 
@@ -187,16 +197,18 @@ class BlockConstruction(Construction):
         return first, second
 
 
-def _blocks(layer: Layer) -> int:
+def blocks_of(layer: Layer) -> int:
+    """Return how many blocks stand for a layer: one for each input, and one for a bias."""
     return (layer.takes[-1] or 0) + (layer.bias is not None)
 
 
-def _candidates(target: ReluNetwork, random: ReluNetwork, index: int, start: int) -> int:
+def _candidates(target: ReluNetwork, random: ReluNetwork, index: int, start: int, *, sparse: bool) -> int:
     """Return n of the pair of layers from ``start`` on for a target layer, or raise InvalidNetworkError."""
     layer, (first, second) = target.layers[index], random.layers[start : start + 2]
-    blocks, biased = _blocks(layer), layer.bias is not None
-    if is_sparse(first.stored) or is_sparse(second.stored):
-        raise InvalidNetworkError(f"layers {start} and {start + 1} must be dense")
+    blocks, biased = blocks_of(layer), layer.bias is not None
+    if (is_sparse(first.stored) and not sparse) or is_sparse(second.stored):
+        which = f"layer {start + 1}" if sparse else f"layers {start} and {start + 1}"
+        raise InvalidNetworkError(f"{which} must be dense")
     units = random.shapes[start + 1][-1] or 0
     wanted = pair_draws(layer, max(units, 1), UNIT_UNIFORM)
     pairs = list(zip(wanted, (first, second), strict=True))
@@ -245,7 +257,7 @@ def block_units(layer: Layer, first: Layer) -> Ints:
            [ 3,  4, -1]])
 
     """
-    blocks = _blocks(layer)
+    blocks = blocks_of(layer)
     hidden = first.matrix.shape[0]
     sizes = hidden // blocks + (np.arange(blocks) < hidden % blocks)
     starts = np.concatenate([[0], np.cumsum(sizes)])
@@ -257,7 +269,31 @@ def block_slopes(layer: Layer, first: Layer) -> FloatArray:
     """Return the slopes of all units, shape (blocks, size): block j's weights on input j, its last on 1."""
     units = block_units(layer, first)
     count = layer.takes[-1] or 0
-    slopes = np.asarray(first.matrix)[units[:count], np.arange(count)[:, np.newaxis]]
+    slopes = _entries(first.matrix, units[:count], np.arange(count)[:, np.newaxis])
     if first.bias is not None and layer.bias is not None:
         slopes = np.vstack([slopes, first.bias[units[count]]])
     return np.where(units < 0, 0.0, slopes)
+
+
+def _entries(matrix: Any, rows: Ints, columns: Ints) -> FloatArray:
+    """Return entries of a matrix, numpy or CSR, at places that broadcast; no row of CSR twice but -1."""
+    if not is_sparse(matrix):
+        return np.asarray(matrix)[rows, columns]
+    rows, columns = np.broadcast_arrays(rows, columns)
+    inside, looked_at = rows >= 0, np.full(matrix.shape[0], -1)
+    looked_at[rows[inside]] = columns[inside]
+    entries = matrix.tocoo()
+    here = looked_at[entries.row] == entries.col
+    value: FloatArray = np.zeros(matrix.shape[0])
+    value[entries.row[here]] = entries.data[here]
+    found: FloatArray = value[rows]
+    return found
+
+
+def _mask_of(layer: Layer, rows: Ints, columns: Ints) -> Any:
+    """Return the mask of a layer that keeps these entries of its matrix."""
+    if is_sparse(layer.stored):
+        return sparse_mask(rows, columns, layer.stored.shape)
+    mask = np.zeros(layer.matrix.shape, dtype=bool)
+    mask[rows, columns] = True
+    return layer.from_matrix(mask)

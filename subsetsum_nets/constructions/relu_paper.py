@@ -7,7 +7,7 @@ each. Both are solved whatever the signs of the inputs.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -23,7 +23,8 @@ class ReluPaper(BlockConstruction):
 
     name = "relu-paper"
     source = "Theorem 1 of Pensia et al. 2020, as in its proof"
-    law = ItemLaw(second_moment=1 / 9, share=1, usable=0.5)  # E[(UV)^2] = 1/9 for U, V ~ U[-1, 1]
+    # E[(UV)^2] = 1/9 for U, V ~ U[-1, 1]
+    law: ClassVar[ItemLaw] = ItemLaw(second_moment=1 / 9, share=1, usable=0.5)
 
     def sides(self, signs: InputSigns) -> dict[Side, Ints]:
         """Return both sides and all inputs, always: the proof asks for them."""

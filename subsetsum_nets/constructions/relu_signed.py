@@ -8,7 +8,7 @@ needed, and its units are pruned away.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from subsetsum_nets.constructions.protocol import InputSigns, ItemLaw, Side
 from subsetsum_nets.constructions.relu_blocks import BlockConstruction
@@ -26,7 +26,7 @@ class ReluSigned(BlockConstruction):
 
     name = "relu"
     source = "Theorem 1 of Pensia et al. 2020, hidden units used by their sign"
-    law = ItemLaw(second_moment=1 / 9, share=2, usable=0.5)
+    law: ClassVar[ItemLaw] = ItemLaw(second_moment=1 / 9, share=2, usable=0.5)
 
     def sides(self, signs: InputSigns) -> dict[Side, Ints]:
         """Return the sides on which some input can lie."""

@@ -67,20 +67,28 @@ class Sampler:
 
     def _drawn(self, task: Task, size: Size, attempt: int) -> list[FloatArray]:
         values, trial_values = task.sampled, task.points[task.trial_points]
-        left = task.size
+        planned = [] if size.edges is None else self._planned(task)
         drawn: list[FloatArray] = []
         for index, matrix in enumerate(task.matrices):
             layer = self._layer(task, index, values)
-            mine = int(np.count_nonzero(matrix))
-            edges = None if size.edges is None else (size.edges - size_of(drawn)) * mine / max(left, 1)
-            layer = layer.sized(size, edges)
+            if size.edges is None:
+                layer = layer.sized(size)
+            else:
+                layer = layer.among(planned[index + 1 :], size.edges - size_of(drawn))
             new = layer.best(task, (attempt, index), trial_values)
             drawn.append(never_empty(matrix, new, index))
-            left -= mine
             values, trial_values = (
                 after(drawn[-1], points, relu=task.relu_after(index)) for points in (values, trial_values)
             )
         return drawn
+
+    def _planned(self, task: Task) -> list[_Layer]:
+        """Return the layers as they would be drawn from behind the target's own values."""
+        values, layers = task.sampled, []
+        for index, matrix in enumerate(task.matrices):
+            layers.append(self._layer(task, index, values))
+            values = after(matrix, values, relu=task.relu_after(index))
+        return layers
 
     def _layer(self, task: Task, index: int, values: FloatArray) -> _Layer:
         matrix = task.matrices[index]
@@ -110,15 +118,19 @@ class _Layer:
     groups: list[SignGroup]
     samples: tuple[FloatArray, ...] = ()
 
-    def sized(self, size: Size, edges: float | None) -> _Layer:
-        """Return the layer with m for each neuron and sign."""
-        if edges is not None:
-            samples = samples_for(self.groups, edges)
-        elif size.budget is not None:
+    def sized(self, size: Size) -> _Layer:
+        """Return the layer with the m that was asked for, or that follows from a relative error."""
+        if size.budget is not None:
             cancellation = delta_hat(self.matrix, self.parts)
-            samples = [size.budget.samples(cancellation, group.sums) for group in self.groups]
-        else:
-            samples = [np.full(len(self.matrix), float(size.samples or 0)) for _ in self.groups]
+            return self._with([size.budget.samples(cancellation, group.sums) for group in self.groups])
+        return self._with([np.full(len(self.matrix), float(size.samples or 0)) for _ in self.groups])
+
+    def among(self, later: list[_Layer], edges: int) -> _Layer:
+        """Return the layer with m in proportion to S, so that it and the later ones keep so many edges."""
+        groups = [group for layer in (self, *later) for group in layer.groups]
+        return self._with(samples_for(groups, edges)[: len(self.groups)])
+
+    def _with(self, samples: list[FloatArray]) -> _Layer:
         return _Layer(self.matrix, self.parts, self.groups, tuple(samples))
 
     def best(self, task: Task, place: tuple[int, int], trial_values: FloatArray) -> FloatArray:

@@ -15,6 +15,7 @@ from subsetsum_nets.verification.verifier import verify
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from subsetsum_nets.choices import MethodName, Norm
     from subsetsum_nets.coresets.methods import Method
     from subsetsum_nets.coresets.task import Task
     from subsetsum_nets.networks.domains import Domain
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from subsetsum_nets.verification.near import NearResult
     from subsetsum_nets.verification.results import VerificationResult
 
-METHOD = "zonotope"
+METHOD: MethodName = "zonotope"
 _FINENESS = 1000  # sizes are told apart to a thousandth of the target's, or one parameter
 
 
@@ -39,7 +40,7 @@ class Judge(Protocol):
 class OverDomain:
     """Proofs for every x of a domain."""
 
-    def __init__(self, target: ReluNetwork, domain: Domain, norm: str) -> None:
+    def __init__(self, target: ReluNetwork, domain: Domain, norm: Norm) -> None:
         self._target, self._domain, self._norm = target, domain, norm
 
     def within(self, network: ReluNetwork, epsilon: float) -> bool:
@@ -62,7 +63,7 @@ def fewest(
     method: Method,
     judge: Judge,
     epsilon: float,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], object] | None = None,
 ) -> tuple[Sparser, VerificationResult | NearResult]:
     """Return the smallest result that the judge accepts, and what is proven of it.
 

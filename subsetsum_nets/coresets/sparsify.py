@@ -14,9 +14,9 @@ from subsetsum_nets.coresets.proven import Judge, OverDomain, fewest
 from subsetsum_nets.coresets.sparsified_network import SparsifiedNetwork
 from subsetsum_nets.coresets.task import Size, Task, TooFewEdgesError
 from subsetsum_nets.networks.arguments import (
-    check_norm,
     checked_integer,
     checked_limit,
+    checked_norm,
     checked_number,
     is_integer,
     is_number,
@@ -27,6 +27,7 @@ from subsetsum_nets.verification.near import Neighbourhoods
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from subsetsum_nets.choices import CoresetMethod, Norm
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.networks.relu_network import ReluNetwork
 
@@ -38,7 +39,7 @@ def sparsify(
     target: ReluNetwork,
     data: Any,
     *,
-    method: str = "obs",
+    method: CoresetMethod = "obs",
     keep: float | None = None,
     samples: int | None = None,
     relative_error: float | None = None,
@@ -46,13 +47,13 @@ def sparsify(
     near: Any = None,
     radius: float | None = None,
     domain: Domain | None = None,
-    norm: str = "linf",
+    norm: Norm = "linf",
     delta: float = 0.1,
     seed: int = 0,
     sample_size: int | None = None,
     trials: int | None = None,
     threads: int | None = None,
-    progress: bool | Callable[[int, int], None] = False,
+    progress: bool | Callable[[int, int], object] = False,
 ) -> SparsifiedNetwork:
     """Remove parameters of a trained network; exactly one of four arguments says how many.
 
@@ -134,7 +135,7 @@ def sparsify(
     points = checked_points(data, target.widths[0])
     asked = _asked(method, keep=keep, samples=samples, relative_error=relative_error, epsilon=epsilon)
     _check_near(near, radius, epsilon)
-    check_norm(norm)
+    checked_norm(norm)
     checked_number(delta, "delta", 0.0, 1.0, "()")
     checked_integer(seed, "seed", 0)
     if threads is not None:
@@ -270,7 +271,7 @@ def _judge(task: Task, near: Any, radius: float | None) -> Judge:
     return OverDomain(task.target, task.domain, task.norm)
 
 
-def _reporter(progress: bool | Callable[[int, int], None]) -> Callable[[int, int], None] | None:
+def _reporter(progress: bool | Callable[[int, int], object]) -> Callable[[int, int], object] | None:
     if progress is True:
         return lambda done, total: print(f"size {done} of {total} judged", file=sys.stderr)  # noqa: T201
     return progress or None

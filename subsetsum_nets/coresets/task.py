@@ -11,6 +11,7 @@ import numpy as np
 from subsetsum_nets.coresets.edges import size_of
 
 if TYPE_CHECKING:
+    from subsetsum_nets.choices import Norm
     from subsetsum_nets.coresets.paper_sizes import Budget
     from subsetsum_nets.networks.arrays import Bools, FloatArray, Ints
     from subsetsum_nets.networks.domains import Domain
@@ -88,7 +89,7 @@ class Task:
     trials: int = 1
     threads: int | None = None
     domain: Domain | None = None
-    norm: str = "linf"
+    norm: Norm = "linf"
 
     @property
     def sampled(self) -> FloatArray:

@@ -37,8 +37,11 @@ class Operation:
     """
 
     def __init__(self, where: str, label: str, graph: TorchGraph, result: Any) -> None:
-        self.where, self.label, self.graph = where, label, graph
-        self.shape, self.dtype = tuple(result.shape), result.dtype
+        self.where: str = where
+        self.label: str = label
+        self.graph: TorchGraph = graph
+        self.shape: tuple[Any, ...] = tuple(result.shape)
+        self.dtype: Any = result.dtype
 
     def emit(self, kind: str, *inputs: str, **attributes: Any) -> str:
         """Add a node; return the name of what it makes."""

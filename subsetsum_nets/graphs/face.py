@@ -7,7 +7,7 @@ networks and masks and gives networks back. What takes a graph first is a method
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from subsetsum_nets.graphs.analysis import comparison, exact_paths, reachability
 from subsetsum_nets.graphs.analysis import serving as serving_part
@@ -83,28 +83,28 @@ class LayeredDag(Dag):
         """
         return cls.of(channel_graph(network) if channels else conversion.network_graph(network))
 
-    to_network = conversion.graph_network
-    to_masked_network = conversion.masked_network
-    with_pass_through = pass_through.with_pass_through
+    to_network: Final = conversion.graph_network
+    to_masked_network: Final = conversion.masked_network
+    with_pass_through: Final = pass_through.with_pass_through
 
     # -- what is in it -------------------------------------------------------------------------------
 
-    compare = comparison.compare
-    path_count = reachability.path_count
-    serving = serving_part.serving
-    without_dead_units = reachability.without_dead_units
+    compare: Final = comparison.compare
+    path_count: Final = reachability.path_count
+    serving: Final = serving_part.serving
+    without_dead_units: Final = reachability.without_dead_units
 
     # -- exact arithmetic ----------------------------------------------------------------------------
 
-    linear_map = exact_paths.linear_map
-    active_at = exact_paths.active_at
-    exact_values = exact_paths.values_at
+    linear_map: Final = exact_paths.linear_map
+    active_at: Final = exact_paths.active_at
+    exact_values: Final = exact_paths.values_at
 
     # -- networkx, files and pictures ----------------------------------------------------------------
 
-    to_networkx = networkx_bridge.to_networkx
-    save = graph_files.save_graph
-    draw = drawing.draw
+    to_networkx: Final = networkx_bridge.to_networkx
+    save: Final = graph_files.save_graph
+    draw: Final = drawing.draw
 
     @classmethod
     def from_networkx(cls, graph: Any) -> LayeredDag:

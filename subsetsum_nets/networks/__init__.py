@@ -3,12 +3,13 @@
 First room of the flow. It knows nothing of subset sums, graphs or proofs.
 """
 
+from subsetsum_nets.networks.block_draws import BlocksDraw, ConvBlocksDraw
 from subsetsum_nets.networks.convolution import Conv2d
 from subsetsum_nets.networks.convolution_draws import ConvDraw, FixedConvDraw
 from subsetsum_nets.networks.convolution_matrix import ConvolutionMatrix
 from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.digests import array_digest, network_digest
-from subsetsum_nets.networks.distributions import Normal, Signs, Uniform, keyed_words
+from subsetsum_nets.networks.distributions import LogUniform, Normal, Signs, Uniform, keyed_words
 from subsetsum_nets.networks.domains import Ball, Box, Domain, domain_from_json
 from subsetsum_nets.networks.errors import InvalidNetworkError, NetworkFileError
 from subsetsum_nets.networks.files.network_files import load_network, read_extra, save_network
@@ -23,8 +24,10 @@ from subsetsum_nets.networks.relu_network import ReluNetwork
 __all__ = [
     "AvgPool2d",
     "Ball",
+    "BlocksDraw",
     "Box",
     "Conv2d",
+    "ConvBlocksDraw",
     "ConvDraw",
     "ConvolutionMatrix",
     "Dense",
@@ -34,6 +37,7 @@ __all__ = [
     "InvalidNetworkError",
     "LayerDraw",
     "LinkDraw",
+    "LogUniform",
     "MaxPool2d",
     "NetworkFileError",
     "Normal",

@@ -10,7 +10,9 @@ import math
 import operator
 from fractions import Fraction
 from numbers import Real
-from typing import Any
+from typing import Any, cast, get_args
+
+from subsetsum_nets.choices import Norm
 
 
 def is_integer(value: Any) -> bool:
@@ -57,11 +59,12 @@ def checked_positive(value: Any, name: str, unit: str = "") -> float:
     raise ValueError(f"{name} must be a positive number{unit}, got {value!r}")
 
 
-def check_norm(norm: str) -> None:
-    """Raise ValueError unless ``norm`` names one of the norms in which outputs are compared."""
-    norms = ("l2", "linf", "l1")
+def checked_norm(norm: str) -> Norm:
+    """Return ``norm`` if it names one of the norms in which outputs are compared; ValueError otherwise."""
+    norms = get_args(Norm)
     if norm not in norms:
         raise ValueError(f"unknown norm {norm!r}; available are {', '.join(norms)}")
+    return cast("Norm", norm)
 
 
 def checked_limit(value: Any, name: str) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+from subsetsum_nets.networks.block_draws import BlocksDraw, ConvBlocksDraw
 from subsetsum_nets.networks.convolution_draws import ConvDraw, FixedConvDraw
 from subsetsum_nets.networks.distributions import (
     Distribution,
@@ -20,7 +21,17 @@ if TYPE_CHECKING:
     from subsetsum_nets.networks.layer_shapes import Layer
 
 KINDS: dict[str, type[LayerDraw]] = {
-    draw.kind: draw for draw in (DenseDraw, LinkDraw, OnesDraw, ScalingDraw, ConvDraw, FixedConvDraw)
+    draw.kind: draw
+    for draw in (
+        DenseDraw,
+        LinkDraw,
+        OnesDraw,
+        ScalingDraw,
+        ConvDraw,
+        FixedConvDraw,
+        BlocksDraw,
+        ConvBlocksDraw,
+    )
 }
 """By the name that a kind has in JSON."""
 
@@ -61,12 +72,35 @@ def pair_draws(layer: Layer, units: int, distribution: Distribution) -> tuple[La
     [(6, 2), (1, 6)]
     """
     bias, inputs = layer.bias is not None, layer.takes[-1] or 0
+    first = (
+        DenseDraw(units, inputs, bias) if len(layer.takes) == 1 else ConvDraw(1, 1, inputs, units, bias=bias)
+    )
+    return first, _second(layer, units, distribution)
+
+
+def block_pair_draws(
+    layer: Layer, per_block: int, first: Distribution, second: Distribution
+) -> tuple[LayerDraw, LayerDraw]:
+    """Return two layers as :func:`pair_draws` does, of which the first is drawn by blocks.
+
+    There are ``per_block`` hidden units for each input or channel, and as many for a bias.
+
+    >>> from subsetsum_nets.networks import Dense
+    >>> from subsetsum_nets.networks.distributions import UNIT_UNIFORM
+    >>> pair = block_pair_draws(Dense([[1.0, 2.0]], [3.0]), 4, UNIT_UNIFORM, UNIT_UNIFORM)
+    >>> [draw.shape for draw in pair], pair[0].random_parameters
+    ([(12, 2), (1, 12)], 12)
+    """
+    bias, inputs = layer.bias is not None, layer.takes[-1] or 0
+    kind = BlocksDraw if len(layer.takes) == 1 else ConvBlocksDraw
+    blocks = kind(inputs, per_block, bias, first)
+    return blocks, _second(layer, blocks.units, second)
+
+
+def _second(layer: Layer, units: int, distribution: Distribution) -> LayerDraw:
+    """Return the second layer of a pair: the windows of ``layer``, and one group."""
     if len(layer.takes) == 1:
-        outputs = layer.stored.shape[0]
-        return DenseDraw(units, inputs, bias), DenseDraw(outputs, units, distribution=distribution)
+        return DenseDraw(layer.stored.shape[0], units, distribution=distribution)
     rows, columns, _, outputs = layer.stored.shape
     windows = {name: value for name, value in layer.options.items() if name not in ("groups", "fixed")}
-    return (
-        ConvDraw(1, 1, inputs, units, bias=bias),
-        ConvDraw(rows, columns, units, outputs, **windows, distribution=distribution),
-    )
+    return ConvDraw(rows, columns, units, outputs, **windows, distribution=distribution)

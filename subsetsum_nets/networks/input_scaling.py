@@ -6,6 +6,7 @@ was learned, so that nothing has to be approximated: a pruned network keeps them
 
 from __future__ import annotations
 
+import itertools
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,26 @@ def kept_layers(target: ReluNetwork) -> tuple[bool, ...]:
     """
     scaling = scaling_layers(target)
     return tuple(index < scaling or layer.fixed for index, layer in enumerate(target.layers))
+
+
+def starts(target: ReluNetwork) -> tuple[int, ...]:
+    """Return where in a network of pairs each target layer's layers start; at the end, how many it has.
+
+    Two layers stand for each layer, one for those that are kept as they are.
+    """
+    ends = itertools.accumulate((1 if kept else 2 for kept in kept_layers(target)), initial=0)
+    return tuple(ends)
+
+
+def hidden_of_pairs(target: ReluNetwork) -> tuple[int, ...]:
+    """Return the first layer of every pair in such a network.
+
+    >>> from subsetsum_nets.networks import Dense, ReluNetwork
+    >>> hidden_of_pairs(ReluNetwork([Dense([[1.0]]), Dense([[1.0]])]))
+    (0, 2)
+    """
+    pairs = zip(starts(target), kept_layers(target), strict=False)
+    return tuple(start for start, kept in pairs if not kept)
 
 
 def diagonal(layer: Dense) -> FloatArray:

@@ -107,6 +107,11 @@ class LayerDraw(ABC):
         """How many numbers are drawn: all that the layer holds."""
         return self.size
 
+    @property
+    def whole_parameters(self) -> int:
+        """How many numbers would be drawn if none were left out that a mask removes anyway."""
+        return self.random_parameters
+
     @abstractmethod
     def draw(self, seed: int, layer: int) -> Layer:
         """Draw the layer that stands at index ``layer``."""
@@ -355,7 +360,9 @@ def _flag(value: Any, what: str) -> bool:
 def _distribution(value: Any, what: str) -> Distribution:
     if isinstance(value, Described) or callable(value):
         return value  # type: ignore[no-any-return]
-    raise InvalidNetworkError(f"the {what} must be Uniform, Normal, Signs or a sampler, got {value!r}")
+    raise InvalidNetworkError(
+        f"the {what} must be Uniform, Normal, Signs, LogUniform or a sampler, got {value!r}"
+    )
 
 
 def _numbers(value: Any, what: str) -> tuple[float, ...]:

@@ -88,6 +88,11 @@ class RandomRecipe:
         return sum(layer.random_parameters for layer in self.layers)
 
     @property
+    def whole_parameters(self) -> int:
+        """How many numbers would be drawn if layers of blocks were drawn whole."""
+        return sum(layer.whole_parameters for layer in self.layers)
+
+    @property
     def random_layers(self) -> tuple[int, ...]:
         """Indices of the layers that are drawn; an :class:`OnesDraw` is not."""
         return tuple(index for index, layer in enumerate(self.layers) if layer.random_parameters)
@@ -173,7 +178,7 @@ def random_network(
     ----------
     widths : sequence of int
         (d_0, d_1, ..., d_l), at least two: the number of inputs and of units of each layer.
-    distribution : Uniform, Normal, Signs or sampler
+    distribution : Uniform, Normal, Signs, LogUniform or sampler
         A sampler is called as ``sampler(rng, shape)`` with a :class:`numpy.random.Generator` of its own
         for every weight and bias, and returns an array of that shape.
     bias : bool

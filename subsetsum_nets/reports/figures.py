@@ -8,16 +8,16 @@ does not grow with the network.
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from subsetsum_nets import pictures
 from subsetsum_nets.pictures import draw_map, new_figure, picture_bytes, picture_style, power, write_pictures
-from subsetsum_nets.reports.rounding import exact, lower, upper
+from subsetsum_nets.reports.filters import filters_figure, has_filters
+from subsetsum_nets.reports.page_svg import INK, MET, MISSED, MUTED, PAGE, WEIGHT, page_svg
 from subsetsum_nets.reports.rows import all_rows, rows_by_layer
+from subsetsum_nets.rounding import exact, lower, upper
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,25 +32,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-
-@dataclass(frozen=True)
-class Colour:
-    """A colour by its meaning: a name for CSS, and its value on white and on a dark page."""
-
-    name: str
-    light: str
-    dark: str
-
-
-# The palette of the house, lighter on dark pages.
-INK = Colour("ink", pictures.INK, "#e6e8eb")
-PAGE = Colour("page", pictures.PAPER, "#14181d")
-MUTED = Colour("muted", pictures.MUTED, "#9aa4af")
-GRID = Colour("grid", pictures.GRID, "#3a424c")
-MET = Colour("met", pictures.BLUE, pictures.SKY)
-MISSED = Colour("missed", pictures.ORANGE, "#ff9248")
-WEIGHT = Colour("weight", pictures.GREEN, "#3ccba0")
-PALETTE = (PAGE, INK, MUTED, GRID, MET, MISSED, WEIGHT)
 
 _MOST_PANELS = 4
 _MOST_CELLS = (96, 192)  # of a mask picture
@@ -276,6 +257,15 @@ FIGURES = (
         "The masks in the shape of the target: for each of its weights, the random weights that its subset "
         "sums keep (both signs together). Large layers are shown as averages of blocks.",
     ),
+    FigureKind(
+        "filters",
+        "Which filters are kept",
+        filters_figure,
+        has_filters,
+        "The hidden channels of each pair of random layers, a strip for each block: block t sees input "
+        "channel t alone. The darkest are removed; others are as light as much of them is kept. Large blocks "
+        "are shown as averages.",
+    ),
 )
 
 
@@ -286,39 +276,12 @@ def svg_text(kind: FigureKind, pruned: PrunedNetwork) -> str:
     """Return the figure as an ``<svg>`` element for an HTML page; its identifiers begin with its name."""
     with picture_style(kind.name, _SETTINGS):
         svg = picture_bytes(kind.draw(pruned), "svg", transparent=True).decode()
-    return _for_page(svg, kind)
+    return page_svg(svg, kind.name, kind.title)
 
 
 def save_png(kind: FigureKind, pruned: PrunedNetwork, path: str | PathLike[str], *, dpi: int = 150) -> None:
     """Write the figure as a PNG file on white, atomically."""
     write_pictures(lambda: kind.draw(pruned), path, dpi=dpi, salt=kind.name, settings=_SETTINGS)
-
-
-def _for_page(svg: str, kind: FigureKind) -> str:
-    """Make matplotlib's file an element of a page: its own ids, the page's colours and fonts."""
-    svg = svg[svg.index("<svg") :].strip()
-    svg = re.sub(r"<defs>\s*<style[^>]*>.*?</style>\s*</defs>", "", svg, count=1, flags=re.DOTALL)
-    svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.DOTALL)
-    view = re.search(r'viewBox="[^"]*"', svg)
-    assert view is not None  # noqa: S101 - matplotlib always writes one
-    svg = re.sub(
-        r"<svg[^>]*>",
-        f'<svg xmlns="http://www.w3.org/2000/svg" {view[0]} role="img" aria-label="{kind.title}">',
-        svg,
-        count=1,
-    )
-    svg = svg.replace("xlink:href=", "href=")
-    svg = re.sub(r'\bid="', f'id="{kind.name}-', svg)
-    svg = svg.replace("url(#", f"url(#{kind.name}-").replace('href="#', f'href="#{kind.name}-')
-    svg = re.sub(r"font: ([^;\"]*?)([\d.]+px)[^;\"]*", _font, svg)
-    for colour in PALETTE:
-        svg = svg.replace(colour.light, f"var(--{colour.name})")
-    return svg
-
-
-def _font(found: re.Match[str]) -> str:
-    weight = "font-weight: 600; " if "bold" in found[1] or "700" in found[1] else ""
-    return f"{weight}font-size: {found[2]}"
 
 
 # -- what they share ---------------------------------------------------------------------------------

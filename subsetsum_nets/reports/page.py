@@ -9,7 +9,6 @@ it, where all that is not marked as HTML is escaped.
 from __future__ import annotations
 
 import shlex
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,10 +18,13 @@ from subsetsum_nets.networks.digests import network_digest
 from subsetsum_nets.networks.domains import Ball, Box
 from subsetsum_nets.networks.files.atomic_files import atomic_write
 from subsetsum_nets.networks.relu_network import sparse_form
+from subsetsum_nets.pictures import can_draw
 from subsetsum_nets.reports.exact_rows import exact_rows
-from subsetsum_nets.reports.figures import FIGURES, PALETTE, svg_text
-from subsetsum_nets.reports.rounding import exact, lower, nearest, upper
+from subsetsum_nets.reports.figures import FIGURES, svg_text
+from subsetsum_nets.reports.page_svg import PALETTE
 from subsetsum_nets.reports.rows import all_rows, rows_by_layer
+from subsetsum_nets.reports.templates import environment
+from subsetsum_nets.rounding import exact
 from subsetsum_nets.ticket_folder import CERTIFICATE, RANDOM, TARGET
 from subsetsum_nets.verification.certificate import CertificateFileError
 
@@ -30,15 +32,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from os import PathLike
 
-    from jinja2 import Environment
-
     from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.pruned_network import PrunedNetwork
     from subsetsum_nets.reports.rows import LayerRows
     from subsetsum_nets.verification.certificate import Certificate
 
 _NORMS = {"l2": "2", "l1": "1", "linf": "∞"}
-_ROUNDINGS = {"upper": upper, "lower": lower, "nearest": nearest, "exact": exact}
 _MOST_LAYERS = 200  # rows of the per-layer table
 
 
@@ -51,7 +50,8 @@ def write_report(
     ----------
     pruned : PrunedNetwork
     path : path
-        The same network gives the same bytes, with the same version of matplotlib.
+        The same network gives the same bytes, with the same version of matplotlib. Without matplotlib the
+        page has no figures and says so.
     accuracy : (float, float), optional
         Test accuracy of the target and of the pruned network, from 0 to 1.
 
@@ -96,7 +96,7 @@ def _check_subject(pruned: PrunedNetwork, certificate: Certificate) -> None:
 def _page(pruned: PrunedNetwork, accuracy: tuple[float, float] | None) -> str:
     certificate = pruned.certificate
     word, symbol, tone = _verdict(certificate)
-    template = _environment().get_template("report.html.jinja")
+    template = environment().get_template("report.html.jinja")
     return template.render(
         pruned=pruned,
         certificate=certificate,
@@ -111,7 +111,8 @@ def _page(pruned: PrunedNetwork, accuracy: tuple[float, float] | None) -> str:
         source=getattr((CONSTRUCTIONS | EXACT).get(pruned.construction), "source", None),
         exact_rows=exact_rows(pruned),
         statuses=_statuses(pruned),
-        figures=[(kind, svg_text(kind, pruned)) for kind in FIGURES if kind.applies(pruned)],
+        figures=[(kind, svg_text(kind, pruned)) for kind in FIGURES if can_draw() and kind.applies(pruned)],
+        can_draw=can_draw(),
         rows=all_rows(pruned),
         layers=_layers(pruned),
         layers_left_out=max(0, len(pruned.target.layers) - _MOST_LAYERS),
@@ -119,22 +120,6 @@ def _page(pruned: PrunedNetwork, accuracy: tuple[float, float] | None) -> str:
         prune_command=_prune_command(pruned),
         digest=certificate and certificate.to_json()["digest"],
     )
-
-
-@cache
-def _environment() -> Environment:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader(__package__, "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {"data": _data, "counted": _counted, "nearest": nearest, "median": np.median}
-    return environment
 
 
 def _verdict(certificate: Certificate | None) -> tuple[str, str, str]:
@@ -230,26 +215,3 @@ def _domain(domain: Domain) -> str:
     if domain.center.size == 1:
         return f"Ball({exact(domain.radius)}, {exact(domain.center.item())})"
     return f"a Ball of radius {exact(domain.radius)} about a centre of {domain.center.size:,} coordinates"
-
-
-# -- filters of the template -------------------------------------------------------------------------
-
-
-def _data(value: object, rounding: str, **limits: float) -> str:
-    """Return a number as people read it, within the number as it is stored."""
-    from markupsafe import Markup
-
-    if value is None:
-        return "—"
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return str(value)
-    shown = _ROUNDINGS[rounding](float(value), **limits)
-    return Markup('<data value="{}">{}</data>').format(repr(float(value)), shown)
-
-
-def _counted(value: object) -> str:
-    from markupsafe import Markup
-
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        return str(value)
-    return Markup('<data value="{}">{:,}</data>').format(int(value), int(value))

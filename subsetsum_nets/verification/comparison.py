@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.networks.arguments import check_norm, checked_integer, checked_limit, checked_seconds
+from subsetsum_nets.networks.arguments import checked_integer, checked_limit, checked_norm, checked_seconds
 from subsetsum_nets.networks.domains import Ball, Box, Domain
 from subsetsum_nets.networks.like_shapes import like_shaped, widened
 from subsetsum_nets.networks.relu_network import ReluNetwork
@@ -77,7 +77,7 @@ class Comparison:
             )
         if not isinstance(self.domain, Box | Ball):
             raise TypeError(f"the domain must be a Box or a Ball, got {type(self.domain).__name__}")
-        check_norm(self.norm)
+        checked_norm(self.norm)
         if self.known is not None and len(self.known) != len(self.target.layers):
             raise ValueError(f"got {len(self.known)} effective layers, the target has {len(f) - 1}")
 

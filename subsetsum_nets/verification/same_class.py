@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.networks.arguments import check_norm
+from subsetsum_nets.networks.arguments import checked_norm
 from subsetsum_nets.verification.errors import BoundOverflowError
 from subsetsum_nets.verification.falsifier import value_enclosure
 
@@ -60,10 +60,10 @@ def same_class(
     array([False, False, False])
 
     """
-    check_norm(norm)
+    measured = checked_norm(norm)
     if not math.isfinite(bound):
         return np.zeros(len(points), dtype=bool)
-    needed = Fraction(bound) ** 2 * (_SQUARED[norm] if target.widths[-1] > 1 else 1)
+    needed = Fraction(bound) ** 2 * (_SQUARED[measured] if target.widths[-1] > 1 else 1)
     return np.array(
         [domain.contains(point) and _margin_down(target, point) ** 2 > needed for point in points], dtype=bool
     )

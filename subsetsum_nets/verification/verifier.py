@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from subsetsum_nets.networks.arguments import checked_limit
+from subsetsum_nets.networks.arguments import checked_limit, checked_norm
 from subsetsum_nets.networks.domains import Box, Domain
 from subsetsum_nets.networks.rounding import with_outputs_times
+from subsetsum_nets.stages import stage, stages_told_to
 from subsetsum_nets.verification.comparison import Comparison, SearchOptions
 from subsetsum_nets.verification.enclosures.midrad import check_arithmetic
 from subsetsum_nets.verification.errors import BoundOverflowError, SoundnessError, UnsupportedStructureError
@@ -25,7 +26,11 @@ from subsetsum_nets.verification.methods.table import METHODS, Method, to_ask
 from subsetsum_nets.verification.results import LowerBound, MethodBound, VerificationResult
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from subsetsum_nets.choices import MethodName, Norm
     from subsetsum_nets.networks.relu_network import ReluNetwork
+    from subsetsum_nets.stages import Stage
     from subsetsum_nets.verification.certificate import Certificate
 
 _UNIT_BOX = Box(-1, 1)
@@ -47,11 +52,12 @@ def verify(
     pruned: ReluNetwork | HasNetwork,
     *,
     domain: Domain | None = None,
-    norm: str | None = None,
-    method: str = "auto",
+    norm: Norm | None = None,
+    method: MethodName = "auto",
     epsilon: float | None = None,
     time_limit: float | None = None,
     exact: bool = False,
+    on_stage: Callable[[Stage], object] | None = None,
 ) -> VerificationResult:
     """Prove bounds on sup ||f(x) - g(x)|| over a domain.
 
@@ -84,6 +90,9 @@ def verify(
     exact : bool
         Whether to compute the winning bound once more in exact arithmetic: ``replayed`` of the result. This
         takes its own time after the limit; "splitting" then stops at 2,000 parts.
+    on_stage : callable(Stage), optional
+        Told when a stage begins and ends (:class:`~subsetsum_nets.stages.Stage`): "verifying" by each method,
+        "attack", "replaying".
 
     Returns
     -------
@@ -96,7 +105,8 @@ def verify(
         For networks or a domain of other sizes, an unknown norm or method, or an epsilon or time limit that
         is not > 0.
     TypeError
-        If ``target`` or ``pruned`` is no network, or ``domain`` is neither Box nor Ball.
+        If ``target`` or ``pruned`` is no network, ``domain`` is neither Box nor Ball, or ``on_stage`` cannot
+        be called.
     UnsupportedStructureError
         If the method named cannot compare these networks, or cannot be replayed where that is asked for.
     SoundnessError
@@ -117,9 +127,9 @@ def verify(
     started = time.perf_counter()
     network: Any = getattr(pruned, "network", pruned)
     certificate = getattr(pruned, "certificate", None)
-    domain, norm, epsilon = _question(target, certificate, domain, norm, epsilon)
+    domain, measured, epsilon = _question(target, certificate, domain, norm, epsilon)
     network = with_outputs_times(network, -getattr(certificate, "output_exponent", 0))
-    comparison = Comparison(target, network, domain, norm).collapsed
+    comparison = Comparison(target, network, domain, measured).collapsed
     if method != "auto" and method not in METHODS:
         raise ValueError(f"unknown method {method!r}; available are auto, {', '.join(METHODS)}")
     options = SearchOptions(time_limit=time_limit, epsilon=epsilon, record=exact)
@@ -130,9 +140,13 @@ def verify(
         asked = _replayable(asked)
     check_arithmetic()
 
-    search = _Verification(comparison, asked, options, started)
-    found = search.run()
-    best = search.best
+    search, replayed = _Verification(comparison, asked, options, started), None
+    with stages_told_to(on_stage):
+        found = search.run()
+        best = search.best
+        if exact:
+            with stage("replaying"):
+                replayed = _replayed(comparison, search.winner, best)
     return VerificationResult(
         upper=best.upper,
         lower=found.lower,
@@ -143,9 +157,9 @@ def verify(
         layers=best.layers,
         seconds=time.perf_counter() - started,
         domain=domain,
-        norm=norm,
+        norm=measured,
         epsilon=epsilon,
-        replayed=_replayed(comparison, search.winner, best) if exact else None,
+        replayed=replayed,
     )
 
 
@@ -177,13 +191,13 @@ def _question(
     target: ReluNetwork,
     certificate: Certificate | None,
     domain: Domain | None,
-    norm: str | None,
+    norm: Norm | None,
     epsilon: float | None,
-) -> tuple[Domain, str, float | None]:
+) -> tuple[Domain, Norm, float | None]:
     """Return domain, norm and epsilon: what is not given as the certificate says, else the usual."""
     if certificate is not None:
         domain = certificate.domain_set if domain is None else domain
-        norm = certificate.norm if norm is None else norm
+        norm = checked_norm(certificate.norm) if norm is None else norm
         epsilon = certificate.epsilon if epsilon is None else epsilon
     if domain is None:
         domain = getattr(target, "domain", None) or _UNIT_BOX
@@ -216,7 +230,8 @@ class _Verification:
             if number and (time.perf_counter() >= self._deadline or self._decided()):
                 break
             try:
-                bound = self._bound_of(method, share)
+                with stage("verifying", method.name):
+                    bound = self._bound_of(method, share)
             except BoundOverflowError:
                 continue
             except UnsupportedStructureError:
@@ -228,7 +243,9 @@ class _Verification:
             if bound.upper < self.best.upper * _LITTLE_BETTER:
                 self.winner, self.best = method.name, bound
             self._check(method.name)
-        self._found = sharpened(self._comparison, self._attacked())
+        found = self._attacked()
+        with stage("attack"):
+            self._found = sharpened(self._comparison, found)
         self._check(self.winner)
         return self._found
 
@@ -243,7 +260,8 @@ class _Verification:
     def _attacked(self) -> LowerBound:
         """Return the best lower bound; search for one where there is none yet."""
         if self._found is None:
-            self._found = falsify(self._comparison, time_limit=self._options.attack_limit)
+            with stage("attack"):
+                self._found = falsify(self._comparison, time_limit=self._options.attack_limit)
             self._check(self.winner)
         return self._found
 

@@ -258,8 +258,8 @@ MISTAKES = [
     (relu_blocks.block_slopes, "np.arange(count)[:, np.newaxis]", "np.arange(count)[::-1, np.newaxis]"),
     (
         relu_blocks.BlockConstruction.masks,
-        "weights += [first.from_matrix(incoming), second.from_matrix(outgoing)]",
-        "weights += [first.from_matrix(incoming), second.from_matrix(outgoing[::-1])]",
+        "weights += [incoming, second.from_matrix(outgoing)]",
+        "weights += [incoming, second.from_matrix(outgoing[::-1])]",
     ),
     (relu_blocks.BlockConstruction.masks, "group.place.matrix_rows[rows * d + k]", "rows * d + k"),
 ]

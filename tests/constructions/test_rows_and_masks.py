@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from constructions.tiny_targets import NAMES, domains, effective_by_side, exactly, target, targets
+from constructions.tiny_targets import NAMES, STRUCTURED, domains, effective_by_side, exactly, target, targets
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -384,7 +384,7 @@ def test_a_given_linear_network_must_fit():
 
 
 def test_the_names():
-    assert set(CONSTRUCTIONS) == set(NAMES)
+    assert set(CONSTRUCTIONS) == {*NAMES, *STRUCTURED}
     assert all(construction_named(name).name == name for name in NAMES)
     with pytest.raises(ValueError, match=r"'tanh'.*relu"):
         construction_named("tanh")

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from subsetsum_nets.networks import Ball, Box, Dense, ReluNetwork
 
 NAMES = ("linear", "relu", "relu-paper")
+STRUCTURED = ("structured-paper", "structured", "structured-kernels")
 
 
 def target(widths, *, seed=0, bias=True, scale=0.5, final_relu=False):

@@ -61,12 +61,16 @@ def relative(method, **options):
 
 
 def test_methods_stand_in_the_order_that_was_measured():
-    found = {
-        name: relative(name)["relative_l1"] for name in ("obs", "magnitude-shift", "magnitude", "corenet++")
-    }
-    assert found["obs"] <= 0.19
-    assert found["obs"] < found["magnitude-shift"] < found["magnitude"] < found["corenet++"]
+    for methods in (("obs", "magnitude-shift", "magnitude", "corenet"), ("corenet++", "corenet", "uniform")):
+        found = [relative(name)["relative_l1"] for name in methods]
+        assert found == sorted(found)
+    assert relative("obs")["relative_l1"] <= 0.19
     assert relative("obs")["drop"] <= 2.0
+
+
+def test_one_proportion_for_all_layers_beats_the_layers_own():
+    """The last layer of 64-32-10 then gets more than its share of the edges; with its share it was 0.60."""
+    assert np.mean([relative("corenet++", trials=20, seed=s)["relative_l1"] for s in range(3)]) <= 0.5
 
 
 def test_a_shift_into_the_bias_keeps_the_mean_of_the_first_layer():

@@ -186,7 +186,7 @@ def test_what_a_sampler_returns_is_checked(sampler, message):
 
 
 def test_what_is_no_distribution_is_refused():
-    with pytest.raises(InvalidNetworkError, match="Uniform, Normal, Signs or a sampler"):
+    with pytest.raises(InvalidNetworkError, match="Uniform, Normal, Signs, LogUniform or a sampler"):
         random_network([3, 2], distribution="uniform")
 
 

@@ -15,23 +15,33 @@ from subsetsum_nets.networks import (
 )
 from subsetsum_nets.networks.files import shipped
 
+DENSE = ["digits-64-32-10", "digits-64-128-64-10"]
+CONVOLUTIONAL = "digits-conv-8x8-4-8-10"
+
 
 def test_names_and_files_agree():
-    assert {"digits-64-32-10", "digits-64-128-64-10"} <= set(shipped_networks())
+    assert {*DENSE, CONVOLUTIONAL} <= set(shipped_networks())
     assert shipped_network().stem == "digits-64-32-10"
     for name in shipped_networks():
         path = shipped_network(name)
         assert path.is_file()
-        assert "-".join(map(str, load_network(path).widths)) == name.removeprefix("digits-")
+        net = load_network(path)
+        kind, sizes = (
+            ("conv", "8x8-4-8-10") if net.convolutional else ("digits", "-".join(map(str, net.widths)))
+        )
+        assert name.endswith(f"{kind}-{sizes}")
+    assert load_network(shipped_network(CONVOLUTIONAL)).shapes == ((8, 8, 1), (8, 8, 4), (8, 8, 8), (10,))
 
 
 @pytest.mark.parametrize("name", ["digits", "", "digits-test-split", "../x", "digits-64-32-10.safetensors"])
 def test_unknown_names_get_the_known_ones(name):
-    with pytest.raises(ValueError, match=r"there are: .*digits-64-128-64-10, digits-64-32-10"):
+    with pytest.raises(
+        ValueError, match=r"there are: .*digits-64-128-64-10, digits-64-32-10, digits-conv-8x8-4-8-10"
+    ):
         shipped_network(name)
 
 
-@pytest.mark.parametrize("name", ["digits-64-32-10", "digits-64-128-64-10"])
+@pytest.mark.parametrize("name", [*DENSE, CONVOLUTIONAL])
 def test_networks_have_the_accuracy_and_the_moderate_weights_that_are_stated(name):
     path = shipped_network(name)
     net, notes = load_network(path), read_extra(path)
@@ -42,9 +52,9 @@ def test_networks_have_the_accuracy_and_the_moderate_weights_that_are_stated(nam
     assert net.domain == Box(0, 1)
     assert net.relu_after == (True,) * (len(net.layers) - 1) + (False,)
     for layer in net.layers:
-        assert np.abs(layer.weight).max() < 1
-        assert np.abs(layer.bias).max() < 1
-        assert np.array_equal(layer.weight, layer.weight.astype(np.float32))
+        assert np.abs(layer.stored).max() < (1.5 if net.convolutional else 1)
+        assert np.abs(layer.bias).max() < (1.5 if net.convolutional else 1)
+        assert np.array_equal(layer.stored, layer.stored.astype(np.float32))
     assert "CC BY 4.0" in notes["license"]
     assert "Alpaydin" in notes["source"]
 

@@ -2,20 +2,19 @@
 
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 from itertools import pairwise
 
 import numpy as np
 import pytest
+from support.pages import Tags
 
 from subsetsum_nets import Ball, Box, Dense, ReluNetwork, prune
-from subsetsum_nets.reports import docs_images, page, write_report
+from subsetsum_nets.reports import docs_images, page, templates, write_report
 from subsetsum_nets.reports.figures import FIGURES, svg_text
-from subsetsum_nets.reports.rounding import lower, nearest, upper
 from subsetsum_nets.reports.rows import rows_by_layer
+from subsetsum_nets.rounding import lower, nearest, upper
 from subsetsum_nets.verification.certificate import CertificateFileError
 
-VOID = {"meta", "link", "br", "hr", "img", "input"}
 HOSTILE = "<script>alert('x')</script>\"&"
 
 
@@ -57,52 +56,6 @@ def bare(monkeypatch, written):
 
 def certified(pruned, **changes):
     return replace(pruned, certificate=replace(pruned.certificate, **changes))
-
-
-class Tags(HTMLParser):
-    """Check that tags are balanced, ids unique, references inside the page; collect tags and text."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.open, self.seen, self.ids, self.references, self.visible = [], [], [], [], []
-        self.values = set()
-        self.feed(text)
-        self.close()
-        assert self.open == []
-        assert len(self.ids) == len(set(self.ids))
-
-    def handle_starttag(self, tag, attrs):
-        self.note(tag, attrs)
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.note(tag, attrs)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if "style" not in self.open:
-            self.visible.append(data)
-
-    def note(self, tag, attrs):
-        attributes = dict(attrs)
-        assert len(attributes) == len(attrs)
-        self.seen.append(tag)
-        assert not any(name.startswith("on") for name in attributes)
-        if "id" in attributes:
-            self.ids.append(attributes["id"])
-        if tag == "data":
-            self.values.add(attributes["value"])
-        self.references += [attributes[name] for name in ("href", "src", "xlink:href") if name in attributes]
-        self.references += re.findall(
-            r"url\(([^)]*)\)", " ".join(value or "" for value in attributes.values())
-        )
-
-    @property
-    def text(self):
-        return " ".join("".join(self.visible).split())
 
 
 # -- what is claimed -----------------------------------------------------------------------------------
@@ -279,9 +232,9 @@ def test_hostile_strings_stay_text(pruned, written):
 
 
 def test_a_page_that_escapes_nothing_would_be_noticed(pruned, bare, monkeypatch):
-    careless = page._environment.__wrapped__()
+    careless = templates.environment.__wrapped__()
     careless.autoescape = False
-    monkeypatch.setattr(page, "_environment", lambda: careless)
+    monkeypatch.setattr(page, "environment", lambda: careless)
     text = bare(replace(pruned, construction=HOSTILE))
     assert "<script" in text
     assert "script" in Tags(text).seen

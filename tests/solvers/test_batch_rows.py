@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from solvers import Status, SubsetSum, solve
+from solvers import Status, SubsetSum, solve, solve_many
 from solvers.exact import float_up
 from solvers.kernels.batch_rows import UNSOLVED, RowAnswers, RowInputs, nearest_rows, solve_rows
 from solvers.kernels.half_sums import merge_with_item
@@ -69,6 +69,25 @@ def test_cells_and_sorting_find_the_same_errors(kind, n):
             "a quarter of the targets are far out; others need no sorting"
         )
         assert not (other == UNSOLVED).any()
+
+
+def test_kernels_that_a_batch_does_not_need_are_not_compiled(monkeypatch):
+    rng = np.random.default_rng(5)
+    items, targets = rng.uniform(-1, 1, (40, 15)), rng.uniform(-1, 1, 40)
+    items[:3, 0] = 1e-200  # of no use, and beyond the numbers of the kernels
+    expected = solve_many(items, targets)
+
+    def needless(*_):
+        raise AssertionError("this takes seconds to compile, once on each machine")
+
+    monkeypatch.setattr("solvers.kernels.batch_rows.sort_rows", needless)
+    monkeypatch.setattr("solvers.kernels.digit_rows.digit_rows", needless)
+    again = solve_many(items, targets)
+    assert np.array_equal(again.errors, expected.errors)
+    assert np.array_equal(again.masks, expected.masks)
+    assert len(solve_many([[0.5]], [0.5])) == 1
+    expected.check(items, targets)
+    assert (expected.status == Status.OPTIMAL).all()
 
 
 @pytest.mark.parametrize("kind", ["uniform", "products", "integers", "few values", "clusters"])

@@ -15,9 +15,10 @@ from strategies import Case, batch_contradiction, cases, float_batches
 from support.backends import TAKE_SCALARS
 
 from solvers import InvalidProblemError, Status, SubsetSum, UnsupportedProblemError, solve, solve_many
-from solvers.batch import chunks
+from solvers.batch import chunks, workers
 from solvers.batch.chunks import chunk_rows
 from solvers.batch.row_inputs import Table, checked_question
+from solvers.batch.rows import Answers
 from solvers.exact import float_down, float_up
 
 OBJECTIVES = ["nearest", "within", "sparsest"]
@@ -386,6 +387,29 @@ def test_rows_not_reached_are_unknown_and_the_others_are_answered(question, expe
     batch.check(question["items"], question["targets"])
 
 
+def shares(monkeypatch, *, rows=6, n=60, d=9):
+    """Return what share of 600 seconds each row is told it may take, a chunk of its own."""
+    told = []
+
+    def answer(rows, interruption=None):
+        told.append(rows.seconds / 600)
+        return Answers.unknown(len(rows), rows.n)
+
+    monkeypatch.setattr(workers, "solve_chunk", answer)
+    shape = (rows, n) if d is None else (rows, n, d)
+    solve_many(np.ones(shape), np.ones((rows, *shape[2:])), time_limit=600, threads=1, chunk_size=1)
+    return np.round(told, 1).tolist()
+
+
+def test_hard_rows_share_the_time_limit(monkeypatch):
+    assert shares(monkeypatch) == [0.2, 0.2, 0.2, 0.3, 0.5, 1.0]  # a sixth, a fifth, ... of what is left
+    assert shares(monkeypatch, d=None) == [0.2, 0.2, 0.2, 0.3, 0.5, 1.0]
+
+
+def test_rows_of_microseconds_share_nothing_out(monkeypatch):
+    assert shares(monkeypatch, n=32, d=None) == [1.0] * 6
+
+
 # -- senseless questions -----------------------------------------------------------------------------
 
 ITEMS, TARGETS = np.ones((3, 2)), np.ones(3)
@@ -530,6 +554,7 @@ def test_a_slow_row_takes_no_time_from_the_easy_ones(monkeypatch):
         sleep(limits.remaining)
         return original(problem, objective, "lns", limits)
 
+    solve_many(items[:3], targets[:3], cardinality=(0, 9), threads=1)  # so that kernels are compiled
     monkeypatch.setattr(chunks, "solved", slow)
     batch = solve_many(items, targets, cardinality=(0, 9), threads=1, time_limit=2.4, chunk_size=12)
     assert (batch.status == Status.OPTIMAL).sum() >= 11

@@ -47,10 +47,10 @@ class Rounding:
 
     def __init__(self, problem: SubsetSum) -> None:
         grid = grid_of(problem.image, _FLOAT_BITS)
-        self.items = grid.items.astype(np.float64)
-        self.target = grid.target.astype(np.float64)
-        self.shift = grid.shift
-        self.sizes = problem.sizes
+        self.items: NDArray[np.float64] = grid.items.astype(np.float64)
+        self.target: NDArray[np.float64] = grid.target.astype(np.float64)
+        self.shift: int = grid.shift
+        self.sizes: tuple[int, int] = problem.sizes
 
     def bits(self, size: int, goal: int) -> float:
         """Return how many subsets, as a power of 2, it takes for one within ``goal`` units of a target.
@@ -106,10 +106,10 @@ class Windows:
     def __init__(self, problem: SubsetSum, chosen: NDArray[np.bool_], rng: np.random.Generator) -> None:
         self.problem = problem
         self.rng = rng
-        self.chosen = chosen.copy()
+        self.chosen: NDArray[np.bool_] = chosen.copy()
         total = problem.image.total(self.subset)
         # Target less sum, in units of the image.
-        self.remaining = [t - s for t, s in zip(problem.image.target, total, strict=True)]
+        self.remaining: list[int] = [t - s for t, s in zip(problem.image.target, total, strict=True)]
 
     @property
     def subset(self) -> list[int]:
@@ -187,5 +187,6 @@ class Windows:
         else:
             better = self.error < error_before
         if not better:
-            self.chosen, self.remaining = before, remaining_before
+            self.chosen = before
+            self.remaining = remaining_before
         return better

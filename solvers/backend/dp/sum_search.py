@@ -33,8 +33,10 @@ class SumSearch:
     def __init__(self, problem: SubsetSum, limits: Limits) -> None:
         self.problem = problem
         self.limits = limits
-        self.bound = simple_bound(problem)
-        self.any_size = problem.sizes == (0, problem.n)
+        self.bound: int = simple_bound(problem)
+        self.any_size: bool = problem.sizes == (0, problem.n)
+        self.subset: list[int]
+        self.units: int
         self.subset, self.units = self._prefix() if self.any_size else nearby_subset(problem)
 
     @cached_property
@@ -200,7 +202,8 @@ class SumSearch:
             self._offer(plan, taken, 0, total)
 
     def _offer(self, plan: Plan, taken: NDArray[np.bool_], size: int, total: int) -> None:
-        self.subset, self.units = plan.subset(taken), plan.form.error(size, total)
+        self.subset = plan.subset(taken)
+        self.units = plan.form.error(size, total)
 
     def _scratch(self, plan: Plan) -> int:
         return max(0, min(MOST_SCRATCH, self.limits.bytes_allowed - plan.needed))

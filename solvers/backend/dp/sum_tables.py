@@ -192,7 +192,7 @@ class FewestTable:
 
     def __init__(self, limits: Limits, n: int) -> None:
         self.limits = limits
-        self.dtype = self.type_for(n)
+        self.dtype: np.dtype[Any] = self.type_for(n)
 
     @staticmethod
     def type_for(n: int) -> np.dtype[Any]:

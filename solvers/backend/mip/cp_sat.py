@@ -35,7 +35,7 @@ class CpSat(Backend):
 
     name = "cp-sat"
     summary = "scalar and vector, any cardinality; all objectives, proven, with a bound when time runs out"
-    bounding = frozenset({"sparsest"})  # the fewest items that may do: more and more
+    bounding: frozenset[Objective] = frozenset({"sparsest"})  # the fewest items that may do: more and more
 
     def missing(self) -> str | None:
         """Return how to install OR-Tools, or None when it is there."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, TypeGuard
 
 from solvers.backend.bounds import extreme_subset, simple_bound
 from solvers.backend.copies import apart, copies_of
+from solvers.backend.first_subset import first_subset
 from solvers.backend.mip.floating_model import model_of, scaled
 from solvers.backend.protocol import Finding
 from solvers.exact import float_up
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from solvers.backend.copies import Copies
-    from solvers.backend.mip.floating_model import Minimise, Model, Tolerances
+    from solvers.backend.mip.floating_model import Minimise, Model, Scaled, Tolerances
     from solvers.backend.protocol import Limits
     from solvers.solution import Objective
 
@@ -64,18 +65,20 @@ class FloatingSearch:
         self.problem = problem
         self.limits = limits
         self.run = run
-        self.scaled = scaled(problem.image, tolerances.bits, tolerances.smallest)
-        self.margin = tolerances.margin(problem.n) + self.scaled.lost
+        self.scaled: Scaled = scaled(problem.image, tolerances.bits, tolerances.smallest)
+        self.margin: Fraction = tolerances.margin(problem.n) + self.scaled.lost
         # Bounds are lowered by the margin, and the solver's own subset may be off by it too.
-        self.resolution = float_up(2 * self.margin * self.scaled.step * problem.image.unit)
-        self.floor = simple_bound(problem)
-        self.note = ""
-        self.stop = Stop.SEARCH_EXHAUSTED
+        self.resolution: float = float_up(2 * self.margin * self.scaled.step * problem.image.unit)
+        self.floor: int = simple_bound(problem)
+        self.note: str = ""
+        self.stop: Stop = Stop.SEARCH_EXHAUSTED
         self.seen: list[Seen] = []  # (error in units, size, subset) of every subset that came up
-        for subset in _extreme_subsets(problem):
-            self._see(subset)
+        self._see(first_subset(problem))
+        # A target out of reach is nearest to an extreme; of vectors in reach, none is near anything.
+        for subset in _extreme_subsets(problem) if problem.d == 1 or self.floor else ():
             if limits.expired:
                 break
+            self._see(subset)
 
     def answer(self, objective: Objective) -> Finding:
         """Answer the question, claiming no more than the solver's floating point supports."""
@@ -241,7 +244,8 @@ class FloatingSearch:
         if tolerance is not None:
             reach = float_up(tolerance / self.scaled.step + self.margin)
         claim = self.run(model_of(self.scaled, self._copies(excluded), minimise, sizes, reach, excluded))
-        self.note, self.stop = claim.note, claim.stop
+        self.note = claim.note
+        self.stop = claim.stop
         subset = self._subset(claim, excluded)
         if subset is not None and sizes[0] <= len(subset) <= sizes[1]:
             self._see(subset)

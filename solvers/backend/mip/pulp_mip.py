@@ -79,8 +79,8 @@ class PulpMip(Backend):
     summary = "scalar and vector, any cardinality; all objectives, proven up to a floating-point resolution"
 
     def __init__(self, solver: str | None = None) -> None:
-        self.name = "pulp"
-        self.solver = None
+        self.name: str = "pulp"
+        self.solver: str | None = None
         if solver is not None:
             self.solver = _known_name(solver)
             self.name = f"pulp:{self.solver}"

@@ -49,7 +49,7 @@ class FewItems(Enumerator):
         "counts, lists; O(n^(k/2)) memory"
     )
     counts_copies_once = True
-    bounding = frozenset({"sparsest"})
+    bounding: frozenset[Objective] = frozenset({"sparsest"})
 
     def refusal(self, problem: SubsetSum, objective: Objective, limits: Limits) -> str | None:
         """Return why not, if not: too many subsets, too little memory."""

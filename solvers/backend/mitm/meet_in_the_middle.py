@@ -77,7 +77,9 @@ class MeetInTheMiddle(Enumerator):
     """Horowitz-Sahni meet in the middle for scalar problems of up to 50 items."""
 
     name = "mitm"
-    summary = f"scalar, up to {_MOST_ITEMS} items, any cardinality; all objectives, proven; O(2^(n/2)) memory"
+    summary: str = (
+        f"scalar, up to {_MOST_ITEMS} items, any cardinality; all objectives, proven; O(2^(n/2)) memory"
+    )
     counts_copies_once = True
 
     def refusal(self, problem: SubsetSum, objective: Objective, limits: Limits) -> str | None:

@@ -87,12 +87,12 @@ class Half:
     ) -> None:
         self.items = items
         self.copies = copies
-        self.simple = max(copies, default=1) == 1  # masks are bits
+        self.simple: bool = max(copies, default=1) == 1  # masks are bits
         split = _split(copies)
-        self.place = math.prod(m + 1 for m in copies[:split])  # the weight of the second list's masks
+        self.place: int = math.prod(m + 1 for m in copies[:split])  # the weight of the second list's masks
         rounded = [int(x) for x in grid_items]
-        self.first = _Quarter.of(rounded[:split], copies[:split], most)
-        self.second = _Quarter.of(rounded[split:], copies[split:], most)
+        self.first: _Quarter = _Quarter.of(rounded[:split], copies[:split], most)
+        self.second: _Quarter = _Quarter.of(rounded[split:], copies[split:], most)
 
     @property
     def sizes(self) -> range:

@@ -43,7 +43,7 @@ class SchroeppelShamir(Enumerator):
     """Schroeppel-Shamir for scalar problems, and exact hits of vectors, of up to 64 items."""
 
     name = "schroeppel-shamir"
-    summary = (
+    summary: str = (
         f"scalar, up to {_MOST_ITEMS} items, any cardinality; all objectives, proven; O(2^(n/4)) memory; "
         "vectors: 'within' a tolerance of 0"
     )

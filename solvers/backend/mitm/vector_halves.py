@@ -14,6 +14,8 @@ from solvers.backend.protocol import OutOfTimeError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from numpy.typing import NDArray
+
     from solvers.backend.copies import Copies
     from solvers.backend.grid import Grid
     from solvers.backend.protocol import Limits
@@ -44,15 +46,17 @@ class Halves:
     """
 
     def __init__(self, copies: Copies, grid: Grid, limits: Limits, *, counts_items: bool) -> None:
-        n, self.dims = grid.items.shape
+        n = len(grid.items)
+        self.dims: int = grid.items.shape[1]
         self.limits = limits
-        self.most = copies.most
-        self.left, self.right = copies.halves
+        self.most: tuple[int, ...] = copies.most
+        self.left: list[int] = copies.halves[0]
+        self.right: list[int] = copies.halves[1]
         items, target = grid.items, grid.target
         if counts_items:
             items = np.column_stack([items, np.ones(n, np.int64)])
             target = np.append(target, 0)
-        self.queries = self._sums(target, -items, self.left)
+        self.queries: Ints = self._sums(target, -items, self.left)
         self._grow(self._sums(np.zeros_like(target), items, self.right))
 
     def counts(self, query: int, point: int) -> dict[int, int]:
@@ -89,14 +93,15 @@ class Halves:
     def _grow(self, points: Ints) -> None:
         from solvers.kernels.closest_pairs import LEAF, Tree, grow_tree
 
-        self.real, columns = points.shape
-        self.leaves = 1 << ((self.real - 1) // LEAF).bit_length()
+        columns = points.shape[1]
+        self.real: int = len(points)
+        self.leaves: int = 1 << ((self.real - 1) // LEAF).bit_length()
         # Every leaf has as many points; where values are taken several times, the first one fills them up.
         count = -(-self.real // self.leaves) * self.leaves
         if count > self.real:
             points = np.concatenate([points, np.repeat(points[:1], count - self.real, axis=0)])
-        self.masks = np.arange(count, dtype=np.uint32)
-        self.tree = Tree(points, *np.empty((2, 2 * self.leaves, columns), np.int64))
+        self.masks: NDArray[np.uint32] = np.arange(count, dtype=np.uint32)
+        self.tree: Tree = Tree(points, *np.empty((2, 2 * self.leaves, columns), np.int64))
 
         def grow(root: int, levels: int) -> None:
             points = count >> (root.bit_length() - 1)

@@ -23,6 +23,9 @@ from solvers.errors import UnsupportedProblemError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from numpy.typing import NDArray
+
+    from solvers.backend.copies import Copies
     from solvers.backend.mitm.quarter_lists import Sizes
     from solvers.backend.protocol import Limits
     from solvers.kernels.sum_windows import Buffers, Side
@@ -58,19 +61,22 @@ class Halves:
         self, problem: SubsetSum, *, by_size: bool, most: int | None = None, counts: bool = False
     ) -> None:
         copies = copies_of(problem, sized=by_size)
-        self.copies = copies if copies.merged and not counts else apart(problem)
+        self.copies: Copies = copies if copies.merged and not counts else apart(problem)
         values = [value[0] for value in self.copies.values]
-        self.target = self.copies.target[0]
+        self.target: int = self.copies.target[0]
         self.by_size = by_size
-        self.count = sum(self.copies.most)
+        self.count: int = sum(self.copies.most)
         grid = replace(self.copies, target=(0,)).grid(_GRID_BITS)
-        self.shift, self.slack = grid.shift, grid.slack
+        self.shift: int = grid.shift
+        self.slack: int = grid.slack
         top = (problem.n if most is None else most) if by_size else None
-        self.places = self.copies.halves
-        self.left, self.right = (
+        self.places: tuple[list[int], list[int]] = self.copies.halves
+        halves = (
             Half(grid.items[half, 0], [values[k] for k in half], [self.copies.most[k] for k in half], top)
             for half in self.places
         )
+        self.left: Half = next(halves)
+        self.right: Half = next(halves)
 
     def possible(self, low: int, high: int) -> tuple[int, int]:
         """Return the range of grid sums of all subsets whose exact sum lies in [low, high]."""
@@ -126,12 +132,21 @@ class Scratch:
 
     def __init__(self, left: Side, right: Side) -> None:
         room = max(_ROOM_PER_SUM * WINDOW, left[0].size)
-        self.pointers = np.empty(left[0].size, np.int64), np.empty(right[0].size, np.int64)
-        self.sums = np.empty(room, np.int64), np.empty(room, np.int64)
+        self.pointers: tuple[NDArray[np.int64], NDArray[np.int64]] = (
+            np.empty(left[0].size, np.int64),
+            np.empty(right[0].size, np.int64),
+        )
+        self.sums: tuple[NDArray[np.int64], NDArray[np.int64]] = (
+            np.empty(room, np.int64),
+            np.empty(room, np.int64),
+        )
         from solvers.kernels.sum_windows import SECOND_BITS, TABLE_BITS
 
-        self.tables = np.empty(1 << (TABLE_BITS - 6), np.int64), np.empty(1 << (SECOND_BITS - 6), np.int64)
-        self.found = np.empty((_PAIRS, 2), np.int64)
+        self.tables: tuple[NDArray[np.int64], NDArray[np.int64]] = (
+            np.empty(1 << (TABLE_BITS - 6), np.int64),
+            np.empty(1 << (SECOND_BITS - 6), np.int64),
+        )
+        self.found: NDArray[np.int64] = np.empty((_PAIRS, 2), np.int64)
 
     def buffers(self, window: int) -> Buffers:
         """Return what the kernel takes, with room for windows of this many sums."""
@@ -198,10 +213,11 @@ class NearestSearch:
         if halves.shift:
             # A subset at a grid distance d from the centre has an error below d + n/2 + 2 steps, and those
             # of at most that error are at grid distances of at most d + n + 4.
-            self.margin = n + 6
-            self.grid_stop = max(-1, min(ENDLESS, stop >> halves.shift) - n // 2 - 4)
+            self.margin: int = n + 6
+            self.grid_stop: int = max(-1, min(ENDLESS, stop >> halves.shift) - n // 2 - 4)
         else:
-            self.margin, self.grid_stop = -1, min(ENDLESS, stop)
+            self.margin = -1
+            self.grid_stop = min(ENDLESS, stop)
 
     def aim(self, best: Best) -> tuple[int, int]:
         """Return (centre, reach) on the grid of all subsets nearer than the incumbent."""

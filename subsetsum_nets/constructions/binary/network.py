@@ -59,7 +59,8 @@ class GrownNetwork(BlockNetwork):
         layouts: Sequence[str],
     ) -> None:
         super().__init__(target)
-        self._seed, self.ends = seed, tuple(scales)
+        self._seed = seed
+        self.ends: tuple[int, ...] = tuple(scales)
         self._biased = any(
             (layer.columns == f.d_in).any() for layer, f in zip(layers, target.dense_layers, strict=True)
         )

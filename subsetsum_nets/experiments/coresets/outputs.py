@@ -24,7 +24,7 @@ _LOOKS = [(colour, "-") for colour in COLOURS] + [(INK, "--"), (MUTED, "--"), (I
 def write_outputs(
     found: CoresetCurves, folder: str | PathLike[str], command: Sequence[str] | None = None
 ) -> list[Path]:
-    """Write curves.csv, summary.json, provenance.json and coresets.png, .svg; return the paths.
+    """Write curves.csv, summary.json, provenance.json and coresets.png, .svg, .pdf; return the paths.
 
     See :func:`subsetsum_nets.experiments.records.write_record`.
     """
@@ -56,7 +56,7 @@ def draw(found: CoresetCurves) -> Figure:
     panels[0].set(xlabel="parameters kept", ylabel="relative l1 error", yscale="log", title="Error")
     if labelled:
         panels[1].set(xlabel="parameters kept", ylabel="accuracy lost, points", title="Accuracy")
-    panels[-1].legend(loc="upper right")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper")
     return figure
 
 

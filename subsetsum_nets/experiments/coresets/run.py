@@ -17,9 +17,19 @@ from subsetsum_nets.networks.arguments import checked_integer
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from subsetsum_nets.choices import CoresetMethod
     from subsetsum_nets.networks.relu_network import ReluNetwork
 
-METHODS = ("uniform", "corenet", "corenet+", "corenet++", "magnitude", "magnitude-shift", "svd", "obs")
+METHODS: tuple[CoresetMethod, ...] = (
+    "uniform",
+    "corenet",
+    "corenet+",
+    "corenet++",
+    "magnitude",
+    "magnitude-shift",
+    "svd",
+    "obs",
+)
 KEEP = (0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8)
 DRAWN = frozenset(("uniform", "corenet", "corenet+", "corenet++"))
 TRIALS = 50
@@ -82,7 +92,7 @@ def coreset_curves(
     test: Any,
     labels: Any = None,
     *,
-    methods: Sequence[str] = METHODS,
+    methods: Sequence[CoresetMethod] = METHODS,
     keep: Sequence[float] = KEEP,
     trials: int = TRIALS,
     seed: int = 0,
@@ -121,7 +131,7 @@ def coreset_curves(
 
 
 def _point(
-    target: ReluNetwork, given: tuple[Any, Any, Any], method: str, keep: float, seeds: range
+    target: ReluNetwork, given: tuple[Any, Any, Any], method: CoresetMethod, keep: float, seeds: range
 ) -> CurvePoint | None:
     data, test, labels = given
     options: dict[str, Any] = {"trials": _AMPLIFIED} if method == "corenet++" else {}

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 CONFIDENCE = 0.95
 PACKINGS = {"lattice": lattice_packing, "greedy": greedy_packing}
 WIDEST = {1: 64, 2: 24, 3: 12}  # where a search for half the members ends unless told otherwise
-SAMPLED = {1: None, 2: 4, 3: 4}  # members a network; None: all
+SAMPLED: dict[int, int | None] = {1: None, 2: 4, 3: 4}  # members a network; None: all
 CELLS = "cells"
 
 

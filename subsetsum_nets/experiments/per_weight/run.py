@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from solvers import Status, solve_many
+from subsetsum_nets.experiments.weight_rows import weight_rows
 from subsetsum_nets.networks.arguments import checked_integer, checked_positive
-from subsetsum_nets.networks.arrays import dense_array
 from subsetsum_nets.networks.digests import network_digest
 from subsetsum_nets.theory.subset_sizes import (
     empty_chance,
@@ -168,20 +168,13 @@ def run_per_weight(
     if not epsilon < scale:
         raise ValueError(f"epsilon must be less than the scale {scale!r}, got {epsilon!r}")
     checked_integer(seed, "seed", 0)
-    parts = [dense_array(layer.stored).ravel() for layer in target.layers]
-    coefficients = [
-        np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index,))).uniform(
-            -scale, scale, (part.size, items)
-        )
-        for index, part in enumerate(parts)
-    ]
-    weights, rows = np.concatenate(parts), np.concatenate(coefficients)
+    rows = weight_rows(target, items, -scale, scale, seed=seed)
     place = None if folder is None else Path(folder) / "checkpoint"
     solutions: dict[str, BatchSolution] = {}
     for objective in OBJECTIVES:
         solutions[objective] = solve_many(
-            rows,
-            weights,
+            rows.coefficients,
+            rows.weights,
             objective=objective,
             tolerance=epsilon if objective == "sparsest" else None,
             threads=threads,
@@ -191,14 +184,13 @@ def run_per_weight(
         proven = np.isin(solutions[objective].status, [Status.OPTIMAL, Status.INFEASIBLE])
         if not proven.all():
             raise RuntimeError(f"{(~proven).sum()} {objective} subsets are unproven")
-    layers = np.repeat(np.arange(len(parts)), [part.size for part in parts])
     return PerWeight(
         network_digest(target),
         int(items),
         float(epsilon),
         float(scale),
         int(seed),
-        weights,
-        layers,
+        rows.weights,
+        rows.layers,
         solutions,
     )

@@ -1,17 +1,19 @@
 """Trains the small digit classifiers that are shipped as pruning targets.
 
 Run it as ``python -m subsetsum_nets.experiments.shipped.train_digits --out instances``. It needs
-scikit-learn, which brings the images and the trainer.
+scikit-learn, which brings the images and trains the dense ones, and PyTorch for the convolutional one.
 """
 
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from subsetsum_nets.experiments.shipped import train_convolutions
 from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.domains import Box
 from subsetsum_nets.networks.files.atomic_files import atomic_write
@@ -19,11 +21,10 @@ from subsetsum_nets.networks.files.network_files import TensorFile, save_network
 from subsetsum_nets.networks.relu_network import ReluNetwork
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-HIDDEN = ((32,), (128, 64))
 ALPHAS = (0.1, 0.3, 0.5, 1.0, 1.5, 2.0, 3.0)
 LOSS = 0.01
 TEST_SPLIT = "digits-test-split.safetensors"
@@ -69,7 +70,7 @@ def classifier(hidden: Sequence[int], alpha: float, seed: int = 0) -> Any:
     )
 
 
-def train(hidden: Sequence[int], alpha: float, digits: Digits, seed: int = 0) -> ReluNetwork:
+def train(hidden: Sequence[int], digits: Digits, alpha: float, seed: int = 0) -> ReluNetwork:
     """Train a 64-...-10 network on the training part of ``digits``; weights are rounded once, to float32."""
     import warnings
 
@@ -85,6 +86,18 @@ def train(hidden: Sequence[int], alpha: float, digits: Digits, seed: int = 0) ->
     return ReluNetwork(layers, domain=Box(0, 1))
 
 
+def train_convolutional(digits: Digits, alpha: float, seed: int = 0) -> ReluNetwork:
+    """Train a network 3x3 1->4, 3x3 4->8, Dense 512->10 on the training part of ``digits``, likewise."""
+    return train_convolutions.train(alpha, digits.train_images, digits.train_labels, seed=seed)
+
+
+TRAINERS: dict[str, Callable[[Digits, float, int], ReluNetwork]] = {
+    "digits-64-32-10": partial(train, (32,)),
+    "digits-64-128-64-10": partial(train, (128, 64)),
+    "digits-conv-8x8-4-8-10": train_convolutional,
+}
+
+
 def accuracy(network: ReluNetwork, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> float:
     """Return the share of images whose largest output is at their label."""
     return float(np.mean(np.argmax(network(images / 16.0), axis=1) == labels))
@@ -92,20 +105,19 @@ def accuracy(network: ReluNetwork, images: NDArray[np.uint8], labels: NDArray[np
 
 def amplification(network: ReluNetwork) -> float:
     """Return the l2 norm of ``|W_l| ... |W_1| 1``, which bounds how far the network spreads the unit box."""
-    values = np.ones(network.widths[0])
-    for layer in network.dense_layers:
-        values = np.abs(np.asarray(layer.weight)) @ values
-    return float(np.linalg.norm(values))
+    magnitudes = [layer.with_stored(abs(layer.stored), None) for layer in network.layers]
+    ones = np.ones(network.widths[0])
+    return float(np.linalg.norm(ReluNetwork(magnitudes, input_shape=network.input_shape)(ones)))
 
 
-def cross_validated(hidden: Sequence[int], alpha: float, digits: Digits, seed: int = 0) -> float:
+def cross_validated(name: str, alpha: float, digits: Digits, seed: int = 0) -> float:
     """Return the mean accuracy over five folds of the training part; the test part is not looked at."""
     folds = _sklearn("model_selection").StratifiedKFold(5, shuffle=True, random_state=seed)
     images, labels = digits.train_images, digits.train_labels
     scores = []
     for fitted, held_out in folds.split(images, labels):
         part = Digits(images[fitted], images[held_out], labels[fitted], labels[held_out])
-        scores.append(accuracy(train(hidden, alpha, part, seed), part.test_images, part.test_labels))
+        scores.append(accuracy(TRAINERS[name](part, alpha, seed), part.test_images, part.test_labels))
     return float(np.mean(scores))
 
 
@@ -129,42 +141,50 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--alphas", type=float, nargs="+", default=ALPHAS, help="regularisations to choose from"
     )
+    parser.add_argument(
+        "--networks", nargs="+", choices=TRAINERS, default=list(TRAINERS), help="which to train"
+    )
     options = parser.parse_args(arguments)
     digits = load_digits(options.seed)
     options.out.mkdir(parents=True, exist_ok=True)
     print(f"criterion: the largest alpha within {LOSS:.0%} of the best accuracy in 5-fold cross-validation")
-    for hidden in HIDDEN:
-        name = "-".join(map(str, ("digits", 64, *hidden, 10)))
-        scores, networks = {}, {}
-        for alpha in options.alphas:
-            scores[alpha] = cross_validated(hidden, alpha, digits, options.seed)
-            networks[alpha] = network = train(hidden, alpha, digits, options.seed)
-            largest = [f"{np.abs(np.asarray(layer.weight)).max():.3f}" for layer in network.dense_layers]
-            biases = [f"{abs(layer.bias).max():.3f}" for layer in network.layers if layer.bias is not None]
-            print(
-                f"{name} alpha {alpha:g}: cross-validated {scores[alpha]:.4f}, "
-                f"train {accuracy(network, digits.train_images, digits.train_labels):.4f}, "
-                f"max |w| {' '.join(largest)}, max |b| {' '.join(biases)}, "
-                f"amplification {amplification(network):.4g}",
-                flush=True,
-            )
-        best = choose_alpha(scores)
-        tested = accuracy(networks[best], digits.test_images, digits.test_labels)
-        print(f"{name}: chose alpha {best:g}, test accuracy {tested:.4f}", flush=True)
+    for name in options.networks:
+        alpha, network = _chosen(name, options.alphas, digits, options.seed)
+        tested = accuracy(network, digits.test_images, digits.test_labels)
+        print(f"{name}: chose alpha {alpha:g}, test accuracy {tested:.4f}", flush=True)
         notes = {
             "test_split": TEST_SPLIT,
             "source": f"trained on: {SOURCE}",
             "license": f"data {LICENSE}",
             "accuracy": f"{tested:.4f}",
-            "alpha": f"{best:g}",
+            "alpha": f"{alpha:g}",
         }
-        save_network(networks[best], options.out / f"{name}.safetensors", extra=notes)
+        save_network(network, options.out / f"{name}.safetensors", extra=notes)
     images = TensorFile(
         {"scale": "1/16", "source": SOURCE, "license": LICENSE},
         {"images": digits.test_images, "labels": digits.test_labels},
     )
     with atomic_write(options.out / TEST_SPLIT) as file:
         write_safetensors(file, images)
+
+
+def _chosen(name: str, alphas: Sequence[float], digits: Digits, seed: int) -> tuple[float, ReluNetwork]:
+    """Train with every regularisation; return the one that the criterion chooses, and its network."""
+    scores, networks = {}, {}
+    for alpha in alphas:
+        scores[alpha] = cross_validated(name, alpha, digits, seed)
+        networks[alpha] = network = TRAINERS[name](digits, alpha, seed)
+        largest = [f"{np.abs(np.asarray(layer.stored)).max():.3f}" for layer in network.layers]
+        biases = [f"{abs(layer.bias).max():.3f}" for layer in network.layers if layer.bias is not None]
+        print(
+            f"{name} alpha {alpha:g}: cross-validated {scores[alpha]:.4f}, "
+            f"train {accuracy(network, digits.train_images, digits.train_labels):.4f}, "
+            f"max |w| {' '.join(largest)}, max |b| {' '.join(biases)}, "
+            f"amplification {amplification(network):.4g}",
+            flush=True,
+        )
+    best = choose_alpha(scores)
+    return best, networks[best]
 
 
 def _sklearn(module: str) -> Any:

@@ -37,7 +37,8 @@ class Legend:
     """The entries in rows of at most ``width`` inches: as few as can be, and about equally long."""
 
     def __init__(self, entries: Sequence[Entry], width: float) -> None:
-        self.rows = fewest = _filled(entries, width)
+        fewest = _filled(entries, width)
+        self.rows: list[list[Entry]] = fewest
         even = sum(entry.width for entry in entries) / max(1, len(fewest))
         while even < width:
             rows = _filled(entries, even)

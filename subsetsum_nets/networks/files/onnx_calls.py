@@ -51,13 +51,11 @@ class Call:
         *,
         rectified: bool = False,
     ) -> None:
-        self.node, self.attributes, self.tracer, self.opset, self.batch = (
-            node,
-            attributes,
-            tracer,
-            opset,
-            batch,
-        )
+        self.node: NodeProto = node
+        self.attributes: dict[str, Any] = attributes
+        self.tracer: Tracer = tracer
+        self.opset: int = opset
+        self.batch: int | None = batch
         self.rectified = rectified
         self._values, self._constants = values, constants
 

@@ -34,7 +34,12 @@ _KINDS = {
     16: ("<u2", "int32_data"),
 }
 _BFLOAT16 = 16
-FLOATS = {1: np.float32, 10: np.float16, 11: np.float64, _BFLOAT16: np.float32}
+FLOATS: dict[int, type[np.floating[Any]]] = {
+    1: np.float32,
+    10: np.float16,
+    11: np.float64,
+    _BFLOAT16: np.float32,
+}
 """The types of floats, and what holds them exactly here."""
 _TYPES = {**FLOATS, 2: np.uint8, 3: np.int8, 5: np.int16, 6: np.int32, 7: np.int64, 9: np.bool_}
 

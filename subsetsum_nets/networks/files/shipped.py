@@ -24,7 +24,7 @@ def shipped_networks() -> list[str]:
     Examples
     --------
     >>> shipped_networks()
-    ['digits-64-128-64-10', 'digits-64-32-10']
+    ['digits-64-128-64-10', 'digits-64-32-10', 'digits-conv-8x8-4-8-10']
 
     """
     return sorted(

@@ -46,8 +46,11 @@ class IndexMap:
     __slots__ = ("__dict__", "places", "shape", "source")
 
     def __init__(self, source: Sizes, shape: Sizes, places: Ints | None = None) -> None:
-        self.source, self.shape = tuple(source), tuple(shape)
-        self.places = None if places is None else np.asarray(places).reshape(self.shape)
+        self.source: tuple[int, ...] = tuple(source)
+        self.shape: tuple[int, ...] = tuple(shape)
+        self.places: NDArray[np.int64] | None = (
+            None if places is None else np.asarray(places).reshape(self.shape)
+        )
 
     @classmethod
     def of(cls, source: Sizes, move: Callable[[Ints], NDArray[np.int64]]) -> IndexMap:

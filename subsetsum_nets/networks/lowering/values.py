@@ -86,8 +86,8 @@ class Value:
     __slots__ = ("affine", "cut", "moved", "rectified")
 
     def __init__(self, affine: Affine, moved: IndexMap | None = None) -> None:
-        self.affine = affine
-        self.moved = IndexMap(affine.shape, affine.shape) if moved is None else moved
+        self.affine: Affine = affine
+        self.moved: IndexMap = IndexMap(affine.shape, affine.shape) if moved is None else moved
         self.cut: Value | None = None  # as a linear layer, and behind a ReLU: made at most once
         self.rectified: Value | None = None
 

@@ -20,7 +20,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from subsetsum_nets.networks.arguments import check_norm
+from subsetsum_nets.networks.arguments import checked_norm
 from subsetsum_nets.networks.arrays import Bools, FloatArray, is_sparse
 from subsetsum_nets.networks.convolution_matrix import ConvolutionMatrix, has_kernel
 from subsetsum_nets.verification.errors import BoundOverflowError, SoundnessError
@@ -426,7 +426,7 @@ def norm_up(values: FloatArray, norm: str) -> float:
     3.0
 
     """
-    check_norm(norm)
+    checked_norm(norm)
     magnitude = np.abs(values)
     if norm == "linf":
         return float(magnitude.max())
@@ -445,7 +445,7 @@ def norm_down(values: FloatArray, norm: str) -> float:
     True
 
     """
-    check_norm(norm)
+    checked_norm(norm)
     magnitude = np.abs(values)
     largest = float(magnitude.max())
     if norm == "linf" or largest == 0.0:

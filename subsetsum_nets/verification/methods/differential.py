@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.networks.arguments import check_norm
+from subsetsum_nets.networks.arguments import checked_norm
 from subsetsum_nets.verification.enclosures.convolutions import geometry, larger_products_up, seen_entries
 from subsetsum_nets.verification.enclosures.midrad import (
     Matrix,
@@ -93,7 +93,7 @@ class DifferentialRecursion:
             If the bound exceeds the range of float64.
 
         """
-        check_norm(norm)
+        checked_norm(norm)
         self._check(errors)
         deviation = np.zeros(self._target.widths[0])
         inputs = self._inputs  # of f; g's deviate by at most ``deviation``

@@ -19,7 +19,7 @@ class Combination:
     def __init__(self, size: int) -> None:
         self._size = size
         self._parts: list[ExactMatrix] = [zeros(size)]
-        self.fixed = Fraction(0)
+        self.fixed: Fraction = Fraction(0)
 
     def add(self, indices: Ints, values: ExactMatrix) -> None:
         """Add a function of some variables, a column of coefficients."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.networks.arguments import check_norm
+from subsetsum_nets.networks.arguments import checked_norm
 from subsetsum_nets.verification.replay.arithmetic import integers
 from subsetsum_nets.verification.replay.layers import entries
 
@@ -53,7 +53,7 @@ def exact_difference_down(f: ReluNetwork, g: ReluNetwork, point: FloatArray, nor
     0.19999999999999998
 
     """
-    check_norm(norm)
+    checked_norm(norm)
     pairs = zip(exact_value(f, point), exact_value(g, point), strict=True)
     sizes = [abs(a - b) for a, b in pairs]
     if norm == "linf":

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
-from subsetsum_nets.networks.arguments import check_norm
+from subsetsum_nets.networks.arguments import checked_norm
 from subsetsum_nets.networks.like_shapes import like_shaped
 from subsetsum_nets.verification.errors import UnsupportedStructureError
 from subsetsum_nets.verification.replay.layers import ExactLayer, exact_effective_layers, exact_layers
@@ -53,7 +53,7 @@ class ExactComparison:
     norm: str
 
     def __post_init__(self) -> None:
-        check_norm(self.norm)
+        checked_norm(self.norm)
 
     @classmethod
     def of(cls, compared: Compared) -> ExactComparison:

@@ -53,9 +53,9 @@ class ExactPairModel:
         self._ball = domain.ball
         self._dimension = dimension
         self._steps: list[Step] = []
-        self.box = FloatBox(-floats_up(-start.low), floats_up(start.high))
+        self.box: FloatBox = FloatBox(-floats_up(-start.low), floats_up(start.high))
         self.outputs: Ints = np.zeros(0, dtype=np.int64)
-        self.scale = Fraction(1)
+        self.scale: Fraction = Fraction(1)
 
     @property
     def units(self) -> list[Units]:

@@ -69,7 +69,7 @@ class InputSplitting:
         self._settled = 0.0  # the largest bound of a box that cannot be halved
         self._open: list[_Part] = []
         bound = whole.norm_up(self._norm)
-        self.proof = BoxProof(bound, whole.record()) if record else None
+        self.proof: BoxProof | None = BoxProof(bound, whole.record()) if record else None
         self._add(low, high, bound, _influence(whole), self.proof)
 
     def upper(self) -> float:

@@ -88,7 +88,7 @@ class UnitSplitting:
         *,
         record: bool = False,
     ) -> None:
-        self.proof = UnitProof() if record else None
+        self.proof: UnitProof | None = UnitProof() if record else None
         target, self._norm = comparison.target, comparison.norm
         self._comparison, self._pool, self._deadline = comparison, pool, deadline
         self._relu_after = target.relu_after

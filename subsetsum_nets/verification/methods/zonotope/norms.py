@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.networks.arguments import check_norm
+from subsetsum_nets.networks.arguments import checked_norm
 from subsetsum_nets.verification.enclosures.midrad import (
     MidRad,
     inflate,
@@ -47,7 +47,7 @@ def forms_norm_up(forms: AffineForms, ranges: Range, norm: str) -> float:
         If the bound exceeds the range of float64.
 
     """
-    check_norm(norm)
+    checked_norm(norm)
     per_unit = norm_up(np.maximum(np.maximum(ranges.high, -ranges.low), 0.0), norm)
     if norm == "linf" or per_unit == 0.0:
         return per_unit
