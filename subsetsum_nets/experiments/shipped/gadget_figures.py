@@ -23,6 +23,7 @@ from subsetsum_nets.networks import Box, Dense, ReluNetwork, load_network, shipp
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from subsetsum_nets.choices import LayoutName
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.pruned_network import PrunedNetwork
 
@@ -124,7 +125,11 @@ def signs() -> list[Drawing]:
     """Return what makes one weight of an integer layer in pruned networks of random signs."""
     found = []
     layer = ReluNetwork([Dense([[5.0, -3.0, 2.0], [-6.0, 1.0, 4.0]])], domain=Box(-1, 1))
-    for layout, words in (("accumulate", "digits picked up on the way"), ("select", "chosen at the end")):
+    layouts: dict[LayoutName, str] = {
+        "accumulate": "digits picked up on the way",
+        "select": "chosen at the end",
+    }
+    for layout, words in layouts.items():
         pruned = prune(layer, construction="binary", bits=0, layout=layout, seed=1)
         part = LayeredDag.from_network(pruned).serving(0, 0, 0)
         title = f"5x in a pruned network of signs: {words}"
