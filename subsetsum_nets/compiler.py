@@ -107,9 +107,9 @@ def prune(
         layer.
     scale : {"last", "every", "none"}, optional
         Of "binary": whether the last random layer is +-2^-t with t = s_1 + s_2 + .., or the last one that
-        stands for target layer l is +-2^-s_l, for every l, or all weights are +-1. The outputs of g are then
-        2^t times as large, and what is compared with f is 2^-t g
-        (:attr:`PrunedNetwork.compared`). None takes "last" unless that leaves the range of float64.
+        stands for target layer l is +-2^-s_l, for every l, or all weights are +-1 (Remark 5, Corollary 1 of
+        Sreenivasan et al. 2021). The outputs of g are then 2^t times as large, and what is compared with f is
+        2^-t g (:attr:`PrunedNetwork.compared`). None takes "last" unless that leaves the range of float64.
     threads, executor, checkpoint, progress
         As for :func:`solvers.solve_many`. Further rounds have folders of their own in ``checkpoint``. Where
         the subset sums are expected to take over a minute, a warning of the logger "subsetsum_nets" says
