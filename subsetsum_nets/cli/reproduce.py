@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from subsetsum_nets.cli.options import Json, Threads, app
-from subsetsum_nets.cli.terminal import at_most, console, print_pairs, refusing_bad_input
+from subsetsum_nets.cli.terminal import at_most, console, open_table, print_pairs, refusing_bad_input
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-reproduce = typer.Typer(no_args_is_help=True, help="Reproduce the first paper's experiments, on a page each.")
+    from subsetsum_nets.experiments.experiment_2.run import Point
+
+reproduce: typer.Typer = typer.Typer(
+    no_args_is_help=True, help="Reproduce the first paper's experiments, on a page each."
+)
 app.add_typer(reproduce, name="reproduce")
 
 Data = Annotated[
@@ -108,6 +112,90 @@ def _show_1(page: Mapping[str, Any]) -> None:
         text = f"{relu['kept']:,} of {relu['random_parameters']:,}, {word} {at_most(relu['bound'])}"
         rows.append(("with ReLU structure", text))
     print_pairs(f"Experiment 1: {page['network']}, {page['weights']:,} weights, seed {page['seed']}", rows)
+
+
+@reproduce.command(name="experiment-2")
+def experiment_2(
+    out: Out,
+    data: Data = None,
+    networks: Annotated[
+        str, typer.Option(help="Some of two-layer,four-layer,lenet5.", metavar="NAME,..")
+    ] = "two-layer",
+    hidden: Annotated[int, typer.Option(help="Hidden units a layer of the first two.")] = 100,
+    redundancy: Annotated[int, typer.Option(help="Random units an input, r.")] = 5,
+    epochs: Annotated[str, typer.Option(help="Of training; each number is a run.", metavar="N,..")] = "30",
+    sparsities: Annotated[
+        str | None, typer.Option(help="Shares to remove, in [0, 1); 14 if not given.", metavar="S,..")
+    ] = None,
+    paper: Annotated[
+        bool, typer.Option("--paper", help="The paper's settings instead: days of one core on full data.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="The first.")] = 0,
+    seeds: Annotated[int, typer.Option(help="How many; the figure shows their band.")] = 1,
+    threads: Threads = None,
+    as_json: Json = False,
+) -> None:
+    """Prune random networks by edge-popup and by exact subset sums, at many sizes (needs torch)."""
+    with refusing_bad_input(as_json, out):
+        from subsetsum_nets.experiments.experiment_2 import run_experiment_2, write_outputs
+        from subsetsum_nets.experiments.experiment_2.run import PAPER, SPARSITIES
+        from subsetsum_nets.experiments.images import load_images
+
+        asked: dict[str, Any] = {
+            "networks": networks.split(","),
+            "hidden": hidden,
+            "epochs": _numbers(epochs, int, "--epochs"),
+            "sparsities": SPARSITIES if sparsities is None else _numbers(sparsities, float, "--sparsities"),
+        }
+        found = run_experiment_2(
+            load_images(data),
+            out,
+            **(PAPER if paper else asked),
+            redundancy=redundancy,
+            seed=seed,
+            seeds=seeds,
+            threads=threads,
+            progress=None if as_json else _show_point,
+        )
+        written = write_outputs(found, out, sys.argv)
+    if as_json:
+        print(json.dumps(found.summary()))  # noqa: T201
+        return
+    _show_2(found.summary())
+    _say_where(written[-1])
+
+
+def _numbers(text: str, kind: Callable[[str], Any], name: str) -> list[Any]:
+    """Read "0.5,0.9" as numbers."""
+    try:
+        return [kind(word) for word in text.split(",")]
+    except ValueError:
+        raise ValueError(f"{name} must be numbers with commas between them, got {text!r}") from None
+
+
+def _show_point(point: Point) -> None:
+    reached = "diverged" if point.accuracy is None else f"{point.accuracy:.2%}"
+    what = f"{point.network} {point.structure}, {point.kept:,} of {point.parameters:,}, seed {point.seed}"
+    typer.echo(f"{what}: {reached}", err=True)
+
+
+def _show_2(page: Mapping[str, Any]) -> None:
+    from subsetsum_nets.reports.curves import best_curve, compiled_curve
+
+    table = open_table(
+        f"Experiment 2 on {page['data']}", ("network", "structure", "kept", "accuracy"), ("structure",)
+    )
+    for network in page["networks"]:
+        points = [point for point in page["points"] if point["network"] == network]
+        for kind in ("linear", "relu", "wide"):
+            for kept, _, mean, _ in reversed(best_curve(points, kind)):
+                table.add_row(network, f"edge-popup, {kind}", f"{kept:,.0f}", f"{mean:.2%}")
+        for kind in ("linear", "relu"):
+            for kept, _, mean, _ in compiled_curve(points, kind, page["redundancy"], by="redundancy"):
+                table.add_row(network, f"exact subset sums, {kind}", f"{kept:,.0f}", f"{mean:.2%}")
+    console().print(table, highlight=False)
+    if page["diverged"]:
+        console().print(f"{len(page['diverged'])} points have no accuracy: their scores diverged")
 
 
 def _say_where(page: Path) -> None:

@@ -113,7 +113,7 @@ class Images:
         """Return the SHA-256 of all pixels and labels."""
         total = hashlib.sha256()
         for field in _FIELDS:
-            total.update(np.ascontiguousarray(getattr(self, field)).tobytes())
+            total.update(np.ascontiguousarray(getattr(self, field)).data)
         return total.hexdigest()
 
 
@@ -296,7 +296,7 @@ def _digits() -> Images:
     images = [_enlarged(part) for part in (digits.train_images, digits.test_images)]
     labels = [part.astype(np.int64) for part in (digits.train_labels, digits.test_labels)]
     return Images(
-        images[0], labels[0], images[1], labels[1], "scikit-learn's digits, enlarged from 8 x 8", SOURCE,
+        images[0], labels[0], images[1], labels[1], "scikit-learn's digits of 8 x 8 pixels", SOURCE,
         LICENSE, 8,
     )  # fmt: skip
 

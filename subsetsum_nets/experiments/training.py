@@ -65,7 +65,7 @@ def train_classifier(
     settings : TrainingSettings, optional
         As the number of images suggests, if not given.
     seed : int
-        Of the first weights, Kaiming normal, and of the order of the images.
+        Of the first weights, U[-1/sqrt(d), 1/sqrt(d)] as PyTorch's, and of the order of the images.
 
     Returns
     -------
@@ -91,7 +91,7 @@ def train_classifier(
     rng = np.random.default_rng(np.random.SeedSequence(seed))
     widths = (images.shape[1], *hidden, CLASSES)
     weights = [
-        (rng.standard_normal((d_out, d_in)) * math.sqrt(2 / d_in)).astype(np.float32)
+        rng.uniform(-1 / math.sqrt(d_in), 1 / math.sqrt(d_in), (d_out, d_in)).astype(np.float32)
         for d_in, d_out in pairwise(widths)
     ]
     with _one_thread():

@@ -16,8 +16,8 @@ import numpy as np
 from subsetsum_nets.pictures import draw_map, new_figure, picture_bytes, picture_style, power, write_pictures
 from subsetsum_nets.reports.filters import filters_figure, has_filters
 from subsetsum_nets.reports.page_svg import INK, MET, MISSED, MUTED, PAGE, WEIGHT, page_svg
-from subsetsum_nets.reports.rounding import exact, lower, upper
 from subsetsum_nets.reports.rows import all_rows, rows_by_layer
+from subsetsum_nets.rounding import exact, lower, upper
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

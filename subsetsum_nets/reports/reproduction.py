@@ -56,7 +56,13 @@ def write_reproduction(
 def percent(share: float) -> str:
     """Return a share as a percentage of two digits.
 
-    >>> percent(0.9719)
-    '97.19 %'
+    >>> percent(0.9719).split()
+    ['97.19', '%']
     """
-    return f"{100 * share:.2f} %"
+    return f"{100 * share:.2f}\N{NO-BREAK SPACE}%"
+
+
+def shell_command(experiment: str, options: Sequence[str]) -> str:
+    """Return the command that runs an experiment again, three options a line."""
+    lines = [" ".join(options[first : first + 3]) for first in range(0, len(options), 3)]
+    return " \\\n    ".join([f"subsetsum-nets reproduce {experiment} --out AGAIN", *lines])

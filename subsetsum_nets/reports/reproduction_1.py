@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from subsetsum_nets.reports.reproduction import ReproductionPage, percent
-from subsetsum_nets.reports.rounding import exact, nearest, upper
+from subsetsum_nets.reports.reproduction import ReproductionPage, percent, shell_command
+from subsetsum_nets.rounding import exact, nearest, upper
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -164,6 +164,9 @@ def _notes(page: Mapping[str, Any]) -> list[str]:
     notes = list(_ALWAYS)
     if page["trained_here"] is not None:
         notes.append("The network was trained here, on these data: the paper's own is another one.")
+    if page["enlarged_from"] is not None:
+        side = page["enlarged_from"]
+        notes.append(f"The images, of {side} x {side} pixels, were enlarged to 28 x 28, with a margin of 0.")
     if page["misses"] and page["objective"] != "nearest":
         notes.append("Where no subset comes within epsilon the nearest one was taken, and counted as a miss.")
     if page.get("relu") is not None:
@@ -209,5 +212,4 @@ def _command(page: Mapping[str, Any]) -> str:
     options += [] if relu is None else [("relu-epsilon", relu["epsilon"])]
     words = [f"--{name} {shlex.quote(str(value))}" for name, value in options]
     words.insert(3, f"--range {low!r} {high!r}")
-    lines = [" ".join(words[first : first + 3]) for first in range(0, len(words), 3)]
-    return " \\\n    ".join(["subsetsum-nets reproduce experiment-1 --out AGAIN", *lines])
+    return shell_command("experiment-1", words)

@@ -10,7 +10,7 @@ from subsetsum_nets.experiments.conv_weights import run_conv_weights, write_outp
 from subsetsum_nets.experiments.conv_weights.lenet import train_lenet
 from subsetsum_nets.experiments.conv_weights.run import SIZES
 from subsetsum_nets.experiments.images import load_images
-from subsetsum_nets.reports.rounding import upper
+from subsetsum_nets.rounding import upper
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -36,7 +36,12 @@ def write_outputs(
         folder,
         "experiment 1",
         command,
-        tables={f"{NAME}.csv": (list(layers[0]), [list(layer.values()) for layer in layers])},
+        tables={
+            f"{NAME}.csv": (
+                [*layers[0], "data"],
+                [[*layer.values(), found.page["data"]] for layer in layers],
+            )
+        },
         figure=NAME,
         draw=lambda: draw(found),
         about={"parameters": {name: found.page[name] for name in asked}},
@@ -55,6 +60,7 @@ def draw(found: Experiment1) -> Figure:
     name = page["objective"]
     figure = new_figure(3.4)
     left, right = figure.subplots(1, 2)
+    figure.suptitle(f"{page['network']}, measured on {page['data']}", fontsize=9)
     title = f"Errors of {page['weights']:,} weights, n = {page['items']}"
     draw_errors(left, {name: answers.errors}, max(page["epsilon"], page["worst_error"]), title)
     left.axvline(page["epsilon"], color=INK, linewidth=1, linestyle="--")

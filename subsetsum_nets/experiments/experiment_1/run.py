@@ -178,10 +178,12 @@ def _network(place: Path, data: Images, target: ReluNetwork | None, hidden: int,
     path = place / _TARGET
     if target is None and path.is_file():
         return load_network(path)
+    notes = {}
     if target is None:
         inputs = data.inputs(data.sizes[0])
         target = train_classifier(inputs, data.train_labels, [hidden], seed=seed)
-    save_network(target, path, extra={"trained_on": data.name, "licence": data.licence})
+        notes = {"trained_on": data.name, "data_licence": data.licence}
+    save_network(target, path, extra=notes)
     return target
 
 
@@ -222,6 +224,7 @@ def _page(
     return {
         "data": data.name,
         "where": data.where,
+        "enlarged_from": data.enlarged if target.widths[0] == data.sizes[0] != data.sizes[-1] else None,
         "source": data.source,
         "licence": data.licence,
         "data_digest": data.digest(),
