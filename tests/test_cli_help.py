@@ -68,7 +68,7 @@ def test_what_is_used_most_comes_first_and_every_command_has_a_job(helps):
     ("command", "choices"),
     [
         ("prune", construction_names()),
-        ("prune", ["tight", "recursion"]),
+        ("prune", ["tight", "recursion", "one-pass"]),
         ("prune", ["auto", "accumulate", "select"]),
         ("verify", ["auto", *METHODS]),
         ("verify", ["l2", "linf", "l1"]),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from subsetsum_nets.cli.options import Json, RunFolder, Threads, app
+from subsetsum_nets.cli.options import EXPERIMENTS, Json, RunFolder, Threads, app
 from subsetsum_nets.cli.terminal import console, open_table, print_found, refusing_bad_input
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from subsetsum_nets.experiments.mrss.run import Existence
 
 
-@app.command()
+@app.command(rich_help_panel=EXPERIMENTS)
 def mrss(
     dimension: Annotated[
         list[int] | None, typer.Option(help="Dimension d of the vectors; again for more. [default: 1, 2, 3]")
