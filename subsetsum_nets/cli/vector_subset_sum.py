@@ -21,7 +21,9 @@ def mrss(
     dimension: Annotated[
         list[int] | None, typer.Option(help="Dimension d of the vectors; again for more. [default: 1, 2, 3]")
     ] = None,
-    kept: Annotated[int, typer.Option(help="Size k of the subsets.")] = 6,
+    kept: Annotated[
+        list[int] | None, typer.Option(help="Size k of the subsets; again for more. [default: 6]")
+    ] = None,
     vectors_from: Annotated[int, typer.Option(help="The least number n of vectors.")] = 8,
     vectors_to: Annotated[int, typer.Option(help="The largest n, up to 40.")] = 24,
     vectors_step: Annotated[int, typer.Option(help="From one n to the next.")] = 2,
@@ -50,7 +52,7 @@ def mrss(
             raise ValueError(f"--vectors-step must be at least 1, got {vectors_step}")
         found = run_mrss(
             dimension or (1, 2, 3),
-            kept,
+            kept or 6,
             range(vectors_from, vectors_to + 1, vectors_step),
             samples,
             laws=law or LAWS,
@@ -69,21 +71,22 @@ def mrss(
 
 
 def _show(found: Findings) -> None:
-    _show_existence(found)
+    for k in found.kept:
+        _show_existence(found, k)
     _show_counts(found)
     _show_least(found)
     _show_lemmas(found)
 
 
-def _show_existence(found: Findings) -> None:
-    q = found.design
+def _show_existence(found: Findings, kept: int) -> None:
+    q, own = found.design, [one for one in found.existence if one.kept == kept]
     title = (
-        f"share of {q.samples:,} samples with a subset of {q.kept} within {found.epsilon:g} "
+        f"share of {q.samples:,} samples with a subset of {kept} within {found.epsilon:g} "
         f"[{found.confidence:.0%} interval]"
     )
-    table = open_table(title, ["n", *(f"{one.law}, d = {one.dimension}" for one in found.existence)])
+    table = open_table(title, ["n", *(f"{one.law}, d = {one.dimension}" for one in own)])
     for n in q.sizes:
-        table.add_row(str(n), *(_share(one, n, found.epsilon) for one in found.existence))
+        table.add_row(str(n), *(_share(one, n, found.epsilon) for one in own))
     console().print(table)
 
 
@@ -94,10 +97,11 @@ def _share(one: Existence, n: int, epsilon: float) -> str:
 
 def _show_counts(found: Findings) -> None:
     title = "T of NSN vectors, counted, and by Lemma 9; z: standard deviations of the mean from E[T]"
-    columns = ["d", "n", "mean T", "E[T]", "z", "E[T]^2/E[T^2]", "T > 0", "min(1, E[T])"]
+    columns = ["k", "d", "n", "mean T", "E[T]", "z", "E[T]^2/E[T^2]", "T > 0", "min(1, E[T])"]
     table = open_table(title, columns)
     for row in found.counts:
         table.add_row(
+            str(row.kept),
             str(row.dimension),
             str(row.n),
             f"{row.mean:.4g}",
@@ -112,16 +116,25 @@ def _show_counts(found: Findings) -> None:
 
 
 def _show_least(found: Findings) -> None:
-    title = f"least n for probability {1 - found.delta:g} and {found.epsilon:g}, k = {found.design.kept}"
-    columns = ["law", "d", "measured", "needed, E[T]", "enough, E[T^2]", "Theorem 5 (its k)", "Corollary 19"]
+    title = f"least n for probability {1 - found.delta:g} and epsilon {found.epsilon:g}"
+    columns = [
+        "law",
+        "k",
+        "d",
+        "measured",
+        "needed, E[T]",
+        "enough, E[T^2]",
+        "Theorem 5 (its k)",
+        "Corollary 19",
+    ]
     table = open_table(title, columns)
-    by_theory = {row.dimension: row for row in found.least}
+    by_theory = {(row.kept, row.dimension): row for row in found.least}
     for one in found.existence:
         least = one.least
         ends = ["-" if end is None else str(end) for end in (least.estimate, least.low, least.high)]
         measured = "{} [{}, {}]".format(*ends)
-        theory = by_theory.get(one.dimension) if one.law == "nsn" else None
-        table.add_row(one.law, str(one.dimension), measured, *_by_theory(theory))
+        theory = by_theory.get((one.kept, one.dimension)) if one.law == "nsn" else None
+        table.add_row(one.law, str(one.kept), str(one.dimension), measured, *_by_theory(theory))
     console().print(table)
 
 

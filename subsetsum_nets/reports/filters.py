@@ -102,17 +102,18 @@ def filters_figure(pruned: PrunedNetwork) -> Figure:
     figure = new_figure(sum(heights) + 0.62 * len(strips) + 0.75)
     rows = [*heights, 0.09]
     grid = figure.subplots(len(rows), 1, squeeze=False, gridspec_kw={"height_ratios": rows})[:, 0]
-    most = max((float(np.nanmax(one.shares)) for one in strips), default=0.0) or 1.0
-    for axes, one in zip(grid, strips, strict=False):
-        _draw(axes, one, pruned.target.layers[one.layer], most)
+    pictures = [averaged(one.shares) for one in strips]
+    most = max((float(np.nanmax(picture)) for picture in pictures), default=0.0) or 1.0
+    for axes, one, picture in zip(grid, strips, pictures, strict=False):
+        draw_map(axes, picture, one.shares.shape, largest=most, colours="cividis")
+        _label(axes, one, pruned.target.layers[one.layer])
     grid[len(strips) - 1].set_xlabel("filter of a block")
     _key(grid[-1], most)
     return figure
 
 
-def _draw(axes: Axes, strips: Strips, layer: Layer, most: float) -> None:
-    blocks, size = strips.shares.shape
-    draw_map(axes, averaged(strips.shares), (blocks, size), largest=most, colours="cividis")
+def _label(axes: Axes, strips: Strips, layer: Layer) -> None:
+    blocks = len(strips.shares)
     removed = int((strips.shares == 0).sum())
     there = int(np.isfinite(strips.shares).sum())
     last = " (last: bias)" if strips.biased else ""

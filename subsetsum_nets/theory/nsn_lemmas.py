@@ -25,13 +25,14 @@ _MOST_DIMENSION = 10**4
 _MOST_KEPT = 10**12
 _TAIL = 16 / math.e  # what the proof lets the tail be, beside the constant
 _QUARTER = 0.25
+_ROUNDED = 2.0**-48  # of a few operations on numbers of this size
 
 
 def lemma_7(kept: int, dimension: int, epsilon: float) -> float:
     """Return (2 eps / sqrt(2 pi (1 + 2 sqrt c + 2 c) k))^d / 16, which P is at least: Lemma 7, corrected.
 
     P is the probability that the sum of k NSN vectors is within epsilon of z, for every z of l1 norm at most
-    sqrt(k); c = min(1 / d^2, 1 / 16). da Cunha et al. (2023).
+    sqrt(k); c = min(1 / d^2, 1 / 16). Rounded down. da Cunha et al. (2023).
 
     Parameters
     ----------
@@ -71,7 +72,7 @@ def lemma_7_as_printed(kept: int, dimension: int, epsilon: float) -> float:
 
     Examples
     --------
-    >>> lemma_7_as_printed(16, 2, 0.1) / lemma_7(16, 2, 0.1)
+    >>> round(lemma_7_as_printed(16, 2, 0.1) / lemma_7(16, 2, 0.1), 9)
     2.0
 
     """
@@ -82,7 +83,7 @@ def lemma_8(apart: int, dimension: int, epsilon: float) -> float:
     """Return 3 (4 eps^2 / (2 pi (1 - 2 sqrt c) j))^d, which P_j is at most: Lemma 8, corrected.
 
     P_j is the probability that two k-subsets of NSN vectors both hit, of which each has j vectors that the
-    other lacks; for every target. da Cunha et al. (2023).
+    other lacks; for every target. Rounded up. da Cunha et al. (2023).
 
     Parameters
     ----------
@@ -100,7 +101,7 @@ def lemma_8(apart: int, dimension: int, epsilon: float) -> float:
 
     Examples
     --------
-    >>> lemma_8_as_printed(400, 2, 0.1) / lemma_8(400, 2, 0.1)
+    >>> round(lemma_8_as_printed(400, 2, 0.1) / lemma_8(400, 2, 0.1), 9)
     4.0
 
     """
@@ -220,6 +221,11 @@ def corollary_19(dimension: int, epsilon: float) -> ProvenSizes:
     return ProvenSizes(one.kept, groups * one.vectors, 1 - error)
 
 
+def _shifted(logarithm: float, sign: int) -> float:
+    """Move a logarithm by more than it was rounded by, and its exponential will be: down or up."""
+    return logarithm + sign * _ROUNDED * (abs(logarithm) + 100)
+
+
 def _c(d: int) -> float:
     return min(1 / d**2, 1 / 16)
 
@@ -228,7 +234,7 @@ def _lemma_7(kept: int, dimension: int, epsilon: float, circle: float) -> float:
     d = checked_integer(dimension, "dimension", 1, _MOST_DIMENSION)
     k = checked_integer(kept, "kept", max(16, d * d), _MOST_KEPT)
     error = checked_number(epsilon, "epsilon", 0, _QUARTER, "()")
-    return math.exp(_log_lemma_7(k, d, error, circle))
+    return math.exp(_shifted(_log_lemma_7(k, d, error, circle), -1))
 
 
 def _log_lemma_7(k: int, d: int, epsilon: float, circle: float) -> float:
@@ -248,7 +254,7 @@ def _lemma_8(apart: int, dimension: int, epsilon: float, circle: float) -> float
             f"Lemma 8 needs subsets of d = {d}, epsilon = {error:g} to differ in about {least:,} vectors, "
             f"so that 2 exp(-c_d j) is small; got apart = {j}"
         )
-    return 3 * math.exp(_log_power_of_8(j, d, error, circle))
+    return 3 * math.exp(_shifted(_log_power_of_8(j, d, error, circle), 1))
 
 
 def _log_power_of_8(j: float, d: int, epsilon: float, circle: float) -> float:

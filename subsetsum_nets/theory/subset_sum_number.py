@@ -96,7 +96,7 @@ def hit_probability(kept: int, target: Any, epsilon: float) -> Hits:
     Examples
     --------
     >>> found = hit_probability(1, [0.0], 1e9)
-    >>> abs(found.log[0]) < 1e-9, found.accuracy < 1e-6
+    >>> bool(abs(found.log[0]) < 1e-9), found.accuracy < 1e-6
     (True, True)
 
     """
@@ -181,12 +181,12 @@ class Moments:
 
     @property
     def at_least(self) -> float:
-        """E[T]^2 / E[T^2], which P(T > 0) is at least: Lemma 15, the second moment method."""
+        """E[T]^2 / E[T^2], which P(T > 0) is at least (Lemma 15), up to twice the accuracy stated."""
         return min(1.0, math.exp(2 * self.log_mean - self.log_second))
 
     @property
     def at_most(self) -> float:
-        """min(1, E[T]), which P(T > 0) is at most: Markov's inequality."""
+        """min(1, E[T]), which P(T > 0) is at most by Markov's inequality, up to the accuracy stated."""
         return math.exp(min(0.0, self.log_mean))
 
 

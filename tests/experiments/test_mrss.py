@@ -110,6 +110,17 @@ def test_mistakes_in_moments_and_samples_are_noticed(function, right, wrong, mon
         agrees()
 
 
+def test_several_sizes_of_subsets_see_the_same_vectors(tmp_path):
+    found = run_mrss([1, 2], [3, 2], [6, 8], 10, laws=["nsn"], epsilon=0.5, threads=1)
+    assert [(one.kept, one.dimension) for one in found.existence] == [(3, 1), (3, 2), (2, 1), (2, 2)]
+    assert [(row.kept, row.dimension, row.n) for row in found.counts[4:6]] == [(2, 1, 6), (2, 1, 8)]
+    alone = run_mrss([2], 2, [8], 10, laws=["nsn"], epsilon=0.5, threads=1)
+    assert np.array_equal(found.existence[3].errors[8], alone.existence[0].errors[8])
+    assert found.counts[7] == alone.counts[0]
+    write_outputs(found, tmp_path)
+    assert "k = 2, d = 1" in (tmp_path / "mrss.svg").read_text()
+
+
 def test_lemmas_are_judged():
     rows = {(row.lemma, row.dimension): row for row in lemma_rows((2, 9, 12), 0.1)}
     assert {place: row.verdict for place, row in rows.items()} == {
@@ -136,6 +147,8 @@ def test_a_folder_is_gone_on_from(tmp_path):
         ({"dimensions": [13]}, "dimensions"),
         ({"dimensions": []}, "dimension"),
         ({"kept": 0}, "kept"),
+        ({"kept": []}, "kept"),
+        ({"kept": [2, 4]}, "sizes"),
         ({"sizes": [3, 41]}, "sizes"),
         ({"sizes": [1]}, "sizes"),  # fewer than k
         ({"samples": 0}, "samples"),

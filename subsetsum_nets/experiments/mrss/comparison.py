@@ -37,12 +37,13 @@ _PAIRED = (2, 3)  # dimensions in which Lemma 8's own k stays small
 
 @dataclass(frozen=True)
 class Count:
-    """T of the samples of one d and n, beside its moments.
+    """T of the samples of one k, d and n, beside its moments.
 
     ``deviations`` says how many standard deviations of the mean, which are known from Lemma 9, the measured
     mean lies from E[T].
     """
 
+    kept: int
     dimension: int
     n: int
     epsilon: float
@@ -72,6 +73,7 @@ def count_row(dimension: int, epsilon: float, numbers: NDArray[np.int64], found:
     values = numbers.astype(np.float64)
     deviation = math.sqrt(found.variance / len(values))
     return Count(
+        kept=found.kept,
         dimension=dimension,
         n=found.n,
         epsilon=epsilon,
@@ -143,6 +145,7 @@ class LeastByTheory:
     or more.
     """
 
+    kept: int
     dimension: int
     epsilon: float
     delta: float
@@ -171,6 +174,7 @@ def least_by_theory(dimension: int, epsilon: float, delta: float, pairs: Hits) -
         all_targets = corollary_19(dimension, epsilon)
         of_theorems = proven.kept, proven.vectors, proven.probability, all_targets.vectors
     return LeastByTheory(
+        len(pairs.log) - 1,
         dimension,
         epsilon,
         delta,

@@ -52,26 +52,33 @@ def write_outputs(
         tables=_tables(found),
         figure="mrss",
         draw=lambda: draw(found),
-        about={"parameters": {**found.design.to_json(), "laws": list(found.laws), **asked}},
+        about={
+            "parameters": {
+                **found.design.to_json(),
+                "laws": list(found.laws),
+                "kept": list(found.kept),
+                **asked,
+            }
+        },
         summary=found.summary(),
     )
 
 
 def _tables(found: Findings) -> dict[str, Table]:
     samples = (
-        (one.law, one.dimension, n, sample, error)
+        (one.law, one.kept, one.dimension, n, sample, error)
         for one in found.existence
         for n, errors in one.errors.items()
         for sample, error in enumerate(errors.tolist())
     )
     served = (
-        (one.law, one.dimension, r.epsilon, r.n, r.samples, r.served, r.estimate, r.low, r.high)
+        (one.law, one.kept, one.dimension, r.epsilon, r.n, r.samples, r.served, r.estimate, r.low, r.high)
         for one in found.existence
         for r in one.served
     )
-    columns = ("law", "dimension", "epsilon", "n", "samples", "served", "share", "low", "high")
+    columns = ("law", "kept", "dimension", "epsilon", "n", "samples", "served", "share", "low", "high")
     return {
-        "samples.csv": (("law", "dimension", "n", "sample", "error_at_most"), samples),
+        "samples.csv": (("law", "kept", "dimension", "n", "sample", "error_at_most"), samples),
         "served.csv": (columns, served),
         "counts.csv": table_of(Count, found.counts),
         "least.csv": table_of(LeastByTheory, found.least),
@@ -80,25 +87,28 @@ def _tables(found: Findings) -> dict[str, Table]:
 
 
 def draw(found: Findings) -> Figure:
-    """Draw the phase diagrams and the two panels below."""
-    figure = new_figure(6.4)
-    halves: Any = figure.subfigures(2, 1, height_ratios=(1.15, 1))
+    """Draw the phase diagrams, a row for each k, and the two panels below, of the first k."""
+    subsets, wide = found.kept[:_MOST_PANELS], found.design.dimensions[:_MOST_PANELS]
+    figure = new_figure(3.0 + 3.4 * len(subsets))
+    halves: Any = figure.subfigures(2, 1, height_ratios=(1.15 * len(subsets), 1))
     above, below = halves
-    wide = found.design.dimensions[:_MOST_PANELS]
-    panels = above.subplots(1, len(wide), sharey=True, squeeze=False)[0]
-    for axes, d in zip(panels, wide, strict=True):
-        _phases(axes, found, d)
+    panels = above.subplots(len(subsets), len(wide), sharex=True, sharey=True, squeeze=False)
+    for row, k in zip(panels, subsets, strict=True):
+        for axes, d in zip(row, wide, strict=True):
+            _phases(axes, found, k, d)
+        row[0].set_ylabel("ε")
+    for axes in panels[-1]:
+        axes.set_xlabel("vectors n")
     _legend(above, found)
-    panels[0].set_ylabel("ε")
     left, right = below.subplots(1, 2)
     _existence(left, found)
     _means(right, found)
     return figure
 
 
-def _phases(axes: Axes, found: Findings, dimension: int) -> None:
+def _phases(axes: Axes, found: Findings, kept: int, dimension: int) -> None:
     """Draw the share of samples of the first law over n and epsilon, and where it is one half."""
-    own = [one for one in found.existence if one.dimension == dimension]
+    own = [one for one in found.existence if (one.kept, one.dimension) == (kept, dimension)]
     sizes = found.design.sizes
     epsilons = sorted({row.epsilon for row in own[0].served})
     share = _grid(own[0], sizes, epsilons, lambda row: row.estimate)
@@ -112,9 +122,9 @@ def _phases(axes: Axes, found: Findings, dimension: int) -> None:
         for end, width, style in ends:
             _line(axes, sizes, epsilons, _grid(one, sizes, epsilons, end) - _HALF, colour, width, style)
     if own[0].law == NSN.name:
-        log_mean = _log_mean(found, dimension, epsilons)
+        log_mean = _log_mean(found, kept, dimension, epsilons)
         _line(axes, sizes, epsilons, log_mean, INK, 1.1, "--")
-    axes.set(yscale="log", xlabel="vectors n", title=f"d = {dimension}", xticks=sizes[:: -(-len(sizes) // 5)])
+    axes.set(yscale="log", title=f"k = {kept}, d = {dimension}", xticks=sizes[:: -(-len(sizes) // 5)])
     axes.grid(visible=False)
 
 
@@ -154,10 +164,9 @@ def _grid(
     return np.array([[rows[epsilon, n] for n in sizes] for epsilon in epsilons])
 
 
-def _log_mean(found: Findings, dimension: int, epsilons: Sequence[float]) -> Floats:
-    k = found.design.kept
-    chances = [hit_probability(k, found.design.target(dimension), e).log[0] for e in epsilons]
-    return np.add.outer(chances, [math.log(math.comb(n, k)) for n in found.design.sizes])
+def _log_mean(found: Findings, kept: int, dimension: int, epsilons: Sequence[float]) -> Floats:
+    chances = [hit_probability(kept, found.design.target(dimension), e).log[0] for e in epsilons]
+    return np.add.outer(chances, [math.log(math.comb(n, kept)) for n in found.design.sizes])
 
 
 def _existence(axes: Axes, found: Findings) -> None:
@@ -165,10 +174,10 @@ def _existence(axes: Axes, found: Findings) -> None:
     laws = dict.fromkeys(one.law for one in found.existence)
     styles = dict(zip(laws, cycle(("-", ":", "--")), strict=False))
     for colour, d in zip(COLOURS, found.design.dimensions, strict=False):
-        rows = [row for row in found.counts if row.dimension == d]
+        rows = [row for row in found.counts if (row.kept, row.dimension) == (found.kept[0], d)]
         band = [row.n for row in rows], [row.at_least for row in rows], [row.at_most for row in rows]
         axes.fill_between(*band, color=colour, alpha=0.15, linewidth=0)
-        for one in (one for one in found.existence if one.dimension == d):
+        for one in (one for one in found.existence if (one.kept, one.dimension) == (found.kept[0], d)):
             own = sorted((r for r in one.served if r.epsilon == found.epsilon), key=lambda r: r.n)
             share = np.array([r.estimate for r in own])
             reach = np.abs([share - [r.low for r in own], [r.high for r in own] - share])
@@ -178,7 +187,9 @@ def _existence(axes: Axes, found: Findings) -> None:
                 markersize=2.5, linewidth=1.1, elinewidth=0.8, capsize=1.5, label=label,
             )  # fmt: skip
     axes.axhline(1 - found.delta, color=MUTED, linewidth=0.8, linestyle="--")
-    axes.set(ylim=(-0.02, 1.04), xlabel="vectors n", title=f"P(T > 0), ε = {found.epsilon:g}")
+    axes.set(
+        ylim=(-0.02, 1.04), xlabel="vectors n", title=f"P(T > 0), k = {found.kept[0]}, ε = {found.epsilon:g}"
+    )
     axes.set_xticks(found.design.sizes[:: -(-len(found.design.sizes) // 9)])
     axes.legend(loc="lower right")
 
@@ -186,7 +197,7 @@ def _existence(axes: Axes, found: Findings) -> None:
 def _means(axes: Axes, found: Findings) -> None:
     """Draw the mean of T over E[T], with two standard deviations that Lemma 9 gives."""
     for colour, d in zip(COLOURS, found.design.dimensions, strict=False):
-        rows = [row for row in found.counts if row.dimension == d and row.expected_mean > 0]
+        rows = [row for row in found.counts if (row.kept, row.dimension) == (found.kept[0], d)]
         ratio = np.array([row.mean / row.expected_mean for row in rows])
         variances = [row.expected_second / row.expected_mean**2 - 1 for row in rows]
         spread = 2 * np.sqrt(np.array(variances) / found.design.samples)

@@ -7,6 +7,7 @@ moments of Lemma 9, Lemmas 7 and 8 with what they bound. ``subsetsum-nets mrss``
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,7 @@ from subsetsum_nets.theory.subset_sum_number import pair_probabilities
 from subsetsum_nets.theory.vector_laws import NSN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from os import PathLike
 
     import numpy as np
@@ -44,12 +45,13 @@ _EPSILONS = tuple(2.0 ** (-k / 2) for k in range(-2, 15))
 
 @dataclass(frozen=True)
 class Existence:
-    """One law in one dimension: the proven nearest errors, and the share of samples that each epsilon serves.
+    """One law, k and d: the proven nearest errors, and the share of samples that each epsilon serves.
 
     ``errors`` has float64 arrays, shape (samples,), for each n.
     """
 
     law: str
+    kept: int
     dimension: int
     errors: dict[int, Floats]
     served: list[Served]
@@ -60,6 +62,7 @@ class Existence:
         served = [{**asdict(row), "estimate": row.estimate} for row in self.served]
         return {
             "law": self.law,
+            "kept": self.kept,
             "dimension": self.dimension,
             "served": served,
             "least": asdict(self.least),
@@ -70,8 +73,9 @@ class Existence:
 class Findings:
     """What the experiment found."""
 
-    design: VectorDesign  # of the first law
+    design: VectorDesign  # of the first law and k
     laws: tuple[str, ...]
+    kept: tuple[int, ...]
     epsilon: float
     delta: float
     confidence: float
@@ -85,6 +89,7 @@ class Findings:
         return {
             **self.design.to_json(),
             "laws": list(self.laws),
+            "kept": list(self.kept),
             "epsilon": self.epsilon,
             "delta": self.delta,
             "confidence": self.confidence,
@@ -97,7 +102,7 @@ class Findings:
 
 def run_mrss(
     dimensions: Iterable[int] = (1, 2, 3),
-    kept: int = 6,
+    kept: int | Iterable[int] = 6,
     sizes: Iterable[int] = range(8, 25, 2),
     samples: int = 200,
     *,
@@ -118,8 +123,8 @@ def run_mrss(
     ----------
     dimensions : iterable of int
         d, from 1 to 12.
-    kept : int
-        k: subsets have exactly so many vectors.
+    kept : int or iterable of int
+        k: subsets have exactly so many vectors. The vectors are the same for every k.
     sizes : iterable of int
         The numbers n of vectors, from k to 40.
     samples : int
@@ -160,7 +165,11 @@ def run_mrss(
     if not named:
         raise ValueError(f"there must be at least one law, as of {', '.join(LAWS)}; got none")
     wide, many = list(dimensions), list(sizes)
-    designs = [VectorDesign.checked(law, wide, kept, many, samples, coordinate, seed) for law in named]
+    sets = tuple(dict.fromkeys(kept if isinstance(kept, Iterable) else [kept]))
+    if not sets:
+        raise ValueError("there must be at least one size of subsets, kept; got none")
+    asked = [(law, k) for k in sets for law in named]
+    designs = [VectorDesign.checked(law, wide, k, many, samples, coordinate, seed) for law, k in asked]
     error = checked_number(epsilon, "epsilon", 0, 1e6, "(]")
     checked_number(delta, "delta", 0, 1, "()")
     shown = sorted({*(checked_positive(e, "each of epsilons") for e in epsilons), error}, reverse=True)
@@ -171,10 +180,11 @@ def run_mrss(
         for d in design.dimensions:
             own = {n: errors[d, n] for n in design.sizes}
             rows = served_table(own, shown, confidence)
-            existence.append(Existence(design.law.name, d, own, rows, least_items(rows, error, delta)))
-    counts, least = _theory(designs, error, delta)
+            least = least_items(rows, error, delta)
+            existence.append(Existence(design.law.name, design.kept, d, own, rows, least))
+    counts, by_theory = _theory(designs, error, delta)
     lemmas = lemma_rows(LEMMA_DIMENSIONS, min(error, 0.1))
-    return Findings(designs[0], named, error, delta, confidence, existence, counts, least, lemmas)
+    return Findings(designs[0], named, sets, error, delta, confidence, existence, counts, by_theory, lemmas)
 
 
 def _theory(

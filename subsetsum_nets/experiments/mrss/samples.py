@@ -89,8 +89,8 @@ class VectorDesign:
         return np.stack([self.law.draw(np.random.default_rng(one), n, dimension) for one in seeds])
 
     def to_json(self) -> dict[str, Any]:
-        """Return all that the samples depend on, but for the law."""
-        names = ("dimensions", "kept", "sizes", "samples", "coordinate", "seed")
+        """Return all that the samples depend on, but for the law and k."""
+        names = ("dimensions", "sizes", "samples", "coordinate", "seed")
         return {
             name: list(value) if isinstance(value := getattr(self, name), tuple) else value for name in names
         }
@@ -116,7 +116,11 @@ def nearest_errors(
     for d in design.dimensions:
         for n in design.sizes:
             items, targets = design.draw(d, n), np.tile(design.target(d), (design.samples, 1))
-            kept = None if folder is None else folder / f"{design.law.name}-{d}-{n}-of-{design.samples}"
+            kept = (
+                None
+                if folder is None
+                else folder / f"{design.law.name}-{design.kept}-of-{n}-{d}-{design.samples}"
+            )
             batch = solve_many(
                 items if d > 1 else items[:, :, 0],
                 targets if d > 1 else targets[:, 0],
