@@ -187,6 +187,14 @@ def test_the_same_seed_gives_the_same_subset(backend):
 
 
 @pytest.mark.parametrize("backend", SEARCHES)
+def test_searches_start_from_what_is_known(backend):
+    problem = products(7, 60)
+    known = tuple(after_work(problem, "k-tree", 0.05).subset.tolist())
+    finding = BACKENDS[backend].solve(problem, "nearest", Limits(start=known, seconds=1e-9))
+    assert finding.subset == list(known)
+
+
+@pytest.mark.parametrize("backend", SEARCHES)
 def test_a_tolerance_that_is_met_ends_the_search(backend):
     problem = products(5, 80).replace(tolerance=0.2)
     solution = solve(problem, objective="within", backend=backend)
