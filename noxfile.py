@@ -1,11 +1,13 @@
 """What a contributor runs: ``nox -s check`` before each commit, ``nox -s test`` before handing it in.
 
 Everything runs in the environment that nox itself stands in (``pip install -e ".[dev]"``): no session makes
-another, downloads anything, or needs the network. Words behind ``--`` go to the tool of the session.
+another, downloads anything, or needs the network, but ``lowest`` and ``newest``, which are there to try other
+versions. Words behind ``--`` go to the tool of the session.
 """
 
 import os
 import sys
+import tomllib
 from pathlib import Path
 
 import nox
@@ -63,6 +65,9 @@ FAST_TESTS = (
     "tests/test_contributing.py",
 )
 
+# What the fast tests need beside the package, where they run in an environment of their own.
+TEST_TOOLS = ("hypothesis", "onnx", "pytest", "pytest-xdist", "pyyaml", "nox")
+
 
 @nox.session
 def check(session: nox.Session) -> None:
@@ -86,9 +91,37 @@ def slow(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Build the pages, and run everything that they and the docstrings print."""
-    session.run("mkdocs", "build", "--strict", "--site-dir", "build/site")
-    session.run("pytest", "tests/test_examples.py", "tests/test_tutorials.py", "tests/test_papers.py")
+    """Build the pages into build/site, and run everything that they and the docstrings print."""
+    session.run("zensical", "build", "--strict", "--clean")
+    session.run(
+        "pytest",
+        "-m",
+        "",
+        "tests/test_site.py",
+        "tests/test_snippets.py",
+        "tests/test_examples.py",
+        "tests/test_papers.py",
+    )
+
+
+@nox.session(venv_backend="venv", python="3.11")
+def lowest(session: nox.Session) -> None:
+    """Run the fast tests with the lowest version of each dependency that pyproject.toml allows."""
+    with Path("pyproject.toml").open("rb") as file:
+        needs = tomllib.load(file)["project"]["dependencies"]
+    with_versions(session, [need.replace(">=", "==") for need in needs])
+
+
+@nox.session(venv_backend="venv")
+def newest(session: nox.Session) -> None:
+    """Run the fast tests with the newest versions that there are, releases to come among them."""
+    with_versions(session, ["--upgrade", "--upgrade-strategy=eager", "--pre"])
+
+
+def with_versions(session: nox.Session, wanted: list[str]) -> None:
+    """Run the fast tests in an environment of its own."""
+    session.install(*TEST_TOOLS, ".", *wanted)
+    session.run("pytest", "-q", "-n0", *FAST_TESTS, *session.posargs)
 
 
 @nox.session

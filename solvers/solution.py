@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, cast
 import numpy as np
 
 from solvers.errors import CertificateError, InvalidProblemError
+from solvers.shown import at_least, at_most, table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 Objective = Literal["nearest", "within", "sparsest"]
 Sum = Fraction | tuple[Fraction, ...]
 
+_SHOWN = 20  # items of a subset
 _FORMAT = {"format": "subset-sum solution", "version": 1}
 
 
@@ -157,6 +159,30 @@ class Solution:
         said["subset"] = None if self.subset is None else tuple(self.subset.tolist())
         return tuple(said.values())
 
+    def __repr__(self) -> str:
+        found = "no subset shown"
+        if self.error is not None:
+            found = f"error {at_most(self.error)}, {self.size} of {self.n} items"
+        known = f", lower bound {at_least(self.lower_bound)}" if self.gap else ""
+        return (
+            f"Solution({self.status.name}, {found}{known}, {self.backend or 'no backend'}, {self.proof.name})"
+        )
+
+    def _repr_html_(self) -> str:
+        """Return a table for notebooks; what is longer than three digits is rounded outward."""
+        found = self.error is not None and self.subset is not None
+        rows: list[tuple[str, object]] = [
+            ("objective", self.objective),
+            ("error", at_most(self.error) if self.error is not None else "no subset shown"),
+            ("lower bound", "the same" if self.gap == 0 else at_least(self.lower_bound)),
+            ("items", f"{self.size} of {self.n}" if found else f"{self.n} offered"),
+            ("subset", _shortened(self.subset) if self.subset is not None else "-"),
+            ("proof", f"{self.proof.name}: {self.proof}"),
+            ("ended", str(self.stop)),
+            ("backend", f"{self.backend}, {self.seconds:.3g} s"),
+        ]
+        return table(f"Solution {self.status.name}", str(self.status), rows)
+
     @property
     def mask(self) -> NDArray[np.bool_] | None:
         """Which items are chosen, as a bool array of shape (n,), or None."""
@@ -216,6 +242,10 @@ class Solution:
         >>> Solution.from_json(page).check(problem)
         """
         return _FORMAT | {field.name: _written(getattr(self, field.name)) for field in fields(self)}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the same as :meth:`to_json`: a plain dictionary, as all results have."""
+        return self.to_json()
 
     @classmethod
     def from_json(cls, page: Mapping[str, Any]) -> Self:
@@ -329,6 +359,11 @@ def checked_objective(objective: str) -> Objective:
 
 
 # -- JSON --------------------------------------------------------------------------------------------
+
+
+def _shortened(subset: NDArray[np.int64]) -> str:
+    shown = ", ".join(map(str, subset[:_SHOWN].tolist()))
+    return f"{shown}, .. ({len(subset)} in all)" if len(subset) > _SHOWN else shown or "empty"
 
 
 def _written(value: Any) -> Any:

@@ -10,7 +10,7 @@ Norm = Literal["l2", "linf", "l1"]
 MethodName = Literal[
     "auto", "differential", "norms", "interval", "propagated", "zonotope", "milp", "splitting"
 ]
-AllocationName = Literal["tight", "recursion"]
+AllocationName = Literal["tight", "recursion", "one-pass"]
 LayoutName = Literal["auto", "accumulate", "select"]
 ScaleName = Literal["last", "every", "none"]
 CoresetMethod = Literal[

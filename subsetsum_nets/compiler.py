@@ -10,7 +10,14 @@ from solvers.batch.prepared import prepare_kernels
 from solvers.solution import Objective, checked_objective
 from subsetsum_nets.allocation import allocation_named
 from subsetsum_nets.allocation.compile_task import CompileTask
-from subsetsum_nets.constructions import DEFAULT, EXACT, Construction, RandomSigns, construction_named
+from subsetsum_nets.constructions import (
+    DEFAULT,
+    EXACT,
+    Construction,
+    RandomSigns,
+    construction_named,
+    removed_whole,
+)
 from subsetsum_nets.exact_rounds import ExactTask, refuse_others
 from subsetsum_nets.masks import parameter_counts
 from subsetsum_nets.networks.arguments import checked_integer, checked_limit, checked_number
@@ -62,14 +69,15 @@ def prune(
     ----------
     target : ReluNetwork
     construction : str
-        One of :data:`subsetsum_nets.constructions.CONSTRUCTIONS`: "relu", "relu-paper", "linear", .., or of
+        One of :data:`subsetsum_nets.constructions.CONSTRUCTIONS`: "relu", "structured", "linear", .., or of
         :data:`subsetsum_nets.constructions.EXACT`: "binary".
     epsilon : float
         Required bound on sup ||f(x) - g(x)||_2 over the domain.
     candidates : int, optional
         n, the number of random units from which each subset sum draws (Lemma 1; a block has 2n of them).
-        None chooses it: see ``allocation``. Of "binary": the copies of each input and the base of its digits,
-        2, 3 or 4; more is wider and less deep.
+        None chooses it: see ``allocation``. Of "structured" and its kind n is so many times D, the numbers
+        that a subset serves (:mod:`subsetsum_nets.constructions.structured`). Of "binary": the copies of each
+        input and the base of its digits, 2, 3 or 4; more is wider and less deep.
     delta : float
         The probability, over the random network, of not reaching epsilon that is accepted in that choice.
     seed : int
@@ -83,13 +91,14 @@ def prune(
         None takes the one stored with the target, else Box(-1, 1).
     objective : {"nearest", "within", "sparsest"}
         What each subset sum asks for; its tolerance comes from epsilon.
-    allocation : {"tight", "recursion"}, optional
+    allocation : {"tight", "recursion", "one-pass"}, optional
         How candidates and tolerances are found, where the construction offers it; None takes its first.
         "tight" simulates the weight errors and asks the tightest
         methods of the verifier (:mod:`subsetsum_nets.allocation.tight`). Where verification
         then proves less than predicted, up to two more rounds solve over more items, then, with
         ``candidates`` and ``into`` None, prune a wider network. "recursion" takes all errors to be the worst
-        at once (:mod:`subsetsum_nets.allocation.recursion`): rows met are epsilon proven.
+        at once (:mod:`subsetsum_nets.allocation.recursion`): rows met are epsilon proven. "one-pass" is that
+        of "structured" and its kind (:mod:`subsetsum_nets.allocation.one_pass`).
     bits : int or sequence of int, optional
         Of "binary": s, or s_l for each target layer, whose weights and biases are rounded to multiples of
         2^-s_l. None takes the cheapest bits that prove epsilon.
@@ -222,6 +231,7 @@ def _certified(
         versions=versions(),
         solution_digest=solution_digest(solution.arrays()),
         exact=found.exact,
+        structure=removed_whole(construction),
         **Certificate.findings(found.result),
     )
     return PrunedNetwork(

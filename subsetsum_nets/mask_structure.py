@@ -7,7 +7,7 @@ of the second layer goes, too.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
@@ -22,13 +22,7 @@ if TYPE_CHECKING:
     from subsetsum_nets.networks.relu_network import ReluNetwork
 
 Whole = Literal["filters", "kernels"]
-
-STRUCTURES: dict[str, Whole] = {
-    "structured": "filters",
-    "structured-paper": "filters",
-    "structured-kernels": "kernels",
-}
-"""What is removed whole, by the construction that says so."""
+WHOLES: tuple[Whole, ...] = get_args(Whole)
 
 
 def check_structure(masks: NetworkMasks, target: ReluNetwork, whole: Whole = "filters") -> None:
@@ -46,8 +40,8 @@ def check_structure(masks: NetworkMasks, target: ReluNetwork, whole: Whole = "fi
     Raises
     ------
     InvalidNetworkError
-        If a first layer keeps an entry outside its block, a second one a part of a slice or of a kernel, or
-        one of them what the other has no use for. It names layer, channel and entry.
+        For another ``whole``; if a first layer keeps an entry outside its block, a second one a part of a
+        slice or of a kernel, or one of them what the other has no use for. It names layer, channel and entry.
 
     Examples
     --------
@@ -62,6 +56,8 @@ def check_structure(masks: NetworkMasks, target: ReluNetwork, whole: Whole = "fi
     subsetsum_nets.networks.errors.InvalidNetworkError: layer 0 keeps entry (0, 1): channel 0 is of block 0
 
     """
+    if whole not in WHOLES:
+        raise InvalidNetworkError(f"what is whole is one of {', '.join(WHOLES)}, got {whole!r}")
     needed = starts(target)[-1]
     if len(masks.weights) != needed:
         raise InvalidNetworkError(f"{len(masks.weights)} masks; pairs for the target's layers are {needed}")

@@ -49,6 +49,11 @@ class NetworkMasks:
     weights: list[Any]
     biases: list[Bools | None]
 
+    def __repr__(self) -> str:
+        kept = sum(int(mask.sum()) for mask in (*self.weights, *self.biases) if mask is not None)
+        size = sum(math.prod(mask.shape) for mask in (*self.weights, *self.biases) if mask is not None)
+        return f"NetworkMasks({len(self.weights)} layers, {kept:,} of {size:,} kept)"
+
     def apply(self, network: ReluNetwork) -> ReluNetwork:
         """Return the pruned network: kept weights as they are, the others exactly 0.
 

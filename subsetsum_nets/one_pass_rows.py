@@ -12,16 +12,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from solvers import BatchSolution, Status
+from solvers.kernels.annealing import anneal_sixth
 from solvers.kernels.one_pass import flip_if_shorter, largest_first, take_if_shorter, take_towards_half
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from solvers.solution import Objective
     from subsetsum_nets.constructions import RowGroup
-    from subsetsum_nets.networks.arrays import Bools, FloatArray
+    from subsetsum_nets.networks.arrays import Bools, FloatArray, Ints
 
 _SWEEPS = 16  # at most, over all items; they end before where none makes the rest shorter
+_ANNEALED, _LEAST_ANNEALED = 6, 40  # so many items for each coordinate; at least
+_ANNEALING_SWEEPS, _HOT, _COLD = 256, 0.5, 0.05  # temperatures as shares of the present value
+_STREAM = 0x5EED  # of the annealing, the same for every row
 
 
 def solve_in_one_pass(
@@ -68,9 +72,10 @@ def solve_in_one_pass(
 def subset_of(items: FloatArray, target: FloatArray, tolerance: float) -> tuple[Bools, float]:
     """Return a subset of items (n, d), and its error in the max norm, rounded up.
 
-    Where one pass is not within the tolerance, items are taken and dropped while that makes the rest shorter;
-    then the same from a pass that stays near half of what is left. The best of these and the empty subset is
-    returned.
+    Where one pass is not within the tolerance, it is polished, in this order, until something is: items are
+    taken and dropped while that makes the rest shorter; the same from a pass that stays near half of what is
+    left; the shortest items of both are annealed, in the 6-norm, for a fixed number of sweeps. The best of
+    all and of the empty subset is returned.
 
     Examples
     --------
@@ -79,20 +84,43 @@ def subset_of(items: FloatArray, target: FloatArray, tolerance: float) -> tuple[
     (array([ True,  True, False]), 0.0)
 
     """
-    order = largest_first(items)
     best = np.zeros(len(items), dtype=bool), float(np.abs(target).max(initial=0.0))
+    for taken in _subsets(items, target):
+        error = error_up(items[taken], target)
+        if error < best[1]:
+            best = taken.copy(), error
+        if best[1] <= tolerance:
+            break
+    return best
+
+
+def _subsets(items: FloatArray, target: FloatArray) -> Iterator[Bools]:
+    """Yield subsets, cheap ones first."""
+    order, polished = largest_first(items), []
     for rule in (take_if_shorter, take_towards_half):
         taken, rest = np.zeros(len(items), dtype=bool), target.astype(np.float64)
         rule(items, order, rest, taken)
-        for sweep in range(_SWEEPS + 1):
-            error = error_up(items[taken], target)
-            if error < best[1]:
-                best = taken.copy(), error
-            if best[1] <= tolerance:
-                return best
-            if sweep == _SWEEPS or not flip_if_shorter(items, order, rest, taken):
+        yield taken
+        for _ in range(_SWEEPS):
+            if not flip_if_shorter(items, order, rest, taken):
                 break
-    return best
+        yield taken
+        polished.append(taken)
+    for taken in polished:
+        yield _annealed(items, order, taken, target)
+
+
+def _annealed(items: FloatArray, order: Ints, taken: Bools, target: FloatArray) -> Bools:
+    """Return the subset with its shortest items annealed, or as it was if that does not bring it nearer."""
+    shortest = order[-max(_LEAST_ANNEALED, _ANNEALED * len(target)) :]
+    free, chosen, rest = items[shortest], taken[shortest], target - items[taken].sum(axis=0)
+    best = chosen.copy()
+    cooling = math.pow(_COLD / _HOT, 1 / _ANNEALING_SWEEPS)
+    limits = float(np.abs(rest).max()), _HOT, cooling, _ANNEALING_SWEEPS
+    anneal_sixth(free, rest, chosen, best, *limits, np.array([_STREAM], dtype=np.uint64))
+    subset = taken.copy()
+    subset[shortest] = best
+    return subset
 
 
 def error_up(items: FloatArray, target: FloatArray) -> float:

@@ -1,12 +1,14 @@
 """One look for all pictures: colours, text, files of equal bytes for equal figures.
 
-Graphs, experiments and reports draw with it. matplotlib is loaded only where something is drawn.
+Graphs, experiments and reports draw with it. matplotlib, of the extra ``pictures``, is loaded only where
+something is drawn.
 """
 
 from __future__ import annotations
 
 import io
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +31,7 @@ COLOURS = (BLUE, ORANGE, GREEN, PINK, YELLOW, SKY)
 WIDTH = 7.2  # inches, of a figure that stands in a page
 _STYLE: dict[str, Any] = {
     "svg.fonttype": "none",  # text stays text
+    "pdf.fonttype": 42,  # there too, in its own font
     "font.size": 9,
     "axes.labelsize": 9,
     "axes.titlesize": 9,
@@ -50,7 +53,24 @@ _STYLE: dict[str, Any] = {
     "legend.frameon": False,
     "legend.fontsize": 8.5,
 }
+NEEDED = "pictures need the package matplotlib: pip install 'subsetsum-nets[pictures]'"
+_LEFT_OUT = {
+    "png": ("Software",),
+    "svg": ("Date", "Creator", "Format", "Type"),
+    "pdf": ("CreationDate", "Creator", "Producer"),
+}
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def can_draw() -> bool:
+    """Tell whether matplotlib is installed."""
+    return find_spec("matplotlib") is not None
+
+
+def check_can_draw() -> None:
+    """Raise ImportError with the extra to install, if matplotlib is missing."""
+    if not can_draw():
+        raise ImportError(NEEDED)
 
 
 @contextmanager
@@ -64,7 +84,13 @@ def picture_style(salt: str, settings: Mapping[str, Any] | None = None) -> Itera
     settings : mapping, optional
         What differs from the style of the house.
 
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+
     """
+    check_can_draw()
     import matplotlib as mpl
 
     with mpl.rc_context():
@@ -75,11 +101,10 @@ def picture_style(salt: str, settings: Mapping[str, Any] | None = None) -> Itera
 
 
 def picture_bytes(figure: Figure, kind: str, **options: Any) -> bytes:
-    """Return a figure as a "png" or "svg" file; to be called within the style that it was drawn in."""
+    """Return a figure as a "png", "svg" or "pdf" file; to be called within the style that it was drawn in."""
     buffer = io.BytesIO()
     # Nothing of when and with what it was made: equal figures are equal files.
-    left_out = ("Software",) if kind == "png" else ("Date", "Creator", "Format", "Type")
-    figure.savefig(buffer, format=kind, metadata=dict.fromkeys(left_out), **options)
+    figure.savefig(buffer, format=kind, metadata=dict.fromkeys(_LEFT_OUT[kind]), **options)
     return buffer.getvalue()
 
 
@@ -97,7 +122,7 @@ def write_pictures(
     make : callable
         Draws it; called once, within the style.
     *paths : path
-        Each ends in .png or .svg.
+        Each ends in .png, .svg or .pdf.
     dpi : float
         Dots an inch of PNG files.
     salt, settings
@@ -107,6 +132,8 @@ def write_pictures(
     ------
     OSError
         If a file cannot be written.
+    ImportError
+        If matplotlib is not installed.
 
     """
     with picture_style(salt, settings):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from solvers import BatchSolution
-from subsetsum_nets.mask_structure import STRUCTURES
+from subsetsum_nets.constructions import removed_whole
 from subsetsum_nets.masks import NetworkMasks, random_counts
 from subsetsum_nets.networks.domains import Box, Domain
 from subsetsum_nets.networks.errors import NetworkFileError
@@ -17,6 +17,7 @@ from subsetsum_nets.networks.input_scaling import hidden_of_pairs
 from subsetsum_nets.networks.relu_network import sparse_form
 from subsetsum_nets.networks.rounding import with_outputs_times
 from subsetsum_nets.networks.trimmed import trimmed
+from subsetsum_nets.shown import bounds_figure, bracket, panel, shown_domain
 from subsetsum_nets.ticket_files import check_provenance, read_provenance, read_ticket
 from subsetsum_nets.ticket_folder import (
     CERTIFICATE,
@@ -135,6 +136,48 @@ class PrunedNetwork:
     certificate: Certificate | None = None
     shortfall: Shortfall | None = None
 
+    def __repr__(self) -> str:
+        drawn, kept = self.random_counts
+        shape, to = (_widths(network) for network in (self.target, self.random))
+        claim = "no certificate"
+        if self.certificate is not None:
+            made = self.certificate
+            claim = f"{bracket(made.attack, made.bound, made.norm, made.epsilon)}, {made.verdict}"
+        return f"PrunedNetwork({self.construction}, {shape} in {to}, {kept:,} of {drawn:,} kept, {claim})"
+
+    def _repr_html_(self) -> str:
+        """Return verdict, figure and table for notebooks; bounds are rounded outward."""
+        drawn, kept = self.random_counts
+        made = self.certificate
+        rows: list[tuple[str, object]] = [
+            ("target", repr(self.target)),
+            ("random network", f"{_widths(self.random)}, {drawn:,} random parameters"),
+            ("kept", f"{kept:,} ({kept / drawn:.1%})" if drawn else "0"),
+            ("subset sums", repr(self.solution)),
+            *([] if self.shortfall is None else [("shortfall", str(self.shortfall))]),
+        ]
+        if made is None:
+            return panel("PrunedNetwork", "no certificate", "", rows)
+        figure = bounds_figure(made.attack, made.bound, made.epsilon)
+        proven = bracket(made.attack, made.bound, made.norm, made.epsilon)
+        rows[:0] = [("proven", proven), ("domain", shown_domain(self.domain))]
+        return panel("PrunedNetwork", made.verdict, figure, rows)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what was found as ``json.dumps`` takes it: all but networks, masks and subset sums."""
+        drawn, kept = self.random_counts
+        return {
+            "construction": self.construction,
+            "epsilon": self.epsilon,
+            "seed": self.seed,
+            "candidates": self.candidates,
+            "random_parameters": drawn,
+            "kept_parameters": kept,
+            "subset_sums": self.solution.summary(),
+            "certificate": None if self.certificate is None else self.certificate.to_dict(),
+            "shortfall": None if self.shortfall is None else self.shortfall.to_json(),
+        }
+
     @property
     def masks(self) -> list[Any]:
         """Masks of the weights, one per layer."""
@@ -173,7 +216,7 @@ class PrunedNetwork:
             If a weight of the small network is no float64.
 
         """
-        if self.construction in STRUCTURES or self.target.convolutional:
+        if self.target.convolutional or removed_whole(self.construction):
             return trimmed(self.network, self.hidden_layers)
         return small_like(self.compared, self.target, self.domain)
 
@@ -275,3 +318,7 @@ class PrunedNetwork:
             certificate=files.certificate,
             shortfall=shortfall,
         )
+
+
+def _widths(network: ReluNetwork) -> str:
+    return "-".join(map(str, network.widths))

@@ -11,7 +11,7 @@ import numpy as np
 
 from solvers import BatchSolution, Status
 from subsetsum_nets.allocation.compile_task import NORM, Allocation, CompileTask, Offer
-from subsetsum_nets.mask_structure import STRUCTURES, check_structure
+from subsetsum_nets.mask_structure import check_structure
 from subsetsum_nets.pruned_network import Shortfall
 from subsetsum_nets.row_batches import by_group
 from subsetsum_nets.stages import stage
@@ -147,7 +147,7 @@ class Rounds:
         with stage("masking"):
             kept = by_group(offer.groups, solution.masks)
             masks = task.construction.masks(task.target, draw.random, offer.groups, kept)
-            if (whole := STRUCTURES.get(task.construction.name)) is not None:
+            if (whole := task.construction.whole) is not None:
                 check_structure(masks, task.target, whole)
             network = masks.apply(draw.random)
         result = verify(task.target, network, domain=task.domain, norm=NORM, epsilon=task.epsilon)

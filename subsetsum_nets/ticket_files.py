@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from subsetsum_nets.mask_structure import STRUCTURES, check_structure
+from subsetsum_nets.mask_structure import check_structure
 from subsetsum_nets.masks import NetworkMasks, parameter_counts
 from subsetsum_nets.networks.arguments import checked_integer
 from subsetsum_nets.networks.digests import network_digest
@@ -146,7 +146,7 @@ def read_ticket(folder: str | PathLike[str], said: Mapping[str, Any] | None = No
             ("pruned network", network_digest(sparse_form(network)), certificate.pruned_digest),
         ):
             certificate.check_about(what, digest, stated)
-        _check_structure(files, certificate.construction)
+        _check_structure(files, certificate.structure)
     return files
 
 
@@ -219,16 +219,15 @@ def _check_recipe(recipe: RandomRecipe, masks: NetworkMasks) -> None:
     check_demand(_DRAWN_BYTES * sum(layer.size for layer in recipe.layers), "drawing the random network")
 
 
-def _check_structure(files: TicketFiles, construction: str) -> None:
-    """Raise CertificateFileError unless masks are structured where the construction says so."""
-    if (whole := STRUCTURES.get(construction)) is None:
+def _check_structure(files: TicketFiles, whole: Any) -> None:
+    """Raise CertificateFileError unless masks are structured where the certificate says so."""
+    if whole is None:
         return
     try:
         check_structure(files.masks, files.target, whole)
     except InvalidNetworkError as error:
         raise CertificateFileError(
-            f"the certificate says construction {construction!r}, but the masks do not remove whole {whole}: "
-            f"{error}"
+            f"the certificate says that whole {whole} were removed, the masks do not: {error}"
         ) from error
 
 

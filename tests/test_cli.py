@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from subsetsum_nets.cli import app
 from subsetsum_nets.networks import Box, Dense, ReluNetwork, random_network, save_network, shipped_network
-from subsetsum_nets.reports.rounding import upper
+from subsetsum_nets.rounding import upper
 
 RUNNER = CliRunner()
 

@@ -106,7 +106,14 @@ def test_the_figure_has_every_method_at_every_size(files):
     assert any(line.startswith("corenet++,0.5,3,0.") for line in lines)
     assert any(line.startswith("obs,0.5,1,0.5,") for line in lines)
     written = {path.name for path in (files / "curves").iterdir()}
-    assert written == {"curves.csv", "summary.json", "provenance.json", "coresets.png", "coresets.svg"}
+    assert written == {
+        "curves.csv",
+        "summary.json",
+        "provenance.json",
+        "coresets.png",
+        "coresets.svg",
+        "coresets.pdf",
+    }
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def test_bounds_in_json_and_in_files(tmp_path):
     assert all(m["proven"] for m in page["measured"])
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"requirements.csv", "measured.csv", "summary.json", "provenance.json",
-                     "requirements.png", "requirements.svg"}  # fmt: skip
+                     "requirements.png", "requirements.svg", "requirements.pdf"}  # fmt: skip
     readable = run("bounds", "--width", 1, "--depth", 1, "--epsilon", 0.3)
     assert "pruned here" in readable.stdout
 

@@ -13,7 +13,7 @@ import yaml
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "CONTRIBUTING.md").read_text()
-SESSIONS = {"check", "test", "slow", "docs", "bench"}
+SESSIONS = {"check", "test", "slow", "docs", "bench", "lowest", "newest"}
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 
 
@@ -31,10 +31,13 @@ class Recorder:
     """Stands in for a nox session: what it would run."""
 
     def __init__(self, *posargs):
-        self.posargs, self.commands = list(posargs), []
+        self.posargs, self.commands, self.installed = list(posargs), [], []
 
     def run(self, *command):
         self.commands.append(command)
+
+    def install(self, *what):
+        self.installed += what
 
 
 def commands_of(noxfile, name, *posargs):
@@ -104,6 +107,16 @@ def test_words_for_the_tool_are_handed_on(noxfile):
     assert commands_of(noxfile, "test", "tests/graphs") == [("pytest", "tests/graphs")]
     assert commands_of(noxfile, "slow", "-x") == [("pytest", "-m", "slow", "-x")]
     assert commands_of(noxfile, "check", "tests/graphs")[-1][-1] == "tests/graphs"
+
+
+def test_lowest_takes_each_dependency_at_its_floor(noxfile, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    needs = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    session = Recorder()
+    noxfile.lowest(session)
+    assert all(need.replace(">=", "==") in session.installed for need in needs)
+    assert "." in session.installed
+    assert not any(">" in what for what in session.installed)
 
 
 def hooks():

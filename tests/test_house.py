@@ -67,13 +67,3 @@ def test_ci_runs_the_test_command_of_the_readme():
     assert block is not None
     assert block.group(1).endswith("pytest")
     assert "README.md" in (ROOT / ".ci" / "run").read_text()
-
-
-@pytest.mark.slow
-def test_one_liners_of_the_readme_print_what_it_shows():
-    readme = (ROOT / "README.md").read_text()
-    shown = re.findall(r"\$ python -c '(.+?)'\n(.*?)(?=\n\$|\n```)", readme, re.DOTALL)
-    assert len(shown) >= 4
-    for code, output in shown:
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-        assert done.stdout.strip() == output.strip()

@@ -1,7 +1,5 @@
 """Structured masks: those of structured constructions pass, and each cut inside is named and refused."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -178,6 +176,7 @@ def ticket(folder, construction):
 def test_a_folder_of_a_structured_construction_stands(tmp_path):
     ticket(tmp_path / "ticket", "structured")
     assert audit(tmp_path / "ticket").result.upper <= 0.5
+    assert audit(tmp_path / "ticket").certificate.structure == "filters"
     assert PrunedNetwork.load(tmp_path / "ticket").collapse().widths[1] < 100
 
 
@@ -186,16 +185,19 @@ def test_a_folder_whose_masks_are_not_what_its_construction_says_is_refused(tmp_
 
     folder = tmp_path / "ticket"
     found = ticket(folder, "relu")
-    rewrite_certificate(folder, construction="structured")
-    with pytest.raises(CertificateFileError, match="masks do not remove whole filters: layer 1 keeps a part"):
+    rewrite_certificate(folder, structure="filters")
+    with pytest.raises(CertificateFileError, match="whole filters were removed, the masks do not: layer"):
         audit(folder)
-    with pytest.raises(CertificateFileError, match="masks do not remove whole filters"):
+    with pytest.raises(CertificateFileError, match="whole filters were removed, the masks do not"):
         PrunedNetwork.load(folder)
     shown = CliRunner().invoke(app, ["verify", str(folder)])
     assert shown.exit_code == 2
     assert "whole filters" in " ".join(shown.output.split())
-    forged = dataclasses.replace(found.certificate, construction="structured")
-    assert forged.construction not in ("relu", found.construction)
+    rewrite_certificate(folder, structure="rows")
+    with pytest.raises(CertificateFileError, match="what is whole is one of filters, kernels, got 'rows'"):
+        audit(folder)
+    assert found.certificate.structure is None
+    assert "structure" not in found.certificate.to_json()
 
 
 def test_masks_that_are_not_structured_do_not_leave_prune(monkeypatch):

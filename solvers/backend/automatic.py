@@ -123,7 +123,8 @@ def _without_proof(problem: SubsetSum, objective: Objective, limits: Limits) -> 
 def _searches(
     problem: SubsetSum, objective: Objective, limits: Limits, seconds: float | None = None
 ) -> Iterator[Attempt]:
-    anytime = [b for b in BACKENDS.values() if b.anytime and _is_willing(b, problem, objective, limits)]
+    able = [b for b in BACKENDS.values() if b.anytime and _is_able(b, problem, objective, limits)]
+    anytime = [b for b in able if b.suits(problem, objective)] or able
     return _shared_out(anytime, limits, seconds, proves=False)
 
 
@@ -140,8 +141,8 @@ def _shared_out(
 
 def _is_willing(backend: Backend, problem: SubsetSum, objective: Objective, limits: Limits) -> bool:
     """Tell whether a backend suits the problem, can answer it, and is installed."""
-    return (
-        backend.suits(problem, objective)
-        and backend.refusal(problem, objective, limits) is None
-        and backend.missing() is None
-    )
+    return backend.suits(problem, objective) and _is_able(backend, problem, objective, limits)
+
+
+def _is_able(backend: Backend, problem: SubsetSum, objective: Objective, limits: Limits) -> bool:
+    return backend.refusal(problem, objective, limits) is None and backend.missing() is None

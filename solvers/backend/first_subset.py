@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from solvers.problem import SubsetSum
 
 _LOOKED_AT = 1 << 12  # of many items: those that are chosen one by one
+_FAR = Fraction(2) ** 100  # times an item: no sum is so large
 _SIZES = 64  # numbers of items that are tried, where not any number will do
 
 
@@ -54,7 +55,7 @@ class FloatVectors(NamedTuple):
     """A problem's items and target in float64, as shares of the largest absolute number of an item."""
 
     items: NDArray[np.float64]  # shape (n, d)
-    target: NDArray[np.float64]  # shape (d,), cut to n where it is beyond the reach of all items
+    target: NDArray[np.float64]  # shape (d,), cut off far beyond the reach of all items
     order: NDArray[np.int64]  # of the items, the longest (in the 2-norm) first
 
 
@@ -65,7 +66,7 @@ def float_vectors(problem: SubsetSum) -> FloatVectors:
     if "float vectors" not in problem.known:
         items, scale = _relative(problem)
         goals = [t * problem.image.unit / scale for t in problem.image.target]
-        target = np.array([float(min(max(t, Fraction(-problem.n)), Fraction(problem.n))) for t in goals])
+        target = np.array([float(min(max(t, -_FAR), _FAR)) for t in goals])
         problem.known["float vectors"] = FloatVectors(
             np.ascontiguousarray(items), target, largest_first(items)
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from solvers.backend.anytime.annealing import Annealing
+from solvers.backend.anytime.greedy import Greedy
 from solvers.backend.anytime.k_tree import KTree
 from solvers.backend.anytime.large_neighbourhood import LargeNeighbourhood
 from solvers.backend.dp.dynamic_programming import DynamicProgramming
@@ -32,6 +33,7 @@ BACKENDS: dict[str, Backend] = {
         LargeNeighbourhood(),
         KTree(),
         Annealing(),
+        Greedy(),
     )
 }
 
@@ -66,7 +68,7 @@ def backends() -> dict[str, str]:
     Beyond these, ``pulp:<SOLVER>`` is any solver that PuLP knows.
 
     >>> ", ".join(backends())  # doctest: +ELLIPSIS
-    'mitm, schroeppel-shamir, mitm-nd, few-items, distinct-sums, dp, cp-sat, highs, pulp, lns, k-tree...'
+    'mitm, schroeppel-shamir, mitm-nd, few-items, distinct-sums, dp, cp-sat, highs, pulp, lns, ...'
     """
     return {
         name: backend.summary + (f" (not installed: {gap})" if (gap := backend.missing()) else "")

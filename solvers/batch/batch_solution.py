@@ -17,6 +17,7 @@ from solvers.atomic_files import replacing
 from solvers.bounded_arrays import regular_bytes, stored_arrays
 from solvers.errors import CertificateError, InvalidProblemError
 from solvers.exact import as_fraction, exact_array, float_up
+from solvers.shown import at_most, table
 from solvers.solution import Objective, Status, checked_objective
 
 if TYPE_CHECKING:
@@ -101,6 +102,47 @@ class BatchSolution:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)  # pickling and copying forget which arrays are read-only
         self.__post_init__()
+
+    def __repr__(self) -> str:
+        said = self.summary()
+        worst = "" if said["worst_error"] is None else f", worst error {at_most(said['worst_error'])}"
+        return f"BatchSolution({self._size}, {self.objective}: {_counts(said['status'])}{worst})"
+
+    def _repr_html_(self) -> str:
+        """Return a table for notebooks; errors are rounded up."""
+        said = self.summary()
+        worst, mean = said["worst_error"], said["mean_error"]
+        rows: list[tuple[str, object]] = [
+            ("objective", self.objective),
+            *((name, f"{number:,}") for name, number in said["status"].items() if number),
+            ("worst error", "-" if worst is None else at_most(worst)),
+            ("mean error", "-" if mean is None else f"{mean:.3g}"),
+            ("items kept", f"{said['kept_items']:,}"),
+            *([("rows that failed", f"{len(self.failures):,}")] if self.failures else []),
+            ("seconds", f"{self.seconds:.3g}"),
+        ]
+        return table("BatchSolution", self._size, rows)
+
+    @property
+    def _size(self) -> str:
+        return f"{len(self):,} rows of {self.masks.shape[1]:,} items"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all rows as ``json.dumps`` takes them, subsets as indices; :meth:`summary` is shorter.
+
+        Infinite errors, of rows without a subset, are None.
+        """
+        return {
+            **self.summary(),
+            "items": self.masks.shape[1],
+            "cardinality": None if self.cardinality is None else list(self.cardinality),
+            "statuses": [Status(int(status)).name for status in self.status],
+            "errors": _finite(self.errors),
+            "lower_bounds": _finite(self.lower_bounds),
+            "tolerances": None if self.tolerances is None else _finite(self.tolerances),
+            "subsets": [np.flatnonzero(mask).tolist() for mask in self.masks],
+            "failures": {str(row): str(why) for row, why in self.failures.items()},
+        }
 
     def __len__(self) -> int:
         return len(self.masks)
@@ -303,6 +345,14 @@ class BatchSolution:
             float(header["seconds"]),
             {int(row): str(why) for row, why in header.get("failures", [])},
         )
+
+
+def _counts(status: dict[str, int]) -> str:
+    return ", ".join(f"{number:,} {name}" for name, number in status.items() if number) or "empty"
+
+
+def _finite(numbers: NDArray[np.float64]) -> list[float | None]:
+    return [number if math.isfinite(number) else None for number in numbers.tolist()]
 
 
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:

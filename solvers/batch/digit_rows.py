@@ -30,7 +30,7 @@ def solve_digits(rows: Rows, places: NDArray[np.int64], answers: Answers) -> NDA
 
     A subset of fewest items is chosen among those of the same sum.
     """
-    if not places.size:
+    if not places.size or rows.n <= _LEAST_ITEMS:
         return places
     some = rows.take(places)
     shape = len(some), rows.n
@@ -42,7 +42,8 @@ def solve_digits(rows: Rows, places: NDArray[np.int64], answers: Answers) -> NDA
         tried = (valid.sum(axis=1) > _LEAST_ITEMS) & (np.abs(unit) < _EXPONENTS)
         tried &= (np.abs(scaled).sum(axis=1) < _WORD) & (np.abs(goal) < 2.0**53)
     (at,) = np.nonzero(tried)
-    at = at[_are_digits(np.sort(np.abs(scaled[at]).astype(np.int64), axis=1))]
+    if at.size:
+        at = at[_are_digits(np.sort(np.abs(scaled[at]).astype(np.int64), axis=1))]
     if not at.size:  # and the kernel is not even compiled
         return places
     if rows.question.objective == "sparsest":

@@ -4,6 +4,7 @@ Every command has a readable view and, with ``--json``, one for machines. Exit c
 verified; 1 not verified or infeasible; 2 bad input. One file a group of commands.
 """
 
+from solvers.kernels.first_use import compiling_told_to
 from subsetsum_nets.cli import (
     bounds,
     coreset,
@@ -19,8 +20,8 @@ from subsetsum_nets.cli import (
     vector_subset_sum,
     verify,
 )
-from subsetsum_nets.cli.options import app
-from subsetsum_nets.cli.terminal import print_what_the_terminal_can
+from subsetsum_nets.cli.options import app, in_order
+from subsetsum_nets.cli.terminal import print_what_the_terminal_can, say_to_people
 
 __all__ = [
     "app",
@@ -40,8 +41,11 @@ __all__ = [
     "verify",
 ]
 
+in_order(app)
+
 
 def main() -> None:
     """Run the command line."""
     print_what_the_terminal_can()
-    app()
+    with compiling_told_to(say_to_people):
+        app(prog_name="subsetsum-nets")

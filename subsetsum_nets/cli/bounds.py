@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from subsetsum_nets.cli.options import Delta, Epsilon, Json, Threads, app
+from subsetsum_nets.cli.options import EXPERIMENTS, Delta, Epsilon, Json, Threads, app
 from subsetsum_nets.cli.terminal import at_most, console, open_table, print_found, refusing_bad_input
+from subsetsum_nets.stage_lines import shown_to_people
 
 if TYPE_CHECKING:
     from subsetsum_nets.experiments.requirements import RequirementTable
@@ -18,7 +19,7 @@ _MOST_MEASURED = 20_000  # weights of the target, unless asked for
 _PADDING = (0, 1, 0, 0)  # one space between columns
 
 
-@app.command()
+@app.command(rich_help_panel=EXPERIMENTS)
 def bounds(
     width: Annotated[int, typer.Option(help="Units of every layer of the target (channels).")],
     depth: Annotated[int, typer.Option(help="Layers of the target.")],
@@ -46,17 +47,18 @@ def bounds(
         from subsetsum_nets.experiments.requirements import requirement_table, write_outputs
 
         few = width * width * depth <= _MOST_MEASURED
-        found = requirement_table(
-            width,
-            depth,
-            epsilon,
-            delta,
-            kernel=kernel,
-            constants=_constants(constant or []),
-            measure=few if measure is None else measure,
-            seed=seed,
-            threads=threads,
-        )
+        with shown_to_people(as_json=as_json):
+            found = requirement_table(
+                width,
+                depth,
+                epsilon,
+                delta,
+                kernel=kernel,
+                constants=_constants(constant or []),
+                measure=few if measure is None else measure,
+                seed=seed,
+                threads=threads,
+            )
         if out is not None:
             write_outputs(found, out, sys.argv)
     print_found(found, _show, out, as_json)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from itertools import count
 from pathlib import Path  # noqa: TC003
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -11,9 +12,9 @@ import typer
 
 from subsetsum_nets.choices import CoresetMethod, Norm  # noqa: TC001
 from subsetsum_nets.cli.network_options import read_network
-from subsetsum_nets.cli.options import Json, Threads, app
+from subsetsum_nets.cli.options import TRAINED, Json, Threads, app
 from subsetsum_nets.cli.questions import DomainRange  # noqa: TC001
-from subsetsum_nets.cli.terminal import at_least, at_most, console, print_pairs, refusing_bad_input
+from subsetsum_nets.cli.terminal import at_least, at_most, console, counting, print_pairs, refusing_bad_input
 
 if TYPE_CHECKING:
     from subsetsum_nets.coresets import SparsifiedNetwork
@@ -34,7 +35,7 @@ class _Measured(NamedTuple):
     shared: int  # points of --test that chose the network, so that nothing is said of new ones
 
 
-@app.command()
+@app.command(rich_help_panel=TRAINED)
 def coreset(
     target: Annotated[Path, typer.Argument(help="Network file.")],
     data: Annotated[
@@ -93,24 +94,27 @@ def coreset(
             return
         if out is not None:
             check_folder(out, is_coreset)
-        found = sparsify(
-            read_network(target),
-            points.points,
-            method=method,
-            keep=None if keep is None else _share_or_number(keep),
-            samples=samples,
-            relative_error=relative_error,
-            epsilon=epsilon,
-            near=None if near is None else read_labelled_points(near).points,
-            radius=radius,
-            domain=None if domain is None else Box(*domain),
-            norm=norm,
-            delta=delta,
-            seed=seed,
-            sample_size=sample_size,
-            trials=trials,
-            threads=threads,
-        )
+        network = read_network(target)
+        with counting("sizes judged", 100, as_json=as_json or epsilon is None) as tell:
+            found = sparsify(
+                network,
+                points.points,
+                method=method,
+                keep=None if keep is None else _share_or_number(keep),
+                samples=samples,
+                relative_error=relative_error,
+                epsilon=epsilon,
+                near=None if near is None else read_labelled_points(near).points,
+                radius=radius,
+                domain=None if domain is None else Box(*domain),
+                norm=norm,
+                delta=delta,
+                seed=seed,
+                sample_size=sample_size,
+                trials=trials,
+                threads=threads,
+                progress=lambda done, of: tell(100 * done // of),
+            )
         measured = _measured(found, points, held_out)
         if out is not None:
             found.save(out)
@@ -145,17 +149,25 @@ def _figure(
     as_json: bool,
 ) -> None:
     from subsetsum_nets.experiments.coresets import coreset_curves, write_outputs
+    from subsetsum_nets.experiments.coresets.run import KEEP, METHODS
 
     measured = points if held_out is None else held_out
-    found = coreset_curves(
-        target,
-        points.points,
-        *measured,
-        trials=repeats,
-        seed=seed,
-        measured_on="data" if held_out is None else "test",
-        progress=None if as_json else _show_point,
-    )
+    with counting("points", len(METHODS) * len(KEEP), as_json=as_json) as tell:
+        done = count(1)
+
+        def show(point: CurvePoint) -> None:
+            _show_point(point)
+            tell(next(done))
+
+        found = coreset_curves(
+            target,
+            points.points,
+            *measured,
+            trials=repeats,
+            seed=seed,
+            measured_on="data" if held_out is None else "test",
+            progress=None if as_json else show,
+        )
     files = [str(path) for path in write_outputs(found, out, sys.argv)]
     if as_json:
         print(json.dumps({**found.summary(), "files": files}))  # noqa: T201

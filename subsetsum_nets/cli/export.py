@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from subsetsum_nets.cli.network_options import Logits, Output, check_ticket, read_pair
-from subsetsum_nets.cli.options import Json, MaxMemory, app
+from subsetsum_nets.cli.options import FILES, Json, MaxMemory, app
 from subsetsum_nets.cli.questions import (
     Asked,
     BallRadius,
@@ -20,7 +20,7 @@ from subsetsum_nets.cli.questions import (
     questions,
 )
 from subsetsum_nets.cli.terminal import print_pairs, refusing_bad_input
-from subsetsum_nets.cli.verdicts import shown_domain
+from subsetsum_nets.shown import shown_domain
 
 if TYPE_CHECKING:
     from subsetsum_nets.networks import Domain, ReluNetwork
@@ -35,7 +35,7 @@ class _Question(NamedTuple):
     epsilon: float
 
 
-@app.command()
+@app.command(rich_help_panel=FILES)
 def export(
     first: Annotated[
         Path, typer.Argument(metavar="DIR|F", help="A folder that prune wrote, or a network file.")
@@ -62,7 +62,7 @@ def export(
     ] = False,
     torch_masks: Annotated[
         Path | None,
-        typer.Option(help="Also write weight_orig and weight_mask as torch.nn.utils.prune keeps them."),
+        typer.Option(help="Also write weight_orig and weight_mask as PyTorch keeps them."),
     ] = None,
     max_memory: MaxMemory = None,  # noqa: ARG001 - its callback sees to it
     as_json: Json = False,

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from subsetsum_nets.cli.network_options import Logits, Output, read_network
-from subsetsum_nets.cli.options import Json, MaxMemory, app
+from subsetsum_nets.cli.options import FILES, Json, MaxMemory, app
 from subsetsum_nets.cli.terminal import console, print_pairs, refusing_bad_input
 
 if TYPE_CHECKING:
     from subsetsum_nets.graphs import LayeredDag
 
-_PICTURES = (".png", ".svg")
+_PICTURES = (".png", ".svg", ".pdf")
 
 
-@app.command()
+@app.command(rich_help_panel=FILES)
 def graph(
     target: Annotated[
         Path,
@@ -28,7 +28,7 @@ def graph(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Picture (.png, .svg) or export (.graphml, .json, .dot, .safetensors) by suffix.",
+            help="Picture (.png, .svg, .pdf) or export (.graphml, .json, .dot, .safetensors) by suffix.",
             metavar="FILE",
         ),
     ] = None,
@@ -56,7 +56,7 @@ def graph(
 
         picture = out is not None and out.suffix in _PICTURES
         if (masks or layer is not None) and not picture:
-            raise ValueError("--masks and --layer say what is drawn; give --out FILE.png or FILE.svg, too")
+            raise ValueError("--masks and --layer say what is drawn; give --out FILE.png, .svg or .pdf, too")
         dag = _load(target, output, channels=channels)
         if serving is not None:
             try:

@@ -9,11 +9,11 @@ from typing import Annotated
 import typer
 
 from subsetsum_nets.cli.network_options import Logits, Output  # noqa: TC001 - typer reads the annotations
-from subsetsum_nets.cli.options import Json, MaxMemory, app
+from subsetsum_nets.cli.options import FILES, Json, MaxMemory, app
 from subsetsum_nets.cli.terminal import print_pairs, refusing_bad_input
 
 
-@app.command()
+@app.command(rich_help_panel=FILES)
 def info(
     file: Annotated[
         Path | None, typer.Argument(metavar="FILE|DIR", help="Say what this is, and what to do with it.")

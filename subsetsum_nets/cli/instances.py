@@ -12,8 +12,8 @@ import typer
 
 from solvers.solution import Objective  # noqa: TC001 - typer reads the annotations
 from subsetsum_nets.cli.answers import show_counts, show_listed, show_solutions, solution_line
-from subsetsum_nets.cli.options import Json, app
-from subsetsum_nets.cli.terminal import complain, refusing_bad_input, solver_chatter_on_stderr
+from subsetsum_nets.cli.options import MAIN, Json, app
+from subsetsum_nets.cli.terminal import complain, counted, refusing_bad_input, solver_chatter_on_stderr
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Line = tuple[dict[str, Any], Any]  # for machines, and for people
 
 
-@app.command()
+@app.command(rich_help_panel=MAIN)
 def solve(
     instances: Annotated[
         list[Path],
@@ -105,7 +105,7 @@ def _run(
     shown: list[Any] = []
     refused, found, consistent = False, True, True
     try:
-        for instance in read:
+        for instance in counted(read, "instances", as_json=as_json):
             lines = 0
             try:
                 for page, line in asked(instance):

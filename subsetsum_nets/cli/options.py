@@ -1,9 +1,10 @@
 """The application that every command registers with, and options that several commands share."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.models import CommandInfo
 
 app: typer.Typer = typer.Typer(
     name="subsetsum-nets",
@@ -11,6 +12,29 @@ app: typer.Typer = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+# The jobs of commands, in the order in which help shows them.
+MAIN = "Prune, verify, solve"
+FILES = "Look at networks, and take them elsewhere"
+TRAINED = "Sparsify trained networks"
+EXPERIMENTS = "Experiments on what the papers say"
+INSTALLATION = "This installation"
+_PANELS = (MAIN, FILES, TRAINED, EXPERIMENTS, INSTALLATION)
+_FIRST = ("prune", "verify", "solve", "info", "graph", "export", "bounds")
+
+
+def in_order(application: typer.Typer) -> None:
+    """Sort the commands by their jobs; those that are used most come first, then as they were registered."""
+    application.registered_commands.sort(key=_place)
+
+
+def _place(command: CommandInfo) -> tuple[int, int]:
+    name, panel = command.name or getattr(command.callback, "__name__", ""), command.rich_help_panel
+    return _index(_PANELS, panel), _index(_FIRST, name)
+
+
+def _index(known: tuple[str, ...], name: Any) -> int:
+    return known.index(name) if name in known else len(known)
 
 
 def _show_version(asked: bool) -> None:
@@ -46,7 +70,9 @@ Epsilon = Annotated[float, typer.Option(help="Required bound on sup ||f - g||.")
 Delta = Annotated[float, typer.Option(help="Accepted probability of not reaching epsilon.")]
 MaxMemory = Annotated[
     int | None,
-    typer.Option(min=1, callback=_allow_memory, help="Bytes that reading a file may take, else 2 GiB."),
+    typer.Option(
+        min=1, callback=_allow_memory, metavar="BYTES", help="That reading a file may take, else 2 GiB."
+    ),
 ]
 RunFolder = Annotated[
     Path | None, typer.Option(help="Folder for tables, provenance and figure; a cut-off run resumes from it.")

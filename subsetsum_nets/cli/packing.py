@@ -5,20 +5,21 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
+from itertools import count
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from subsetsum_nets.choices import PackingKind  # noqa: TC001 - typer reads the annotations
-from subsetsum_nets.cli.options import Json, app
-from subsetsum_nets.cli.terminal import console, open_table, refusing_bad_input
+from subsetsum_nets.cli.options import EXPERIMENTS, Json, app
+from subsetsum_nets.cli.terminal import console, counting, open_table, refusing_bad_input
 
 if TYPE_CHECKING:
     from subsetsum_nets.experiments.packing.run import PackingResult, WidthRow
 
 
-@app.command()
+@app.command(rich_help_panel=EXPERIMENTS)
 def packing(
     epsilon: Annotated[list[float], typer.Option(help="Error allowed; give it again for more of them.")],
     dimension: Annotated[int, typer.Option(help="d of the d x d matrices, from 1 to 3.")] = 1,
@@ -46,19 +47,27 @@ def packing(
     with refusing_bad_input(as_json, out):
         from subsetsum_nets.experiments.packing import run_packing, write_outputs
 
-        result = run_packing(
-            dimension,
-            epsilon,
-            width_to=width_to,
-            trials=trials,
-            members=members,
-            kind=kind,
-            time_limit=time_limit,
-            constant=constant,
-            seed=seed,
-            out=out,
-            progress=None if as_json else _show_width,
-        )
+        widths = None if width_to is None else width_to * len(epsilon)
+        with counting("widths", widths, as_json=as_json) as tell:
+            done = count(1)
+
+            def show(row: WidthRow) -> None:
+                _show_width(row)
+                tell(next(done))
+
+            result = run_packing(
+                dimension,
+                epsilon,
+                width_to=width_to,
+                trials=trials,
+                members=members,
+                kind=kind,
+                time_limit=time_limit,
+                constant=constant,
+                seed=seed,
+                out=out,
+                progress=None if as_json else show,
+            )
         written = [] if out is None else [str(path) for path in write_outputs(result, out, sys.argv)]
     if as_json:
         print(json.dumps({**asdict(result), "files": written}))  # noqa: T201

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from subsetsum_nets.cli.options import Json, RunFolder, Target, Threads, app
+from subsetsum_nets.cli.options import EXPERIMENTS, Json, RunFolder, Target, Threads, app
 from subsetsum_nets.cli.terminal import (
     at_most,
     console,
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from subsetsum_nets.experiments.random_subset_sum.item_counts import Fit
 
 
-@app.command()
+@app.command(rich_help_panel=EXPERIMENTS)
 def rssp(
     law: Annotated[
         str,
@@ -109,7 +109,7 @@ def _fit(fit: Fit | None) -> str:
     return "too few n for a fit" if fit is None else f"{fit.value:.3f}  [{fit.low:.3f}, {fit.high:.3f}]"
 
 
-@app.command(name="per-weight")
+@app.command(name="per-weight", rich_help_panel=EXPERIMENTS)
 def per_weight(
     target: Target = None,
     items: Annotated[int, typer.Option(help="Random coefficients a weight.")] = 21,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from subsetsum_nets.cli.options import Json, app
+from subsetsum_nets.cli.options import INSTALLATION, Json, app
 from subsetsum_nets.cli.terminal import refusing_bad_input, solver_chatter_on_stderr
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from subsetsum_nets.selftest import Outcome
 
 
-@app.command()
+@app.command(rich_help_panel=INSTALLATION)
 def selftest(as_json: Json = False) -> None:
     """Check this installation in a few seconds: every backend against brute force, a ticket there and back.
 

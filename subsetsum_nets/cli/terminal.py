@@ -8,7 +8,7 @@ import json
 import os
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+_Item = TypeVar("_Item")
 _UNBROKEN = 10_000  # columns of a pipe or a file: no line is folded
 _PLAIN = "subsetsum-nets"  # the name of the error handler
 _ASCII = {"≥": ">=", "≤": "<=", "±": "+-", "∞": "inf", "−": "-", "ε": "epsilon", "δ": "delta", "×": "x"}
@@ -80,6 +81,35 @@ def _in_ascii(error: UnicodeError) -> tuple[str, int]:
     return "".join(_ASCII.get(character, "?") for character in text), error.end
 
 
+@contextmanager
+def counting(what: str, total: int | None, *, as_json: bool) -> Iterator[Callable[[int], object]]:
+    """Give a function to tell how many are done, for a bar with the time left; on a terminal alone."""
+    if as_json or total is None or total < 2 or not sys.stderr.isatty():
+        yield lambda done: done
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done: bar.update(task, completed=done)
+
+
+def counted(items: Sequence[_Item], what: str, *, as_json: bool) -> Iterator[_Item]:
+    """Yield the items, with a bar that counts them."""
+    with counting(what, len(items), as_json=as_json) as tell:
+        for number, item in enumerate(items):
+            tell(number)
+            yield item
+
+
+def say_to_people(text: str) -> None:
+    """Print a line on stderr where that is a terminal."""
+    if sys.stderr.isatty():
+        typer.echo(text, err=True)
+
+
 def print_pairs(title: str, rows: list[tuple[str, Any]]) -> None:
     """Print a title and a line for each (name, value)."""
     from rich.table import Table
@@ -125,13 +155,13 @@ def open_table(
 
 def at_most(value: float | None, required: float | None = None) -> str:
     """Show an upper bound, rounded up; "-" for none."""
-    from subsetsum_nets.reports.rounding import upper
+    from subsetsum_nets.rounding import upper
 
     return "-" if value is None else upper(value, within=required)
 
 
 def at_least(value: float, required: float | None = None) -> str:
     """Show a lower bound, rounded down."""
-    from subsetsum_nets.reports.rounding import lower
+    from subsetsum_nets.rounding import lower
 
     return lower(value, beyond=required)

@@ -16,11 +16,10 @@ from subsetsum_nets.choices import (  # noqa: TC001 - typer reads the annotation
     ScaleName,
 )
 from subsetsum_nets.cli.network_options import Logits, Output, read_network, read_notes
-from subsetsum_nets.cli.options import Delta, Epsilon, Json, MaxMemory, Target, Threads, app
+from subsetsum_nets.cli.options import MAIN, Delta, Epsilon, Json, MaxMemory, Target, Threads, app
 from subsetsum_nets.cli.terminal import at_least, at_most, console, print_pairs, refusing_bad_input
 from subsetsum_nets.cli.verdicts import verdict
 from subsetsum_nets.constructions import DEFAULT, construction_names
-from subsetsum_nets.mask_structure import STRUCTURES
 
 if TYPE_CHECKING:
     from subsetsum_nets.networks import Domain
@@ -34,13 +33,13 @@ _FROM_CERTIFICATE = (
 )  # fmt: skip
 
 
-@app.command()
+@app.command(rich_help_panel=MAIN)
 def prune(
     target: Target = None,
     construction: Annotated[
         str,
         typer.Option(
-            help="The theorem; `subsetsum-nets info` tells each.",
+            help="The theorem; info tells each.",
             metavar=f"<{'|'.join(construction_names())}>",
             autocompletion=construction_names,
         ),
@@ -193,7 +192,7 @@ def _findings(pruned: PrunedNetwork, certificate: Certificate, images: _TestImag
         **{name: getattr(certificate, name) for name in _FROM_CERTIFICATE},
         **certificate.counts,
         **({} if certificate.exact is None else {"exact": certificate.exact, **_decimals(pruned)}),
-        **({} if certificate.construction not in STRUCTURES else _hidden(pruned)),
+        **({} if certificate.structure is None else _hidden(pruned)),
         "accuracy_before": None if images is None else images.before,
         "accuracy_after": None if images is None else images.after,
         "same_class": None if images is None else images.same,
@@ -203,6 +202,8 @@ def _findings(pruned: PrunedNetwork, certificate: Certificate, images: _TestImag
 
 
 def _show_prune(pruned: PrunedNetwork, certificate: Certificate, page: dict[str, Any]) -> None:
+    from subsetsum_nets.reports.exact_rows import exact_rows
+
     counts, epsilon, out = certificate.counts, certificate.epsilon, page["out"]
     kept, drawn = counts["kept_parameters"], counts["random_parameters"]
     proven = certificate.status_counts["optimal"]
@@ -219,7 +220,7 @@ def _show_prune(pruned: PrunedNetwork, certificate: Certificate, page: dict[str,
     if "hidden_before" in page:
         rows[3:3] = _structured_rows(page)
     if certificate.exact is not None:
-        rows[2:2] = _exact_rows(pruned, certificate.exact, page)
+        rows[2:2] = [*exact_rows(pruned), _decimals_row(page)]
     if page["accuracy_before"] is not None:
         before, after = page["accuracy_before"], page["accuracy_after"]
         rows.append(("test accuracy", f"{before:.2%} before, {after:.2%} after"))
@@ -270,33 +271,8 @@ def _decimals(pruned: PrunedNetwork) -> dict[str, Any]:
     }
 
 
-def _exact_rows(pruned: PrunedNetwork, exact: dict[str, Any], page: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return what is said of a network that equals the rounded target."""
-    from subsetsum_nets.networks.rounding import integer_weights
-    from subsetsum_nets.theory.binary_sizes import sreenivasan_2021_integers
-
-    target, width, depth = pruned.target.widths, max(pruned.random.widths[1:]), len(pruned.random.layers)
-    largest = max(int(abs(whole).max()) for whole in integer_weights(pruned.target, exact["bits"]))
-    papers = sreenivasan_2021_integers(max(target), len(target) - 1, max(1, largest.bit_length()))
+def _decimals_row(page: dict[str, Any]) -> tuple[str, str]:
     enough, formula = page["decimals_enough"], page["decimals_formula"]
-    held = [f"every |w| <= {most:,}" if most else "this one" for most in exact["held"]]
-    off = f" (up to {exact['slack']} more than the nearest off)" if "slack" in exact else ""
-    scaled = ", ".join(f"+-2^-{bits}" for bits in exact["ends"] if bits)
-    ends = f"block ends {scaled}, all other weights +-1" if scaled else "all weights +-1"
-    times = f"; the outputs are 2^{exact['outputs']} times larger" if "outputs" in exact else ""
-    return [
-        (
-            "equals, exactly",
-            f"the target in multiples of 2^-s{off}, s = {exact['bits']}, for {exact['inputs']}{times}",
-        ),
-        (
-            "decimal digits",
-            ("more than 17" if enough is None else f"{enough}")
-            + " needed by verification, cut off; "
-            + (f"{formula} by Lemma 2, for layers of norm 1" if formula else "Lemma 2 is for epsilon < 1"),
-        ),
-        ("layout", f"{', '.join(exact['layouts'])}; {ends}"),
-        ("integer layers held", f"{'; '.join(held)}, for the choices made"),
-        ("width", f"{width}, {width / max(target):.1f} times the target's; the paper's {papers.width:,}"),
-        ("depth", f"{depth}, the paper's {papers.depth}; the paper's signs {papers.parameters:.1e}"),
-    ]
+    needed = f"{'more than 17' if enough is None else enough} needed by verification, cut off; "
+    papers = f"{formula} by Lemma 2, for layers of norm 1" if formula else "Lemma 2 is for epsilon < 1"
+    return "decimal digits", needed + papers

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from subsetsum_nets.cli.terminal import at_least, at_most
+from subsetsum_nets.shown import shown_domain
 
 if TYPE_CHECKING:
     from subsetsum_nets.networks import Domain
-
-_LONGEST = 80  # characters of a domain that is shown in full
 
 
 def verdict(
@@ -27,9 +26,3 @@ def verdict(
         reached = at_least(attack, epsilon)
         return f"[bold red]falsified[/] the difference reaches {reached}; required {epsilon:g}"
     return f"[bold red]not verified[/] proven is only {claim}; required {epsilon:g}"
-
-
-def shown_domain(domain: Domain) -> str:
-    """Return a domain as people can read it: not every one of 784 bounds."""
-    text = repr(domain)
-    return text if len(text) <= _LONGEST else f"a {type(domain).__name__} of {domain.dimension} coordinates"

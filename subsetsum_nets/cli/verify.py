@@ -11,7 +11,7 @@ import typer
 from subsetsum_nets.choices import MethodName, Norm  # noqa: TC001 - typer reads the annotations
 from subsetsum_nets.cli.coreset import verify_coreset
 from subsetsum_nets.cli.network_options import Logits, Output, check_ticket, read_pair
-from subsetsum_nets.cli.options import Json, MaxMemory, app
+from subsetsum_nets.cli.options import MAIN, Json, MaxMemory, app
 from subsetsum_nets.cli.pairs import show_checked, show_results
 from subsetsum_nets.cli.questions import (
     Around,
@@ -55,7 +55,7 @@ class _Means(NamedTuple):
         return shown_to_people(as_json=self.as_json, time_limit=self.time_limit)
 
 
-@app.command()
+@app.command(rich_help_panel=MAIN)
 def verify(
     first: Annotated[
         Path, typer.Argument(metavar="DIR|F", help="A folder that prune wrote, or a network file.")

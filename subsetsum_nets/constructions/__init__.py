@@ -4,6 +4,10 @@ A construction lays out the random network (a recipe), turns every target weight
 and writes the solved subsets into masks. It neither solves nor verifies, and shares no epsilon out.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from subsetsum_nets.constructions.binary.blocks import BlockNetwork
 from subsetsum_nets.constructions.binary.construction import RandomSigns
 from subsetsum_nets.constructions.binary.given import GivenNetwork, Misfit
@@ -17,6 +21,9 @@ from subsetsum_nets.constructions.structured import (
     StructuredKernels,
     StructuredPaper,
 )
+
+if TYPE_CHECKING:
+    from subsetsum_nets.mask_structure import Whole
 
 CONSTRUCTIONS: dict[str, Construction] = {
     construction.name: construction
@@ -55,6 +62,11 @@ def construction_names() -> list[str]:
     return sorted({*CONSTRUCTIONS, *EXACT}, key=lambda name: (name != DEFAULT, name))
 
 
+def removed_whole(name: str) -> Whole | None:
+    """Return what masks of a construction remove as a whole, "filters" or "kernels"; None of any other."""
+    return CONSTRUCTIONS[name].whole if name in CONSTRUCTIONS else None
+
+
 __all__ = [
     "CONSTRUCTIONS",
     "DEFAULT",
@@ -76,4 +88,5 @@ __all__ = [
     "StructuredPaper",
     "construction_named",
     "construction_names",
+    "removed_whole",
 ]

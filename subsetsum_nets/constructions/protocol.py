@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from subsetsum_nets.mask_structure import Whole
     from subsetsum_nets.masks import NetworkMasks
     from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.networks.layer_shapes import Layer
@@ -218,6 +219,9 @@ class Construction(ABC):
         The layers of a target that it takes.
     why_not : str
         Why no others, and the nearest way out: how the message goes on that refuses one.
+    whole : {"filters", "kernels"} or None
+        What its masks remove as a whole (:func:`subsetsum_nets.mask_structure.check_structure`); None: any
+        entries.
     one_pass : bool
         Whether rows that are vectors are decided in one pass from the largest item to the smallest, instead
         of being searched for the nearest subset.
@@ -231,6 +235,7 @@ class Construction(ABC):
     allocations: ClassVar[tuple[str, ...]] = ("tight", "recursion")
     layer_types: ClassVar[tuple[type, ...]] = (Dense,)
     why_not: ClassVar[str] = ""
+    whole: ClassVar[Whole | None] = None
     one_pass: ClassVar[bool] = False
 
     def check_layers(self, network: ReluNetwork, role: str) -> None:

@@ -63,7 +63,7 @@ def fewest(
     method: Method,
     judge: Judge,
     epsilon: float,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], object] | None = None,
 ) -> tuple[Sparser, VerificationResult | NearResult]:
     """Return the smallest result that the judge accepts, and what is proven of it.
 

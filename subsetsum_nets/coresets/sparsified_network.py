@@ -11,6 +11,7 @@ from subsetsum_nets.coresets.edges import checked_points, edge_matrices, size_of
 from subsetsum_nets.coresets.folder import read, write
 from subsetsum_nets.coresets.population import PopulationBound, population_bound
 from subsetsum_nets.networks.errors import InvalidNetworkError
+from subsetsum_nets.shown import bounds_figure, bracket, panel, verdict
 from subsetsum_nets.verification.near import NearResult
 
 if TYPE_CHECKING:
@@ -55,6 +56,37 @@ class SparsifiedNetwork:
     trial_points: Ints | None
     bound: VerificationResult | NearResult | None = None
     norm: str = "linf"
+
+    def __repr__(self) -> str:
+        proven = "nothing proven" if self.bound is None else repr(self.bound)
+        return f"SparsifiedNetwork({self.method}, {self.size:,} parameters, {self.fraction:.1%}, {proven})"
+
+    def _repr_html_(self) -> str:
+        """Return verdict, figure and table for notebooks; bounds are rounded outward."""
+        rows: list[tuple[str, object]] = [
+            ("method", f"{self.method}, seed {self.seed}"),
+            ("parameters", f"{self.size:,} ({self.fraction:.1%})"),
+            ("network", repr(self.network)),
+        ]
+        made = self.bound
+        if made is None:
+            return panel("SparsifiedNetwork", "nothing proven", "", rows)
+        rows.append(("proven", bracket(made.lower, made.upper, made.norm, made.epsilon)))
+        decided = verdict(made.verified, made.falsified, made.epsilon)
+        return panel("SparsifiedNetwork", decided, bounds_figure(made.lower, made.upper, made.epsilon), rows)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what was found as ``json.dumps`` takes it: all but the networks."""
+        return {
+            "method": self.method,
+            "seed": self.seed,
+            "size": self.size,
+            "fraction": self.fraction,
+            "sample": self.sample.tolist(),
+            "trial_points": None if self.trial_points is None else self.trial_points.tolist(),
+            "bound": None if self.bound is None else self.bound.to_dict(),
+            "norm": self.norm,
+        }
 
     @property
     def fraction(self) -> float:

@@ -53,7 +53,7 @@ def sparsify(
     sample_size: int | None = None,
     trials: int | None = None,
     threads: int | None = None,
-    progress: bool | Callable[[int, int], None] = False,
+    progress: bool | Callable[[int, int], object] = False,
 ) -> SparsifiedNetwork:
     """Remove parameters of a trained network; exactly one of four arguments says how many.
 
@@ -271,7 +271,7 @@ def _judge(task: Task, near: Any, radius: float | None) -> Judge:
     return OverDomain(task.target, task.domain, task.norm)
 
 
-def _reporter(progress: bool | Callable[[int, int], None]) -> Callable[[int, int], None] | None:
+def _reporter(progress: bool | Callable[[int, int], object]) -> Callable[[int, int], object] | None:
     if progress is True:
         return lambda done, total: print(f"size {done} of {total} judged", file=sys.stderr)  # noqa: T201
     return progress or None

@@ -1,4 +1,4 @@
-"""What every experiment leaves behind: CSV tables, provenance.json, and a figure as PNG and SVG.
+"""What every experiment leaves behind: CSV tables, provenance.json, and a figure as PNG, SVG and PDF.
 
 All files are written atomically. Numbers in the tables are written so that they read back exactly.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from subsetsum_nets.networks.files.atomic_files import atomic_write
-from subsetsum_nets.pictures import write_pictures
+from subsetsum_nets.pictures import NEEDED, can_draw, write_pictures
 from subsetsum_nets.version import versions
 
 if TYPE_CHECKING:
@@ -43,8 +43,9 @@ def write_record(
 
     ``experiment`` is its name, for people; ``command`` the command line, None for a call from Python. Tables,
     (header, rows), go by the names of their CSV files. ``draw`` makes the figure, within the style of the
-    house, which is written as PNG and SVG. ``about``, JSON-able, is for provenance.json: all that the tables
-    depend on, the seed included; ``summary`` is for ``summary_file``. OSError if something cannot be written.
+    house, which is written as PNG, SVG and PDF. ``about``, JSON-able, is for provenance.json: all that the
+    tables depend on, the seed included; ``summary`` is for ``summary_file``. OSError if something cannot be
+    written; ImportError without matplotlib, when all but the figure is.
     """
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
@@ -55,7 +56,9 @@ def write_record(
     for name, text in pages.items():
         with atomic_write(place / name) as file:
             file.write(text.encode())
-    pictures = [place / f"{figure}.{kind}" for kind in ("png", "svg")]
+    if not can_draw():
+        raise ImportError(f"{NEEDED}; all but the figure is written to {place}")
+    pictures = [place / f"{figure}.{kind}" for kind in ("png", "svg", "pdf")]
     write_pictures(draw, *pictures, dpi=_DPI, salt=figure, settings={"axes.grid": True})
     return [*(place / name for name in pages), *pictures]
 

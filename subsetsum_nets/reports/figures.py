@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from subsetsum_nets.pictures import draw_map, new_figure, picture_bytes, picture_style, power, write_pictures
+from subsetsum_nets.reports.filters import filters_figure, has_filters
 from subsetsum_nets.reports.page_svg import INK, MET, MISSED, MUTED, PAGE, WEIGHT, page_svg
-from subsetsum_nets.reports.rounding import exact, lower, upper
 from subsetsum_nets.reports.rows import all_rows, rows_by_layer
+from subsetsum_nets.rounding import exact, lower, upper
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -255,6 +256,15 @@ FIGURES = (
         _has_picture,
         "The masks in the shape of the target: for each of its weights, the random weights that its subset "
         "sums keep (both signs together). Large layers are shown as averages of blocks.",
+    ),
+    FigureKind(
+        "filters",
+        "Which filters are kept",
+        filters_figure,
+        has_filters,
+        "The hidden channels of each pair of random layers, a strip for each block: block t sees input "
+        "channel t alone. The darkest are removed; others are as light as much of them is kept. Large blocks "
+        "are shown as averages.",
     ),
 )
 

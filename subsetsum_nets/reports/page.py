@@ -18,11 +18,13 @@ from subsetsum_nets.networks.digests import network_digest
 from subsetsum_nets.networks.domains import Ball, Box
 from subsetsum_nets.networks.files.atomic_files import atomic_write
 from subsetsum_nets.networks.relu_network import sparse_form
+from subsetsum_nets.pictures import can_draw
+from subsetsum_nets.reports.exact_rows import exact_rows
 from subsetsum_nets.reports.figures import FIGURES, svg_text
 from subsetsum_nets.reports.page_svg import PALETTE
-from subsetsum_nets.reports.rounding import exact
 from subsetsum_nets.reports.rows import all_rows, rows_by_layer
 from subsetsum_nets.reports.templates import environment
+from subsetsum_nets.rounding import exact
 from subsetsum_nets.ticket_folder import CERTIFICATE, RANDOM, TARGET
 from subsetsum_nets.verification.certificate import CertificateFileError
 
@@ -48,7 +50,8 @@ def write_report(
     ----------
     pruned : PrunedNetwork
     path : path
-        The same network gives the same bytes, with the same version of matplotlib.
+        The same network gives the same bytes, with the same version of matplotlib. Without matplotlib the
+        page has no figures and says so.
     accuracy : (float, float), optional
         Test accuracy of the target and of the pruned network, from 0 to 1.
 
@@ -106,8 +109,10 @@ def _page(pruned: PrunedNetwork, accuracy: tuple[float, float] | None) -> str:
         domain=certificate and _domain(certificate.domain_set),
         semantics=certificate and certificate.semantics,
         source=getattr((CONSTRUCTIONS | EXACT).get(pruned.construction), "source", None),
+        exact_rows=exact_rows(pruned),
         statuses=_statuses(pruned),
-        figures=[(kind, svg_text(kind, pruned)) for kind in FIGURES if kind.applies(pruned)],
+        figures=[(kind, svg_text(kind, pruned)) for kind in FIGURES if can_draw() and kind.applies(pruned)],
+        can_draw=can_draw(),
         rows=all_rows(pruned),
         layers=_layers(pruned),
         layers_left_out=max(0, len(pruned.target.layers) - _MOST_LAYERS),
@@ -179,8 +184,8 @@ def _exact_options(certificate: Certificate) -> list[tuple[str, str]]:
     if said is None:
         return []
     options = [("bits", ",".join(map(str, said["bits"])))]
-    if len(set(said["layouts"])) == 1:
-        options.append(("layout", said["layouts"][0]))
+    layouts = {layout.partition("-")[0] for layout in said["layouts"]}  # "select-3" is one of "select"
+    options += [("layout", layout) for layout in layouts if len(layouts) == 1]
     if "outputs" in said:
         options.append(("scale", "none"))
     elif len(said["ends"]) > 1 and any(said["ends"][:-1]):

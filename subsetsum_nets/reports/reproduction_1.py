@@ -6,7 +6,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from subsetsum_nets.reports.reproduction import ReproductionPage, percent, shell_command
-from subsetsum_nets.reports.rounding import exact, nearest, upper
+from subsetsum_nets.rounding import exact, nearest, upper
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from solvers import Status
-from subsetsum_nets.constructions import CONSTRUCTIONS
+from subsetsum_nets.constructions import CONSTRUCTIONS, EXACT
+from subsetsum_nets.constructions.binary.integers import integer_layers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,6 +57,8 @@ def rows_by_layer(pruned: PrunedNetwork) -> list[LayerRows] | None:
     The solution stores rows in the order of the construction's groups: layer by layer, side by side, output
     by output.
     """
+    if pruned.construction in EXACT:
+        return _exact_rows_by_layer(pruned)
     if pruned.construction not in CONSTRUCTIONS:
         return None
     whole = all_rows(pruned)
@@ -74,15 +77,35 @@ def rows_by_layer(pruned: PrunedNetwork) -> list[LayerRows] | None:
                 part |= numbers == number
                 sizes = whole.sizes[numbers == number].reshape(place.shape)
                 picture[place.entries] += np.repeat(sizes, place.dimension, axis=0)
-        found.append(
-            LayerRows(
-                f"Layer {index + 1}",
-                whole.errors[part],
-                whole.tolerances[part],
-                whole.missed[part],
-                whole.sizes[part],
-                picture,
-                layer.bias is not None,
-            )
-        )
+        found.append(_of_layer(index, whole, part, picture, biased=layer.bias is not None))
     return found
+
+
+def _of_layer(
+    index: int, whole: LayerRows, part: NDArray[np.bool_], picture: NDArray[np.float64], *, biased: bool
+) -> LayerRows:
+    """Return some of all rows as those of a layer."""
+    rows = (whole.errors[part], whole.tolerances[part], whole.missed[part], whole.sizes[part])
+    return LayerRows(f"Layer {index + 1}", *rows, picture, biased)
+
+
+def _exact_rows_by_layer(pruned: PrunedNetwork) -> list[LayerRows] | None:
+    """Return the rows of an exact construction: block by block, of each the weights that count."""
+    certificate = pruned.certificate
+    if certificate is None or certificate.exact is None:
+        return None
+    whole, found, first = all_rows(pruned), [], 0
+    blocks = integer_layers(pruned.target, certificate.exact["bits"], pruned.domain)
+    numbers = np.arange(len(whole.errors))
+    for index, (layer, block) in enumerate(zip(pruned.target.dense_layers, blocks, strict=True)):
+        outputs, inputs = np.nonzero(block.counted)
+        part = (numbers >= first) & (numbers < first + len(outputs))
+        first += len(outputs)
+        biased = layer.bias is not None
+        picture = np.zeros((layer.d_out, layer.d_in + biased))
+        columns, sizes = block.columns[inputs], whole.sizes[part]
+        if len(sizes) == len(outputs):
+            shown = (outputs < layer.d_out) & (columns < picture.shape[1])  # not the constant that is carried
+            np.add.at(picture, (outputs[shown], columns[shown]), sizes[shown])
+        found.append(_of_layer(index, whole, part, picture, biased=biased))
+    return found if first == len(numbers) else None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from subsetsum_nets.reports.rounding import exact, lower, nearest, upper
+from subsetsum_nets.rounding import exact, lower, nearest, upper
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -39,12 +39,12 @@ def small_like(network: ReluNetwork, target: ReluNetwork, domain: Domain | None)
         As :func:`~subsetsum_nets.verification.collapse.collapse`.
 
     """
-    keep = _like_layers(network.widths[1:-1], target.widths[1:-1])
+    keep = like_layers(network.widths[1:-1], target.widths[1:-1])
     small = collapse(network, domain, keep=keep)
     return small if small is network else aligned(small, target) or small
 
 
-def _like_layers(widths: Sequence[int], wanted: Sequence[int]) -> list[int]:
+def like_layers(widths: Sequence[int], wanted: Sequence[int]) -> list[int]:
     """Return the one way to find widths, or one more than these, in their order among others; else none."""
     first = _found_in_order(widths, wanted)
     last = _found_in_order(widths[::-1], wanted[::-1])

@@ -14,6 +14,7 @@ from subsetsum_nets.networks.domains import Domain, domain_from_json
 from subsetsum_nets.networks.files.atomic_files import atomic_write
 from subsetsum_nets.networks.files.budget import read_regular
 from subsetsum_nets.networks.files.strict_json import strict_json
+from subsetsum_nets.shown import bounds_figure, bracket, panel, shown_domain, verdict
 from subsetsum_nets.version import versions
 
 if TYPE_CHECKING:
@@ -56,13 +57,13 @@ _KINDS: _Kinds = {
     **dict.fromkeys(("counts", "status_counts"), (dict,)),
     **dict.fromkeys(("epsilon", "delta"), (int, float)),
     **dict.fromkeys(("recipe", "shortfall"), (dict, NoneType)),
-    "solution_digest": (str, NoneType),
+    **dict.fromkeys(("solution_digest", "structure"), (str, NoneType)),
     "exact": (dict, NoneType),
     "seed": (int, NoneType),
     "candidates": (int,),
     "verified": (bool,),
 }
-_LATER = ("solution_digest", "exact")  # fields that older certificates lack
+_LATER = ("solution_digest", "exact", "structure")  # fields that older certificates lack
 _BEYOND = 1 << 1023
 _MOST_EXPONENT = 1074  # of 2^-t: no float64 is finer
 _SOLUTION_ARRAYS = ("masks", "errors", "lower_bounds", "status", "tolerances")
@@ -179,6 +180,35 @@ class PairCertificate:
         body = {"format": self.FORMAT, "version": VERSION, "semantics": self.semantics, **self._said()}
         return {**body, "digest": _body_digest(body)}
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the same as :meth:`to_json`: a plain dictionary, as all results have."""
+        return self.to_json()
+
+    def __repr__(self) -> str:
+        said = bracket(self.attack, self.bound, self.norm, self.epsilon)
+        where = shown_domain(self.domain_set)
+        return f"{type(self).__name__}({said}, {self.method}, {where}, {self.verdict})"
+
+    def _repr_html_(self) -> str:
+        """Return verdict, figure and table for notebooks; bounds are rounded outward."""
+        figure = bounds_figure(self.attack, self.bound, self.epsilon)
+        return panel(type(self).__name__, self.verdict, figure, self._rows())
+
+    @property
+    def verdict(self) -> str:
+        """What is decided: verified, falsified, not verified, or that nobody asked."""
+        falsified = self.epsilon is not None and self.attack > self.epsilon
+        return verdict(self.verified, falsified, self.epsilon)
+
+    def _rows(self) -> list[tuple[str, object]]:
+        return [
+            ("proven", bracket(self.attack, self.bound, self.norm, self.epsilon)),
+            ("method", self.method),
+            ("domain", shown_domain(self.domain_set)),
+            ("f", f"SHA-256 {self.target_digest[:16]}.."),
+            ("g", f"SHA-256 {self.pruned_digest[:16]}.."),
+        ]
+
     def _said(self) -> dict[str, Any]:
         """Return the fields that are written."""
         return asdict(self)
@@ -254,7 +284,7 @@ class PairCertificate:
             raise CertificateFileError(f"{path}: {error}") from None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Certificate(PairCertificate):
     """The certificate of a ticket: of a random network that was pruned into a target.
 
@@ -289,6 +319,8 @@ class Certificate(PairCertificate):
         every integer layer of weights up to W, 0 for none. Where it is there, ``slack`` is k: the weights are
         not the nearest multiples, but those within k + 1/2 units that need the fewest edges; and ``outputs``
         is t: g's outputs are 2^t times as large, and 2^-t g is what is compared with f.
+    structure : str or None
+        What the masks remove as a whole: "filters" or "kernels"; None where they remove any entries.
 
     """
 
@@ -310,6 +342,7 @@ class Certificate(PairCertificate):
     shortfall: dict[str, Any] | None
     solution_digest: str | None = None
     exact: dict[str, Any] | None = None
+    structure: str | None = None
 
     @property
     def output_exponent(self) -> int:
@@ -330,6 +363,17 @@ class Certificate(PairCertificate):
     def semantics(self) -> str:
         """What is claimed, in a sentence."""
         return SCALED_SEMANTICS if self.output_exponent else SEMANTICS
+
+    def _rows(self) -> list[tuple[str, object]]:
+        drawn = "a random network that was given" if self.seed is None else f"seed {self.seed}"
+        counts = {name: f"{number:,}" for name, number in self.counts.items()}
+        return [
+            ("construction", f"{self.construction}, {self.candidates} candidates, {drawn}"),
+            *super()._rows(),
+            ("weights of f", counts.get("weights", "-")),
+            ("random parameters", counts.get("random_parameters", "-")),
+            ("kept parameters", counts.get("kept_parameters", "-")),
+        ]
 
     def _said(self) -> dict[str, Any]:
         said = super()._said()

@@ -135,15 +135,16 @@ class Comparison:
         A network that can be compared as it is stays, if it has at most two layers for each of f's and
         weights like f's; a deeper one, or one of other weights, if what it equals has not f's shape.
         """
-        comparable = self.effective_or_none is not None
         shallow = len(self.pruned.layers) <= 2 * len(self.target.layers)
-        if comparable and shallow and self._alike():
+        if shallow and self.effective_or_none is not None and self._alike():
             return self
         try:
             small = small_like(self.pruned, self.target, self.domain)
         except UnsupportedStructureError:
             return self
-        if small is self.pruned or (comparable and small.widths != self.target.widths):
+        if small is self.pruned:
+            return self
+        if small.widths != self.target.widths and self.effective_or_none is not None:
             return self
         return self._about(self.target, small)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from subsetsum_nets.networks.arguments import checked_limit, checked_positive, c
 from subsetsum_nets.networks.arrays import FloatArray, exact_float64
 from subsetsum_nets.networks.domains import Ball, Box, Domain
 from subsetsum_nets.networks.errors import InvalidNetworkError
+from subsetsum_nets.shown import bounds_figure, bracket, finite, panel, verdict
 from subsetsum_nets.verification.comparison import Comparison, SearchOptions
 from subsetsum_nets.verification.enclosures.midrad import check_arithmetic
 from subsetsum_nets.verification.errors import BoundOverflowError, SoundnessError, UnsupportedStructureError
@@ -72,6 +73,39 @@ class NearResult:
     norm: str
     method: str
     epsilon: float | None
+
+    def __repr__(self) -> str:
+        said = bracket(self.lower, self.upper, self.norm, self.epsilon)
+        decided = verdict(self.verified, self.falsified, self.epsilon)
+        return f"NearResult({said}, {self.method}, {self._where}, {decided})"
+
+    def _repr_html_(self) -> str:
+        """Return verdict, figure and table for notebooks; bounds are rounded outward."""
+        rows: list[tuple[str, object]] = [
+            ("proven", bracket(self.lower, self.upper, self.norm, self.epsilon)),
+            ("where", self._where),
+            ("worst point", f"number {self.worst}"),
+            ("method", self.method),
+            ("seconds", f"{self.seconds:.3g}"),
+        ]
+        figure = bounds_figure(self.lower, self.upper, self.epsilon)
+        return panel("NearResult", verdict(self.verified, self.falsified, self.epsilon), figure, rows)
+
+    @property
+    def _where(self) -> str:
+        return f"within {self.radius:g} of {len(self.points):,} points"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as ``json.dumps`` takes it; infinite bounds are None."""
+        said = {each.name: getattr(self, each.name) for each in fields(self)}
+        return said | {
+            "upper": finite(self.upper),
+            "uppers": [finite(bound) for bound in self.uppers.tolist()],
+            "lower": finite(self.lower),
+            "witness": self.witness.tolist(),
+            "points": self.points.tolist(),
+            "domain": None if self.domain is None else self.domain.to_json(),
+        }
 
 
 def verify_near(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from subsetsum_nets.rounding import upper
+from subsetsum_nets.shown import bounds_figure, bracket, finite, panel, shown_domain, verdict
 
 if TYPE_CHECKING:
     from subsetsum_nets.networks.arrays import FloatArray
@@ -123,3 +126,40 @@ class VerificationResult:
     norm: str
     epsilon: float | None
     replayed: float | None = None
+
+    def __repr__(self) -> str:
+        said = bracket(self.lower, self.upper, self.norm, self.epsilon)
+        decided = verdict(self.verified, self.falsified, self.epsilon)
+        return f"VerificationResult({said}, {self.method}, {shown_domain(self.domain)}, {decided})"
+
+    def _repr_html_(self) -> str:
+        """Return verdict, figure and table for notebooks; bounds are rounded outward."""
+        exact = [] if self.replayed is None else [("in exact arithmetic", upper(self.replayed))]
+        rows: list[tuple[str, object]] = [
+            ("proven", bracket(self.lower, self.upper, self.norm, self.epsilon)),
+            *exact,
+            ("method", self.method),
+            ("domain", shown_domain(self.domain)),
+            ("seconds", f"{self.seconds:.3g}"),
+        ]
+        figure = bounds_figure(self.lower, self.upper, self.epsilon)
+        return panel("VerificationResult", verdict(self.verified, self.falsified, self.epsilon), figure, rows)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as ``json.dumps`` takes it; an infinite bound is None."""
+        return {
+            "upper": finite(self.upper),
+            "lower": finite(self.lower),
+            "witness": self.witness.tolist(),
+            "method": self.method,
+            "verified": self.verified,
+            "falsified": self.falsified,
+            "layers": [
+                {name: finite(value) for name, value in asdict(layer).items()} for layer in self.layers
+            ],
+            "seconds": self.seconds,
+            "domain": self.domain.to_json(),
+            "norm": self.norm,
+            "epsilon": self.epsilon,
+            "replayed": finite(self.replayed),
+        }

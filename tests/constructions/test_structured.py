@@ -12,7 +12,7 @@ from support.structured_cases import COARSE, effective, exactly, filtered, image
 from subsetsum_nets.compiler import prune
 from subsetsum_nets.constructions import construction_named, relu_blocks
 from subsetsum_nets.constructions.structured import Structured, StructuredBlocks, StructuredKernels
-from subsetsum_nets.mask_structure import STRUCTURES, check_structure
+from subsetsum_nets.mask_structure import check_structure
 from subsetsum_nets.networks import (
     AvgPool2d,
     Box,
@@ -31,7 +31,7 @@ from subsetsum_nets.row_batches import by_group
 def check_pruned(pruned):
     """See that the masks are structured, and that each row is exactly as far off as the solution says."""
     f = pruned.target
-    check_structure(pruned.all_masks, f, STRUCTURES[pruned.construction])
+    check_structure(pruned.all_masks, f, construction_named(pruned.construction).whole)
     found = [effective(*pruned.network.layers[start : start + 2]) for start in pruned.hidden_layers]
     goals = [wanted(layer, shape) for layer, shape in zip(f.layers, f.shapes, strict=False)]
     sides = [set() for _ in f.layers]
@@ -262,7 +262,7 @@ def test_the_collapsed_network_has_the_same_kernels(name, tmp_path):
             assert trimmed.hidden_units(small, [index]) < trimmed.hidden_units(pruned.random, [index])
             assert exactly(second.stored).any(axis=tuple(range(second.stored.ndim - 2))).any()
     kept = pruned.all_masks.kept
-    if STRUCTURES.get(name) == "filters":
+    if construction_named(name).whole == "filters":
         seconds = sum(small.layers[index + 1].parameters for index in pruned.hidden_layers)
         assert seconds + sum(layer.matrix.shape[0] for layer in small.layers[::2]) == kept
 

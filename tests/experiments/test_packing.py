@@ -225,7 +225,7 @@ def test_tables_provenance_and_figure(tmp_path):
     result = run_packing(1, [0.25, 0.125], trials=3, width_to=4)
     paths = write_outputs(result, tmp_path)
     assert sorted(path.name for path in paths) == [
-        *("epsilons.csv", "packing.png", "packing.svg", "provenance.json", "widths.csv")
+        *("epsilons.csv", "packing.pdf", "packing.png", "packing.svg", "provenance.json", "widths.csv")
     ]
     for name, rows in (("widths.csv", result.widths), ("epsilons.csv", result.epsilons)):
         with (tmp_path / name).open(newline="") as file:

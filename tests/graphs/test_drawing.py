@@ -323,7 +323,7 @@ def test_the_check_for_overlaps_finds_some():
 @pytest.mark.parametrize("view", ["layered", "summary", "masks"])
 def test_files_are_proper_and_the_same_every_time(tmp_path, view):
     graph = pruned_graph(candidates=4)
-    for suffix in ("svg", "png"):
+    for suffix in ("svg", "png", "pdf"):
         one, other = tmp_path / f"one.{suffix}", tmp_path / f"other.{suffix}"
         assert graph.draw(one, view=view, title="$not math$ & <tags>") == view
         with mpl.rc_context({"font.size": 30, "axes.facecolor": "red"}):  # what users set changes nothing
@@ -362,7 +362,7 @@ def test_graph_of_channels_and_constants_only(tmp_path):
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("a.pdf", {}, r"\.png or \.svg.*'a\.pdf'.*\.graphml, \.json, \.dot"),
+        ("a.jpg", {}, r"\.png, \.svg or \.pdf.*'a\.jpg'.*\.graphml, \.json, \.dot"),
         ("a.graphml", {}, "save"),
         ("a", {}, "''"),
         ("a.svg", {"view": "matrix"}, "'matrix'"),

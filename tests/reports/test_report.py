@@ -11,8 +11,8 @@ from support.pages import Tags
 from subsetsum_nets import Ball, Box, Dense, ReluNetwork, prune
 from subsetsum_nets.reports import docs_images, page, templates, write_report
 from subsetsum_nets.reports.figures import FIGURES, svg_text
-from subsetsum_nets.reports.rounding import lower, nearest, upper
 from subsetsum_nets.reports.rows import rows_by_layer
+from subsetsum_nets.rounding import lower, nearest, upper
 from subsetsum_nets.verification.certificate import CertificateFileError
 
 HOSTILE = "<script>alert('x')</script>\"&"

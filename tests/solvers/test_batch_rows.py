@@ -85,6 +85,7 @@ def test_kernels_that_a_batch_does_not_need_are_not_compiled(monkeypatch):
     again = solve_many(items, targets)
     assert np.array_equal(again.errors, expected.errors)
     assert np.array_equal(again.masks, expected.masks)
+    assert len(solve_many([[0.5]], [0.5])) == 1
     expected.check(items, targets)
     assert (expected.status == Status.OPTIMAL).all()
 

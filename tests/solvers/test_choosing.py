@@ -43,7 +43,9 @@ def names(problem, objective="nearest", **limits):
         (uniform(300, 2, cardinality=2), "few-items"),
         (SubsetSum([[1, 1, 1]] * 100, [50, 50, 51]), "mitm-nd"),
         (uniform(200), "lns"),
-        (uniform(200, 9), "lns"),
+        (uniform(200, 9), "k-tree"),
+        (uniform(200, 40), "annealing"),
+        (uniform(200, 40, cardinality=90), "lns"),
     ],
 )
 def test_each_kind_of_problem_has_its_method(problem, first):

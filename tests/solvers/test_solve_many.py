@@ -554,6 +554,7 @@ def test_a_slow_row_takes_no_time_from_the_easy_ones(monkeypatch):
         sleep(limits.remaining)
         return original(problem, objective, "lns", limits)
 
+    solve_many(items[:3], targets[:3], cardinality=(0, 9), threads=1)  # so that kernels are compiled
     monkeypatch.setattr(chunks, "solved", slow)
     batch = solve_many(items, targets, cardinality=(0, 9), threads=1, time_limit=2.4, chunk_size=12)
     assert (batch.status == Status.OPTIMAL).sum() >= 11

@@ -7,10 +7,11 @@ Zuckerman 1993) and after a pass in another order. In many dimensions nothing he
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from solvers.backend.anytime.k_tree import FEW_VECTORS, MOST_DIMENSIONS
 from solvers.backend.bounds import simple_bound
 from solvers.backend.first_subset import first_subset, float_vectors
 from solvers.backend.protocol import Backend, Finding, Limits
@@ -25,13 +26,16 @@ if TYPE_CHECKING:
     from solvers.problem import SubsetSum
     from solvers.solution import Objective
 
-FEWEST_DIMENSIONS = 13  # from there on "auto" asks it
 _ITEMS_A_DIMENSION = (4, 6, 8)  # that are annealed, in turn
 _FEWEST_ANNEALED = 40
 _PROPOSALS = 1 << 18  # of a run of length 1, in either norm
 _MORE_IN_SIXTH = 2
 _HOT, _COLD = 0.3, 0.001  # in the 2-norm: shares of the median squared length of an item
-_HOT_SIXTH, _COLD_SIXTH = 0.5, 0.05  # in the 6-norm, to the power 6: shares of the present value
+_HOT_SIXTH, _WARM_SIXTH, _COLD_SIXTH = (
+    0.5,
+    0.15,
+    0.05,
+)  # in the 6-norm, to the power 6: shares of the present value
 _RUNS = 6  # without a time limit
 _LONGEST_RUN = 64.0
 _OF_WHAT_IS_LEFT = 0.9  # of the time: the last run is to reach its end
@@ -65,7 +69,7 @@ class Annealing(Backend):
 
     def suits(self, problem: SubsetSum, objective: Objective) -> bool:  # noqa: ARG002
         """Return whether there are so many dimensions that merging lists comes less near."""
-        return problem.d >= FEWEST_DIMENSIONS
+        return problem.d > MOST_DIMENSIONS and problem.n >= FEW_VECTORS
 
     def solve(self, problem: SubsetSum, objective: Objective, limits: Limits) -> Finding:
         """Anneal in runs until the goal or the time limit is reached; without one, six of them."""
@@ -78,7 +82,7 @@ class Annealing(Backend):
         for number, length in enumerate(_lengths(limits)):
             if search.units <= goal or bound > goal or limits.expired:
                 break
-            search.run(length, _ITEMS_A_DIMENSION[number % len(_ITEMS_A_DIMENSION)], first=not number)
+            search.run(number, length)
         stop = Stop.TIME_LIMIT if limits.expired else Stop.SEARCH_EXHAUSTED
         return Finding(search.best, bound * unit, stop=stop)
 
@@ -91,13 +95,36 @@ def _lengths(limits: Limits) -> Iterator[float]:
         yield length
         number += 1
         seconds = (limits.clock() - begun) / length  # a run of length 1
-        length = min(2 * length, _LONGEST_RUN)
-        if limits.remaining is not None and seconds > 0:
-            length = min(length, max(1.0, _OF_WHAT_IS_LEFT * limits.remaining / seconds))
+        length, left = 2 * length, limits.remaining
+        if left is not None and seconds > 0:
+            room = max(1.0, _OF_WHAT_IS_LEFT * left / seconds)
+            length = room if 2 * length > room else length  # the last but one would be cut short
+        length = min(length, _LONGEST_RUN)
 
 
 def _annealed(problem: SubsetSum, a_dimension: int) -> int:
     return min(problem.n, max(_FEWEST_ANNEALED, a_dimension * problem.d))
+
+
+class _Part(NamedTuple):
+    """The items that are annealed, what remains for them, and where they stand in the whole problem."""
+
+    items: Floats  # shape (m, d)
+    target: Floats  # less the items that are fixed
+    taken: Bools  # shape (m,), changed in place
+    fixed: Ints  # items that are taken whatever happens here
+    free: Ints  # shape (m,), places of the items
+    state: Words  # of the random numbers
+
+    @property
+    def rest(self) -> Floats:
+        """What remains of the target."""
+        rest: Floats = self.target - self.items[self.taken].sum(axis=0)
+        return rest
+
+    def subset(self, taken: Bools) -> Ints:
+        """Return the whole subset where these are taken."""
+        return np.concatenate([self.fixed, self.free[taken]])
 
 
 class _Search:
@@ -109,18 +136,32 @@ class _Search:
         self.vectors = float_vectors(problem)
         self.lengths = np.sqrt(np.einsum("ik,ik->i", self.vectors.items, self.vectors.items))
         self.best, self.units = start, problem.image.error(start)
+        # More than there are subsets by far would be no use.
+        self.proposals = min(_PROPOSALS, problem.n << min(problem.n, 18))
 
-    def run(self, length: float, a_dimension: int, *, first: bool) -> None:
-        """Anneal once, so many items a dimension."""
-        chosen = self._pass(first=first)
+    def run(self, number: int, length: float) -> None:
+        """Anneal once; every third time from the best subset on, and less hot."""
+        turn = number % len(_ITEMS_A_DIMENSION)
+        again = turn == len(_ITEMS_A_DIMENSION) - 1
+        if again:
+            chosen = np.zeros(self.problem.n, dtype=np.bool_)
+            chosen[self.best] = True
+        else:
+            chosen = self._pass(first=number == 0)
+        part = self._part(chosen, _ITEMS_A_DIMENSION[turn])
+        if not again:
+            self._shorten(part, length)
+        self._flatten(part, length, _WARM_SIXTH if again else _HOT_SIXTH)
+
+    def _part(self, chosen: Bools, a_dimension: int) -> _Part:
+        """Return the shortest items, so many a dimension, as a problem of their own."""
         free = self.vectors.order[-_annealed(self.problem, a_dimension) :]
-        items = np.ascontiguousarray(self.vectors.items[free])
-        taken, state = chosen[free], self.rng.integers(1, 1 << 63, 1).astype(np.uint64)
         fixed = chosen.copy()
         fixed[free] = False
+        items = np.ascontiguousarray(self.vectors.items[free])
         target = self.vectors.target - self.vectors.items[fixed].sum(axis=0)
-        self._shorten(items, target, taken, state, length)
-        self._flatten(items, target, taken, state, length, np.flatnonzero(fixed), free)
+        state = self.rng.integers(1, 1 << 63, 1).astype(np.uint64)
+        return _Part(items, target, chosen[free], np.flatnonzero(fixed), free, state)
 
     def _pass(self, *, first: bool) -> Bools:
         """Take or leave every item in one pass, from about the longest to about the shortest."""
@@ -134,45 +175,35 @@ class _Search:
         take_towards_half(self.vectors.items, order, self.vectors.target.copy(), chosen)
         return chosen
 
-    def _shorten(self, items: Floats, target: Floats, taken: Bools, state: Words, length: float) -> None:
+    def _shorten(self, part: _Part, length: float) -> None:
         """Anneal the length of the rest."""
         from solvers.kernels.annealing import anneal_length
 
-        gram = items @ items.T
-        inner = items @ (target - items[taken].sum(axis=0))
+        gram, inner = part.items @ part.items.T, part.items @ part.rest
         temperature = _HOT * max(float(np.median(gram.diagonal())), 1e-300)
-        sweeps = max(1, int(length * _PROPOSALS / len(items)))
+        sweeps = max(1, int(length * self.proposals / len(gram)))
         cooling = (_COLD / _HOT) ** (1 / sweeps)
-        for some in self._portions(sweeps, len(items) * _SECONDS_A_PROPOSAL):
-            anneal_length(gram, inner, taken, temperature, cooling, some, state)
+        for some in self._portions(sweeps, len(gram) * _SECONDS_A_PROPOSAL):
+            anneal_length(gram, inner, part.taken, temperature, cooling, some, part.state)
             temperature *= cooling**some
 
-    def _flatten(
-        self,
-        items: Floats,
-        target: Floats,
-        taken: Bools,
-        state: Words,
-        length: float,
-        fixed: Ints,
-        free: Ints,
-    ) -> None:
+    def _flatten(self, part: _Part, length: float, temperature: float) -> None:
         """Anneal the 6-norm of the rest, and keep what is nearest in the max norm."""
         from solvers.kernels.annealing import anneal_sixth
 
-        rest = target - items[taken].sum(axis=0)
-        nearest, least = taken.copy(), float(abs(rest).max())
-        self._see(np.concatenate([fixed, free[nearest]]))
-        temperature = _HOT_SIXTH
-        sweeps = max(1, int(_MORE_IN_SIXTH * length * _PROPOSALS / len(items)))
-        cooling = (_COLD_SIXTH / _HOT_SIXTH) ** (1 / sweeps)
-        a_proposal = _SECONDS_A_PROPOSAL + _SECONDS_A_COORDINATE * items.shape[1]
-        for some in self._portions(sweeps, len(items) * a_proposal):
-            before = least
-            least = anneal_sixth(items, rest, taken, nearest, least, temperature, cooling, some, state)
+        (m, d), rest, nearest = part.items.shape, part.rest, part.taken.copy()
+        least = float(abs(rest).max())
+        self._see(part.subset(nearest))
+        sweeps = max(1, int(_MORE_IN_SIXTH * length * self.proposals / m))
+        cooling = (_COLD_SIXTH / temperature) ** (1 / sweeps)
+        for some in self._portions(sweeps, m * (_SECONDS_A_PROPOSAL + _SECONDS_A_COORDINATE * d)):
+            before, heat = least, temperature
+            least = anneal_sixth(
+                part.items, rest, part.taken, nearest, least, heat, cooling, some, part.state
+            )
             temperature *= cooling**some
             if least < before:
-                self._see(np.concatenate([fixed, free[nearest]]))
+                self._see(part.subset(nearest))
             if self.units <= self.goal:
                 return
 

@@ -1,10 +1,10 @@
 """k-tree: lists of partial sums, merged pairwise while they stay near one another (Wagner 2002).
 
-The generalised birthday method, for real numbers and vectors. The free items are split into k = 2^j groups.
-The sums of all subsets of each group are its list; two lists merge into the pairs of sums that come nearest
-to an intermediate target, at most 2^b of them; the last merge keeps the nearest pair. With so many more
-subsets than cells of the wanted size there is one among the few that are ever looked at: about (j + 1) b
-bits of precision for k lists of 2^b sums.
+The generalised birthday method, for real numbers. The free items are split into k = 2^j groups. The sums of
+all subsets of each group are its list; two lists merge into the pairs of sums that come nearest to an
+intermediate target, at most 2^b of them; the last merge keeps the nearest pair. With so many more subsets
+than cells of the wanted size there is one among the few that are ever looked at: about (j + 1) b bits of
+precision for k lists of 2^b sums. Vectors are for :mod:`solvers.backend.anytime.vector_trees`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from solvers.backend.anytime.sub_windows import Rounding
+from solvers.backend.anytime.vector_trees import LEAST_BITS, search_trees, tree_bytes
 from solvers.backend.bounds import simple_bound
 from solvers.backend.first_subset import first_subset
 from solvers.backend.grid import grid_of
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from solvers.solution import Objective
 
 _FEWEST_ITEMS = 24
+MOST_DIMENSIONS = 12  # that "auto" asks it about; beyond, annealing comes nearer
+FEW_VECTORS = 40  # windows of exact searches hold most of fewer ones
 _LEAST_BITS, _FIRST_BITS, _MOST_BITS = 8, 12, 18  # binary logarithms of the lengths of lists
 _MOST_LEVELS = 5
 _OVERHEAD = 1 << 12  # of a merge, in rows of a list
@@ -61,17 +64,21 @@ class KTree(Backend):
             return "it cannot keep to a cardinality"
         if objective == "sparsest":
             return "it cannot minimise the number of items (objective sparsest)"
-        return limits.shortage(_bytes(_LEAST_BITS, problem.d), "its shortest lists")
+        least = _bytes(_LEAST_BITS, 1) if problem.d == 1 else tree_bytes(LEAST_BITS, problem.d)
+        return limits.shortage(least, "its shortest lists")
 
     def suits(self, problem: SubsetSum, objective: Objective) -> bool:  # noqa: ARG002
-        """Return False: lns runs it where it pays."""
-        return False
+        """Return whether these are vectors of few dimensions; for scalars lns runs it where it pays."""
+        return 1 < problem.d <= MOST_DIMENSIONS and problem.n >= FEW_VECTORS
 
     def solve(self, problem: SubsetSum, objective: Objective, limits: Limits) -> Finding:
         """Search in rounds of growing lists, until the goal, the time limit or the last round is reached.
 
         Without a time limit the search ends after two rounds with lists of 2^18 sums.
         """
+        if problem.d > 1:
+            goal = problem.tolerance_units or 0 if objective == "within" else simple_bound(problem)
+            return search_trees(problem, goal, limits)
         if not limits.allow(_START_SECONDS * problem.n * problem.d):
             return Finding(first_subset(problem), size_bound=problem.sizes[0], stop=Stop.TIME_LIMIT)
         bound = simple_bound(problem)

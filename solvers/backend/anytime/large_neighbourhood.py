@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from solvers.backend.anytime.k_tree import KTree
+from solvers.backend.anytime.k_tree import FEW_VECTORS, KTree
 from solvers.backend.anytime.sub_windows import Rounding, Windows, solved_exactly
 from solvers.backend.bounds import simple_bound
 from solvers.backend.first_subset import first_subset
@@ -48,6 +48,11 @@ class LargeNeighbourhood(Backend):
         "search-free bound is met or one window holds all items"
     )
     anytime = True
+
+    def suits(self, problem: SubsetSum, objective: Objective) -> bool:
+        """Return False for many vectors, any number of them to choose: k-tree and annealing come nearer."""
+        any_number = problem.sizes == (0, problem.n) and objective != "sparsest"
+        return not (any_number and problem.d > 1 and problem.n >= FEW_VECTORS)
 
     def solve(self, problem: SubsetSum, objective: Objective, limits: Limits) -> Finding:
         """Improve a rounded subset window by window until the goal, the time limit or the plan's end.

@@ -155,12 +155,16 @@ def matched(eligible: Bools, slots: int) -> Ints | None:
         None if there are none: by Hall's theorem some inputs have too few units together.
 
     """
+    units = matched_places(np.repeat(eligible.T, slots, axis=0))
+    return None if units is None else units.reshape(eligible.shape[1], slots)
+
+
+def matched_places(places: Bools) -> Ints | None:
+    """Give each place, a row of the table (places, units), a unit of its own that is True there; or None."""
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import maximum_bipartite_matching
 
-    inputs = eligible.shape[1]
-    if not inputs:
-        return np.zeros((0, slots), np.int64)
-    places = csr_array(np.repeat(eligible.T, slots, axis=0))
-    units = maximum_bipartite_matching(places, perm_type="column")
-    return None if (units < 0).any() else units.astype(np.int64).reshape(inputs, slots)
+    if not len(places):
+        return np.zeros(0, np.int64)
+    units = maximum_bipartite_matching(csr_array(places), perm_type="column")
+    return None if (units < 0).any() else units.astype(np.int64)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar
 
+import numpy as np
+
+from subsetsum_nets.constructions.binary.chains import MOST, ChainBlock
 from subsetsum_nets.constructions.binary.given import Fit, GivenNetwork, Misfit, output_scale
 from subsetsum_nets.constructions.binary.integers import integer_layers
 from subsetsum_nets.constructions.binary.network import GrownNetwork, planned_widths
@@ -15,11 +18,20 @@ from subsetsum_nets.networks.errors import InvalidNetworkError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from subsetsum_nets.constructions.binary.integers import IntegerLayer
     from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.networks.relu_network import ReluNetwork
 
 LAYOUTS = ("accumulate", "select")
 _MOST_EXPONENT = 900  # of the last layer's 2^-t: far from the ends of float64
+
+
+def _layouts(layer: IntegerLayer, asked: str | None) -> list[str]:
+    """Return the layouts of a block that are what was asked for."""
+    found = list(LAYOUTS) if asked in (None, "auto") else [str(asked)]
+    if "select" in found and 0 < np.abs(layer.weight).max(initial=0) <= MOST:
+        found.append(ChainBlock.layout)
+    return found
 
 
 class RandomSigns:
@@ -61,12 +73,13 @@ class RandomSigns:
     ) -> tuple[list[str], list[list[int]]]:
         """Return the layout of each block, and its planned widths: its hidden layers, then its outputs.
 
-        "auto", or None, takes the layout with fewer random parameters, layer by layer.
+        "auto", or None, takes the layout with the fewest random parameters, layer by layer; "select" has one
+        hidden layer, or three ("select-3"), where that is fewer.
         """
         before, layouts, widths = target.widths[0], [], []
         for layer in integer_layers(target, bits, domain):
             choices = []
-            for name in LAYOUTS if layout in (None, "auto") else (layout,):
+            for name in _layouts(layer, layout):
                 planned = [*planned_widths(layer, growth, name), len(layer.weight)]
                 size = sum(a * b for a, b in pairwise([before, *planned]))
                 choices.append((size, name, planned))

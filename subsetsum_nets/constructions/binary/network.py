@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from subsetsum_nets.constructions.binary.blocks import BlockNetwork, Placed
+from subsetsum_nets.constructions.binary.chains import ChainBlock, chain_widths, grow_chain
 from subsetsum_nets.constructions.binary.growing import Block, Lack, Plan, grow
 from subsetsum_nets.constructions.binary.rows import BlockRows
 from subsetsum_nets.constructions.binary.selecting import SelectBlock, grow_selecting, selecting_widths
@@ -27,6 +28,8 @@ UNITS = Signs()
 
 def planned_widths(layer: IntegerLayer, growth: int, layout: str) -> list[int]:
     """Return the planned widths of a block's hidden layers."""
+    if layout == ChainBlock.layout:
+        return chain_widths(layer)
     return selecting_widths(layer) if layout == SelectBlock.layout else Plan.of(layer, growth).widths
 
 
@@ -42,7 +45,7 @@ class GrownNetwork(BlockNetwork):
     seed : int
     scales : sequence of int
         The exponents s of 2^-s by which the last layer of each block is scaled.
-    layouts : sequence of {"accumulate", "select"}
+    layouts : sequence of {"accumulate", "select", "select-3"}
 
     """
 
@@ -83,7 +86,9 @@ class GrownNetwork(BlockNetwork):
             return self.reads(layer, start, plus)
 
         found: SelectBlock | Block | Lack
-        if layout == SelectBlock.layout:
+        if layout == ChainBlock.layout:
+            found = grow_chain(layer, reads, draw)
+        elif layout == SelectBlock.layout:
             found = grow_selecting(layer, reads, draw)
         else:
             found = grow(layer, Plan.of(layer, growth), reads, draw)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -46,13 +46,22 @@ class SelectBlock:
         The input that each hidden unit carries; -1 for none.
     plus : bool array, shape (outputs, units)
         Where the edges of the last layer are +.
+    times : int array, shape (units,), optional
+        How many times it carries it; once if not given. Those of an input are complete: sorted, each is at
+        most 1 more than the sum of those before.
 
     """
 
     layer: IntegerLayer
     served: Ints
     plus: Bools
-    layout = "select"
+    times: Ints | None = None
+    layout: ClassVar[str] = "select"
+
+    @cached_property
+    def multiples(self) -> Ints:
+        """How many times each unit carries its input."""
+        return np.ones_like(self.served) if self.times is None else self.times
 
     @cached_property
     def copies(self) -> Ints:
@@ -94,15 +103,16 @@ class SelectBlock:
         """What each edge adds to a weight, shape (N, m)."""
         outputs, inputs = self.places
         signs = self.plus[outputs[:, np.newaxis], self.copies[inputs]]
-        return np.where(signs, self.unit, -self.unit)
+        return np.where(signs, self.unit, -self.unit) * self.multiples[self.copies[inputs]]
 
     @cached_property
     def held(self) -> int:
         """The largest W such that the same block holds every integer layer of weights up to W in size."""
         if not self.layer.whole or not len(self.targets):
             return 0
-        signs = [(self.valid & (self.items * sign > 0)).sum(axis=1) for sign in (1.0, -1.0)]
-        return int(np.minimum(*signs).min())
+        units = np.where(self.valid, self.items / self.unit, 0.0)
+        most = [np.maximum(units * sign, 0.0).sum(axis=1) for sign in (1.0, -1.0)]
+        return int(np.minimum(*most).min())
 
     def keep(self, masks: list[Bools], kept: Bools) -> None:
         """Keep the edges of the solved subsets, shape (N, m), in the masks of the block's layers."""

@@ -24,7 +24,7 @@ _LOOKS = [(colour, "-") for colour in COLOURS] + [(INK, "--"), (MUTED, "--"), (I
 def write_outputs(
     found: CoresetCurves, folder: str | PathLike[str], command: Sequence[str] | None = None
 ) -> list[Path]:
-    """Write curves.csv, summary.json, provenance.json and coresets.png, .svg; return the paths.
+    """Write curves.csv, summary.json, provenance.json and coresets.png, .svg, .pdf; return the paths.
 
     See :func:`subsetsum_nets.experiments.records.write_record`.
     """

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from subsetsum_nets.graphs.analysis.paths import block_ends, paths, shares_units
 from subsetsum_nets.graphs.dag.edges import EdgeBlock, FactoredOrigin
 from subsetsum_nets.graphs.dag.nodes import NodeLayer
 from subsetsum_nets.graphs.errors import InvalidGraphError
@@ -26,6 +27,9 @@ def serving(graph: AnyDag, layer: int, row: int, column: int, *, candidates: boo
         The target weight; column d_in is the bias, whose part has no inputs.
     candidates : bool
         Also the last hidden units, and the edges from and to them, that were offered but not kept.
+
+        Where a last hidden unit serves several weights, as in construction "binary": the edges between the
+        nodes of the paths that are not kept.
 
     Returns
     -------
@@ -52,6 +56,12 @@ def serving(graph: AnyDag, layer: int, row: int, column: int, *, candidates: boo
 
     """
     origin = graph.origin_number(layer, row, column)
+    ends = block_ends(graph, layer)
+    if ends is not None and column < graph.widths[ends[0]] and _by_paths(graph, ends, row, column):
+        part = paths(graph, ends, row, column, candidates=candidates)
+        if part is None:
+            raise _nothing(layer, row, column)
+        return part
     found = [(span, block, *_ends(block, origin)) for span, block in graph.blocks.items()]
     found = [entry for entry in found if entry[2].size and entry[3].size]
     if not found:
@@ -79,6 +89,12 @@ def serving(graph: AnyDag, layer: int, row: int, column: int, *, candidates: boo
     first = len(nodes) - 1 - len(pieces)
     blocks = {(first + k, first + k + 1): piece for k, piece in enumerate(pieces)}
     return type(graph)(nodes, blocks, target_shapes=graph.target_shapes)
+
+
+def _by_paths(graph: AnyDag, ends: tuple[int, int], row: int, column: int) -> bool:
+    """Whether origins do not tell, and paths do."""
+    known = any(block.origin is not None for block in graph.blocks.values())
+    return not known or shares_units(graph, ends, row, column)
 
 
 def _kept_sources(block: EdgeBlock, units: Ints) -> Ints:

@@ -129,6 +129,10 @@ def network_graph(network: ReluNetwork | Pruned) -> Dag:
     origins, shapes = derived_origins(
         () if target is None else target.affine_layers, _groups(parts), layers, blocks
     )
+    if (
+        not shapes and target is not None and len(blocks) > len(target.layers)
+    ):  # widths may tell which layers stand for the target's
+        shapes = [(layer.d_out, layer.d_in + 1) for layer in target.affine_layers]
     found = {
         (a, a + 1): EdgeBlock(block.shape, block.weight, block.pattern, block.kept, origin)
         for a, (block, origin) in enumerate(zip(blocks, origins, strict=True))

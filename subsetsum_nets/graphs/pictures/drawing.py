@@ -37,13 +37,13 @@ def draw(
     weights: bool | None = None,
     dpi: float = 150,
 ) -> str:
-    """Draw a graph to a .png or .svg file; the same graph gives the same bytes.
+    """Draw a graph to a .png, .svg or .pdf file; the same graph gives the same bytes.
 
     Parameters
     ----------
     graph : Dag
     path : path
-        Ends in .png or .svg. The file is complete or not there at all.
+        Ends in .png, .svg or .pdf. The file is complete or not there at all.
     title : str, optional
     view : str
         "layered": every node and edge; kept edges by the sign of their weight, the others dashed, dead units

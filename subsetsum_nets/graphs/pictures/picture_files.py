@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from subsetsum_nets.pictures import BLUE, INK, MUTED, ORANGE, picture_style, write_pictures
+from subsetsum_nets.pictures import BLUE, INK, MUTED, ORANGE, check_can_draw, picture_style, write_pictures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 POSITIVE, NEGATIVE, ZERO, PRUNED = BLUE, ORANGE, INK, "#8b95a0"
 INPUT, HIDDEN, OUTPUT, CONSTANT = "#f0e442", "#86d0b9", "#dfb0cc", "#dde2e8"
 
-SUFFIXES = (".png", ".svg")
+SUFFIXES = (".png", ".svg", ".pdf")
 EXPORTS = (".graphml", ".json", ".dot", ".safetensors")
 TITLE_SIZE, CAPTION_SIZE, SMALL_SIZE = 10.0, 8.0, 7.0  # points
 MARGIN = 0.18  # inches around a drawing
@@ -39,15 +39,18 @@ def checked_suffix(path: str | PathLike[str]) -> str:
     Raises
     ------
     ValueError
-        For another suffix than .png and .svg.
+        For another suffix than .png, .svg and .pdf.
+    ImportError
+        If matplotlib is not installed.
 
     """
     place = Path(path)
     if place.suffix not in SUFFIXES:
         raise ValueError(
-            f"a graph is drawn as {' or '.join(SUFFIXES)}; {place.name!r} ends in {place.suffix!r} "
-            f"(save() writes {', '.join(EXPORTS)})"
+            f"a graph is drawn as {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}; {place.name!r} ends in "
+            f"{place.suffix!r} (save() writes {', '.join(EXPORTS)})"
         )
+    check_can_draw()
     return place.suffix
 
 
@@ -57,7 +60,7 @@ def write_picture(make: Callable[[], Figure], path: str | PathLike[str], dpi: fl
     Raises
     ------
     ValueError
-        For another suffix than .png and .svg, or a resolution that is not in 20..1200 dots an inch.
+        For another suffix than .png, .svg and .pdf, or a resolution that is not in 20..1200 dots an inch.
     OSError
         If the file cannot be written.
 
