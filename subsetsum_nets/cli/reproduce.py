@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from subsetsum_nets.cli.options import Json, Threads, app
+from subsetsum_nets.cli.options import EXPERIMENTS, Json, Threads, app
 from subsetsum_nets.cli.terminal import at_most, console, open_table, print_pairs, refusing_bad_input
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 reproduce: typer.Typer = typer.Typer(
     no_args_is_help=True, help="Reproduce the first paper's experiments, on a page each."
 )
-app.add_typer(reproduce, name="reproduce")
+app.add_typer(reproduce, name="reproduce", rich_help_panel=EXPERIMENTS)
 
 Data = Annotated[
     str | None,

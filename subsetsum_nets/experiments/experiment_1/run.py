@@ -78,6 +78,8 @@ def run_experiment_1(
 ) -> Experiment1:
     """Replace every weight of a trained network by a subset sum, and measure both on images.
 
+    Experiment 1 of Pensia et al. (2020), section 5.
+
     Parameters
     ----------
     data : Images

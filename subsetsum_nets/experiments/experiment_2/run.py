@@ -107,6 +107,8 @@ def run_experiment_2(
 ) -> Experiment2:
     """Prune random networks by edge-popup and by exact subset sums, at many sizes.
 
+    Experiment 2 of Pensia et al. (2020), section 5.
+
     Parameters
     ----------
     data : Images
