@@ -125,9 +125,8 @@ class IntegerImage:
         """The largest, over the dimensions, of the sum of all absolute items and the absolute target."""
         if self.columns is not None:
             return max(exact_sum(abs(x)) + abs(t) for x, t in zip(self.columns, self.target, strict=True))
-        return max(
-            sum(abs(item[k]) for item in self.items) + abs(self.target[k]) for k in range(len(self.target))
-        )
+        columns: Iterable[tuple[int, ...]] = zip(*self.items, strict=True)
+        return max(sum(map(abs, x)) + abs(t) for x, t in zip(columns, self.target, strict=True))
 
     def total(self, subset: Iterable[int]) -> tuple[int, ...]:
         """Return the sum of the chosen items, in units."""
@@ -135,7 +134,7 @@ class IntegerImage:
             places = subset if isinstance(subset, np.ndarray) else np.array(list(subset), np.int64)
             return tuple(map(exact_sum, self.words[places].T))
         chosen = [self.items[i] for i in (subset.tolist() if isinstance(subset, np.ndarray) else subset)]
-        return tuple(sum(item[k] for item in chosen) for k in range(len(self.target)))
+        return tuple(map(sum, zip(*chosen, strict=True))) if chosen else (0,) * len(self.target)
 
     def error(self, subset: Iterable[int]) -> int:
         """Return the max-norm distance of the subset's sum to the target, in units."""

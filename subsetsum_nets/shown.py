@@ -51,7 +51,10 @@ def finite(value: float | None) -> float | None:
 
 def panel(title: str, decided: str, figure: str, rows: Sequence[tuple[str, object]]) -> str:
     """Return HTML of a title, what is decided, a figure and rows of (name, value); texts are escaped."""
-    cells = "".join(f"<tr><th>{escape(name)}</th><td>{escape(str(value))}</td></tr>" for name, value in rows)
+    cells = "".join(
+        f'<tr><th style="text-align:left">{escape(name)}</th><td>{escape(str(value))}</td></tr>'
+        for name, value in rows
+    )
     colour = _GOOD if decided.startswith("verified") else _BAD if "ified" in decided else "inherit"
     said = f'<strong style="color:{colour}">{escape(decided)}</strong>'
     return f"<div><strong>{escape(title)}</strong>: {said}<br/>{figure}<table>{cells}</table></div>"

@@ -6,11 +6,13 @@ import shutil
 import subprocess
 import sys
 from importlib.metadata import version
+from typing import get_args
 
 import pytest
 from support.snapshots import UPDATE, check_snapshot, stored
 from typer.testing import CliRunner
 
+from subsetsum_nets.choices import AllocationName, ScaleName
 from subsetsum_nets.cli import app
 from subsetsum_nets.constructions import construction_names
 from subsetsum_nets.verification.methods.table import METHODS
@@ -36,7 +38,15 @@ def help_of(*command, columns=80):
 
 @pytest.fixture(scope="module")
 def helps():
-    return {name: help_of(*([name] if name else [])) for name in ["", *COMMANDS]}
+    return {" ".join(words): help_of(*words) for words in [(), *map(str.split, COMMANDS), *below()]}
+
+
+def below():
+    """Yield the words of commands that stand below another."""
+    for group in app.registered_groups:
+        yield (group.name,)
+        for command in group.typer_instance.registered_commands:
+            yield group.name, command.name or command.callback.__name__
 
 
 def test_help_fits_80_columns_and_cuts_nothing_off(helps):
@@ -57,7 +67,7 @@ def test_help_is_the_one_that_was_looked_at(helps):
 def test_what_is_used_most_comes_first_and_every_command_has_a_job(helps):
     text = "\n".join(helps[""])
     assert COMMANDS[:3] == ["prune", "verify", "solve"]
-    panels = {command.rich_help_panel for command in app.registered_commands}
+    panels = {each.rich_help_panel for each in (*app.registered_commands, *app.registered_groups)}
     assert all(isinstance(panel, str) and panel in text for panel in panels)
     assert [text.index(f"\u2502 {name} ") for name in COMMANDS] == sorted(
         text.index(f"\u2502 {name} ") for name in COMMANDS
@@ -68,8 +78,8 @@ def test_what_is_used_most_comes_first_and_every_command_has_a_job(helps):
     ("command", "choices"),
     [
         ("prune", construction_names()),
-        ("prune", ["tight", "recursion", "one-pass"]),
-        ("prune", ["auto", "accumulate", "select"]),
+        ("prune", list(get_args(AllocationName))),
+        ("prune", list(get_args(ScaleName))),
         ("verify", ["auto", *METHODS]),
         ("verify", ["l2", "linf", "l1"]),
         ("packing", ["lattice", "greedy"]),

@@ -21,6 +21,7 @@ def prune(target, *options):
     return CliRunner().invoke(app, ["prune", str(target), "--epsilon", "0.5", *out, *options])
 
 
+@pytest.mark.slow
 def test_the_table_shows_hidden_channels_and_the_file_holds_what_is_left(target):
     small = target.parent / "small.npz"
     found = prune(target, "--construction", "structured", "--collapsed", str(small), "--json")

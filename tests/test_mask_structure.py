@@ -129,7 +129,7 @@ def test_whole_kernels_are_whole_by_output(pruned):
         check_structure(masks, F, "kernels")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(data=st.data())
 def test_any_flipped_entry_is_seen(pruned, data):
     masks = copied(pruned["structured"].all_masks)
@@ -156,6 +156,7 @@ def all_cuts(pruned):
         test_what_is_not_whole_is_named(pruned, cut)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(("function", "right", "wrong"), PLANTED)
 def test_mistakes_in_the_check_are_seen(monkeypatch, pruned, function, right, wrong):
     plant(monkeypatch, function, right, wrong)

@@ -4,6 +4,8 @@ import importlib.util
 from pathlib import Path
 
 import pytest
+from support.snippets import environment
+from test_snippets import NOTEBOOKS as NOTEBOOK_PAGES
 
 nbformat = pytest.importorskip("nbformat")
 pytest.importorskip("nbclient")
@@ -46,8 +48,13 @@ def test_the_figure_is_in_the_notebook():
     assert "image/png" in outputs[-1]["data"]
 
 
+def test_pages_that_are_notebooks_are_run_here_alone():
+    assert {f"docs/{page}" for page in make.PAGES.values()} == set(NOTEBOOK_PAGES)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", make.PAGES)
-def test_a_notebook_runs_and_prints_the_same(name, tmp_path):
+def test_a_notebook_runs_and_prints_the_same(name, tmp_path, monkeypatch):
     pytest.importorskip("ipykernel")
+    monkeypatch.setenv("PYTHONPATH", environment()["PYTHONPATH"])  # of the packages that the tests run in
     assert make.printed(make.executed(make.notebook(make.PAGES[name]), tmp_path)) == make.printed(kept(name))

@@ -11,6 +11,7 @@ from subsetsum_nets.networks import load_test_split
 
 SHIPPED = ROOT / "instances"
 NEEDS = {"docs/pytorch.md": "torch", "docs/exchange.md": "torch", "docs/many_weights.md": "distributed"}
+NOTEBOOKS = ("docs/tutorial_ticket.md", "docs/tutorial_random_subset_sum.md")  # run by test_notebooks.py
 FEWEST_BLOCKS_RUN = 55
 
 
@@ -39,7 +40,7 @@ def folder(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", DOCUMENTS)
+@pytest.mark.parametrize("page", [page for page in DOCUMENTS if page not in NOTEBOOKS])
 def test_every_snippet_runs_and_prints_what_it_shows(page, folder):
     pytest.importorskip(NEEDS.get(page, "numpy"))
     for name, network in reads(page).items():
@@ -64,7 +65,7 @@ def test_few_blocks_are_not_run_and_each_says_why():
     runs = [b for page in DOCUMENTS for b in blocks(page) if b.kind in {"python", "pycon"} or b.is_typed]
     left = [block for block in runs if block.why is not None]
     assert len(runs) - len(left) >= FEWEST_BLOCKS_RUN
-    assert len(left) <= 6, [(block.line, block.why) for block in left]
+    assert len(left) <= 7, [(block.line, block.why) for block in left]
     assert all(len(block.why) >= 20 for block in left)
 
 

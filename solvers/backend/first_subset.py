@@ -51,6 +51,12 @@ def first_subset(problem: SubsetSum) -> list[int]:
     return _descending(image.items, [], order[-_LOOKED_AT:], image.target, problem.sizes)
 
 
+def nearest_known(problem: SubsetSum, start: Iterable[int] | None) -> list[int]:
+    """Return the subset that the caller starts from, or the first subset if that is nearer."""
+    known = [first_subset(problem), *([] if start is None else [sorted(start)])]
+    return min(known, key=problem.image.error)
+
+
 class FloatVectors(NamedTuple):
     """A problem's items and target in float64, as shares of the largest absolute number of an item."""
 

@@ -39,7 +39,9 @@ _MOST_DECIMALS = 17
 
 @dataclass(eq=False)
 class Precision:
-    """Bits for every layer of a target.
+    """Bits for every layer of a target, where its own bound decides.
+
+    In place of Lemma 1, Lemma 8 and Lemma 9 of Sreenivasan et al. (2021).
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ import typer
 from solvers.solution import Objective  # noqa: TC001 - typer reads the annotations
 from subsetsum_nets.cli.answers import show_counts, show_listed, show_solutions, solution_line
 from subsetsum_nets.cli.options import MAIN, Json, app
-from subsetsum_nets.cli.terminal import complain, counted, refusing_bad_input, solver_chatter_on_stderr
+from subsetsum_nets.cli.terminal import alarm, complain, counted, refusing_bad_input, solver_chatter_on_stderr
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -218,10 +218,5 @@ def _warn_of_contradictions(solved: list[tuple[Instance, Solution]]) -> bool:
 
     refuted = [(i, s, what) for i, s in solved if (what := contradiction(i, s)) is not None]
     for instance, solution, what in refuted:
-        typer.secho(
-            f"WARNING: {instance.name}: {solution.backend} found {what}. The file or the solver is wrong.",
-            err=True,
-            fg=typer.colors.RED,
-            bold=True,
-        )
+        alarm(f"WARNING: {instance.name}: {solution.backend} found {what}. The file or the solver is wrong.")
     return not refuted

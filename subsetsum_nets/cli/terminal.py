@@ -43,7 +43,12 @@ def complain(message: str, error: Exception, as_json: bool) -> None:
     """Say what is wrong on stderr and, for machines, as a JSON line on stdout."""
     if as_json:
         print(json.dumps({"error": message, "kind": type(error).__name__}), flush=True)  # noqa: T201
-    typer.secho(f"error: {message}", err=True, fg=None if os.environ.get("NO_COLOR") else typer.colors.RED)
+    alarm(f"error: {message}")
+
+
+def alarm(message: str) -> None:
+    """Print a line on stderr in red, unless the user wants no colours."""
+    typer.secho(message, err=True, fg=None if os.environ.get("NO_COLOR") else typer.colors.RED)
 
 
 @contextmanager

@@ -42,8 +42,9 @@ from subsetsum_nets.networks.distributions import UNIT_UNIFORM, LogUniform, Norm
 from subsetsum_nets.networks.draw_kinds import block_pair_draws
 
 if TYPE_CHECKING:
+    from subsetsum_nets.constructions.protocol import Side
     from subsetsum_nets.mask_structure import Whole
-    from subsetsum_nets.networks.arrays import FloatArray, Ints
+    from subsetsum_nets.networks.arrays import Bools, FloatArray, Ints
     from subsetsum_nets.networks.distributions import Distribution
     from subsetsum_nets.networks.domains import Domain
     from subsetsum_nets.networks.layer_draws import LayerDraw
@@ -61,8 +62,8 @@ class StructuredBlocks(BlockConstruction):
     ``candidates`` is the number of units of each sign for each of the D coordinates: n = candidates D.
     """
 
-    least_scale = 2.0**-100
-    allocations = ("one-pass",)
+    least_scale: ClassVar[float] = 2.0**-100
+    allocations: ClassVar[tuple[str, ...]] = ("one-pass",)
     sparse_first = True
     one_pass = True
     most_candidates: ClassVar[int] = math.floor(MOST_OCTAVES * items_per_octave(_MANY))
@@ -139,10 +140,16 @@ class Structured(StructuredBlocks):
 
     name = "structured"
     source = "Lemma 12 of da Cunha et al. 2023, |V| drawn log-uniformly, filters used by their sign"
-    law = ReluSigned.law  # of its scalars
+    law: ClassVar[ItemLaw] = ReluSigned.law  # of its scalars
     whole: ClassVar[Whole | None] = "filters"
-    sides = ReluSigned.sides
-    serving = ReluSigned.serving
+
+    def sides(self, signs: InputSigns) -> dict[Side, Ints]:
+        """Return the sides of :class:`ReluSigned`."""
+        return ReluSigned().sides(signs)
+
+    def serving(self, slopes: FloatArray) -> dict[Side, Bools]:
+        """Return which units serve which side, as of :class:`ReluSigned`."""
+        return ReluSigned().serving(slopes)
 
     def dimension(self, layer: Layer) -> int:
         """Return D = r s c_out: a filter serves all outputs."""
@@ -183,11 +190,18 @@ class StructuredPaper(Structured):
 
     name = "structured-paper"
     source = "Lemma 12 of da Cunha et al. 2023, as in its proof"
-    law = ItemLaw(second_moment=1.0, share=1, usable=0.5)  # E[(UV)^2] for U, V ~ N(0, 1)
-    least_scale = 1.0
+    # E[(UV)^2] for U, V ~ N(0, 1)
+    law: ClassVar[ItemLaw] = ItemLaw(second_moment=1.0, share=1, usable=0.5)
+    least_scale: ClassVar[float] = 1.0
     most_candidates = 64  # a million filters reach hardly more
-    sides = ReluPaper.sides
-    serving = ReluPaper.serving
+
+    def sides(self, signs: InputSigns) -> dict[Side, Ints]:
+        """Return the sides of :class:`ReluPaper`."""
+        return ReluPaper().sides(signs)
+
+    def serving(self, slopes: FloatArray) -> dict[Side, Bools]:
+        """Return which units serve which side, as of :class:`ReluPaper`."""
+        return ReluPaper().serving(slopes)
 
     def laws(self, layer: Layer, candidates: int) -> tuple[Distribution, Distribution]:  # noqa: ARG002 - no L
         """Return N(0, 1) twice; of a layer with weights above 1, U is drawn for the next power of two."""

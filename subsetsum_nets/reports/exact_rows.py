@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def exact_rows(pruned: PrunedNetwork) -> list[tuple[str, str]]:
     """Return names and texts: what it equals, its layout, what it holds, its size beside the paper's.
 
-    None where its certificate claims no such thing.
+    There are none where its certificate claims no such thing.
     """
     exact = None if pruned.certificate is None else pruned.certificate.exact
     if exact is None:
@@ -22,7 +22,7 @@ def exact_rows(pruned: PrunedNetwork) -> list[tuple[str, str]]:
     target, width, depth = pruned.target.widths, max(pruned.random.widths[1:]), len(pruned.random.layers)
     largest = max(int(abs(whole).max()) for whole in integer_weights(pruned.target, exact["bits"]))
     papers = sreenivasan_2021_integers(max(target), len(target) - 1, max(1, largest.bit_length()))
-    held = [f"every |w| <= {most:,}" if most else "this one" for most in exact["held"]]
+    held = [f"every |w| <= {most:,}" if most else "this one" for most in exact.get("held", ())]
     off = f" (up to {exact['slack']} more than the nearest off)" if "slack" in exact else ""
     scaled = ", ".join(f"+-2^-{bits}" for bits in exact["ends"] if bits)
     ends = f"block ends {scaled}, all other weights +-1" if scaled else "all weights +-1"

@@ -47,7 +47,7 @@ def decimals_needed(width: int, depth: int, epsilon: float) -> int:
 
 
 def sreenivasan_2021_integers(width: int, depth: int, bits: int, delta: float = 0.01) -> Requirement:
-    """Return the size by Theorem 2 and Lemma 7, with the constants of their proofs.
+    """Return the size by Theorem 2 and Lemma 7 of Sreenivasan et al. (2021), with their constants.
 
     Parameters
     ----------

@@ -31,6 +31,8 @@ _MOST_INPUTS = 6
 def signs_alone_give(coefficients: Sequence[int]) -> bool:
     """Whether d units with all weights +1 or -1 give sum_i c_i x_i on x >= 0: decided by exhaustion.
 
+    Proposition 1 of Sreenivasan et al. (2021) says that they do not for c_i = i.
+
     A unit v relu(w . x) is a vector: v w, and v once more at the place of the pair {w, -w} if w has both
     signs, for relu(w . x) = (w . x + |w . x|) / 2 there. Networks are equal on x >= 0 just where their
     vectors add up alike. All multisets of half as many units are listed, and a sum of two of them is sought.

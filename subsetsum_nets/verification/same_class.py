@@ -30,7 +30,7 @@ def same_class(
 ) -> Bools:
     """Return at which points a proven bound says that g gives f's class; margins are rounded down.
 
-    g may be scaled by any positive number: 2^t g has the class of g.
+    g may be scaled by any positive number: 2^t g has the class of g (Corollary 1 of Sreenivasan et al. 2021).
 
     Parameters
     ----------

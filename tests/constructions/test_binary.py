@@ -215,6 +215,7 @@ def test_sparsest_takes_what_epsilon_leaves(tmp_path):
                 audit(tmp_path / "ticket")
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("layout", ["accumulate", "select"])
 @pytest.mark.parametrize("objective", ["nearest", "within", "sparsest"])
 def test_weights_halfway_between_multiples_are_rounded_as_is_claimed(tmp_path, layout, objective):

@@ -34,6 +34,7 @@ def signs(widths, seed=0, *, scale=0, biased=True, final_relu=False):
     return ReluNetwork(layers, final_relu=final_relu)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("scale", [0, 7, 9])
 @pytest.mark.parametrize("domain", [Box(-1, 1), Box(0, 1)])
 def test_a_deep_wide_network_holds_the_rounded_target(tmp_path, scale, domain):
@@ -109,6 +110,7 @@ def test_growths_are_as_large_as_widths_permit():
     assert pruned.certificate.bound == 0.0
 
 
+@pytest.mark.slow
 def test_too_small_a_network_holds_the_finest_precision_that_fits():
     into = signs([6, *[45] * 9, 3])
     pruned = prune(SMALL, construction="binary", epsilon=0.01, into=into, domain=UNIT)
@@ -235,11 +237,12 @@ def caught():
     return False
 
 
+@pytest.mark.slow
 def test_nothing_is_caught_without_a_mistake():
     assert not caught()
 
 
-@pytest.mark.thinned
+@pytest.mark.slow
 @pytest.mark.parametrize("mistake", MISTAKES)
 @pytest.mark.filterwarnings("ignore")
 def test_a_planted_mistake_is_caught(monkeypatch, mistake):

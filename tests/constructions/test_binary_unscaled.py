@@ -96,6 +96,7 @@ def test_outputs_beyond_float64_are_refused():
         with_outputs_times(ReluNetwork([Dense([[2.0**-1000]])]), -80)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("outputs", [sum(BITS) - 1, sum(BITS) + 1, 0, -1, "7", 1075, None])
 def test_certificates_of_another_exponent_are_refused(ticket, outputs, tmp_path):
     import shutil
@@ -137,6 +138,7 @@ def test_the_small_checker_confirms_it_and_refuses_others(ticket):
     assert checks(check_certificate, ticket)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(
     ("function", "right", "wrong"),
     [

@@ -11,7 +11,8 @@ from support.structured_cases import COARSE, effective, exactly, filtered, image
 
 from subsetsum_nets.compiler import prune
 from subsetsum_nets.constructions import construction_named, relu_blocks
-from subsetsum_nets.constructions.structured import Structured, StructuredBlocks, StructuredKernels
+from subsetsum_nets.constructions.relu_signed import ReluSigned
+from subsetsum_nets.constructions.structured import StructuredBlocks, StructuredKernels
 from subsetsum_nets.mask_structure import check_structure
 from subsetsum_nets.networks import (
     AvgPool2d,
@@ -26,6 +27,7 @@ from subsetsum_nets.networks import (
 )
 from subsetsum_nets.networks.digests import network_digest
 from subsetsum_nets.row_batches import by_group
+from subsetsum_nets.verification import verify
 
 
 def check_pruned(pruned):
@@ -75,8 +77,66 @@ def test_kept_filters_add_up_to_the_kernels_of_the_target(name, case):
     check_pruned(filtered(images(**CASES[case]), name, 12))
 
 
+@pytest.mark.thinned
+@pytest.mark.parametrize("name", STRUCTURED)
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@given(case=conv_cases(), seed=st.integers(0, 999))
+def test_lemmas_11_and_12_hold_exactly_on_integers_at_every_pixel(name, case, seed):
+    """The pruned pair is L+ * X+ - L- * X- and what is kept of the constant one, whatever is kept."""
+    layer, image = case
+    f = ReluNetwork([layer], input_shape=(*image, layer.c_in), domain=Box(-1, 1))
+    method, rng = construction_named(name), np.random.default_rng(seed)
+    try:
+        places = method.places(f, f.domain)
+    except InvalidNetworkError:
+        reject()
+    layers = [
+        each.with_stored(
+            rng.integers(-3, 4, each.stored.shape),
+            None if each.bias is None else rng.integers(-3, 4, each.bias.shape),
+        )
+        for each in method.recipe(f, 1).draw(0).layers
+    ]
+    random = ReluNetwork(layers, input_shape=f.input_shape)
+    groups = [method.rows(f, random, place) for place in places]
+    kept = [group.valid & (rng.random(group.valid.shape) < 0.6) for group in groups]
+    masks = method.masks(f, random, groups, kept)
+    check_structure(masks, f, method.whole)
+    pruned = masks.apply(random)
+    x = rng.integers(-5, 6, (3, *image, layer.c_in)).astype(float)
+    whole = {**layer.options, "groups": 1}
+    above, below, constant = (part.astype(float) for part in effective(*pruned.layers))
+    wanted = Conv2d(above, **whole)(np.maximum(x, 0)) + Conv2d(below, **whole)(np.minimum(x, 0))
+    wanted += Conv2d(constant[:, :, np.newaxis], **whole)(np.ones((1, *image, 1)))
+    assert np.array_equal(pruned(x), wanted)
+
+
+@settings(max_examples=40, deadline=None)
+@given(case=conv_cases(), seed=st.integers(0, 999))
+def test_lemma_20_bounds_a_convolution(case, seed):
+    """||K * X||_max <= ||K||_1 ||X||_max."""
+    layer, image = case
+    x = np.random.default_rng(seed).integers(-5, 6, (2, *image, layer.c_in)).astype(float)
+    outputs = Conv2d(layer.kernel, **layer.options)(x)
+    assert np.abs(outputs).max() <= np.abs(layer.kernel).sum() * np.abs(x).max()
+
+
 @pytest.mark.slow
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+def test_what_is_proven_is_below_the_recursion_of_lemma_20():
+    pruned = filtered(images(channels=2), "structured", 20)
+    f, size, off = pruned.target, 1.0, 0.0
+    for index, (layer, start) in enumerate(zip(f.layers, pruned.hidden_layers, strict=True)):
+        above, _, constant = effective(*pruned.network.layers[start : start + 2])
+        kernel, offset = wanted(layer, f.shapes[index])
+        error, norm = float(abs(above - kernel).sum()), float(abs(kernel).sum())
+        off = norm * off + error * (size + off) + float(abs(constant - offset).sum())
+        size = norm * size + float(abs(offset).sum())
+    found = verify(f, pruned.network, norm="linf")
+    assert 0 < found.lower <= found.upper <= off
+
+
+@pytest.mark.slow
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 @given(case=conv_cases(), name=st.sampled_from(STRUCTURED), low=st.sampled_from([0, -1]))
 def test_layers_of_every_geometry_are_pruned_in_structured_ways(case, name, low):
     layer, image = case
@@ -193,6 +253,7 @@ def test_masks_depend_on_the_seed_and_nothing_else():
     assert digests[0] == digests[1] != digests[2]
 
 
+@pytest.mark.slow
 def test_first_layers_are_drawn_by_blocks_and_counted_so():
     pruned = prune(images(channels=2), construction="structured", candidates=12, **COARSE)
     counts = pruned.certificate.counts
@@ -332,7 +393,7 @@ def test_a_recipe_that_is_too_large_says_how_large_before_anything_is_drawn():
 MISTAKES = [
     (StructuredBlocks.targets, "weights[:, -1] = taps.ravel()", "pass"),  # the bias at all taps
     (StructuredBlocks.targets, "layer.whole_place(target.shapes[place.layer])", "(0, 0)"),
-    (Structured.serving, "slopes > 0", "slopes < 0"),  # halves swapped
+    (ReluSigned.serving, "slopes > 0", "slopes < 0"),  # halves swapped
     (
         StructuredBlocks.targets,
         "weights = weight_with_bias(layer)",  # the kernel not flipped, or once too often
@@ -353,6 +414,7 @@ def several_cases():
         check_pruned(filtered(f, name, 20))
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(("function", "right", "wrong"), MISTAKES)
 def test_mistakes_are_seen(monkeypatch, function, right, wrong):
     plant(monkeypatch, function, right, wrong)

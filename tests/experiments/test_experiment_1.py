@@ -104,7 +104,7 @@ def test_subsets_are_the_nearest_of_all(coarse):
         (module._page, "(answers.errors > asked.epsilon)", "(answers.errors > 2 * asked.epsilon)"),
         (module._page, DIFFERENCE, "target(inputs) - target(inputs)"),
         (module._page, "float(answers.errors.max())", "float(answers.errors.min())"),
-        (run_experiment_1, "rows.sums(answers.masks)", "rows.weights"),
+        (module._by_sums, "rows.sums(answers.masks)", "rows.weights"),
         (module._layer, "int(sizes.sum())", "int(sizes.size)"),
         (answers_module.answered, "found.errors.copy()", "found.lower_bounds * 0.5"),
     ],

@@ -54,6 +54,7 @@ CASES = [
 ]
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(("layout", "domain", "biases"), CASES)
 def test_a_part_has_the_paths_of_its_weight(layout, domain, biases):
     check(layout, domain, biases=biases)
@@ -67,6 +68,7 @@ def test_biases_of_later_layers_are_paths_from_the_constant():
             assert graph.serving(1, row, 4)([1.0])[0] == bias
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(
     ("function", "old", "new"),
     [

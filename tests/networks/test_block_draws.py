@@ -22,6 +22,7 @@ from subsetsum_nets.networks import (
     keyed_words,
     random_recipe_from_json,
 )
+from subsetsum_nets.networks.distributions import distribution_from_json
 
 words = st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=20).map(
     lambda w: np.array(w, dtype=np.uint64)
@@ -59,8 +60,8 @@ def test_every_octave_is_as_likely():
 def test_octaves_that_are_none_are_refused(bad):
     with pytest.raises(InvalidNetworkError, match="octaves of LogUniform"):
         LogUniform(bad)
-    with pytest.raises(InvalidNetworkError):
-        random_recipe_from_json({"layers": [{"kind": "log-uniform", "octaves": bad}]})
+    with pytest.raises(InvalidNetworkError, match="octaves of LogUniform"):
+        distribution_from_json({"kind": "log-uniform", "octaves": bad})
 
 
 @settings(max_examples=40, deadline=None)

@@ -52,6 +52,7 @@ def test_the_page_says_what_is_exact_and_how_large(pruned, tmp_path):
     assert "2<sup>-7</sup>" in text
 
 
+@pytest.mark.slow
 def test_the_command_makes_the_same_masks_again(pruned, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     pruned.save("DIR")

@@ -322,3 +322,13 @@ def test_the_pictures_of_the_docs(pruned, tmp_path):
         assert path.read_bytes().startswith(b"\x89PNG")
         assert path.stat().st_size < 100_000
     assert docs_images.main([]) == 2
+
+
+def test_figures_scroll_on_a_narrow_screen_instead_of_shrinking(written):
+    text = written(prune(network(), threads=1))
+    assert ".drawn { overflow-x: auto; }" in text
+    assert "min-width: 42rem" in text
+    assert text.count('<div class="drawn" tabindex="0"') == text.count("<figure ")
+    width = float(re.search(r'<svg[^>]* viewBox="0 0 ([0-9.]+)', text)[1])
+    smallest = min(float(size) for size in re.findall(r"font-size: ([0-9.]+)px", text))
+    assert smallest * 42 * 16 / width >= 8  # superscripts and all

@@ -56,13 +56,17 @@ def seconds_to_hear(call, after=0.3):
         slow("highs", SCALAR),
         slow("lns", VECTORS),
         slow("k-tree", LONG),
+        slow("k-tree", VECTORS),
+        slow("annealing", VECTORS),
     ],
 )
 def test_solve_hears_ctrl_c(backend, problem):
-    limit = 10.0 if backend in ("highs", "lns", "k-tree") else None
+    limit = 10.0 if backend in ("highs", "lns", "k-tree", "annealing") else None
+    few = SubsetSum([1, 2, 4] * 10, 33, tolerance=0)
+    loads_kernels = few if problem.d == 1 else SubsetSum([[1, 2.5], [2, 1], [4, 3]] * 10, [33, 32.2])
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("solvers.interrupts._GRACE", 0.01)  # what runs on is not waited for here
-        solve(SubsetSum([1, 2, 4] * 10, 33, tolerance=0), backend=backend, time_limit=1.0)
+        solve(loads_kernels, backend=backend, time_limit=1.0)
         assert seconds_to_hear(lambda: solve(problem, backend=backend, time_limit=limit)) < 1
 
 

@@ -12,7 +12,8 @@ from support.planting import plain_python, plant
 
 from solvers import Status, Stop, SubsetSum, UnsupportedProblemError, dispatch, solve
 from solvers.backend import first_subset as first
-from solvers.backend.anytime import annealing, k_tree, vector_trees
+from solvers.backend.anytime import annealing, k_tree, sub_windows, vector_trees
+from solvers.backend.anytime.sub_windows import Windows
 from solvers.backend.protocol import Backend, Finding, Limits
 from solvers.backend.registry import BACKENDS, register
 from solvers.dispatch import solved
@@ -186,6 +187,14 @@ def test_the_same_seed_gives_the_same_subset(backend):
 
 
 @pytest.mark.parametrize("backend", SEARCHES)
+def test_searches_start_from_what_is_known(backend):
+    problem = products(7, 60)
+    known = tuple(after_work(problem, "k-tree", 0.05).subset.tolist())
+    finding = BACKENDS[backend].solve(problem, "nearest", Limits(start=known, seconds=1e-9))
+    assert finding.subset == list(known)
+
+
+@pytest.mark.parametrize("backend", SEARCHES)
 def test_a_tolerance_that_is_met_ends_the_search(backend):
     problem = products(5, 80).replace(tolerance=0.2)
     solution = solve(problem, objective="within", backend=backend)
@@ -228,6 +237,23 @@ def test_lists_are_as_short_as_memory_asks():
 
 def test_without_memory_for_what_suits_auto_asks_who_can():
     assert solve(products(5, 60), memory_limit=10_000, time_limit=0.1).backend == "lns"
+
+
+def share_of_short_items(*, size=10):
+    """Return which share of the items of lns's windows are among the shortest sixth."""
+    problem = products(3, 180)
+    windows = Windows(problem, np.arange(180) % 2 == 0, np.random.default_rng(0))
+    short = set(first.float_vectors(problem).order[-3 * size :].tolist())
+    return np.mean([i in short for _ in range(200) for i in windows._random_window(size)])
+
+
+def test_windows_hold_short_vectors_more_often():
+    assert 0.5 < share_of_short_items() < 0.7
+
+
+def test_planted_windows_of_any_items(monkeypatch):
+    monkeypatch.setattr(sub_windows, "_SHARE_OF_SHORT", 0.0)
+    assert share_of_short_items() < 0.25
 
 
 # -- parts: joins ------------------------------------------------------------------------------------

@@ -31,7 +31,9 @@ FENCE = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 # What tests are run in is installed already.
-INSTALLING = re.compile(r"python3 -m venv \.venv && \.venv/bin/pip install \S+ && ")
+INSTALLING = re.compile(
+    r"(python3 -m venv \.venv && \.venv/bin/pip install (-e )?\S+|\. \.venv/bin/activate)( && |$)"
+)
 MARK = "---- ends with"
 # What differs from run to run, from machine to machine, from terminal to terminal.
 SETTLING = (
@@ -77,7 +79,7 @@ def blocks(page):
 def commands(block):
     """Return the commands of a block."""
     if block.kind == "sh":
-        return [Command(typed(line), "") for line in block.body.splitlines() if line.strip()]
+        return [Command(line, "") for line in map(typed, block.body.splitlines()) if line]
     return [
         Command(typed(line), shown)
         for line, shown in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block.body, re.MULTILINE)
@@ -86,7 +88,7 @@ def commands(block):
 
 def typed(line):
     """Return a command as it is typed where the package is installed already."""
-    return INSTALLING.sub("", line).replace(".venv/bin/", "")
+    return INSTALLING.sub("", line).replace(".venv/bin/", "").strip()
 
 
 def settled(text):
@@ -115,8 +117,18 @@ def run_doctest(page, block, names):
 
 
 def run_typed(page, block, folder):
-    """Run the commands of a block in one shell; each must print what is shown, or end well."""
-    wanted = commands(block)
+    """Run the commands of a block in one shell; each must print what is shown, or end well.
+
+    What another block shows the output of is run there.
+    """
+    shown = {
+        command.line
+        for other in blocks(page)
+        if other.is_typed
+        for command in commands(other)
+        if command.shown
+    }
+    wanted = [command for command in commands(block) if command.shown or command.line not in shown]
     kept = "last=$?; printf '\\n%s %s\\n' '" + MARK + "' $last; (exit $last)"
     done = subprocess.run(
         ["bash", "-c", "\n".join(f"{command.line}\n{kept}" for command in wanted)],

@@ -13,7 +13,7 @@ import numpy as np
 
 from solvers.backend.anytime.k_tree import FEW_VECTORS, MOST_DIMENSIONS
 from solvers.backend.bounds import simple_bound
-from solvers.backend.first_subset import first_subset, float_vectors
+from solvers.backend.first_subset import float_vectors, nearest_known
 from solvers.backend.protocol import Backend, Finding, Limits
 from solvers.solution import Stop
 
@@ -47,7 +47,7 @@ _PORTION = 0.02  # seconds between two looks at the clock
 
 
 class Annealing(Backend):
-    """Simulated annealing of vectors, any number of them chosen; anytime, proves nothing but luck."""
+    """Annealing (Kirkpatrick, Gelatt & Vecchi 1983) of vectors; anytime, proves nothing but luck."""
 
     name = "annealing"
     summary = (
@@ -73,7 +73,7 @@ class Annealing(Backend):
 
     def solve(self, problem: SubsetSum, objective: Objective, limits: Limits) -> Finding:
         """Anneal in runs until the goal or the time limit is reached; without one, six of them."""
-        start, unit = first_subset(problem), problem.image.unit
+        start, unit = nearest_known(problem, limits.start), problem.image.unit
         if not limits.allow(_START_SECONDS * problem.n * problem.d):
             return Finding(start, stop=Stop.TIME_LIMIT)
         bound = simple_bound(problem)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from solvers.backend.first_subset import float_vectors
 from solvers.backend.grid import grid_of
 from solvers.backend.mitm.meet_in_the_middle import MeetInTheMiddle
 from solvers.backend.mitm.multidimensional import MultidimensionalMeetInTheMiddle
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from solvers.backend.protocol import Backend, Finding, Limits
     from solvers.solution import Objective
 
+_SHARE_OF_SHORT, _SHORT_A_PLACE = 0.5, 3  # windows of short vectors; of so many for each that a window holds
 _FLOAT_BITS = 53  # squares of such numbers, and sums of those, are far from overflow
 
 
@@ -144,9 +146,15 @@ class Windows:
             self.remaining = [t - s for t, s in zip(self.problem.image.target, total, strict=True)]
 
     def _random_window(self, size: int) -> NDArray[np.int64]:
-        """Take as many chosen as other items, as far as there are: what remains is then within reach."""
-        taken = self.rng.permutation(np.flatnonzero(self.chosen))
-        left = self.rng.permutation(np.flatnonzero(~self.chosen))
+        """Take as many chosen as other items, as far as there are: what remains is then within reach.
+
+        Of vectors every other window is one of the shortest: those are what small differences are made of.
+        """
+        pool = np.ones(self.problem.n, dtype=np.bool_)
+        if self.problem.d > 1 and self.rng.random() < _SHARE_OF_SHORT:
+            pool[float_vectors(self.problem).order[: -_SHORT_A_PLACE * size]] = False
+        taken = self.rng.permutation(np.flatnonzero(self.chosen & pool))
+        left = self.rng.permutation(np.flatnonzero(~self.chosen & pool))
         share = min(len(taken), max(size // 2, size - len(left)))
         return np.sort(np.concatenate([taken[:share], left[: size - share]]))
 

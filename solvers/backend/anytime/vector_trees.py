@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from solvers.backend.bounds import simple_bound
-from solvers.backend.first_subset import first_subset, float_vectors
+from solvers.backend.first_subset import float_vectors, nearest_known
 from solvers.backend.protocol import Finding, Limits
 from solvers.solution import Stop
 
@@ -42,11 +42,11 @@ _SPARE_ITEMS = 8  # of which some are left out, other ones in each round
 
 
 def search_trees(problem: SubsetSum, goal: int, limits: Limits) -> Finding:
-    """Search tree after tree, with longer and longer lists, until the goal or the time limit is reached.
+    """Search one of Wagner's trees after the other, with longer and longer lists, up to goal or time limit.
 
     ``goal`` is in units. Without a time limit it ends after two trees with the longest lists.
     """
-    best, bound = first_subset(problem), simple_bound(problem)
+    best, bound = nearest_known(problem, limits.start), simple_bound(problem)
     units, late = problem.image.error(best), not limits.allow(_START_SECONDS * problem.n * problem.d)
     rng = np.random.default_rng(np.random.SeedSequence(limits.seed))
     if not late and bound <= goal < units:
@@ -243,10 +243,11 @@ class Spreads:
     """How two lists of vectors differ, coordinate by coordinate, were the differences normal."""
 
     def __init__(self, wanted: Floats, rows: Floats) -> None:
-        self.wanted, self.all_pairs = len(wanted), float(len(wanted)) * len(rows)
-        self.variances = wanted.var(axis=0) + rows.var(axis=0) + 1e-300
+        self.wanted: int = len(wanted)
+        self.all_pairs: float = float(len(wanted)) * len(rows)
+        self.variances: Floats = wanted.var(axis=0) + rows.var(axis=0) + 1e-300
         means = wanted.mean(axis=0) - rows.mean(axis=0)
-        self.densities = np.exp(-np.minimum(means**2 / self.variances / 2, 30.0))
+        self.densities: Floats = np.exp(-np.minimum(means**2 / self.variances / 2, 30.0))
         self.densities /= np.sqrt(2 * math.pi * self.variances)
 
     def widest(self, count: int) -> Ints:

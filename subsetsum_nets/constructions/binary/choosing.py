@@ -89,12 +89,11 @@ class _Cover:
     def _promising(self, index: int, most: int) -> tuple[Ints, NDArray[np.uint64], Ints]:
         """Return the units of a side that alone leave the least open, with what they leave."""
         digits, unseen = self.misses(index)
-        words = _words(digits)
-        alone = np.bitwise_count(words).sum(axis=1, dtype=np.int64) + (digits.shape[1] + 1) * unseen
+        alone = np.count_nonzero(digits, axis=1) + (digits.shape[1] + 1) * unseen
         alone[~self.sides[index].allowed] = _MANY
         units = np.argsort(alone, kind="stable")[:most]
         units = units[alone[units] < _MANY]
-        return units, words[units], unseen[units]
+        return units, _words(digits[units]), unseen[units]
 
     def single(self) -> bool:
         """Choose one more unit, that which leaves the least open; False if none helps."""

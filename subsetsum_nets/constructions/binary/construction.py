@@ -37,6 +37,8 @@ def _layouts(layer: IntegerLayer, asked: str | None) -> list[str]:
 class RandomSigns:
     """Digits of integer weights picked up on the way through deep random layers of signs.
 
+    In place of the diamonds of Lemma 4 to Lemma 7 of Sreenivasan et al. (2021).
+
     Its name, the theorem, and what it takes; of a compile, the plan, the growing of the random network and
     the widths. It neither chooses the precision nor solves nor verifies.
     """

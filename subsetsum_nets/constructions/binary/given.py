@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from subsetsum_nets.constructions.binary.blocks import Rows
     from subsetsum_nets.constructions.binary.integers import IntegerLayer
     from subsetsum_nets.networks.arrays import Bools, Ints
+    from subsetsum_nets.networks.dense import Dense
     from subsetsum_nets.networks.relu_network import ReluNetwork
 
 _MOST_ATTEMPTS = 60  # blocks grown in one search
@@ -80,8 +81,9 @@ class GivenNetwork(BlockNetwork):
 
     def __init__(self, target: ReluNetwork, into: ReluNetwork, blocks: list[Placed], scale: int) -> None:
         super().__init__(target)
-        self.layers, self.blocks = list(into.dense_layers), blocks
-        self.ends = (*[0] * (len(blocks) - 1), scale)
+        self.layers: list[Dense] = list(into.dense_layers)
+        self.blocks: list[Placed] = blocks
+        self.ends: tuple[int, ...] = (*[0] * (len(blocks) - 1), scale)
 
 
 class Misfit(NamedTuple):

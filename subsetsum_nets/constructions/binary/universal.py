@@ -38,7 +38,9 @@ def universal(
     biases: bool = False,
     domain: Domain = _UNIT,
 ) -> GivenNetwork | Misfit:
-    """Find in a network of signs, for each layer of targets, units that hold every integer layer.
+    """Find in a network of signs units that hold every integer target.
+
+    Theorem 2 of Sreenivasan et al. (2021), "for every f", in which one network holds all targets.
 
     Parameters
     ----------

@@ -60,7 +60,7 @@ def draw(found: Experiment1) -> Figure:
     name = page["objective"]
     figure = new_figure(3.4)
     left, right = figure.subplots(1, 2)
-    figure.suptitle(f"{page['network']}, measured on {page['data']}", fontsize=9)
+    figure.suptitle(f"{page['network']} on {page['data']}", fontsize=9)
     title = f"Errors of {page['weights']:,} weights, n = {page['items']}"
     draw_errors(left, {name: answers.errors}, max(page["epsilon"], page["worst_error"]), title)
     left.axvline(page["epsilon"], color=INK, linewidth=1, linestyle="--")

@@ -7,7 +7,7 @@ How large are the errors, how many coefficients stay, and what becomes of the ac
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 KEPT_PAPER = 3_725_871  # coefficients, by the authors' public log
 CORE_HOURS_PAPER = 774  # 77,266 s on 36 cores, by the same
 _MOST_ITEMS = 32
+_ASKED = ("items", "draw", "objective", "epsilon", "seed")
 _TARGET, _APPROXIMATED = "target.safetensors", "approximated.safetensors"
 
 
@@ -76,6 +77,8 @@ def run_experiment_1(
     progress: bool | Callable[[int, Any], object] = False,
 ) -> Experiment1:
     """Replace every weight of a trained network by a subset sum, and measure both on images.
+
+    Experiment 1 of Pensia et al. (2020), section 5.
 
     Parameters
     ----------
@@ -123,26 +126,40 @@ def run_experiment_1(
         "data": data.digest(),
         "target": None if target is None else network_digest(target),
         "hidden": checked_integer(hidden, "hidden", 1) if target is None else None,
-        "items": items,
-        "range": interval,
-        "draw": draw,
-        "objective": objective,
-        "epsilon": epsilon,
-        "seed": seed,
+        "range": asked.interval,
+        **{name: getattr(asked, name) for name in _ASKED},
     }
     place = open_run(folder, "experiment-1", question)
     network = _network(place, data, target, hidden, asked.seed)
-    low, high = asked.interval or _own_range(network)
-    asked = replace(asked, interval=(low, high))
-    rows = weight_rows(network, asked.items, low, high, seed=asked.seed, draw=draw)
+    ends = asked.interval or _own_range(network)
+    found = _by_sums(data, network, replace(asked, interval=ends), place, threads, progress)
+    found.page["trained_here"] = _settings(data) if target is None else None
+    if relu_epsilon is not None:
+        found.page["relu"] = with_relu_structure(network, relu_epsilon, place, asked.seed, threads)
+    return found
+
+
+def _by_sums(
+    data: Images,
+    network: ReluNetwork,
+    asked: Asked,
+    place: Path,
+    threads: int | None,
+    progress: bool | Callable[[int, Any], object],
+) -> Experiment1:
+    """Replace the weights, save the network, and measure it; the coefficients are let go then."""
+    low, high = asked.ends
+    rows = weight_rows(network, asked.items, low, high, seed=asked.seed, draw=asked.draw)
     answers = answered(rows, asked, place / "checkpoint", threads, progress)
     approximated = with_weights(network, rows.sums(answers.masks))
     save_network(approximated, place / _APPROXIMATED)
-    page = _page(data, network, approximated, asked, rows, answers, trained=target is None)
+    page = _page(data, network, approximated, asked, rows, answers)
     page |= _measured(place / "checkpoint" / "measured.json", answers)
-    if relu_epsilon is not None:
-        page["relu"] = with_relu_structure(network, relu_epsilon, place, asked.seed, threads)
     return Experiment1(asked, network, approximated, rows.layers, answers, page)
+
+
+def _settings(data: Images) -> dict[str, Any]:
+    return asdict(TrainingSettings.for_images(len(data.train_labels)))
 
 
 def _checked(
@@ -215,12 +232,9 @@ def _page(
     asked: Asked,
     rows: WeightRows,
     answers: Answers,
-    *,
-    trained: bool,
 ) -> dict[str, Any]:
     inputs = data.inputs(target.widths[0], "test")
     difference = np.abs(approximated(inputs) - target(inputs))
-    settings = TrainingSettings.for_images(len(data.train_labels))
     return {
         "data": data.name,
         "where": data.where,
@@ -231,7 +245,6 @@ def _page(
         "train_images": len(data.train_labels),
         "test_images": len(data.test_labels),
         "network": "-".join(map(str, target.widths)),
-        "trained_here": settings.__dict__ if trained else None,
         "target_digest": network_digest(target),
         "approximated_digest": network_digest(approximated),
         "weights": len(rows.weights),

@@ -49,6 +49,8 @@ def compile_masks(
 ) -> CompiledMasks:
     """Prune a structured random network to a target of dense layers without biases, for inputs >= 0.
 
+    The structure is that of Figure 1c of Pensia et al. (2020).
+
     Parameters
     ----------
     target : ReluNetwork

@@ -70,6 +70,8 @@ def train_scores(
 ) -> Scores:
     """Train the scores of a random network at one sparsity, on the GPU if torch has one.
 
+    A point of Experiment 2 of Pensia et al. (2020).
+
     Parameters
     ----------
     structure : RandomStructure

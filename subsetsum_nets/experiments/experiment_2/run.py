@@ -20,7 +20,7 @@ from subsetsum_nets.experiments.training import TrainingSettings
 from subsetsum_nets.networks.arguments import checked_integer, checked_number
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from os import PathLike
     from pathlib import Path
 
@@ -106,6 +106,8 @@ def run_experiment_2(
     progress: Callable[[Point], object] | None = None,
 ) -> Experiment2:
     """Prune random networks by edge-popup and by exact subset sums, at many sizes.
+
+    Experiment 2 of Pensia et al. (2020), section 5.
 
     Parameters
     ----------
@@ -202,23 +204,22 @@ class _Runner:
         self.network, self.seed, self.threads = network, seed, threads
         self._target: Target | None = None
 
-    def points(self) -> list[Point]:
-        """Return all points, computing those that are not there yet."""
+    def points(self) -> Iterator[Point]:
+        """Yield all points, computing those that are not there yet."""
         asked = self.settings
-        found = [self._kept("baseline", self._baseline)]
+        yield self._kept("baseline", self._baseline)
         for number in asked.epochs:
             for kind in STRUCTURES:
                 for sparsity in asked.sparsities:
                     name = f"{kind}-e{number}-s{sparsity!r}"
-                    found.append(self._kept(name, self._popup, kind, sparsity, number, name))
+                    yield self._kept(name, self._popup, kind, sparsity, number, name)
         for kind in STRUCTURES[:2]:
             for redundancy in sorted({asked.redundancy, *REDUNDANCIES}):
                 name = f"compiled-{kind}-r{redundancy}"
-                found.append(self._kept(name, self._compiled, kind, redundancy, None, name))
+                yield self._kept(name, self._compiled, kind, redundancy, None, name)
             for tolerance in TOLERANCES:
                 name = f"compiled-{kind}-r{asked.redundancy}-t{tolerance!r}"
-                found.append(self._kept(name, self._compiled, kind, asked.redundancy, tolerance, name))
-        return found
+                yield self._kept(name, self._compiled, kind, asked.redundancy, tolerance, name)
 
     def _kept(self, name: str, compute: Callable[..., Point], *arguments: Any) -> Point:
         path = self.place / "checkpoint" / f"{self.network}-{name}-seed{self.seed}.json"
@@ -264,14 +265,17 @@ class _Runner:
         found: CompiledMasks = compile_masks(
             self.target.trained, structure, tolerance=tolerance, threads=self.threads
         )
-        reached = self._accuracy(structure, found.masks, name)
+        reached = self._accuracy(structure, found.masks, name, write=redundancy == self.settings.redundancy)
         size, kept = structure.parameters, found.kept
         about = (f"compiled-{kind}", self.network, 1 - kept / size, size, kept, reached, reached)
         return Point(*about, self.target.settings.epochs, self.seed, 0.0, redundancy, tolerance)
 
-    def _accuracy(self, structure: RandomStructure, kept: Sequence[Any], name: str) -> float:
+    def _accuracy(
+        self, structure: RandomStructure, kept: Sequence[Any], name: str, *, write: bool = True
+    ) -> float:
         """Return the test accuracy of the pruned network, and write its masks."""
         network, masks = structure.network(), structure.masks(kept)
-        path = self.place / MASKS / f"{self.network}-{name}-seed{self.seed}.safetensors"
-        write_masks(network, masks, path)
+        if write:
+            path = self.place / MASKS / f"{self.network}-{name}-seed{self.seed}.safetensors"
+            write_masks(network, masks, path)
         return self.target.test_accuracy(masks.apply(network))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from subsetsum_nets.experiments.packing.run import PackingResult
 
-_NAMED = 6  # curves at most that have a colour and a name each
+_NAMED = 6  # curves at most that have a colour and a name each; others have a number at their end
 _BARRED = 3  # curves at most that have error bars
 
 
@@ -75,7 +75,6 @@ def _shares(axes: Axes, result: PackingResult) -> None:
         rows = [one for one in result.widths if one.epsilon == row.epsilon]
         widths = [one.width for one in rows]
         shade = 0.25 + 0.75 * number / max(1, len(result.epsilons) - 1)
-        named = not many or number in (0, len(result.epsilons) - 1)
         colour: Any = BLUE if many else COLOURS[number]
         axes.plot(
             widths,
@@ -84,8 +83,19 @@ def _shares(axes: Axes, result: PackingResult) -> None:
             alpha=shade if many else 1.0,
             marker="o",
             markersize=3,
-            label=f"ε = {as_power_of_two(row.epsilon)}" if named else None,
+            label=None if many else f"ε = {as_power_of_two(row.epsilon)}",
         )
+        if many:
+            axes.annotate(
+                f"{-np.log2(row.epsilon):.3g}",
+                (widths[-1], rows[-1].share_low),
+                (0, 5),
+                textcoords="offset points",
+                ha="center",
+                color=colour,
+                fontsize=9,
+                fontweight="bold",
+            )
         if barred:
             places = [width + 0.16 * (number - (len(result.epsilons) - 1) / 2) for width in widths]
             ends = [one.success_low for one in rows], [one.success_high for one in rows]
@@ -94,11 +104,13 @@ def _shares(axes: Axes, result: PackingResult) -> None:
             axes.plot(widths, [one.share_high for one in rows], color=colour, linestyle=":", linewidth=1)
     if barred:
         axes.vlines([], [], [], color=MUTED, alpha=0.5, linewidth=1.6, label="95 % interval of P(success)")
+    if many:
+        axes.plot([], [], color=BLUE, marker="o", markersize=3, label="the number at a curve: log2(1/ε)")
     axes.axhline(0.5, color=MUTED, linewidth=0.8, linestyle="--")
     axes.set(xlabel="width s of the random network", ylabel="share of members served", ylim=(-0.02, 1.02))
     axes.set_title("Served (proven), by width")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(loc="upper left", bbox_to_anchor=(0, -0.16), fontsize=8, ncols=2)
+    axes.legend(loc="upper left", bbox_to_anchor=(0, -0.16), fontsize=9, ncols=2)
 
 
 def _widths(axes: Axes, result: PackingResult) -> None:
@@ -142,4 +154,4 @@ def _widths(axes: Axes, result: PackingResult) -> None:
     axes.set(xlabel="log2(1/ε)", ylabel="width s", ylim=(0, None))
     axes.set_title("Width at which half are served")
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(loc="upper left", bbox_to_anchor=(0, -0.16), fontsize=8)
+    axes.legend(loc="upper left", bbox_to_anchor=(0, -0.16), fontsize=9)

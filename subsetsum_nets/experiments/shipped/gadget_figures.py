@@ -1,5 +1,7 @@
 """Figures 1-3 of Pensia et al. 2020 and 2-5 of Sreenivasan et al. 2021, drawn from networks made here.
 
+And the paths that make one weight in networks of signs, cut from pruned ones.
+
 ``python -m subsetsum_nets.experiments.shipped.gadget_figures --out docs/images``. Every network is evaluated
 before it is drawn: pruned random networks come as near their target as is proven, gadgets of weights 1 and -1
 are exact.
@@ -16,11 +18,12 @@ import numpy as np
 from subsetsum_nets.compiler import prune
 from subsetsum_nets.graphs import LayeredDag
 from subsetsum_nets.graphs.gadgets import diamond, integer_layer, mirrored
-from subsetsum_nets.networks import Dense, ReluNetwork, load_network, shipped_network
+from subsetsum_nets.networks import Box, Dense, ReluNetwork, load_network, shipped_network
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from subsetsum_nets.choices import LayoutName
     from subsetsum_nets.networks.arrays import FloatArray
     from subsetsum_nets.pruned_network import PrunedNetwork
 
@@ -118,6 +121,24 @@ def gadgets() -> list[Drawing]:
     ]
 
 
+def signs() -> list[Drawing]:
+    """Return what makes one weight of an integer layer in pruned networks of random signs."""
+    found = []
+    layer = ReluNetwork([Dense([[5.0, -3.0, 2.0], [-6.0, 1.0, 4.0]])], domain=Box(-1, 1))
+    layouts: dict[LayoutName, str] = {
+        "accumulate": "digits picked up on the way",
+        "select": "chosen at the end",
+    }
+    for layout, words in layouts.items():
+        pruned = prune(layer, construction="binary", bits=0, layout=layout, seed=1)
+        part = LayeredDag.from_network(pruned).serving(0, 0, 0)
+        title = f"5x in a pruned network of signs: {words}"
+        found.append(
+            Drawing(f"graph_signs_{layout}", part, title, lambda x: 5 * x, 1e-15)
+        )  # x + x + .. rounds
+    return found
+
+
 def check(drawing: Drawing) -> None:
     """Evaluate a graph on the corners of the box and on random points.
 
@@ -146,7 +167,7 @@ def write(folder: str | Path) -> list[Path]:
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
     written = []
-    for drawing in (*links(), *blocks(), *gadgets()):
+    for drawing in (*links(), *blocks(), *gadgets(), *signs()):
         check(drawing)
         path = place / f"{drawing.name}.svg"
         drawing.graph.draw(path, title=drawing.title, **dict(drawing.options))

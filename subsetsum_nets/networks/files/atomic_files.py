@@ -1,4 +1,8 @@
-"""Writing files so that a reader finds the old file or the new one, never a part of it."""
+"""Writing files so that a reader finds the old file or the new one, never a part of it.
+
+:mod:`solvers.atomic_files` does the same: the verifier, which needs this one, imports no solver. One test
+runs over both.
+"""
 
 from __future__ import annotations
 
