@@ -83,7 +83,11 @@ SPARSEST = [
     (paths._Sparsest._try, "sizes < earlier", "True"),
     (paths._Sparsest._try, "(sizes == earlier) & (errors < self.errors[tried])", "False"),
     (paths._Sparsest.__post_init__, "self._try(sign * step)", "self._try(step)"),
-    (paths._Sparsest.write, "self.masks[found], self.errors[found]", "self.masks[found], 0.0"),
+    (
+        paths._Sparsest.write,
+        "answers.masks[done], answers.errors[done] = self.masks[found], self.errors[found]",
+        "answers.masks[done], answers.errors[done] = self.masks[found], 0.0",
+    ),
 ]
 
 
