@@ -88,7 +88,7 @@ def test_names_of_constructions_stand_in_the_registry_alone():
                 and n.module
                 and n.module.startswith("subsetsum_nets.constructions.")
             ):
-                assert n.module.rpartition(".")[2] in ("protocol", "one_pass_law"), place
+                assert n.module.rpartition(".")[2] in ("protocol", "one_pass_law"), place  # no construction
 
 
 def test_the_default_is_still_that_of_the_contract():

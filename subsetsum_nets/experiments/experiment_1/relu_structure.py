@@ -6,7 +6,6 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from subsetsum_nets.compiler import prune
-from subsetsum_nets.constructions import ReluSigned
 from subsetsum_nets.experiments.measuring import peak_megabytes
 from subsetsum_nets.experiments.run_folder import read_json, write_json
 from subsetsum_nets.networks.domains import Box
@@ -28,10 +27,7 @@ def with_relu_structure(
     if stored is not None and stored["epsilon"] == epsilon:
         return dict(stored)
     began, used = time.perf_counter(), time.process_time()
-    construction = ReluSigned.name
-    pruned = prune(
-        target, construction=construction, epsilon=epsilon, domain=Box(0, 1), seed=seed, threads=threads
-    )
+    pruned = prune(target, epsilon=epsilon, domain=Box(0, 1), seed=seed, threads=threads)
     random, kept = pruned.random_counts
     certificate = pruned.certificate
     found: dict[str, Any] = {
