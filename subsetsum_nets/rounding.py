@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_MOST_DIGITS = 17  # of a float64
+_MOST_DIGITS = 18  # rounded outward, 17 may read back as the next float64
 
 
 def upper(value: float, *, within: float | None = None) -> str:

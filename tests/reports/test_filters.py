@@ -52,6 +52,7 @@ def test_strips_are_what_masks_keep_of_each_block(pruned):
         assert all(set(np.unique(one.shares)) <= {0.0, 1.0} for one in strips)
 
 
+@pytest.mark.slow
 def test_the_report_shows_them(pruned, tmp_path):
     write_report(pruned, tmp_path / "report.html")
     text = (tmp_path / "report.html").read_text()
@@ -78,6 +79,7 @@ def test_averages_are_those_of_what_is_there():
     assert np.isfinite(found).sum() == 64 * 128
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("function", "right", "wrong"),
     [

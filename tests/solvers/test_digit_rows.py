@@ -78,12 +78,13 @@ def test_sparsest_rows_of_far_off_targets_are_exact():
         assert (batch.sizes[0], batch.errors[0]) == best
 
 
+WRITTEN = "answers.masks[done], answers.errors[done] = self.masks[found], self.errors[found]"
 SPARSEST = [
     (paths._Sparsest._try, "errors <= self.limits", "errors <= 2.0 * self.limits"),
     (paths._Sparsest._try, "sizes < earlier", "True"),
     (paths._Sparsest._try, "(sizes == earlier) & (errors < self.errors[tried])", "False"),
     (paths._Sparsest.__post_init__, "self._try(sign * step)", "self._try(step)"),
-    (paths._Sparsest.write, "self.masks[found], self.errors[found]", "self.masks[found], 0.0"),
+    (paths._Sparsest.write, WRITTEN, WRITTEN.replace("self.errors[found]", "0.0")),
 ]
 
 

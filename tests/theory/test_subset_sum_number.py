@@ -139,8 +139,8 @@ def test_moments_are_the_sums_over_all_pairs_of_subsets():
 
 
 def test_large_numbers_of_subsets_do_not_overflow():
-    found = moments(10**9, pair_probabilities(64, [0.0], 1.0))
-    assert found.mean == math.inf
+    found = moments(10**9, pair_probabilities(24, [0.0], 1.0))
+    assert found.mean == pytest.approx(math.exp(found.log_mean))
     assert found.second == math.inf
     assert found.at_least == pytest.approx(1, abs=1e-4)
     assert found.at_most == 1

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from solvers.backend.anytime.k_tree import FEW_VECTORS, KTree
+from solvers.backend.anytime.annealing import Annealing
+from solvers.backend.anytime.k_tree import FEW_VECTORS, MOST_DIMENSIONS, KTree
 from solvers.backend.anytime.sub_windows import Rounding, Windows, solved_exactly
 from solvers.backend.bounds import simple_bound
 from solvers.backend.first_subset import first_subset
@@ -59,7 +60,8 @@ class LargeNeighbourhood(Backend):
 
         The goal is the tolerance for "within", the search-free bound for "nearest". Without a time limit
         the effort is a few windows of each size without improvement, then (from 50 items on, any number of
-        them to choose) the rounds of :class:`~solvers.backend.anytime.k_tree.KTree`.
+        them to choose) the rounds of :class:`~solvers.backend.anytime.k_tree.KTree`, of vectors of many
+        dimensions the runs of :class:`~solvers.backend.anytime.annealing.Annealing`.
         """
         start = first_subset(problem) if problem.n >= _MANY else None
         if start is not None:
@@ -126,7 +128,8 @@ class _Nearest(_Search):
         super().__init__(problem, limits, few=False, start=start)
         self.objective = objective
         self.goal = (problem.tolerance_units or 0) if objective == "within" else self.bound
-        self.merges = problem.n >= _MERGE_FROM and KTree().refusal(problem, objective, limits) is None
+        self.wider: Backend = KTree() if problem.d <= MOST_DIMENSIONS else Annealing()
+        self.merges = problem.n >= _MERGE_FROM and self.wider.refusal(problem, objective, limits) is None
 
     def finding(self) -> Finding:
         """Search, and claim no more than the search-free bound or a window of all items proves."""
@@ -146,11 +149,11 @@ class _Nearest(_Search):
                 yield size, tries
 
     def _search_wider(self) -> None:
-        """Go beyond the plan: all items at once, merged lists, or the largest windows again and again."""
+        """Go beyond the plan: all items at once, in lists or annealed, or the largest windows over again."""
         problem, limits = self.problem, self.limits
         size, tries = _SCALAR_LARGEST if problem.d == 1 else _VECTOR_LARGEST
         if self.merges:
-            merged = KTree().solve(problem, self.objective, limits)
+            merged = self.wider.solve(problem, self.objective, limits)
             self.windows.adopt(merged.subset or [])
             self.late = merged.stop is Stop.TIME_LIMIT
         elif problem.n <= size:

@@ -27,7 +27,7 @@ def with_relu_structure(
     if stored is not None and stored["epsilon"] == epsilon:
         return dict(stored)
     began, used = time.perf_counter(), time.process_time()
-    pruned = prune(target, construction="relu", epsilon=epsilon, domain=Box(0, 1), seed=seed, threads=threads)
+    pruned = prune(target, epsilon=epsilon, domain=Box(0, 1), seed=seed, threads=threads)
     random, kept = pruned.random_counts
     certificate = pruned.certificate
     found: dict[str, Any] = {
