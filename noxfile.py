@@ -66,7 +66,7 @@ FAST_TESTS = (
 )
 
 # What the fast tests need beside the package, where they run in an environment of their own.
-TEST_TOOLS = ("hypothesis", "onnx", "pytest", "pytest-xdist", "pyyaml", "nox")
+TEST_TOOLS = ("hypothesis", "matplotlib", "onnx", "pytest", "pytest-xdist", "pyyaml", "nox")
 
 
 @nox.session
