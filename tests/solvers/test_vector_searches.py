@@ -64,7 +64,7 @@ INTEGER_VECTORS = st.integers(2, 3).flatmap(
 )
 
 
-@settings(max_examples=80)
+@settings(max_examples=40)
 @given(INTEGER_VECTORS)
 def test_a_first_subset_is_the_best_of_two_rules_and_the_empty_one(case):
     problem = SubsetSum(*case)
@@ -129,7 +129,7 @@ def test_backends_are_not_above_greedy_or_empty_however_short_the_time(backend):
 @pytest.mark.parametrize("backend", SEARCHES)
 def test_small_problems_are_answered_as_by_brute_force(backend, monkeypatch):
     monkeypatch.setattr(k_tree, "_FEWEST_ITEMS", 2)
-    for seed, (d, n) in enumerate([(2, 14), (3, 12), (5, 10), (2, 2)]):
+    for seed, d, n in ((1, 3, 12), (2, 5, 10), (3, 2, 2)):
         problem = products(d, n, seed)
         subsets = (s for k in range(n + 1) for s in combinations(range(n), k))
         least = min(problem.image.error(s) for s in subsets) * problem.image.unit
@@ -209,7 +209,7 @@ def test_vectors_of_equal_huge_and_zero_items(backend):
         ([[1, 1]] * 30, [7, 7]),
         ([[5e-324, 0.0]] * 15 + [[1.0, 1.0]] * 15, [3.0, 4.0]),
     ):
-        solution = after_work(SubsetSum(items, target), backend, 0.02)
+        solution = after_work(SubsetSum(items, target), backend, 0.01)
         assert solution.lower_bound <= solution.error
     assert solve(SubsetSum([[1, 1]] * 30, [7, 7]), backend=backend).status is Status.OPTIMAL
 
@@ -288,7 +288,7 @@ def wrong_join(kernels, seed):
 
 
 def test_joins_find_every_pair_and_the_nearest():
-    assert not any(wrong_join(cell_joins, seed) for seed in range(60))
+    assert not any(wrong_join(cell_joins, seed) for seed in range(30))
 
 
 @pytest.mark.parametrize(
@@ -303,7 +303,7 @@ def test_joins_find_every_pair_and_the_nearest():
 )
 def test_planted_mistakes_in_joins(function, old, new, monkeypatch):
     kernels = plain_python(monkeypatch, "solvers.kernels.cell_joins", function, old, new)
-    assert any(wrong_join(kernels, seed) for seed in range(60))
+    assert any(wrong_join(kernels, seed) for seed in range(30))
 
 
 def wrong_tree(seed=0, bits=9):
