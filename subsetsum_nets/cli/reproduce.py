@@ -69,7 +69,9 @@ def experiment_1(
         from subsetsum_nets.cli.network_options import read_network
         from subsetsum_nets.experiments.experiment_1 import run_experiment_1, write_outputs
         from subsetsum_nets.experiments.images import load_images
+        from subsetsum_nets.pictures import check_can_draw
 
+        check_can_draw()
         found = run_experiment_1(
             load_images(data),
             out,
@@ -140,7 +142,9 @@ def experiment_2(
         from subsetsum_nets.experiments.experiment_2 import run_experiment_2, write_outputs
         from subsetsum_nets.experiments.experiment_2.run import PAPER, SPARSITIES
         from subsetsum_nets.experiments.images import load_images
+        from subsetsum_nets.pictures import check_can_draw
 
+        check_can_draw()
         asked: dict[str, Any] = {
             "networks": networks.split(","),
             "hidden": hidden,

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 from subsetsum_nets.constructions.binary.blocks import BlockNetwork
 from subsetsum_nets.constructions.binary.construction import RandomSigns
 from subsetsum_nets.constructions.binary.given import GivenNetwork, Misfit
+from subsetsum_nets.constructions.binary.integers import integer_layers
 from subsetsum_nets.constructions.linear_link import LinearLink
 from subsetsum_nets.constructions.protocol import Construction, InputSigns, RowGroup, RowPlace
+from subsetsum_nets.constructions.relu_blocks import BlockConstruction, block_units
 from subsetsum_nets.constructions.relu_paper import ReluPaper
 from subsetsum_nets.constructions.relu_signed import ReluSigned
 from subsetsum_nets.constructions.structured import (
@@ -71,6 +73,7 @@ __all__ = [
     "CONSTRUCTIONS",
     "DEFAULT",
     "EXACT",
+    "BlockConstruction",
     "BlockNetwork",
     "Construction",
     "GivenNetwork",
@@ -86,7 +89,9 @@ __all__ = [
     "StructuredBlocks",
     "StructuredKernels",
     "StructuredPaper",
+    "block_units",
     "construction_named",
     "construction_names",
+    "integer_layers",
     "removed_whole",
 ]

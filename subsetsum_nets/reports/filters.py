@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from subsetsum_nets.constructions import CONSTRUCTIONS
-from subsetsum_nets.constructions.relu_blocks import BlockConstruction, block_units
+from subsetsum_nets.constructions import CONSTRUCTIONS, BlockConstruction, block_units
 from subsetsum_nets.networks.arrays import is_sparse
 from subsetsum_nets.networks.convolution import Conv2d
 from subsetsum_nets.networks.input_scaling import kept_layers, starts

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from solvers import Status
-from subsetsum_nets.constructions import CONSTRUCTIONS, EXACT
-from subsetsum_nets.constructions.binary.integers import integer_layers
+from subsetsum_nets.constructions import CONSTRUCTIONS, EXACT, integer_layers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

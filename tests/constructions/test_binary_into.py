@@ -144,6 +144,19 @@ def test_a_network_that_holds_nothing_is_refused_with_what_lacks():
         prune(SMALL, into=signs([6, 40, 2, *[40] * 8, 3]), **asked)
 
 
+@pytest.mark.parametrize("layout", ["auto", "accumulate", "select"])
+@pytest.mark.parametrize("weight", [0.0, 1.0])
+@pytest.mark.parametrize("widths", [[2, 1], [2, 9, 1], [2, 9, 9, 9, 1]])
+def test_layers_of_zeros_and_networks_that_are_too_shallow(layout, weight, widths):
+    target = ReluNetwork([Dense(np.full((1, 2), weight))])
+    asked = {"construction": "binary", "bits": 0, "layout": layout, "domain": UNIT}
+    if weight and (len(widths) == 2 or (len(widths) == 3 and layout == "accumulate")):
+        with pytest.raises(InvalidNetworkError, match="holds no rounding"):
+            prune(target, into=signs(widths, biased=False), **asked)
+    else:
+        assert prune(target, into=signs(widths, biased=False), **asked).certificate.bound == 0.0
+
+
 HALF = Dense(0.5 * signs([6, 9]).layers[0].weight)
 NINE = signs([6, 9]).layers[0]
 

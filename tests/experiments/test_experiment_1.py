@@ -172,8 +172,9 @@ def test_the_command_writes_everything_and_resumes(folder, tmp_path, monkeypatch
     page = json.loads(reproduce(*asked).stdout)
     files = {path.name for path in (tmp_path / "run").iterdir()}
     assert files == {
-        "approximated.safetensors", "checkpoint", "experiment_1.csv", "experiment_1.json", "experiment_1.png",
-        "experiment_1.svg", "provenance.json", "question.json", "report.html", "target.safetensors",
+        "approximated.safetensors", "checkpoint", "experiment_1.csv", "experiment_1.json", "experiment_1.pdf",
+        "experiment_1.png", "experiment_1.svg", "provenance.json", "question.json", "report.html",
+        "target.safetensors",
     }  # fmt: skip
     assert json.loads((tmp_path / "run" / "experiment_1.json").read_text()) == page
     wanted = (
@@ -196,6 +197,13 @@ def test_the_command_writes_everything_and_resumes(folder, tmp_path, monkeypatch
     before.pop("provenance.json"), after.pop("provenance.json")
     assert after == before
     assert "6,352 optimal" in reproduce(*asked[:-1]).stdout
+
+
+def test_without_matplotlib_the_extra_is_named_before_anything_is_done(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("subsetsum_nets.pictures.can_draw", lambda: False)
+    said = reproduce("--data", folder, "--out", tmp_path / "run", code=2).stderr
+    assert "subsetsum-nets[pictures]" in said
+    assert not (tmp_path / "run").exists()
 
 
 def test_no_number_depends_on_threads_or_on_being_cut_off(data, tmp_path, coarse, monkeypatch):

@@ -285,7 +285,8 @@ def test_diverged_runs_are_told_and_not_drawn(made, tmp_path):
     assert list(lines[0]) == names.split()
     assert lines[-1]["accuracy"] == ""
     assert {path.name for path in tmp_path.iterdir()} == {
-        "experiment_2.json", "experiment_2.csv", "compiled.csv", "experiment_2.png", "experiment_2.svg",
+        "experiment_2.json", "experiment_2.csv", "compiled.csv", "experiment_2.pdf", "experiment_2.png",
+        "experiment_2.svg",
         "provenance.json", "report.html",
     }  # fmt: skip
 

@@ -191,7 +191,8 @@ class Fit:
         """Yield ways to represent a layer from layer ``at`` on, that may fit before layer ``stop``."""
         layer, room = self._layers[number], self._widths[at : max(stop - 1, at)]
         seen: list[list[int]] = []
-        for growth in self._growths if "accumulate" in self._layouts else ():
+        by_digits = "accumulate" in self._layouts or not layer.weight.any()  # zeros have no layout
+        for growth in self._growths if by_digits else ():
             plan = Plan.within(layer, growth, room, universal=self._universal)
             if isinstance(plan, Lack):
                 self._note(plan, at)
@@ -199,11 +200,12 @@ class Fit:
                 seen.append(plan.growths)
                 yield _Choice(plan, len(plan.widths) + 1)
         needed = int(np.abs(layer.weight).max(axis=0, initial=0).sum())
-        if SelectBlock.layout in self._layouts and needed and room and self._ends(number, at + 1):
-            if needed <= room[0]:
+        if SelectBlock.layout in self._layouts and needed:
+            units = room[0] if room else 0
+            if needed > units:
+                self._note(Lack(0, needed, units, layer.weight.shape[1], 0), at)
+            elif self._ends(number, at + 1):
                 yield _Choice(None, 2)
-            elif "accumulate" not in self._layouts:
-                self._note(Lack(0, needed, room[0], layer.weight.shape[1], 0), at)
 
     def _ends(self, number: int, at: int) -> bool:
         """Whether a block's outputs have units in layer ``at``."""
