@@ -58,7 +58,7 @@ def nearest_known(problem: SubsetSum, start: Iterable[int] | None) -> list[int]:
 
 
 class FloatVectors(NamedTuple):
-    """A problem's items and target in float64, as shares of the largest absolute number of an item."""
+    """A problem's items and target in float64, as shares of a power of two."""
 
     items: NDArray[np.float64]  # shape (n, d)
     target: NDArray[np.float64]  # shape (d,), cut off far beyond the reach of all items
@@ -158,11 +158,15 @@ def _of_many(problem: SubsetSum) -> list[int]:
 
 
 def _relative(problem: SubsetSum) -> tuple[NDArray[np.float64], Fraction]:
-    """Return the items as shares of the largest absolute one, shape (n, d), about; and that one, or 1."""
+    """Return the items as shares, of at most 1, of a power of two of units or of 1; and that.
+
+    Shape (n, d). Only numbers that float64 does not hold are rounded.
+    """
     items = problem.items.reshape(problem.n, problem.d)
     if items.dtype == object:
         image = problem.image
-        most = max(abs(x) for item in image.items for x in item) or 1
+        most = 1 << max(abs(x) for item in image.items for x in item).bit_length()
         return np.array([[x / most for x in item] for item in image.items]), most * image.unit
-    largest = float(abs(items.astype(np.float64)).max()) or 1.0
-    return items / largest, Fraction(largest)
+    numbers = items.astype(np.float64)
+    exponent = int(np.frexp(abs(numbers).max())[1])
+    return np.ldexp(numbers, -exponent), Fraction(2) ** exponent

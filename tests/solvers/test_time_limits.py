@@ -61,7 +61,7 @@ def often(monkeypatch):
         sum_tables: {"_CELLS_A_CALL": 1},
         k_tree: {"_FEWEST_ITEMS": 2, "_LEAST_BITS": 1, "_FIRST_BITS": 2, "_MOST_BITS": 3},
         vector_trees: {"LEAST_BITS": 1, "FIRST_BITS": 2, "MOST_BITS": 3, "_LOOKS_AT_A_TIME": 4},
-        annealing: {"_PROPOSALS": 40, "_PORTION": 1e-7, "_LONGEST_RUN": 2.0},
+        annealing: {"_WHOLE": 0, "_PROPOSALS": 40, "_PORTION": 1e-7, "_LONGEST_RUN": 2.0},
     }
     for module, values in sizes.items():
         for name, value in values.items():

@@ -142,6 +142,7 @@ def test_small_problems_are_answered_as_by_brute_force(backend, monkeypatch):
 def test_nothing_is_claimed_that_is_not_so(backend, case):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(k_tree, "_FEWEST_ITEMS", 2)
+        patch.setattr(annealing, "_WHOLE", 0)
         patch.setattr(vector_trees, "MOST_BITS", 3)
         patch.setattr(vector_trees, "FIRST_BITS", 2)
         try:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from solvers.backend.anytime.k_tree import FEW_VECTORS, MOST_DIMENSIONS
+from solvers.backend.anytime.sub_windows import solved_exactly
 from solvers.backend.bounds import simple_bound
 from solvers.backend.first_subset import float_vectors, nearest_known
 from solvers.backend.protocol import Backend, Finding, Limits
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from solvers.problem import SubsetSum
     from solvers.solution import Objective
 
+_WHOLE = 16  # items, or fewer, are solved exactly
 _ITEMS_A_DIMENSION = (4, 6, 8)  # that are annealed, in turn
 _FEWEST_ANNEALED = 40
 _PROPOSALS = 1 << 18  # of a run of length 1, in either norm
@@ -76,6 +78,9 @@ class Annealing(Backend):
         start, unit = nearest_known(problem, limits.start), problem.image.unit
         if not limits.allow(_START_SECONDS * problem.n * problem.d):
             return Finding(start, stop=Stop.TIME_LIMIT)
+        whole = solved_exactly(problem, objective, limits) if problem.n <= _WHOLE else None
+        if whole is not None:
+            return whole
         bound = simple_bound(problem)
         goal = problem.tolerance_units or 0 if objective == "within" else bound
         search = _Search(problem, start, goal, limits)
@@ -137,7 +142,7 @@ class _Search:
         self.lengths = np.sqrt(np.einsum("ik,ik->i", self.vectors.items, self.vectors.items))
         self.best, self.units = start, problem.image.error(start)
         # More than there are subsets by far would be no use.
-        self.proposals = min(_PROPOSALS, problem.n << min(problem.n, 18))
+        self.proposals = min(_PROPOSALS, problem.n << min(problem.n + 3, 18))
 
     def run(self, number: int, length: float) -> None:
         """Anneal once; every third time from the best subset on, and less hot."""
