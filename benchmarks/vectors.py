@@ -30,7 +30,7 @@ from solvers.backend.protocol import Limits  # noqa: E402
 from solvers.dispatch import solved  # noqa: E402
 
 OUTSIDE = ("cp-sat", "highs", "pulp")
-BACKENDS = ("greedy", "lns", "k-tree", "annealing", "auto", *OUTSIDE)
+BACKENDS = ("greedy", "lns", "k-tree", "lattice", "annealing", "auto", *OUTSIDE)
 TARGETS = {  # of 10 seconds
     (4, 60): None,
     (6, 200): 1.2e-3,

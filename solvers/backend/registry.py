@@ -6,6 +6,7 @@ from solvers.backend.anytime.annealing import Annealing
 from solvers.backend.anytime.greedy import Greedy
 from solvers.backend.anytime.k_tree import KTree
 from solvers.backend.anytime.large_neighbourhood import LargeNeighbourhood
+from solvers.backend.anytime.lattice import Lattice
 from solvers.backend.dp.dynamic_programming import DynamicProgramming
 from solvers.backend.mip.cp_sat import CpSat
 from solvers.backend.mip.highs import Highs
@@ -32,6 +33,7 @@ BACKENDS: dict[str, Backend] = {
         PulpMip(),
         LargeNeighbourhood(),
         KTree(),
+        Lattice(),
         Annealing(),
         Greedy(),
     )

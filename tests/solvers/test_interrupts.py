@@ -58,10 +58,11 @@ def seconds_to_hear(call, after=0.3):
         slow("k-tree", LONG),
         slow("k-tree", VECTORS),
         slow("annealing", VECTORS),
+        slow("lattice", VECTORS),
     ],
 )
 def test_solve_hears_ctrl_c(backend, problem):
-    limit = 10.0 if backend in ("highs", "lns", "k-tree", "annealing") else None
+    limit = 10.0 if backend in ("highs", "lns", "k-tree", "annealing", "lattice") else None
     few = SubsetSum([1, 2, 4] * 10, 33, tolerance=0)
     loads_kernels = few if problem.d == 1 else SubsetSum([[1, 2.5], [2, 1], [4, 3]] * 10, [33, 32.2])
     with pytest.MonkeyPatch.context() as patched:

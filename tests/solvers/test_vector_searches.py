@@ -12,7 +12,7 @@ from support.planting import plain_python, plant
 
 from solvers import Status, Stop, SubsetSum, UnsupportedProblemError, dispatch, solve
 from solvers.backend import first_subset as first
-from solvers.backend.anytime import annealing, k_tree, sub_windows, vector_trees
+from solvers.backend.anytime import annealing, k_tree, lattice, sub_windows, vector_trees
 from solvers.backend.anytime.sub_windows import Windows
 from solvers.backend.protocol import Backend, Finding, Limits
 from solvers.backend.registry import BACKENDS, register
@@ -20,7 +20,7 @@ from solvers.dispatch import solved
 from solvers.kernels import annealing as annealing_kernels
 from solvers.kernels import cell_joins
 
-SEARCHES = ["k-tree", "annealing"]
+SEARCHES = ["k-tree", "annealing", "lattice"]
 
 
 def products(d, n, seed=0):
@@ -143,6 +143,7 @@ def test_nothing_is_claimed_that_is_not_so(backend, case):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(k_tree, "_FEWEST_ITEMS", 2)
         patch.setattr(annealing, "_WHOLE", 0)
+        patch.setattr(lattice, "_WHOLE", 0)
         patch.setattr(vector_trees, "MOST_BITS", 3)
         patch.setattr(vector_trees, "FIRST_BITS", 2)
         try:
@@ -155,7 +156,12 @@ def test_nothing_is_claimed_that_is_not_so(backend, case):
 
 @pytest.mark.parametrize(
     ("backend", "d", "n", "reached"),
-    [("k-tree", 4, 60, 0.006), ("k-tree", 9, 200, 0.06), ("annealing", 18, 400, 0.12)],
+    [
+        ("k-tree", 4, 60, 0.006),
+        ("k-tree", 9, 200, 0.06),
+        ("annealing", 18, 400, 0.12),
+        ("lattice", 9, 200, 0.05),
+    ],
 )
 def test_much_nearer_than_greedy_in_tenths_of_a_second_of_work(backend, d, n, reached):
     problem = products(d, n)
@@ -171,6 +177,8 @@ def test_much_nearer_than_greedy_in_tenths_of_a_second_of_work(backend, d, n, re
         ("k-tree", 6, 200, 0.0024),
         ("k-tree", 9, 200, 0.03),
         ("k-tree", 12, 200, 0.12),
+        ("lattice", 12, 200, 0.06),
+        ("lattice", 18, 1000, 0.03),
         ("annealing", 36, 1000, 0.14),
         ("annealing", 72, 1000, 0.48),
     ],
@@ -224,9 +232,10 @@ def test_vectors_of_equal_huge_and_zero_items(backend):
         (products(4, 60), "nearest", {"memory_limit": 1000}, "memory limit"),
     ],
 )
-def test_annealing_says_what_it_cannot_do(problem, objective, limits, reason):
+@pytest.mark.parametrize("backend", ["annealing", "lattice"])
+def test_searches_say_what_they_cannot_do(backend, problem, objective, limits, reason):
     with pytest.raises(UnsupportedProblemError, match=reason):
-        solve(problem, objective=objective, backend="annealing", **limits)
+        solve(problem, objective=objective, backend=backend, **limits)
 
 
 def test_lists_are_as_short_as_memory_asks():

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from solvers.backend.anytime.k_tree import FEW_VECTORS, MOST_DIMENSIONS
+from solvers.backend.anytime.k_tree import FEW_VECTORS
+from solvers.backend.anytime.lattice import MOST_DIMENSIONS
 from solvers.backend.anytime.sub_windows import solved_exactly
 from solvers.backend.bounds import simple_bound
 from solvers.backend.first_subset import float_vectors, nearest_known
@@ -70,7 +71,7 @@ class Annealing(Backend):
         return limits.shortage(8 * (3 * problem.n * problem.d + annealed**2), "its inner products")
 
     def suits(self, problem: SubsetSum, objective: Objective) -> bool:  # noqa: ARG002
-        """Return whether there are so many dimensions that merging lists comes less near."""
+        """Return whether there are so many dimensions that lattices come less near."""
         return problem.d > MOST_DIMENSIONS and problem.n >= FEW_VECTORS
 
     def solve(self, problem: SubsetSum, objective: Objective, limits: Limits) -> Finding:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from solvers.solution import Objective
 
 _FEWEST_ITEMS = 24
-MOST_DIMENSIONS = 12  # that "auto" asks it about; beyond, annealing comes nearer
+MOST_DIMENSIONS = 6  # that "auto" asks it about; beyond, lattices come nearer
 FEW_VECTORS = 40  # windows of exact searches hold most of fewer ones
 _LEAST_BITS, _FIRST_BITS, _MOST_BITS = 8, 12, 18  # binary logarithms of the lengths of lists
 _MOST_LEVELS = 5

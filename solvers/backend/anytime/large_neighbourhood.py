@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from solvers.backend.anytime.annealing import Annealing
-from solvers.backend.anytime.k_tree import FEW_VECTORS, MOST_DIMENSIONS, KTree
+from solvers.backend.anytime.k_tree import FEW_VECTORS, KTree
+from solvers.backend.anytime.lattice import Lattice
 from solvers.backend.anytime.sub_windows import Rounding, Windows, solved_exactly
 from solvers.backend.bounds import simple_bound
 from solvers.backend.first_subset import first_subset
@@ -128,7 +129,8 @@ class _Nearest(_Search):
         super().__init__(problem, limits, few=False, start=start)
         self.objective = objective
         self.goal = (problem.tolerance_units or 0) if objective == "within" else self.bound
-        self.wider: Backend = KTree() if problem.d <= MOST_DIMENSIONS else Annealing()
+        many: tuple[Backend, ...] = (Lattice(), Annealing())
+        self.wider = next((b for b in many if b.suits(problem, objective)), KTree())
         self.merges = problem.n >= _MERGE_FROM and self.wider.refusal(problem, objective, limits) is None
 
     def finding(self) -> Finding:
