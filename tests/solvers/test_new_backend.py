@@ -236,7 +236,7 @@ def test_one_for_exact_hits_only_is_asked_for_them(registered):
 
     registered(Hits())
     first = next(plan(VECTORS, "nearest", Limits()))
-    assert (first.backend.name, first.objective) == ("k-tree", None), "2^70 subsets take too long"
+    assert (first.backend.name, first.objective) == ("lattice", None), "2^70 subsets take too long"
     few = SubsetSum([[3, 1], [5, 2], [9, 4]], (8, 3), tolerance=0)
     first = next(plan(few, "nearest", Limits()))
     assert (first.backend.name, first.objective) == ("hits", "within")

@@ -200,7 +200,7 @@ class _Search:
     @property
     def _useful(self) -> float:
         """The squared length of a rest that is likely to be nearer than the best subset in the max norm."""
-        rest = self.vectors.target - self.vectors.items[self.best].sum(axis=0)
+        rest: Floats = self.vectors.target - self.vectors.items[self.best].sum(axis=0)
         return max(self.problem.d * (_TYPICAL * float(abs(rest).max())) ** 2, _LEAST)
 
     def _see(self, subset: Ints) -> None:
@@ -215,4 +215,4 @@ def _first_aim(items: Floats) -> float:
     m, d = items.shape
     lengths = np.maximum(np.linalg.svd(2 * items, compute_uv=False), math.sqrt(_LEAST))
     weight = math.exp(float(np.log(lengths).sum()) / d - math.log(1.7) * (m + 1) / d)
-    return max(_SLACK * m * weight**2 / 4, _LEAST)
+    return max(float(_SLACK * m * weight * weight) / 4, _LEAST)
