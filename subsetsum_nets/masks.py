@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from subsetsum_nets.networks.arrays import Bools, is_sparse
+from subsetsum_nets.networks.arrays import Bools, is_sparse, locked
 from subsetsum_nets.networks.digests import array_digest
 from subsetsum_nets.networks.errors import InvalidNetworkError, NetworkFileError
 from subsetsum_nets.networks.files.atomic_files import atomic_write
@@ -68,7 +68,7 @@ class NetworkMasks:
         for layer, mask, bias_mask in zip(network.layers, self.weights, self.biases, strict=True):
             bias = None if layer.bias is None else np.where(bias_mask, layer.bias, 0.0)  # type: ignore[arg-type]
             weight = layer.stored
-            kept = weight.multiply(mask).tocsr() if is_sparse(weight) else np.where(mask, weight, 0.0)
+            kept = weight.multiply(mask).tocsr() if is_sparse(weight) else locked(np.where(mask, weight, 0.0))
             layers.append(layer.with_stored(kept, bias))
         return network.with_layers(layers)
 

@@ -5,6 +5,7 @@ is of that kind. ``pytest --backend NAME`` runs these tests only, none thinned, 
 one, or with ``--backend MODULE:CLASS`` one that is registered for this run.
 """
 
+import signal
 from collections import Counter
 
 import pytest
@@ -28,6 +29,8 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a script
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     given = config.getoption("--backend")
     try:
         config.stash[ONLY] = None if given is None else asked_for(given).name
