@@ -150,7 +150,7 @@ def test_channels_of_a_convolution(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--out", "net.pdf"], "'.pdf'"),
+        (["--out", "net.bmp"], "'.bmp'"),
         (["--masks"], "--out FILE.png"),
         (["--layer", 1], "--out FILE.png"),
         (["--layer", 1, "--out", "net.json"], "--out FILE.png"),

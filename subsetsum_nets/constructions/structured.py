@@ -37,7 +37,6 @@ from subsetsum_nets.constructions.protocol import (
 from subsetsum_nets.constructions.relu_blocks import BlockConstruction
 from subsetsum_nets.constructions.relu_paper import ReluPaper
 from subsetsum_nets.constructions.relu_signed import ReluSigned
-from subsetsum_nets.networks.convolution import Conv2d
 from subsetsum_nets.networks.distributions import UNIT_UNIFORM, LogUniform, Normal, Uniform
 from subsetsum_nets.networks.draw_kinds import block_pair_draws
 
@@ -91,10 +90,14 @@ class StructuredBlocks(BlockConstruction):
         """Return what the rows at a place are to add up to: the bias at one entry of a kernel alone."""
         layer = target.layers[place.layer]
         weights = weight_with_bias(layer)
-        if isinstance(layer, Conv2d) and layer.bias is not None:
-            taps = np.zeros((*layer.size, layer.c_out))
-            taps[layer.whole_place(target.shapes[place.layer])] = layer.bias
-            weights[:, -1] = taps.ravel()
+        if layer.bias is not None:
+            last = weights.shape[1] - 1
+            for rows, columns in layer.weight_parts(target.shapes[place.layer], place.layer):
+                if last not in columns:
+                    continue
+                bias = np.zeros(len(weights))
+                bias[rows] = weights[rows, last]
+            weights[:, last] = bias
         return in_rows(weights, place)
 
     def pair(self, layer: Layer, candidates: int) -> tuple[LayerDraw, LayerDraw]:
@@ -153,7 +156,7 @@ class Structured(StructuredBlocks):
 
     def dimension(self, layer: Layer) -> int:
         """Return D = r s c_out: a filter serves all outputs."""
-        return len(layer.matrix) if isinstance(layer, Conv2d) else layer.d_out
+        return int(layer.matrix.shape[0])
 
     def parts(self, layer: Layer) -> list[tuple[Ints, Ints]]:
         """Return all rows at once."""
@@ -170,18 +173,18 @@ class StructuredKernels(Structured):
 
     def dimension(self, layer: Layer) -> int:
         """Return D = r s."""
-        return math.prod(layer.size) if isinstance(layer, Conv2d) else 1
+        return int(layer.matrix.shape[0]) // _outputs(layer)
 
     def parts(self, layer: Layer) -> list[tuple[Ints, Ints]]:
         """Return the rows of one output after those of the other, for each group of channels."""
-        if not isinstance(layer, Conv2d):
-            return super().parts(layer) if layer.d_out == 1 else layer.weight_parts((layer.d_in,), 0)
-        taps = np.arange(math.prod(layer.size)) * layer.c_out
-        outputs = np.arange(layer.c_out).reshape(layer.groups, -1)
-        inputs = np.arange(layer.c_in).reshape(layer.groups, -1)
+        if len(layer.takes) == 1:
+            return super().parts(layer) if _outputs(layer) == 1 else layer.weight_parts(layer.takes, 0)
+        count, channels, groups = _outputs(layer), layer.takes[-1] or 0, layer.options.get("groups", 1)
+        taps = np.arange(self.dimension(layer)) * count
+        outputs, inputs = np.arange(count).reshape(groups, -1), np.arange(channels).reshape(groups, -1)
         parts = [((each[:, np.newaxis] + taps).ravel(), inputs[g]) for g, each in enumerate(outputs)]
         if layer.bias is not None:
-            parts.append(((outputs.ravel()[:, np.newaxis] + taps).ravel(), np.array([layer.c_in])))
+            parts.append(((outputs.ravel()[:, np.newaxis] + taps).ravel(), np.array([channels])))
         return parts
 
 
@@ -238,3 +241,8 @@ class StructuredPaper(Structured):
         """
         largest = 0.6 * math.pow(dimension, 0.8) / candidates
         return largest / math.sqrt(math.pi * math.log(2 * dimension))
+
+
+def _outputs(layer: Layer) -> int:
+    """Return how many outputs a layer has; of a convolution, channels."""
+    return int(layer.stored.shape[layer.channel_axes[1]])

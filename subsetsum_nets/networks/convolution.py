@@ -8,7 +8,7 @@ unless something else is said.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -154,6 +154,9 @@ class Conv2d:
     def stored(self) -> FloatArray:
         """The array that a mask of this layer has the shape of."""
         return self.kernel
+
+    channel_axes: ClassVar[tuple[int, int]] = (2, 3)
+    """Which axes of :attr:`stored` are input channels, of a group, and output channels."""
 
     def with_stored(self, kernel: Any, bias: Any) -> Conv2d:
         """Return a layer of this kind with other weights and biases, its windows where these are."""

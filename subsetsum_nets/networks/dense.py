@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -118,6 +118,9 @@ class Dense:
     def stored(self) -> Weight:
         """The array that a mask of this layer has the shape of."""
         return self.weight
+
+    channel_axes: ClassVar[tuple[int, int]] = (1, 0)
+    """Which axes of :attr:`stored` are inputs, and outputs; of images they are channels."""
 
     def with_stored(self, weight: Any, bias: Any) -> Dense:
         """Return a layer of this kind with other weights and biases."""

@@ -7,15 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from subsetsum_nets.networks.arrays import is_sparse
-from subsetsum_nets.networks.convolution import Conv2d
-from subsetsum_nets.networks.dense import Dense
 from subsetsum_nets.networks.errors import UnsupportedStructureError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from subsetsum_nets.networks.arrays import Bools, Ints
-    from subsetsum_nets.networks.layer_shapes import Layer
     from subsetsum_nets.networks.relu_network import ReluNetwork
 
 
@@ -40,7 +37,7 @@ def trimmed(network: ReluNetwork, hidden: Iterable[int]) -> ReluNetwork:
 
     Examples
     --------
-    >>> from subsetsum_nets.networks import ReluNetwork
+    >>> from subsetsum_nets.networks import Dense, ReluNetwork
     >>> wide = ReluNetwork([Dense([[1.0], [0.0], [3.0]]), Dense([[2.0, 5.0, 0.0]])])
     >>> small = trimmed(wide, [0])
     >>> small.layers[0].weight.tolist(), small.layers[1].weight.tolist()
@@ -51,15 +48,20 @@ def trimmed(network: ReluNetwork, hidden: Iterable[int]) -> ReluNetwork:
     for index in hidden:
         first, second = layers[index], layers[index + 1]
         for layer in (first, second):
-            if isinstance(layer, Conv2d) and layer.groups > 1:
+            if layer.options.get("groups", 1) > 1:
                 raise UnsupportedStructureError(f"channels of {layer!r} cannot go one by one: it has groups")
-        if isinstance(first, Conv2d) != isinstance(second, Conv2d):
+        if len(first.takes) != len(second.takes):
             raise UnsupportedStructureError(
                 f"layers {index} and {index + 1} are {first!r} and {second!r}: pixels, not channels, go on"
             )
-        used = _some_outgoing(second) & _some_incoming(first)
+        gives, takes = first.channel_axes[1], second.channel_axes[0]
+        used = _some(second.stored, takes) & _some(first.stored, gives)
+        if first.bias is not None:
+            used |= (first.bias != 0.0) & _some(second.stored, takes)
         kept = np.flatnonzero(used) if used.any() else np.zeros(1, np.int64)
-        layers[index], layers[index + 1] = _with_outputs(first, kept), _with_inputs(second, kept)
+        bias = None if first.bias is None else first.bias[kept]
+        layers[index] = first.with_stored(_those(first.stored, kept, gives), bias)
+        layers[index + 1] = second.with_stored(_those(second.stored, kept, takes), second.bias)
     return network.with_layers(layers)
 
 
@@ -68,39 +70,18 @@ def hidden_units(network: ReluNetwork, hidden: Iterable[int]) -> tuple[int, ...]
     return tuple(network.shapes[index + 1][-1] or 0 for index in hidden)
 
 
-def _some_incoming(layer: Layer) -> Bools:
-    """Return which outputs a layer has any weight or bias for."""
-    if isinstance(layer, Conv2d):
-        some = np.asarray(layer.kernel.any(axis=(0, 1, 2)))
-    else:
-        some = _any(layer.weight, 1)
-    return some if layer.bias is None else some | (layer.bias != 0.0)
-
-
-def _some_outgoing(layer: Layer) -> Bools:
-    """Return which inputs a layer has any weight for."""
-    if isinstance(layer, Conv2d):
-        return np.asarray(layer.kernel.any(axis=(0, 1, 3)))
-    return _any(layer.weight, 0)
-
-
-def _any(weight: Any, axis: int) -> Bools:
-    if not is_sparse(weight):
-        return np.asarray(weight.any(axis=axis))
-    entries = weight.tocoo()
-    found = np.zeros(weight.shape[1 - axis], dtype=bool)
-    found[(entries.col, entries.row)[axis][entries.data != 0.0]] = True
+def _some(stored: Any, axis: int) -> Bools:
+    """Return for which channels along an axis there is any weight."""
+    if not is_sparse(stored):
+        return np.asarray(stored.any(axis=tuple(k for k in range(stored.ndim) if k != axis)))
+    entries = stored.tocoo()
+    found = np.zeros(stored.shape[axis], dtype=bool)
+    found[(entries.row, entries.col)[axis][entries.data != 0.0]] = True
     return found
 
 
-def _with_outputs(layer: Layer, kept: Ints) -> Layer:
-    bias = None if layer.bias is None else layer.bias[kept]
-    if isinstance(layer, Conv2d):
-        return layer.with_stored(layer.kernel[..., kept], bias)
-    return Dense(layer.weight[kept], bias)
-
-
-def _with_inputs(layer: Layer, kept: Ints) -> Layer:
-    if isinstance(layer, Conv2d):
-        return layer.with_stored(layer.kernel[:, :, kept], layer.bias)
-    return Dense(layer.weight[:, kept], layer.bias)
+def _those(stored: Any, kept: Ints, axis: int) -> Any:
+    """Return the weights of some channels along an axis."""
+    if is_sparse(stored):
+        return stored[kept] if axis == 0 else stored[:, kept]
+    return np.take(stored, kept, axis)

@@ -8,7 +8,6 @@ import numpy as np
 
 from subsetsum_nets.constructions import CONSTRUCTIONS, BlockConstruction, block_units
 from subsetsum_nets.networks.arrays import is_sparse
-from subsetsum_nets.networks.convolution import Conv2d
 from subsetsum_nets.networks.input_scaling import kept_layers, starts
 from subsetsum_nets.pictures import draw_map, new_figure
 
@@ -90,7 +89,7 @@ def has_filters(pruned: PrunedNetwork) -> bool:
         for layer, kept in zip(pruned.target.layers, kept_layers(pruned.target), strict=True)
         if not kept
     )
-    return construction.one_pass or any(isinstance(layer, Conv2d) for layer in drawn)
+    return construction.one_pass or any(len(layer.takes) > 1 for layer in drawn)
 
 
 def filters_figure(pruned: PrunedNetwork) -> Figure:
@@ -116,7 +115,7 @@ def _label(axes: Axes, strips: Strips, layer: Layer) -> None:
     removed = int((strips.shares == 0).sum())
     there = int(np.isfinite(strips.shares).sum())
     last = " (last: bias)" if strips.biased else ""
-    kind = "filters" if isinstance(layer, Conv2d) else "units"
+    kind = "filters" if len(layer.takes) > 1 else "units"
     axes.set_title(
         f"Layer {strips.layer + 1}, {blocks:,} blocks{last}, {there - removed:,} of {there:,} {kind} kept"
     )

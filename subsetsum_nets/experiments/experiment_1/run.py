@@ -23,6 +23,7 @@ from subsetsum_nets.networks.arrays import dense_array
 from subsetsum_nets.networks.digests import network_digest
 from subsetsum_nets.networks.files.network_files import load_network, save_network
 from subsetsum_nets.theory.subset_sizes import empty_chance, predicted_sparsest_sizes
+from subsetsum_nets.ticket_folder import TARGET
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,7 +41,7 @@ KEPT_PAPER = 3_725_871  # coefficients, by the authors' public log
 CORE_HOURS_PAPER = 774  # 77,266 s on 36 cores, by the same
 _MOST_ITEMS = 32
 _ASKED = ("items", "draw", "objective", "epsilon", "seed")
-_TARGET, _APPROXIMATED = "target.safetensors", "approximated.safetensors"
+_APPROXIMATED = "approximated.safetensors"
 
 
 @dataclass(frozen=True)
@@ -192,7 +193,7 @@ def _check_target(target: ReluNetwork, data: Images) -> None:
 
 def _network(place: Path, data: Images, target: ReluNetwork | None, hidden: int, seed: int) -> ReluNetwork:
     """Return the target; one that was trained is taken from the folder where it is there."""
-    path = place / _TARGET
+    path = place / TARGET
     if target is None and path.is_file():
         return load_network(path)
     notes = {}
