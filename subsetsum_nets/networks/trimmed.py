@@ -55,9 +55,8 @@ def trimmed(network: ReluNetwork, hidden: Iterable[int]) -> ReluNetwork:
                 f"layers {index} and {index + 1} are {first!r} and {second!r}: pixels, not channels, go on"
             )
         gives, takes = first.channel_axes[1], second.channel_axes[0]
-        used = _some(second.stored, takes) & _some(first.stored, gives)
-        if first.bias is not None:
-            used |= (first.bias != 0.0) & _some(second.stored, takes)
+        moved = False if first.bias is None else first.bias != 0.0
+        used = _some(second.stored, takes) & (_some(first.stored, gives) | moved)
         kept = np.flatnonzero(used) if used.any() else np.zeros(1, np.int64)
         bias = None if first.bias is None else first.bias[kept]
         layers[index] = first.with_stored(_those(first.stored, kept, gives), bias)

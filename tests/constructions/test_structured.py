@@ -336,7 +336,8 @@ def test_channels_in_another_order_are_seen(monkeypatch):
         same_kernels(small, pruned.network, pruned.hidden_layers)
 
     check()
-    plant(monkeypatch, trimmed._with_inputs, "layer.kernel[:, :, kept]", "layer.kernel[:, :, kept[::-1]]")
+    right = "second.with_stored(_those(second.stored, kept, takes), second.bias)"
+    plant(monkeypatch, trimmed.trimmed, right, right.replace("kept", "kept[::-1]"))
     with pytest.raises(AssertionError):
         check()
 
@@ -391,8 +392,12 @@ def test_a_recipe_that_is_too_large_says_how_large_before_anything_is_drawn():
 # ---------------------------------------------------------------- planted mistakes
 
 MISTAKES = [
-    (StructuredBlocks.targets, "weights[:, -1] = taps.ravel()", "pass"),  # the bias at all taps
-    (StructuredBlocks.targets, "layer.whole_place(target.shapes[place.layer])", "(0, 0)"),
+    (StructuredBlocks.targets, "weights[:, last] = bias", "pass"),  # the bias at all taps
+    (
+        StructuredBlocks.targets,
+        "bias[rows] = weights[rows, last]",
+        "bias[rows - rows[0]] = weights[rows, last]",
+    ),
     (ReluSigned.serving, "slopes > 0", "slopes < 0"),  # halves swapped
     (
         StructuredBlocks.targets,
