@@ -112,6 +112,6 @@ def test_wrong_networks_are_not_drawn():
 @pytest.mark.slow
 def test_the_figures_of_the_docs_are_small_and_complete(tmp_path):
     written = gadget_figures.write(tmp_path)
-    assert len(written) == 13
+    assert len(written) == 15
     assert all(0 < path.stat().st_size < 200_000 for path in written)
     assert not np.any([path.name.startswith(".") for path in tmp_path.iterdir()])

@@ -162,25 +162,31 @@ def test_an_interruption_tells_those_who_cannot_look():
     assert told == ["outer", "late"]
 
 
-PROGRAM = (
-    "import sys; sys.path[:0] = {path}\nfrom subsetsum_nets.cli import main\nsys.argv[1:] = {words}\nmain()\n"
-)
+PROGRAM = """
+import sys
+sys.path[:0] = {path}
+from subsetsum_nets.cli import main
+sys.argv[1:] = {words}
+print("begins", flush=True)
+main()
+"""
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("words", "hint"),
+    ("words", "after", "hint"),
     [
-        (["packing", "--dimension", "2", "--epsilon", "0.05", "--out", "{folder}"], "resume from"),
-        (["rssp", "--out", "{folder}"], "resume from"),
-        (["solve", "{instance}"], ""),
-        (["selftest"], ""),
+        (["packing", "--dimension", "2", "--epsilon", "0.05", "--out", "{folder}"], 4, "resume from"),
+        (["rssp", "--out", "{folder}"], 4, "resume from"),
+        (["solve", "{instance}"], 2, ""),
+        (["selftest"], 1, ""),
     ],
-    ids=lambda words: words[0] if words else "",
+    ids=["packing", "rssp", "solve", "selftest"],
 )
-def test_commands_end_with_one_line_and_130(words, hint, tmp_path):
-    instance = tmp_path / "hard.txt"
-    instance.write_text("\n".join(map(str, [f"63 {2**60}", *RNG.integers(1, 2**56, 63).tolist()])))
+def test_commands_end_with_one_line_and_130(words, after, hint, tmp_path):
+    instance = tmp_path / "hard.txt"  # no subset hits it, so that all 2^60 must be excluded
+    items = np.random.default_rng(1).integers(1, 2**62, 60).tolist()
+    instance.write_text("\n".join(map(str, [f"60 {sum(items) // 2}", *items])))
     words = [word.format(folder=tmp_path / "run", instance=instance) for word in words]
     path = [p for p in sys.path if p]
     process = subprocess.Popen(
@@ -189,7 +195,8 @@ def test_commands_end_with_one_line_and_130(words, hint, tmp_path):
         stderr=subprocess.PIPE,
         text=True,
     )
-    time.sleep(4)
+    assert process.stdout.readline() == "begins\n"
+    time.sleep(after)
     process.send_signal(signal.SIGINT)
     begun = time.monotonic()
     _, err = process.communicate(timeout=30)
