@@ -130,6 +130,7 @@ def test_rows_share_their_coefficients_if_asked(data, tmp_path, coarse):
     assert len({tuple(row) for row in drawn[0, 0, 0]}) == 3
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("objective", ["within", "sparsest"])
 def test_other_objectives_fall_back_to_the_nearest(data, tmp_path, coarse, objective):
     options = {"target": coarse.target, "items": 3, "objective": objective, "epsilon": 0.05, "threads": 1}

@@ -56,6 +56,7 @@ def test_one_subset_in_one_dimension_has_a_closed_form(kept, z, epsilon):
     assert found.accuracy < 1e-5
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(
     ("kept", "z", "epsilon"), [(2, 0.25, 0.1), (2, 0.0, 0.3), (4, 0.25, 0.1), (4, 1.0, 1.0)]
 )
@@ -101,11 +102,13 @@ def test_one_subset_lies_in_a_rigorous_enclosure(kept, coordinates):
     assert float(below.mid()) < 1e-7 * chance
 
 
+@pytest.mark.slow
 def test_the_order_and_the_signs_of_coordinates_do_not_matter():
     one, other = (pair_probabilities(3, z, 0.3) for z in ([0.5, -1.0, 0.5], [1.0, 0.5, -0.5]))
     assert np.array_equal(one.log, other.log)
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None)
 @given(
     kept=st.integers(1, 4),
@@ -138,6 +141,7 @@ def test_moments_are_the_sums_over_all_pairs_of_subsets():
         assert found.at_least == pytest.approx((0.2 * len(subsets)) ** 2 / second)
 
 
+@pytest.mark.slow
 def test_large_numbers_of_subsets_do_not_overflow():
     found = moments(10**9, pair_probabilities(24, [0.0], 1.0))
     assert found.mean == pytest.approx(math.exp(found.log_mean))
@@ -146,6 +150,7 @@ def test_large_numbers_of_subsets_do_not_overflow():
     assert found.at_most == 1
 
 
+@pytest.mark.slow
 def test_least_numbers_of_vectors():
     pairs = pair_probabilities(6, [0.25] * 3, 0.1)
     needed, enough = least_vectors_by_mean(pairs, 0.5), least_vectors_by_moments(pairs, 0.5)
@@ -186,6 +191,7 @@ MISTAKES = [
 ]
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(("function", "right", "wrong"), MISTAKES)
 def test_mistakes_in_the_integrals_are_noticed(function, right, wrong, monkeypatch):
     plant(monkeypatch, function, right, wrong)
