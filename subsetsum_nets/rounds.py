@@ -12,6 +12,7 @@ import numpy as np
 from solvers import BatchSolution, Status
 from subsetsum_nets.allocation.compile_task import NORM, Allocation, CompileTask, Offer
 from subsetsum_nets.mask_structure import check_structure
+from subsetsum_nets.networks.relu_network import sparse_form
 from subsetsum_nets.pruned_network import Shortfall
 from subsetsum_nets.row_batches import by_group
 from subsetsum_nets.stages import stage
@@ -149,9 +150,10 @@ class Rounds:
             masks = task.construction.masks(task.target, draw.random, offer.groups, kept)
             if (whole := task.construction.whole) is not None:
                 check_structure(masks, task.target, whole)
-            network = masks.apply(draw.random)
-        result = verify(task.target, network, domain=task.domain, norm=NORM, epsilon=task.epsilon)
+            small = sparse_form(masks.apply(draw.random))  # verifying takes less memory so
+        result = verify(task.target, small, domain=task.domain, norm=NORM, epsilon=task.epsilon)
         shortfall = self._shortfall(offer, draw.candidates, solution, result)
+        network = masks.apply(draw.random)
         return Round(draw, solution, masks, network, result, shortfall, offer=offer)
 
     def _shortfall(
