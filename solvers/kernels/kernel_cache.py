@@ -2,8 +2,9 @@
 
 What numba keeps of a kernel holds the machine code of the kernels that it calls and the constants that it
 uses, from whatever file, but numba looks for changes in the kernel's own file only. Here each state of all
-kernels' sources has a folder of its own, so that no upgrade in place ever runs old code, and equal sources
-share what is kept, wherever they are installed.
+sources beside this file has a folder of its own, so that no upgrade in place ever runs old code, and equal
+sources share what is kept, wherever they are installed. A kernel that stands in another package is known by the
+digest of its own file as well.
 """
 
 from __future__ import annotations
@@ -61,6 +62,7 @@ class _UsersFolder:
 
     def __init__(self, line: int, file: str) -> None:
         self._line, self._py_file = line, file
+        self._stamp = digest_of_sources() + hashlib.sha256(Path(file).read_bytes()).hexdigest()
         self._path = cache_folder() / f"kernels-{digest_of_sources()[:16]}"
 
     @classmethod
@@ -81,7 +83,7 @@ class _UsersFolder:
         return str(self._path)
 
     def get_source_stamp(self) -> str:
-        return digest_of_sources()
+        return self._stamp
 
     def get_disambiguator(self) -> str:
         return str(self._line)

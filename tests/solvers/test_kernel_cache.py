@@ -78,6 +78,36 @@ def test_a_change_in_an_imported_kernel_makes_what_is_kept_stale(tmp_path, name)
     assert list(kernels.parent.rglob("*.nb*")) == [], "nothing is kept where the package is"
 
 
+OUTSIDE = """
+from solvers.kernels.compiling import compiled
+
+
+@compiled
+def following(x):
+    return x + {step}
+
+
+@compiled
+def answer(x):
+    return 1000 + following(x)
+"""
+
+
+@pytest.mark.slow
+def test_a_change_in_a_kernel_that_stands_elsewhere_makes_what_is_kept_stale(tmp_path):
+    root = str(Path(solvers.__file__).parent.parent)
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "kept"), "PYTHONPATH": root}
+    program = "from zz_outside import answer; print(answer(40), len(answer.stats.cache_hits))"
+    for step, wanted in ((2, "1042 0"), (3, "1043 0"), (3, "1043 1")):
+        (tmp_path / "zz_outside.py").write_text(OUTSIDE.format(step=step))
+        os.utime(tmp_path / "zz_outside.py", (step, step))
+        command = [sys.executable, "-c", program]
+        done = subprocess.run(
+            command, env=environment, cwd=tmp_path, capture_output=True, check=True, text=True
+        )
+        assert done.stdout.strip() == wanted
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["nbi", "nbc"])
 def test_what_is_damaged_is_compiled_anew(tmp_path, suffix):
