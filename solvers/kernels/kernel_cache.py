@@ -3,8 +3,8 @@
 What numba keeps of a kernel holds the machine code of the kernels that it calls and the constants that it
 uses, from whatever file, but numba looks for changes in the kernel's own file only. Here each state of all
 sources beside this file has a folder of its own, so that no upgrade in place ever runs old code, and equal
-sources share what is kept, wherever they are installed. A kernel that stands in another package is known by the
-digest of its own file as well.
+sources share what is kept, wherever they are installed. A kernel of another package is known by the digest
+of its own file as well.
 """
 
 from __future__ import annotations

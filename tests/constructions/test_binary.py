@@ -15,6 +15,7 @@ from subsetsum_nets.constructions import EXACT
 from subsetsum_nets.constructions.binary import (
     blocks,
     choosing,
+    covering,
     growing,
     integers,
     network,
@@ -332,8 +333,12 @@ MISTAKES = {
         "np.where(signs, self.unit, -self.unit)",
         "np.where(signs, -self.unit, self.unit)",
     ),
-    "a selected unit that sees another input": (selecting.assigned, "free & eligible[:, column]", "free"),
-    "a weight with too few units": (selecting.assigned, "np.abs(weight)", "np.abs(weight) // 2"),
+    "a selected unit that sees another input": (
+        selecting.assigned,
+        "eligible.astype(np.int64)",
+        "np.ones_like(eligible, np.int64)",
+    ),
+    "a weight with too few units": (covering.fill, "np.abs(weight)", "np.abs(weight) // 2"),
 }
 
 

@@ -12,7 +12,7 @@ from support.planting import plant
 from solvers import solve_many
 from subsetsum_nets import Box, Dense, ReluNetwork, load_network, prune
 from subsetsum_nets.constructions import EXACT
-from subsetsum_nets.constructions.binary import chains, selecting
+from subsetsum_nets.constructions.binary import chains, covering, selecting
 from subsetsum_nets.constructions.binary.integers import integer_layers
 from subsetsum_nets.constructions.binary.network import GrownNetwork
 from subsetsum_nets.networks import shipped_network
@@ -103,8 +103,8 @@ MISTAKES = [
         "np.stack([counts >= 1, counts >= 2, counts == COPIES], axis=1)",
     ),
     (chains._chosen, "values[:, np.arange(8) > limits[:, np.newaxis] + 1] = 0", "pass"),
-    (chains._filled, "(served < 0)[:, np.newaxis]", "(served < 9)[:, np.newaxis]"),
-    (chains._filled, "np.abs(weight)", "np.abs(weight) // 2"),
+    (covering.fill, "np.flatnonzero(served < 0)", "np.arange(len(served))"),
+    (covering.fill, "np.abs(weight)", "np.abs(weight) // 2"),
     (selecting.SelectBlock.items, "self.multiples[self.copies[inputs]]", "1.0"),
 ]
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from subsetsum_nets.constructions.binary.choosing import matched, matched_places
+from subsetsum_nets.constructions.binary.covering import fill
 from subsetsum_nets.constructions.binary.growing import Lack
 from subsetsum_nets.constructions.binary.selecting import SelectBlock
 
@@ -164,47 +165,4 @@ def _chosen(weight: Ints, possible: Bools, plus: Bools) -> tuple[Ints, Ints] | N
     np.add.at(limits, served[units], multiples[units])
     values = np.where(possible, np.arange(8), 0)
     values[:, np.arange(8) > limits[:, np.newaxis] + 1] = 0
-    return _filled(weight, values.max(axis=2), plus, served, multiples)
-
-
-def _filled(
-    weight: Ints, gains: Ints, plus: Bools, served: Ints, multiples: Ints
-) -> tuple[Ints, Ints] | None:
-    """Give more units to inputs until every weight is within the sums of its sign; None if they run out.
-
-    Greedy, as :func:`~.selecting.assigned`: next is the pair of a unit and an input that covers most of what
-    the input still needs, where what is left of a weight counts by its urgency.
-    """
-    left = np.abs(weight)
-    for unit in np.flatnonzero(served >= 0):
-        fits = plus[:, unit] == (weight[:, served[unit]] > 0)
-        left[:, served[unit]] -= np.where(fits, multiples[unit], 0)
-    left = np.maximum(left, 0)
-    gains = np.where((served < 0)[:, np.newaxis], gains, 0)
-    values, best = np.zeros(gains.shape), np.zeros(gains.shape[1], np.int64)
-
-    def value(column: int) -> None:
-        need = np.where(left[:, column] > 0, _URGENCY ** (left[:, column] - left[:, column].max()), 0.0)
-        fits = plus == (weight[:, [column]] > 0)
-        covered = np.minimum(gains[:, column], left[:, [column]]) * fits
-        values[:, column] = need @ covered / max(need.sum(), 1.0)
-        best[column] = np.argmax(values[:, column])
-
-    columns = [int(column) for column in np.flatnonzero(left.any(axis=0))]
-    for column in columns:
-        value(column)
-    while columns:
-        column = max(columns, key=lambda each: values[best[each], each])
-        unit = best[column]
-        if values[unit, column] <= 0.0:
-            return None
-        served[unit], multiples[unit] = column, gains[unit, column]
-        fits = plus[:, unit] == (weight[:, column] > 0)
-        left[:, column] = np.maximum(left[:, column] - np.where(fits, multiples[unit], 0), 0)
-        gains[unit], values[unit] = 0, 0.0
-        value(column)
-        for other in columns:
-            if best[other] == unit:
-                best[other] = np.argmax(values[:, other])
-        columns = [each for each in columns if left[:, each].any()]
-    return served, multiples
+    return fill(weight, values.max(axis=2), plus, served, multiples, _URGENCY)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from subsetsum_nets.constructions.binary.covering import fill
 from subsetsum_nets.constructions.binary.growing import Lack
 
 if TYPE_CHECKING:
@@ -158,37 +159,7 @@ def assigned(weight: Ints, eligible: Bools, plus: Bools) -> Ints | None:
         Which inputs a unit can carry.
     plus : bool, shape (outputs, units)
 
-    Notes
-    -----
-    Greedy: of all units and inputs, that pair is next whose unit has the right sign for the largest share of
-    what the input still needs, where weights count by 2^what is left of them.
-
     """
-    left, served = np.abs(weight), np.full(plus.shape[1], -1, np.int64)
-    free = np.ones(plus.shape[1], dtype=bool)
-    shares = np.empty(eligible.shape)
-    best = np.zeros(weight.shape[1], np.int64)
-
-    def value(column: np.int64) -> None:
-        need = np.where(left[:, column] > 0, _URGENCY ** (left[:, column] - left[:, column].max()), 0.0)
-        fits = plus == (weight[:, [column]] > 0)
-        shares[:, column] = np.where(free & eligible[:, column], need @ fits / max(need.sum(), 1.0), -1.0)
-        best[column] = np.argmax(shares[:, column])
-
-    columns = np.flatnonzero(left.any(axis=0)).astype(np.int64)
-    for column in columns:
-        value(column)
-    while columns.size:
-        column = columns[np.argmax(shares[best[columns], columns])]
-        unit = best[column]
-        if shares[unit, column] < 0.0:
-            return None
-        free[unit], served[unit] = False, column
-        shares[unit] = -1.0
-        left[:, column] = np.maximum(left[:, column] - (plus[:, unit] == (weight[:, column] > 0)), 0)
-        value(column)
-        for other in columns[(best[columns] == unit) & (columns != column)]:
-            best[other] = np.argmax(shares[:, other])
-        if not left[:, column].any():
-            columns = columns[columns != column]
-    return served
+    none = np.full(plus.shape[1], -1, np.int64)
+    found = fill(weight, eligible.astype(np.int64), plus, none, np.zeros_like(none), _URGENCY)
+    return None if found is None else found[0]
