@@ -122,10 +122,10 @@ def test_some_bases_bring_vectors_nearer():
 @pytest.mark.parametrize(
     ("owner", "old", "new"),
     [
-        (lattice._Search._look, "2 * target", "target"),
-        (lattice._Search._look, "window.free[best]", "window.free[~best]"),
+        (lattice._Lattices._look, "2 * target", "target"),
+        (lattice._Lattices._look, "window.free[best]", "window.free[~best]"),
         (lattice._Window.basis, "2 * self.items", "self.items"),
-        (lattice._Search._reduce, "(1, m)", "(0, 0 * m)"),
+        (lattice._Lattices._reduce, "(1, m)", "(0, 0 * m)"),
     ],
 )
 def test_planted_mistakes_in_the_search(owner, old, new, monkeypatch):

@@ -30,7 +30,7 @@ from solvers import (
     solutions,
     solve,
 )
-from solvers.backend.anytime import annealing, k_tree, lattice, vector_trees
+from solvers.backend.anytime import annealing, k_tree, lattice, vector_search, vector_trees
 from solvers.backend.dp import sum_tables
 from solvers.backend.mitm import (
     exact_hits,
@@ -61,8 +61,9 @@ def often(monkeypatch):
         sum_tables: {"_CELLS_A_CALL": 1},
         k_tree: {"_FEWEST_ITEMS": 2, "_LEAST_BITS": 1, "_FIRST_BITS": 2, "_MOST_BITS": 3},
         vector_trees: {"LEAST_BITS": 1, "FIRST_BITS": 2, "MOST_BITS": 3, "_LOOKS_AT_A_TIME": 4},
-        annealing: {"_WHOLE": 0, "_PROPOSALS": 40, "_PORTION": 1e-7, "_LONGEST_RUN": 2.0},
-        lattice: {"_WHOLE": 0, "_NODES": 64, "_PORTION": 1e-7},
+        vector_search: {"_WHOLE": 0},
+        annealing: {"_PROPOSALS": 40, "_PORTION": 1e-7, "_LONGEST_RUN": 2.0},
+        lattice: {"_NODES": 64, "_PORTION": 1e-7},
     }
     for module, values in sizes.items():
         for name, value in values.items():

@@ -12,7 +12,7 @@ from support.planting import plain_python, plant
 
 from solvers import Status, Stop, SubsetSum, UnsupportedProblemError, dispatch, solve
 from solvers.backend import first_subset as first
-from solvers.backend.anytime import annealing, k_tree, lattice, sub_windows, vector_trees
+from solvers.backend.anytime import annealing, k_tree, sub_windows, vector_search, vector_trees
 from solvers.backend.anytime.sub_windows import Windows
 from solvers.backend.protocol import Backend, Finding, Limits
 from solvers.backend.registry import BACKENDS, register
@@ -142,8 +142,7 @@ def test_small_problems_are_answered_as_by_brute_force(backend, monkeypatch):
 def test_nothing_is_claimed_that_is_not_so(backend, case):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(k_tree, "_FEWEST_ITEMS", 2)
-        patch.setattr(annealing, "_WHOLE", 0)
-        patch.setattr(lattice, "_WHOLE", 0)
+        patch.setattr(vector_search, "_WHOLE", 0)
         patch.setattr(vector_trees, "MOST_BITS", 3)
         patch.setattr(vector_trees, "FIRST_BITS", 2)
         try:

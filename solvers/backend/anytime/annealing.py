@@ -11,45 +11,32 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from solvers.backend.anytime.k_tree import FEW_VECTORS
 from solvers.backend.anytime.lattice import MOST_DIMENSIONS
-from solvers.backend.anytime.sub_windows import solved_exactly
-from solvers.backend.bounds import simple_bound
-from solvers.backend.first_subset import float_vectors, nearest_known
-from solvers.backend.protocol import Backend, Finding, Limits
-from solvers.solution import Stop
+from solvers.backend.anytime.vector_search import FEW_VECTORS, NearestSoFar, VectorSearch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from numpy.typing import NDArray
-
+    from solvers.backend.protocol import Limits
     from solvers.kernels.array_types import Bools, Floats, Ints, Words
     from solvers.problem import SubsetSum
     from solvers.solution import Objective
 
-_WHOLE = 16  # items, or fewer, are solved exactly
 _ITEMS_A_DIMENSION = (4, 6, 8)  # that are annealed, in turn
 _FEWEST_ANNEALED = 40
 _PROPOSALS = 1 << 18  # of a run of length 1, in either norm
 _MORE_IN_SIXTH = 2
 _HOT, _COLD = 0.3, 0.001  # in the 2-norm: shares of the median squared length of an item
-_HOT_SIXTH, _WARM_SIXTH, _COLD_SIXTH = (
-    0.5,
-    0.15,
-    0.05,
-)  # in the 6-norm, to the power 6: shares of the present value
+_HOT_SIXTH, _WARM_SIXTH, _COLD_SIXTH = 0.5, 0.15, 0.05  # in the 6-norm: shares of its 6th power now
 _RUNS = 6  # without a time limit
 _LONGEST_RUN = 64.0
 _OF_WHAT_IS_LEFT = 0.9  # of the time: the last run is to reach its end
-_DISORDER = 0.2  # of the passes after the first: lengths are changed by about so much
-_START_SECONDS = 1e-6  # for each number, at most
 _SECONDS_A_PROPOSAL = 2e-8  # and, in the 6-norm, for each coordinate
 _SECONDS_A_COORDINATE = 1e-9
 _PORTION = 0.02  # seconds between two looks at the clock
 
 
-class Annealing(Backend):
+class Annealing(VectorSearch):
     """Annealing (Kirkpatrick, Gelatt & Vecchi 1983) of vectors; anytime, proves nothing but luck."""
 
     name = "annealing"
@@ -57,40 +44,23 @@ class Annealing(Backend):
         "vectors of many dimensions, any number of items chosen; nearest and within; anytime: proven only "
         "where the search-free bound is met"
     )
-    anytime = True
 
-    def refusal(self, problem: SubsetSum, objective: Objective, limits: Limits) -> str | None:
-        """Return why not, if not: scalars, a cardinality, fewest items asked for, too little memory."""
-        if problem.d == 1:
-            return "it takes vectors of two coordinates or more, these are scalars: lns takes them"
-        if problem.sizes != (0, problem.n):
-            return "it cannot keep to a cardinality"
-        if objective == "sparsest":
-            return "it cannot minimise the number of items (objective sparsest)"
+    def memory(self, problem: SubsetSum) -> tuple[int, str]:
+        """Return the bytes of the inner products."""
         annealed = _annealed(problem, max(_ITEMS_A_DIMENSION))
-        return limits.shortage(8 * (3 * problem.n * problem.d + annealed**2), "its inner products")
+        return 8 * (3 * problem.n * problem.d + annealed**2), "its inner products"
 
     def suits(self, problem: SubsetSum, objective: Objective) -> bool:  # noqa: ARG002
         """Return whether there are so many dimensions that lattices come less near."""
         return problem.d > MOST_DIMENSIONS and problem.n >= FEW_VECTORS
 
-    def solve(self, problem: SubsetSum, objective: Objective, limits: Limits) -> Finding:
-        """Anneal in runs until the goal or the time limit is reached; without one, six of them."""
-        start, unit = nearest_known(problem, limits.start), problem.image.unit
-        if not limits.allow(_START_SECONDS * problem.n * problem.d):
-            return Finding(start, stop=Stop.TIME_LIMIT)
-        whole = solved_exactly(problem, objective, limits) if problem.n <= _WHOLE else None
-        if whole is not None:
-            return whole
-        bound = simple_bound(problem)
-        goal = problem.tolerance_units or 0 if objective == "within" else bound
-        search = _Search(problem, start, goal, limits)
-        for number, length in enumerate(_lengths(limits)):
-            if search.units <= goal or bound > goal or limits.expired:
+    def search(self, nearest: NearestSoFar) -> None:
+        """Anneal in runs; without a time limit, six of them."""
+        annealer = _Annealer(nearest)
+        for number, length in enumerate(_lengths(nearest.limits)):
+            if not nearest.wanted:
                 break
-            search.run(number, length)
-        stop = Stop.TIME_LIMIT if limits.expired else Stop.SEARCH_EXHAUSTED
-        return Finding(search.best, bound * unit, stop=stop)
+            annealer.run(number, length)
 
 
 def _lengths(limits: Limits) -> Iterator[float]:
@@ -133,25 +103,22 @@ class _Part(NamedTuple):
         return np.concatenate([self.fixed, self.free[taken]])
 
 
-class _Search:
-    """The best subset so far, judged in exact integers; and runs that look for a better one in float64."""
+class _Annealer:
+    """Runs that look for a nearer subset in float64."""
 
-    def __init__(self, problem: SubsetSum, start: list[int], goal: int, limits: Limits) -> None:
-        self.problem, self.goal, self.limits = problem, goal, limits
-        self.rng = np.random.default_rng(np.random.SeedSequence(limits.seed))
-        self.vectors = float_vectors(problem)
-        self.lengths = np.sqrt(np.einsum("ik,ik->i", self.vectors.items, self.vectors.items))
-        self.best, self.units = start, problem.image.error(start)
+    def __init__(self, nearest: NearestSoFar) -> None:
+        self.nearest, self.vectors, self.limits = nearest, nearest.vectors, nearest.limits
+        n = nearest.problem.n
         # More than there are subsets by far would be no use.
-        self.proposals = min(_PROPOSALS, problem.n << min(problem.n + 3, 18))
+        self.proposals = min(_PROPOSALS, n << min(n + 3, 18))
 
     def run(self, number: int, length: float) -> None:
         """Anneal once; every third time from the best subset on, and less hot."""
         turn = number % len(_ITEMS_A_DIMENSION)
         again = turn == len(_ITEMS_A_DIMENSION) - 1
         if again:
-            chosen = np.zeros(self.problem.n, dtype=np.bool_)
-            chosen[self.best] = True
+            chosen = np.zeros(self.nearest.problem.n, dtype=np.bool_)
+            chosen[self.nearest.subset] = True
         else:
             chosen = self._pass(first=number == 0)
         part = self._part(chosen, _ITEMS_A_DIMENSION[turn])
@@ -161,25 +128,20 @@ class _Search:
 
     def _part(self, chosen: Bools, a_dimension: int) -> _Part:
         """Return the shortest items, so many a dimension, as a problem of their own."""
-        free = self.vectors.order[-_annealed(self.problem, a_dimension) :]
+        free = self.vectors.order[-_annealed(self.nearest.problem, a_dimension) :]
         fixed = chosen.copy()
         fixed[free] = False
         items = np.ascontiguousarray(self.vectors.items[free])
         target = self.vectors.target - self.vectors.items[fixed].sum(axis=0)
-        state = self.rng.integers(1, 1 << 63, 1).astype(np.uint64)
+        state = self.nearest.rng.integers(1, 1 << 63, 1).astype(np.uint64)
         return _Part(items, target, chosen[free], np.flatnonzero(fixed), free, state)
 
     def _pass(self, *, first: bool) -> Bools:
         """Take or leave every item in one pass, from about the longest to about the shortest."""
-        from solvers.kernels.one_pass import take_towards_half
-
-        order: NDArray[np.int64] = self.vectors.order
+        order = self.vectors.order
         if not first:
-            disorder = np.exp(_DISORDER * self.rng.standard_normal(self.problem.n))
-            order = np.argsort(-self.lengths * disorder, kind="stable")
-        chosen = np.zeros(self.problem.n, dtype=np.bool_)
-        take_towards_half(self.vectors.items, order, self.vectors.target.copy(), chosen)
-        return chosen
+            order = self.nearest.about_longest_first(np.arange(self.nearest.problem.n))
+        return self.nearest.passed(order, self.vectors.target.copy())
 
     def _shorten(self, part: _Part, length: float) -> None:
         """Anneal the length of the rest."""
@@ -199,7 +161,7 @@ class _Search:
 
         (m, d), rest, nearest = part.items.shape, part.rest, part.taken.copy()
         least = float(abs(rest).max())
-        self._see(part.subset(nearest))
+        self.nearest.see(part.subset(nearest))
         sweeps = max(1, int(_MORE_IN_SIXTH * length * self.proposals / m))
         cooling = (_COLD_SIXTH / temperature) ** (1 / sweeps)
         for some in self._portions(sweeps, m * (_SECONDS_A_PROPOSAL + _SECONDS_A_COORDINATE * d)):
@@ -209,8 +171,8 @@ class _Search:
             )
             temperature *= cooling**some
             if least < before:
-                self._see(part.subset(nearest))
-            if self.units <= self.goal:
+                self.nearest.see(part.subset(nearest))
+            if self.nearest.units <= self.nearest.goal:
                 return
 
     def _portions(self, sweeps: int, seconds: float) -> Iterator[int]:
@@ -222,9 +184,3 @@ class _Search:
             some = min(size, sweeps - done)
             self.limits.spend(some * seconds)
             yield some
-
-    def _see(self, subset: Ints) -> None:
-        """Keep a subset if it is nearer than the best."""
-        units = self.problem.image.error(subset)
-        if units < self.units:
-            self.best, self.units = np.sort(subset).tolist(), units

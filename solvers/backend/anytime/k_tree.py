@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from solvers.backend.anytime.sub_windows import Rounding
+from solvers.backend.anytime.vector_search import FEW_VECTORS, refusal_of_sizes
 from solvers.backend.anytime.vector_trees import LEAST_BITS, search_trees, tree_bytes
 from solvers.backend.bounds import simple_bound
 from solvers.backend.first_subset import first_subset
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
 _FEWEST_ITEMS = 24
 MOST_DIMENSIONS = 6  # that "auto" asks it about; beyond, lattices come nearer
-FEW_VECTORS = 40  # windows of exact searches hold most of fewer ones
 _LEAST_BITS, _FIRST_BITS, _MOST_BITS = 8, 12, 18  # binary logarithms of the lengths of lists
 _MOST_LEVELS = 5
 _OVERHEAD = 1 << 12  # of a merge, in rows of a list
@@ -60,12 +60,8 @@ class KTree(Backend):
         """Return why not, if not: few items, a cardinality, fewest items asked for, too little memory."""
         if problem.n < _FEWEST_ITEMS:
             return f"it takes {_FEWEST_ITEMS} items or more, these are {problem.n}: list them all instead"
-        if problem.sizes != (0, problem.n):
-            return "it cannot keep to a cardinality"
-        if objective == "sparsest":
-            return "it cannot minimise the number of items (objective sparsest)"
         least = _bytes(_LEAST_BITS, 1) if problem.d == 1 else tree_bytes(LEAST_BITS, problem.d)
-        return limits.shortage(least, "its shortest lists")
+        return refusal_of_sizes(problem, objective) or limits.shortage(least, "its shortest lists")
 
     def suits(self, problem: SubsetSum, objective: Objective) -> bool:  # noqa: ARG002
         """Return whether these are vectors of few dimensions; for scalars lns runs it where it pays."""

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from solvers.backend.anytime.annealing import Annealing
-from solvers.backend.anytime.k_tree import FEW_VECTORS, KTree
+from solvers.backend.anytime.k_tree import KTree
 from solvers.backend.anytime.lattice import Lattice
 from solvers.backend.anytime.sub_windows import Rounding, Windows, solved_exactly
+from solvers.backend.anytime.vector_search import FEW_VECTORS
 from solvers.backend.bounds import simple_bound
 from solvers.backend.first_subset import first_subset
 from solvers.backend.protocol import Backend, Finding, Limits

@@ -14,26 +14,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from solvers.backend.anytime.k_tree import FEW_VECTORS
 from solvers.backend.anytime.k_tree import MOST_DIMENSIONS as DIMENSIONS_OF_TREES
-from solvers.backend.anytime.sub_windows import solved_exactly
-from solvers.backend.bounds import simple_bound
-from solvers.backend.first_subset import float_vectors, nearest_known
-from solvers.backend.protocol import Backend, Finding, Limits
-from solvers.solution import Stop
+from solvers.backend.anytime.vector_search import FEW_VECTORS, NearestSoFar, VectorSearch
 
 if TYPE_CHECKING:
-    from solvers.kernels.array_types import Bools, Floats, Ints
+    from solvers.kernels.array_types import Floats, Ints
     from solvers.problem import SubsetSum
     from solvers.solution import Objective
 
 MOST_DIMENSIONS = 30  # that "auto" asks it about; beyond, annealing comes nearer
-_WHOLE = 16  # items, or fewer, are solved exactly
 _SIZES = ((36, 2), (48, 3))  # of lattices, in turn: so many items, and so many for each dimension
 _MOST_ITEMS = 160  # of a lattice
 _BASES = 32  # without a time limit
-_START_SECONDS = 1e-6  # for each number, at most
-_DISORDER = 0.2  # of passes: lengths are changed by about so much
 _STEPS = 20_000  # of a reduction with deep insertions, at most
 _NODES = 4096  # for each goal
 _GOALS_SHARE = 1.0  # of the time of a reduction goes to goals
@@ -46,7 +38,7 @@ _SECONDS_A_NODE = 5e-10  # and coefficient
 _PORTION = 0.02  # seconds between two looks at the clock
 
 
-class Lattice(Backend):
+class Lattice(VectorSearch):
     """Subsets as points of a lattice (Lagarias & Odlyzko 1985); vectors; anytime, proves nothing but luck."""
 
     name = "lattice"
@@ -54,42 +46,22 @@ class Lattice(Backend):
         "vectors of some dimensions, any number of items chosen; nearest and within; anytime: proven only "
         "where the search-free bound is met"
     )
-    anytime = True
 
-    def refusal(self, problem: SubsetSum, objective: Objective, limits: Limits) -> str | None:
-        """Return why not, if not: scalars, a cardinality, fewest items asked for, too little memory."""
-        if problem.d == 1:
-            return "it takes vectors of two coordinates or more, these are scalars: lns takes them"
-        if problem.sizes != (0, problem.n):
-            return "it cannot keep to a cardinality"
-        if objective == "sparsest":
-            return "it cannot minimise the number of items (objective sparsest)"
+    def memory(self, problem: SubsetSum) -> tuple[int, str]:
+        """Return the bytes of the lattice."""
         m = max(_sizes(problem))
-        return limits.shortage(8 * (3 * problem.n * problem.d + 4 * m * (m + problem.d)), "its lattice")
+        return 8 * (3 * problem.n * problem.d + 4 * m * (m + problem.d)), "its lattice"
 
     def suits(self, problem: SubsetSum, objective: Objective) -> bool:  # noqa: ARG002
         """Return whether lists come less near, and there are not so many dimensions that annealing does."""
         return DIMENSIONS_OF_TREES < problem.d <= MOST_DIMENSIONS and problem.n >= FEW_VECTORS
 
-    def solve(self, problem: SubsetSum, objective: Objective, limits: Limits) -> Finding:
-        """Reduce one basis after the other until the goal or the time limit is reached; without one, some."""
-        start, unit = nearest_known(problem, limits.start), problem.image.unit
-        if not limits.allow(_START_SECONDS * problem.n * problem.d):
-            return Finding(start, stop=Stop.TIME_LIMIT)
-        whole = solved_exactly(problem, objective, limits) if problem.n <= _WHOLE else None
-        if whole is not None:
-            return whole
-        bound = simple_bound(problem)
-        goal = problem.tolerance_units or 0 if objective == "within" else bound
-        search = _Search(problem, start, goal, limits)
-        sizes, number = _sizes(problem), 0
-        while search.units > goal >= bound and not limits.expired:
-            if limits.seconds is None and number == _BASES:
-                break
-            search.run(sizes[number % len(sizes)])
+    def search(self, nearest: NearestSoFar) -> None:
+        """Reduce one basis after the other; without a time limit, some."""
+        lattices, sizes, number = _Lattices(nearest), _sizes(nearest.problem), 0
+        while nearest.wanted and (nearest.limits.seconds is not None or number < _BASES):
+            lattices.run(sizes[number % len(sizes)])
             number += 1
-        stop = Stop.TIME_LIMIT if limits.expired else Stop.SEARCH_EXHAUSTED
-        return Finding(search.best, bound * unit, stop=stop)
 
 
 def _sizes(problem: SubsetSum) -> list[int]:
@@ -111,15 +83,11 @@ class _Window(NamedTuple):
         return np.hstack([2 * self.weight * np.eye(len(self.free)), 2 * self.items])
 
 
-class _Search:
-    """The best subset so far, judged in exact integers; and lattices in float64 to find a better one."""
+class _Lattices:
+    """Lattices in float64 that a nearer subset is looked for in."""
 
-    def __init__(self, problem: SubsetSum, start: list[int], goal: int, limits: Limits) -> None:
-        self.problem, self.goal, self.limits = problem, goal, limits
-        self.rng = np.random.default_rng(np.random.SeedSequence(limits.seed))
-        self.vectors = float_vectors(problem)
-        self.lengths = np.sqrt(np.einsum("ik,ik->i", self.vectors.items, self.vectors.items))
-        self.best, self.units = start, problem.image.error(start)
+    def __init__(self, nearest: NearestSoFar) -> None:
+        self.nearest, self.vectors, self.limits = nearest, nearest.vectors, nearest.limits
         self.aims: dict[int, float] = {}  # for each size, the squared length of a rest that is looked for
 
     def run(self, m: int) -> None:
@@ -128,26 +96,20 @@ class _Search:
         basis, shares, squares = window.basis, np.zeros((m, m)), np.zeros(m)
         seconds = self._reduce(basis, shares, squares)
         spent = 0.0
-        while not self.limits.expired and self.units > self.goal:
+        while self.nearest.wanted:
             spent += self._look(window, basis, shares, squares)
             if spent > _GOALS_SHARE * seconds or not len(window.others):
                 return
 
     def _window(self, m: int) -> _Window:
         """Choose about the shortest m items, in any order, and a weight that suits what is looked for."""
-        order = self._order(np.arange(self.problem.n))
-        free = self.rng.permutation(order[-m:])
+        order = self.nearest.about_longest_first(np.arange(self.nearest.problem.n))
+        free = self.nearest.rng.permutation(order[-m:])
         items = np.ascontiguousarray(self.vectors.items[free])
         if m not in self.aims:
             self.aims[m] = min(_first_aim(items), self._useful)
         weight = math.sqrt(4 * self.aims[m] / (_SLACK * m))
         return _Window(free, items, np.sort(order[:-m]), weight)
-
-    def _order(self, some: Ints) -> Ints:
-        """Order some items from about the longest to about the shortest."""
-        disorder = np.exp(_DISORDER * self.rng.standard_normal(len(some)))
-        order: Ints = some[np.argsort(-self.lengths[some] * disorder, kind="stable")]
-        return order
 
     def _reduce(self, basis: Floats, shares: Floats, squares: Floats) -> float:
         """Reduce a basis, first without deep insertions; return the seconds that this costs, by estimate."""
@@ -181,33 +143,26 @@ class _Search:
         )
         self.aims[m] *= _NEARER if points else _FARTHER
         if points:
-            self._see(np.concatenate([fixed, window.free[best]]))
+            self.nearest.see(np.concatenate([fixed, window.free[best]]))
         self.aims[m] = max(min(self.aims[m], self._useful), _LEAST)
-        seconds = (_NODES - left) * _SECONDS_A_NODE * m + 1e-7 * self.problem.n * self.problem.d
+        seconds = (
+            _NODES - left
+        ) * _SECONDS_A_NODE * m + 1e-7 * self.nearest.problem.n * self.nearest.problem.d
         self.limits.spend(seconds)
         return seconds
 
     def _pass(self, window: _Window) -> tuple[Ints, Floats]:
         """Take or leave the other items; return those taken, and what remains of the target."""
-        from solvers.kernels.one_pass import take_towards_half
-
-        chosen: Bools = np.zeros(self.problem.n, dtype=np.bool_)
-        rest = self.vectors.target - window.items.sum(axis=0) / 2
-        take_towards_half(self.vectors.items, self._order(window.others), rest, chosen)
+        order = self.nearest.about_longest_first(window.others)
+        chosen = self.nearest.passed(order, self.vectors.target - window.items.sum(axis=0) / 2)
         fixed = np.flatnonzero(chosen)
         return fixed, self.vectors.target - self.vectors.items[fixed].sum(axis=0)
 
     @property
     def _useful(self) -> float:
         """The squared length of a rest that is likely to be nearer than the best subset in the max norm."""
-        rest: Floats = self.vectors.target - self.vectors.items[self.best].sum(axis=0)
-        return max(self.problem.d * (_TYPICAL * float(abs(rest).max())) ** 2, _LEAST)
-
-    def _see(self, subset: Ints) -> None:
-        """Keep a subset if it is nearer than the best."""
-        units = self.problem.image.error(subset)
-        if units < self.units:
-            self.best, self.units = np.sort(subset).tolist(), units
+        rest: Floats = self.vectors.target - self.vectors.items[self.nearest.subset].sum(axis=0)
+        return max(self.nearest.problem.d * (_TYPICAL * float(abs(rest).max())) ** 2, _LEAST)
 
 
 def _first_aim(items: Floats) -> float:
