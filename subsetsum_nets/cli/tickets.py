@@ -263,10 +263,10 @@ def _structured_rows(page: dict[str, Any]) -> list[tuple[str, str]]:
 def _decimals(pruned: PrunedNetwork) -> dict[str, Any]:
     """Return the decimal digits of all weights that verification needs, and those of Lemma 2."""
     from subsetsum_nets.allocation.precision import decimals_enough
-    from subsetsum_nets.theory.binary_sizes import decimals_needed
+    from subsetsum_nets.theory.network_sizes import decimal_digits
 
     target = pruned.target.widths
-    formula = decimals_needed(max(target), len(target) - 1, pruned.epsilon) if pruned.epsilon < 1.0 else None
+    formula = decimal_digits(max(target), len(target) - 1, pruned.epsilon) if pruned.epsilon < 1.0 else None
     return {
         "decimals_enough": decimals_enough(pruned.target, pruned.domain, pruned.epsilon),
         "decimals_formula": formula,

@@ -92,12 +92,9 @@ class StructuredBlocks(BlockConstruction):
         weights = weight_with_bias(layer)
         if layer.bias is not None:
             last = weights.shape[1] - 1
-            for rows, columns in layer.weight_parts(target.shapes[place.layer], place.layer):
-                if last not in columns:
-                    continue
-                bias = np.zeros(len(weights))
-                bias[rows] = weights[rows, last]
-            weights[:, last] = bias
+            parts = layer.weight_parts(target.shapes[place.layer], place.layer)
+            seen = np.concatenate([rows for rows, columns in parts if last in columns])
+            weights[np.setdiff1d(np.arange(len(weights)), seen), last] = 0.0
         return in_rows(weights, place)
 
     def pair(self, layer: Layer, candidates: int) -> tuple[LayerDraw, LayerDraw]:

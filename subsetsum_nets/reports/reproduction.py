@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from subsetsum_nets.networks.files.atomic_files import atomic_write
 from subsetsum_nets.reports.page_svg import PALETTE, page_svg
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     Pairs = Sequence[tuple[str, str]]
+    Options = Sequence[tuple[object, ...]]  # of a command: names, each with its values
     Table = tuple[Sequence[str], Sequence[Sequence[str]]]  # headings, rows
 
 
@@ -62,7 +64,18 @@ def percent(share: float) -> str:
     return f"{100 * share:.2f}\N{NO-BREAK SPACE}%"
 
 
-def shell_command(experiment: str, options: Sequence[str]) -> str:
+def about_the_data(page: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what a run's JSON says about its images, for the digests at the end of the page."""
+    return [
+        ("Data", page["data"]),
+        ("Their source", page["source"]),
+        ("Their licence", page["licence"]),
+        ("SHA-256 of pixels and labels", page["data_digest"]),
+    ]
+
+
+def shell_command(experiment: str, options: Options) -> str:
     """Return the command that runs an experiment again, three options a line."""
-    lines = [" ".join(options[first : first + 3]) for first in range(0, len(options), 3)]
+    words = [f"--{name} {shlex.join(map(str, values))}" for name, *values in options]
+    lines = [" ".join(words[first : first + 3]) for first in range(0, len(words), 3)]
     return " \\\n    ".join([f"subsetsum-nets reproduce {experiment} --out AGAIN", *lines])

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING, Any
 
-from subsetsum_nets.reports.reproduction import ReproductionPage, percent, shell_command
+from subsetsum_nets.reports.reproduction import ReproductionPage, about_the_data, percent, shell_command
 from subsetsum_nets.rounding import exact, nearest, upper
 
 if TYPE_CHECKING:
@@ -68,10 +67,7 @@ def experiment_1_page(page: Mapping[str, Any]) -> ReproductionPage:
         tables=[("Layer by layer", *_layers(page))],
         command=_command(page),
         digests=[
-            ("Data", page["data"]),
-            ("Their source", page["source"]),
-            ("Their licence", page["licence"]),
-            ("SHA-256 of pixels and labels", page["data_digest"]),
+            *about_the_data(page),
             ("SHA-256 of the target", page["target_digest"]),
             ("SHA-256 of the approximation", page["approximated_digest"]),
         ],
@@ -202,14 +198,14 @@ def _layers(page: Mapping[str, Any]) -> tuple[Sequence[str], list[Sequence[str]]
 
 
 def _command(page: Mapping[str, Any]) -> str:
-    low, high = page["range"]
-    options = [("data", page["where"])]
-    options += (
-        [("target", "FILE")] if page["trained_here"] is None else [("hidden", page["network"].split("-")[1])]
-    )
-    options += [(name, page[name]) for name in ("items", "draw", "objective", "epsilon", "seed")]
+    given = page["trained_here"] is None
+    options: list[tuple[object, ...]] = [
+        ("data", page["where"]),
+        ("target", "FILE") if given else ("hidden", page["network"].split("-")[1]),
+        ("items", page["items"]),
+        ("range", *page["range"]),
+        *((name, page[name]) for name in ("draw", "objective", "epsilon", "seed")),
+    ]
     relu = page.get("relu")
     options += [] if relu is None else [("relu-epsilon", relu["epsilon"])]
-    words = [f"--{name} {shlex.quote(str(value))}" for name, value in options]
-    words.insert(3, f"--range {low!r} {high!r}")
-    return shell_command("experiment-1", words)
+    return shell_command("experiment-1", options)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING, Any
 
 from subsetsum_nets.reports.curves import at_share, best_curve, compiled_curve
-from subsetsum_nets.reports.reproduction import ReproductionPage, percent, shell_command
+from subsetsum_nets.reports.reproduction import ReproductionPage, about_the_data, percent, shell_command
 from subsetsum_nets.reports.reproduction_1 import SOURCE
 
 if TYPE_CHECKING:
@@ -55,13 +54,7 @@ def experiment_2_page(page: Mapping[str, Any]) -> ReproductionPage:
             ("Edge-popup, point by point", *_popup(page)),
         ],
         command=_command(page),
-        digests=[
-            ("Data", page["data"]),
-            ("Their source", page["source"]),
-            ("Their licence", page["licence"]),
-            ("SHA-256 of pixels and labels", page["data_digest"]),
-            ("torch", page["torch"]),
-        ],
+        digests=[*about_the_data(page), ("torch", page["torch"])],
     )
 
 
@@ -205,6 +198,4 @@ def _command(page: Mapping[str, Any]) -> str:
         "seed": page["seed"],
         "seeds": len(page["seeds"]),
     }
-    return shell_command(
-        "experiment-2", [f"--{name} {shlex.quote(str(value))}" for name, value in options.items()]
-    )
+    return shell_command("experiment-2", list(options.items()))

@@ -13,37 +13,11 @@ from itertools import pairwise
 
 from subsetsum_nets.constructions.binary.growing import last_width, level_width
 from subsetsum_nets.networks.arguments import checked_integer
+from subsetsum_nets.theory.network_sizes import decimal_digits
 from subsetsum_nets.theory.requirement import Requirement, checked_count, checked_share, whole
 
 _UNITS = 8  # of a power of two times an input
 _MOST_BITS = 2_000
-
-
-def decimals_needed(width: int, depth: int, epsilon: float) -> int:
-    """Return p = ceil(log10(d^2 l / epsilon)), the decimal digits of Lemma 2 for layers of norm at most 1.
-
-    The induction of Lemma 2 needs a norm of 1 for the rounded hidden layers, too; theirs is 1 + epsilon / l.
-
-    Parameters
-    ----------
-    width, depth : int
-        d and l of the target.
-    epsilon : float
-        In [1e-100, 1).
-
-    Raises
-    ------
-    ValueError
-        If a number is out of range.
-
-    Examples
-    --------
-    >>> decimals_needed(64, 2, 0.01)
-    6
-
-    """
-    d, layers = checked_count(width, "width"), checked_count(depth, "depth")
-    return math.ceil(math.log10(d * d * layers / checked_share(epsilon, "epsilon")))
 
 
 def sreenivasan_2021_integers(width: int, depth: int, bits: int, delta: float = 0.01) -> Requirement:
@@ -92,7 +66,7 @@ def sreenivasan_2021_integers(width: int, depth: int, bits: int, delta: float = 
 
 
 def weight_bits(width: int, depth: int, epsilon: float) -> int:
-    """Return the binary digits of the p decimal ones of :func:`decimals_needed`: ceil(p log2(10)).
+    """Return the binary digits of the p decimal ones of Lemma 2: ceil(p log2(10)).
 
     Examples
     --------
@@ -100,7 +74,7 @@ def weight_bits(width: int, depth: int, epsilon: float) -> int:
     20
 
     """
-    return math.ceil(decimals_needed(width, depth, epsilon) * math.log2(10))
+    return math.ceil(decimal_digits(width, depth, epsilon) * math.log2(10))
 
 
 def planned_size(width: int, depth: int, bits: int, *, universal: bool = False) -> Requirement:

@@ -240,7 +240,8 @@ def decimal_digits(width: int, depth: int, epsilon: float) -> int:
     """Return how many decimal digits of the weights are enough: ceil(log10(d^2 l / epsilon)).
 
     Digits; Lemma 2 of Sreenivasan et al. (2021): with W the weights cut to that many digits the network
-    changes by at most epsilon on the unit ball. Computed in integers.
+    changes by at most epsilon on the unit ball, if its layers' norms are at most 1; the induction needs that
+    of the cut hidden layers, too, and theirs is 1 + epsilon / l. Computed in integers.
 
     Parameters
     ----------

@@ -392,11 +392,15 @@ def test_a_recipe_that_is_too_large_says_how_large_before_anything_is_drawn():
 # ---------------------------------------------------------------- planted mistakes
 
 MISTAKES = [
-    (StructuredBlocks.targets, "weights[:, last] = bias", "pass"),  # the bias at all taps
+    (  # the bias at all taps
+        StructuredBlocks.targets,
+        "weights[np.setdiff1d(np.arange(len(weights)), seen), last] = 0.0",
+        "pass",
+    ),
     (
         StructuredBlocks.targets,
-        "bias[rows] = weights[rows, last]",
-        "bias[rows - rows[0]] = weights[rows, last]",
+        "np.setdiff1d(np.arange(len(weights)), seen)",
+        "np.setdiff1d(np.arange(len(weights)), seen - seen[0])",
     ),
     (ReluSigned.serving, "slopes > 0", "slopes < 0"),  # halves swapped
     (

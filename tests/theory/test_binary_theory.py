@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from support.planting import plant
 
 from subsetsum_nets.theory import sign_flips
-from subsetsum_nets.theory.binary_sizes import decimals_needed, signs_by_counting, sreenivasan_2021_integers
+from subsetsum_nets.theory.binary_sizes import signs_by_counting, sreenivasan_2021_integers
+from subsetsum_nets.theory.network_sizes import decimal_digits
 from subsetsum_nets.theory.sign_flips import signs_alone_give
 
 
@@ -24,12 +25,12 @@ def test_the_papers_sizes_with_their_constants(width, depth, bits, units, layers
 
 
 def test_decimal_digits_and_counting():
-    assert decimals_needed(64, 2, 0.01) == 6
-    assert decimals_needed(10, 1, 1e-3) == 5
+    assert decimal_digits(64, 2, 0.01) == 6
+    assert decimal_digits(10, 1, 1e-3) == 5
     assert signs_by_counting(64, 32, 255) == 18_427
     for wrong in ({"width": 0}, {"epsilon": 0.0}, {"depth": 1.5}):
         with pytest.raises(ValueError, match=next(iter(wrong))):
-            decimals_needed(**{"width": 2, "depth": 1, "epsilon": 0.1, **wrong})
+            decimal_digits(**{"width": 2, "depth": 1, "epsilon": 0.1, **wrong})
 
 
 def by_definition(coefficients):
