@@ -69,7 +69,13 @@ def test_some_networks_are_universal_and_hold_random_targets():
 
 @pytest.mark.slow
 def test_planned_widths_are_universal_for_most_seeds():
-    for widths, bits, least in (([64, 32], 8, 9), ([32, 10], 8, 9), ([8, 1], 3, 6)):
+    for widths, bits, least in (
+        ([64, 32], 8, 9),
+        ([64, 64], 8, 9),
+        ([100, 20], 8, 9),
+        ([32, 10], 8, 9),
+        ([8, 1], 3, 6),
+    ):
         met = sum(isinstance(found_with(widths, bits, seed), GivenNetwork) for seed in range(10))
         assert met >= least
 

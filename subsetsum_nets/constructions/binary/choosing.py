@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     Small = NDArray[np.int8]
 
 _PROMISING = (32, 512)  # units of each side that are tried with each other
+_ALL = (512, 512)  # the same, where none of those leave nothing open
 _MOST_UNITS = 6  # accumulators of one output on one side
 _NEVER = 1e30  # the cost of a unit that may not be chosen
 _MANY = 1 << 40  # more than anything leaves open
@@ -41,6 +42,7 @@ class _Cover:
 
     sides: tuple[Side, Side]
     useful: Ints  # of every unit: how useful it is elsewhere
+    partner: int = 0  # how useful a unit is for each other one with which it leaves nothing open
 
     def __post_init__(self) -> None:
         self.chosen: tuple[list[int], list[int]] = ([], [])
@@ -73,18 +75,29 @@ class _Cover:
 
     def pair(self) -> None:
         """Choose the units, one a side, that leave the least open together; of equals the least useful."""
-        pools = [self._promising(index, most) for index, most in enumerate(_PROMISING)]
+        best = self._best_pair(*_PROMISING)
+        if best is not None and best[0] >= _OPEN:  # there may be better ones among all, which take longer
+            best = self._best_pair(*_ALL)
+        if best is not None:
+            self.take(0, best[1])
+            self.take(1, best[2])
+
+    def _best_pair(self, *most: int) -> tuple[float, int, int] | None:
+        """Return the cost of the best pair among so many promising units of each side, and the pair."""
+        pools = [self._promising(index, count) for index, count in enumerate(most)]
         (units_p, words_p, unseen_p), (units_n, words_n, unseen_n) = pools
         if not (len(units_p) and len(units_n)):
-            return
+            return None
         common = np.bitwise_count(words_p[:, np.newaxis] & words_n).sum(axis=2, dtype=np.int64)
-        cost = _OPEN * (common + unseen_p[:, np.newaxis] + unseen_n)
-        cost += self.useful[units_p, np.newaxis] + self.useful[units_n]
+        common += unseen_p[:, np.newaxis] + unseen_n
+        cost = _OPEN * common + self.useful[units_p, np.newaxis] + self.useful[units_n]
+        if self.partner:
+            whole = common == 0
+            cost += self.partner * (whole.sum(axis=1)[:, np.newaxis] + whole.sum(axis=0))
         cost[units_p[:, np.newaxis] == units_n] = _NEVER
         first, second = np.unravel_index(int(np.argmin(cost)), cost.shape)
-        if cost[first, second] < _NEVER:
-            self.take(0, int(units_p[first]))
-            self.take(1, int(units_n[second]))
+        least = float(cost[first, second])
+        return (least, int(units_p[first]), int(units_n[second])) if least < _NEVER else None
 
     def _promising(self, index: int, most: int) -> tuple[Ints, NDArray[np.uint64], Ints]:
         """Return the units of a side that alone leave the least open, with what they leave."""
@@ -117,9 +130,13 @@ class _Cover:
         return first, second
 
 
-def cover(sides: tuple[Side, Side], useful: Ints) -> tuple[Ints, Ints] | None:
-    """Return few units for P_o and N_o that cover all digits and earlier accumulators; None if none do."""
-    found = _Cover(sides, useful)
+def cover(sides: tuple[Side, Side], useful: Ints, partner: int = 0) -> tuple[Ints, Ints] | None:
+    """Return few units for P_o and N_o that cover all digits and earlier accumulators; None if none do.
+
+    Of units that do as well those are chosen that are the least useful: elsewhere, and, by ``partner`` for
+    each other unit with which they leave nothing open, as accumulators of another output.
+    """
+    found = _Cover(sides, useful, partner)
     if found.left() and not (found.unseen[0].any() and found.unseen[1].any()):
         copies = [side._replace(allowed=side.allowed.copy()) for side in sides]
         alone = _Cover((copies[0], copies[1]), useful)

@@ -16,19 +16,23 @@ from subsetsum_nets.constructions.binary.choosing import Side, cover, matched
 from subsetsum_nets.constructions.binary.remainders import MOST_DIGIT, Remainders
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
+    from subsetsum_nets.constructions.binary.choosing import Small
     from subsetsum_nets.constructions.binary.integers import IntegerLayer
     from subsetsum_nets.networks.arrays import Bools, Ints
 
 _FEW_INPUTS = 24  # below, matching the copies needs spare units
-_MOST_FOR_PAIRS = 128  # inputs that two accumulators of one side see
+_MOST_FOR_PAIRS = 64  # inputs that two accumulators of one side see
+_AT_EASE = 96  # inputs and outputs together; for more, accumulators that see all inputs are harder to find
 _MANY_INPUTS = 300  # above, three accumulators an output at first
 _LAST = (3, 5, 6, 7)  # units an output in the layer of accumulators alone, ..
 _LAST_DIGITS = (16, 128, 300)  # .. by the number of inputs that have their last digit there
+_PARTNER = 4  # inputs that a unit could be a copy of are as useful as one partner as an accumulator
 _MANY_EDGES = 100  # more than any accumulators see
 _WIDER = 1.1
 _MOST_TRIES = 40
+_ORDERS = 8  # of outputs, before a layer is drawn again
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +124,8 @@ def level_width(growth: int, live: int, shape: tuple[int, int, int], *, universa
         return growth * live + max(0, 6 - live)
     spare = max(0, (_FEW_INPUTS - live) * 3 // 4)
     if universal:
-        return growth * live + 2 * _a_side(inputs) * outputs + spare + live // 8
+        spare += max(0, live + outputs - _AT_EASE) // 2
+        return growth * live + 2 * _a_side(inputs) * outputs + spare
     sides = 3 if inputs > _MANY_INPUTS and level == 1 else 2
     return growth * live + sides * outputs + spare
 
@@ -252,40 +257,76 @@ def _next_level(
     part = Remainders(remaining.base[:, columns], remaining.words[:, columns])
     fewest = part.least_digits(growth, last=~more)
     needed = [np.minimum(edges_needed, _MANY_EDGES).astype(np.int8) for edges_needed in fewest]
-    free = np.ones(len(plus), dtype=bool)
-    chosen: tuple[list[Ints], list[Ints]] = ([], [])
-    counts = [np.zeros(part.base.shape, np.int64) for _ in range(2)]
-    for output in range(len(part.base)):
-        open_rows = np.arange(len(columns))
-        if not plan.universal:
-            open_rows = np.flatnonzero((needed[0][output] > 0) & (needed[1][output] > 0))
-        seen = edges[:, open_rows]
-        sides = []
-        for side in (0, 1):
-            allowed = free.copy() if outputs is None else free & (outputs[output] == (side == 0))
-            old = before.accumulators[side][output]
-            sides.append(Side(allowed, seen, needed[side][output, open_rows], plus[:, old]))
-        if plan.universal:
-            found = _for_every_digit((sides[0], sides[1]), growth - 1, useful)
-        else:
-            found = cover((sides[0], sides[1]), useful)
-        if found is None:
-            return None, remaining
-        for side, units in enumerate(found):
-            free[units] = False
-            chosen[side].append(units)
-            counts[side][output] = edges[units].sum(axis=0)
     following = plan.growths[digit + 1] if digit + 1 < len(plan.growths) else 0
-    copies = np.full((len(before.copies), following), -1, np.int64)
-    open_units = np.flatnonzero(free)
-    match = matched(eligible[open_units], following)
-    if match is None:
+    for order in _orders(len(part.base)):
+        chosen = _accumulators(block, _Offer(plus, outputs, edges, needed, useful), order)
+        if chosen is None:
+            continue
+        free = np.ones(len(plus), dtype=bool)
+        free[np.concatenate([units for side in chosen for units in side])] = False
+        open_units = np.flatnonzero(free)
+        match = matched(eligible[open_units], following)
+        if match is not None:
+            break
+    else:
         return None, remaining
+    copies = np.full((len(before.copies), following), -1, np.int64)
     copies[columns[more]] = open_units[match]
-    after = part.after(growth, *(np.minimum(count, MOST_DIGIT) for count in counts))
+    counts = [
+        np.array([np.minimum(edges[units].sum(axis=0), MOST_DIGIT) for units in side]) for side in chosen
+    ]
+    after = part.after(growth, *counts)
     base, words = remaining.base.copy(), remaining.words.copy()
     base[:, columns], words[:, columns] = after.base, after.words
     return Level(copies, chosen, plus), Remainders(base, words)
+
+
+class _Offer(NamedTuple):
+    """What the U units of a layer offer, and what R inputs with a digit left need of accumulators."""
+
+    plus: Bools  # (U, units before)
+    outputs: Bools | None  # (outputs, U) of a layer of accumulators alone
+    edges: Small  # (U, R): + edges from the copies of an input
+    needed: list[Small]  # of P and of N, (outputs, R): how many edges are enough
+    useful: Ints  # (U,): how many inputs a unit can be a copy of
+
+
+def _orders(outputs: int) -> Iterator[Ints]:
+    """Yield orders in which outputs choose: what one cannot be given may be had in another."""
+    yield np.arange(outputs)
+    rng = np.random.default_rng(outputs)
+    for _ in range(_ORDERS - 1):
+        yield rng.permutation(outputs)
+
+
+def _accumulators(block: Block, offer: _Offer, order: Ints) -> tuple[list[Ints], list[Ints]] | None:
+    """Choose the units of P_o and of N_o for one output after the other; None if there are none."""
+    plan, before = block.plan, block.levels[-1]
+    free = np.ones(len(offer.plus), dtype=bool)
+    none = [np.zeros(0, np.int64)] * len(order)
+    chosen = (none, list(none))
+    for output in order:
+        open_rows = np.arange(offer.edges.shape[1])
+        if not plan.universal:
+            open_rows = np.flatnonzero((offer.needed[0][output] > 0) & (offer.needed[1][output] > 0))
+        seen = offer.edges[:, open_rows]
+        sides = []
+        for side in (0, 1):
+            allowed = free.copy() if offer.outputs is None else free & (offer.outputs[output] == (side == 0))
+            old = before.accumulators[side][output]
+            sides.append(Side(allowed, seen, offer.needed[side][output, open_rows], offer.plus[:, old]))
+        if plan.universal:
+            found = _for_every_digit(
+                (sides[0], sides[1]), plan.growths[len(block.levels) - 1] - 1, offer.useful
+            )
+        else:
+            found = cover((sides[0], sides[1]), offer.useful)
+        if found is None:
+            return None
+        for side, units in enumerate(found):
+            free[units] = False
+            chosen[side][output] = units
+    return chosen
 
 
 def _for_every_digit(sides: tuple[Side, Side], digit: int, useful: Ints) -> tuple[Ints, Ints] | None:
@@ -296,7 +337,7 @@ def _for_every_digit(sides: tuple[Side, Side], digit: int, useful: Ints) -> tupl
         allowed[np.concatenate([*chosen, np.zeros(0, np.int64)])] = False
         needed = np.full(side.edges.shape[1], digit, np.int8)
         halves = [Side(allowed.copy(), side.edges, needed, side.sees[:, part::2]) for part in (0, 1)]
-        found = cover((halves[0], halves[1]), useful)
+        found = cover((halves[0], halves[1]), useful, _PARTNER)
         if found is None:
             return None
         chosen.append(np.concatenate(found))

@@ -88,7 +88,7 @@ def universal_widths(
 ) -> list[int]:
     """Return widths at which random networks of signs hold every integer target, with few exceptions.
 
-    About 2 1/8 d_in + 4 d_out a layer, 6 d_out from 129 inputs on, for blocks of bits + 2 layers.
+    About 2 d_in + 4 d_out a layer, 6 d_out from 65 inputs on, for blocks of bits + 2 layers.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def universal_widths(
     Examples
     --------
     >>> universal_widths([64, 32], 8)
-    [64, 128, 264, 264, 264, 264, 264, 264, 264, 192, 32]
+    [64, 128, 256, 256, 256, 256, 256, 256, 256, 192, 32]
 
     """
     from subsetsum_nets.constructions.binary.growing import Plan
