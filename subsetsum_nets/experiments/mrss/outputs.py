@@ -103,6 +103,7 @@ def draw(found: Findings) -> Figure:
     left, right = below.subplots(1, 2)
     _existence(left, found)
     _means(right, found)
+    _legend_below(below, found)
     return figure
 
 
@@ -142,6 +143,24 @@ def _legend(figure: Any, found: Findings) -> None:
     figure.legend(handles=lines, loc="outside lower center", ncols=len(lines))
 
 
+def _legend_below(figure: Any, found: Findings) -> None:
+    """Say what the colours of both panels below are, and the lines of the left one."""
+    from matplotlib.lines import Line2D
+
+    lines = [
+        Line2D([], [], color=colour, label=f"d = {d}")
+        for colour, d in zip(COLOURS, found.design.dimensions, strict=False)
+    ]
+    lines += [Line2D([], [], color=INK, linestyle=style, label=law) for law, style in _styles(found).items()]
+    figure.legend(handles=lines, loc="outside lower center", ncols=len(lines))
+
+
+def _styles(found: Findings) -> dict[str, Any]:
+    """Return the style of each law's lines."""
+    laws = dict.fromkeys(one.law for one in found.existence)
+    return dict(zip(laws, cycle(("-", ":", "--")), strict=False))
+
+
 def _line(
     axes: Axes,
     sizes: Sequence[int],
@@ -171,8 +190,7 @@ def _log_mean(found: Findings, kept: int, dimension: int, epsilons: Sequence[flo
 
 def _existence(axes: Axes, found: Findings) -> None:
     """Draw P(T > 0) against n at the epsilon asked for: measured, and between the bounds of the moments."""
-    laws = dict.fromkeys(one.law for one in found.existence)
-    styles = dict(zip(laws, cycle(("-", ":", "--")), strict=False))
+    styles = _styles(found)
     for colour, d in zip(COLOURS, found.design.dimensions, strict=False):
         rows = [row for row in found.counts if (row.kept, row.dimension) == (found.kept[0], d)]
         band = [row.n for row in rows], [row.at_least for row in rows], [row.at_most for row in rows]
@@ -181,17 +199,15 @@ def _existence(axes: Axes, found: Findings) -> None:
             own = sorted((r for r in one.served if r.epsilon == found.epsilon), key=lambda r: r.n)
             share = np.array([r.estimate for r in own])
             reach = np.abs([share - [r.low for r in own], [r.high for r in own] - share])
-            label = f"d = {d}" if one.law == found.existence[0].law else None
             axes.errorbar(
                 [r.n for r in own], share, reach, color=colour, linestyle=styles[one.law], marker="o",
-                markersize=2.5, linewidth=1.1, elinewidth=0.8, capsize=1.5, label=label,
+                markersize=2.5, linewidth=1.1, elinewidth=0.8, capsize=1.5,
             )  # fmt: skip
     axes.axhline(1 - found.delta, color=MUTED, linewidth=0.8, linestyle="--")
     axes.set(
         ylim=(-0.02, 1.04), xlabel="vectors n", title=f"P(T > 0), k = {found.kept[0]}, ε = {found.epsilon:g}"
     )
     axes.set_xticks(found.design.sizes[:: -(-len(found.design.sizes) // 9)])
-    axes.legend(loc="lower right")
 
 
 def _means(axes: Axes, found: Findings) -> None:
