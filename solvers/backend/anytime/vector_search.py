@@ -14,6 +14,7 @@ from solvers.backend.protocol import Backend, Finding, Limits
 from solvers.solution import Stop
 
 if TYPE_CHECKING:
+    from solvers.backend.first_subset import FloatVectors
     from solvers.kernels.array_types import Bools, Floats, Ints
     from solvers.problem import SubsetSum
     from solvers.solution import Objective
@@ -40,11 +41,16 @@ class NearestSoFar:
     """
 
     def __init__(self, problem: SubsetSum, start: list[int], goal: int, bound: int, limits: Limits) -> None:
-        self.problem, self.goal, self.bound, self.limits = problem, goal, bound, limits
-        self.rng = np.random.default_rng(np.random.SeedSequence(limits.seed))
-        self.vectors = float_vectors(problem)
-        self.lengths = np.sqrt(np.einsum("ik,ik->i", self.vectors.items, self.vectors.items))
-        self.subset, self.units = start, problem.image.error(start)
+        self.problem: SubsetSum = problem
+        self.goal: int = goal
+        self.bound: int = bound
+        self.limits: Limits = limits
+        self.rng: np.random.Generator = np.random.default_rng(np.random.SeedSequence(limits.seed))
+        self.vectors: FloatVectors = float_vectors(problem)
+        items = self.vectors.items
+        self.lengths: Floats = np.sqrt(np.einsum("ik,ik->i", items, items))
+        self.subset: list[int] = start
+        self.units: int = problem.image.error(start)
 
     @property
     def wanted(self) -> bool:
