@@ -288,6 +288,33 @@ def test_rows_that_meet_their_tolerances_are_proven_by_the_recursion():
     assert 0.5 * task.epsilon < bound <= task.epsilon
 
 
+def test_on_large_images_slow_methods_are_asked_once_near_epsilon(monkeypatch):
+    asked = []
+    table = {
+        name: replace(
+            method, bound=lambda comparison, name=name, of=method.bound: asked.append(name) or of(comparison)
+        )
+        for name, method in simulated_bounds.TABLE.items()
+    }
+    monkeypatch.setattr(simulated_bounds, "TABLE", table)
+    monkeypatch.setattr(simulated_bounds, "_LARGE", 4)
+    monkeypatch.setattr(simulated_bounds, "_FEW_ROWS", 0)
+    task = task_for(small_cnn(), Box(0, 1))
+    bounds = simulated_bounds.SimulatedBounds(task, simulated_bounds.ErrorLaw.of("nearest", task.rows, 0.01))
+
+    def bound(error):
+        asked.clear()
+        shapes = [(task.target.layers[p.layer], p) for p in task.places]
+        return bounds.bound([np.full(weight_with_bias(layer)[p.entries].shape, error) for layer, p in shapes])
+
+    assert bound(1e3 * task.epsilon) > 4 * task.epsilon
+    assert set(asked) <= {"differential", "norms"}
+    near = bound(1e-3 * task.epsilon)
+    assert {"propagated", "zonotope"} <= set(asked)
+    assert bound(1e-3 * task.epsilon) == near
+    assert len(asked) == 1
+
+
 CHECKS = (
     test_errors_of_rows_are_arranged_as_those_of_kernels_and_biases,
     test_sensitivities_are_sums_over_all_pixels,

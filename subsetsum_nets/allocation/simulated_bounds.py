@@ -10,6 +10,7 @@ k/N-quantiles, shuffled. So one draw's average is exact.
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
 _FEW_ROWS = 200  # up to which errors are not drawn but taken to have the worst signs
 _STREAM = 0x7167687  # of the draws: candidates depend on no seed of the user's
 _BEATEN = 8.0  # times the least bound
+_LARGE = 2048  # numbers of a layer's image; beyond, most methods take half a minute, and ..
+_QUICK = ("differential", "norms")  # .. these are asked first; ..
+_NEAR = 4.0  # .. once they come so near to epsilon, all are, and then the best alone
 _LEAST_SHARE = 2.0**-10  # of a layer's largest sensitivity that every unit is given
 
 
@@ -85,6 +89,7 @@ class SimulatedBounds:
         self._recursion = DifferentialRecursion(task.target, task.domain)
         self._places = task.places
         self._beaten: set[str] = set()  # methods that are asked no more
+        self._chosen = False  # on large images, the only one that is
 
     def quantile(
         self, means: Sequence[FloatArray], failure: float, *, variance: float | None = None
@@ -140,18 +145,33 @@ class SimulatedBounds:
             negative = _moved(layer.weight, below) if index in bent else positive
             effective.append(TwoSlope(positive, negative, MidRad.point(layer.offset + bias)))
         comparison = Comparison(self._target, self._target, self._domain, NORM, tuple(effective))
-        bounds: dict[str, float] = {}
-        for name, method in TABLE.items():
-            if method.anytime or not method.by_layers or name in self._beaten:
-                continue
-            try:
-                bounds[name] = method.bound(comparison).upper
-            except BoundOverflowError:
-                continue
+        return self._best(comparison)
+
+    def _best(self, comparison: Comparison) -> float:
+        """Return the least bound of all methods that are worth their time."""
+        if self._target.convolutional and max(self._target.widths) > _LARGE and not self._chosen:
+            bounds = self._bounds(comparison, _QUICK)
+            if min(bounds.values(), default=0.0) <= _NEAR * self._task.epsilon:
+                bounds |= self._bounds(comparison, tuple(name for name in TABLE if name not in _QUICK))
+                self._beaten |= {name for name, bound in bounds.items() if bound > min(bounds.values())}
+                self._chosen = True
+        else:
+            bounds = self._bounds(comparison, tuple(TABLE))
         best = min(bounds.values(), default=np.inf)
         if self._target.convolutional:  # "norms" takes seconds for a kernel, and is rarely near
             self._beaten |= {name for name, bound in bounds.items() if bound > _BEATEN * best}
         return best
+
+    def _bounds(self, comparison: Comparison, names: Sequence[str]) -> dict[str, float]:
+        """Return the bounds of those of these methods that can be asked and are not beaten."""
+        found: dict[str, float] = {}
+        for name in names:
+            method = TABLE[name]
+            if method.anytime or not method.by_layers or name in self._beaten:
+                continue
+            with suppress(BoundOverflowError):
+                found[name] = method.bound(comparison).upper
+        return found
 
     @cached_property
     def sensitivities(self) -> list[FloatArray]:
