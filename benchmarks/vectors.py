@@ -102,7 +102,7 @@ def row(case, backends, seeds, clock):
     for backend in backends:
         found[backend] = errors = [clock.error(problem, backend) for problem in problems]
         yield "-" if None in errors else f"{statistics.median(errors):.2g}"
-    others = [found[backend] for backend in OUTSIDE if backend in found]
+    others = [found[backend] for backend in OUTSIDE if None not in found.get(backend, [None])]
     if "auto" in found and others:
         ahead = sum(own < min(theirs) for own, *theirs in zip(found["auto"], *others, strict=True))
         yield f"{ahead} of {seeds}"
