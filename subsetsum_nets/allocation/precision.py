@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from subsetsum_nets.allocation.compile_task import ALLOWANCE, NORM
+from subsetsum_nets.allocation.sizing import added
 from subsetsum_nets.networks.arguments import is_integer
 from subsetsum_nets.networks.arrays import dense_array
 from subsetsum_nets.networks.rounding import rounded, truncated
@@ -119,7 +120,7 @@ class Precision:
         return parts
 
     def _predicted(self, bits: Sequence[int]) -> float:
-        return sum(part * 2.0**-number for part, number in zip(self._parts, bits, strict=True))
+        return added(part * 2.0**-number for part, number in zip(self._parts, bits, strict=True))
 
     def _hopeful(self) -> Iterator[tuple[int, ...]]:
         """Yield choices of bits that may do, the cheapest first."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from subsetsum_nets.allocation.compile_task import NORM, CompileTask
-from subsetsum_nets.allocation.sizing import level
+from subsetsum_nets.allocation.sizing import added, level
 from subsetsum_nets.networks.arrays import dense_array
 from subsetsum_nets.networks.convolution_matrix import has_kernel
 from subsetsum_nets.verification import (
@@ -100,7 +100,7 @@ class SimulatedBounds:
         errors, drawn by the law around their means, for all that varies.
         """
         if variance is None:
-            squares = sum(float((effect**2).sum()) for effect in self.effects(means))
+            squares = added(float((effect**2).sum()) for effect in self.effects(means))
             variance = self._law.spread * squares
         return self.bound(means) * _margin(variance, failure)
 
@@ -109,7 +109,7 @@ class SimulatedBounds:
         largest = max((float(mean.max()) for mean in means), default=0.0)
         unit = largest if 0.0 < largest < np.inf else 1.0
         effects = [s * (mean / unit) for s, mean in zip(self.sensitivities, means, strict=True)]
-        total = sum(float(effect.sum()) for effect in effects)
+        total = added(float(effect.sum()) for effect in effects)
         return [effect / (total if total > 0.0 else 1.0) for effect in effects]
 
     def bound(self, means: Sequence[FloatArray]) -> float:

@@ -36,7 +36,7 @@ import numpy as np
 from subsetsum_nets.allocation.compile_task import ALLOWANCE, Allocation, CompileTask, Offer
 from subsetsum_nets.allocation.offered_items import with_at_most, with_items
 from subsetsum_nets.allocation.simulated_bounds import ErrorLaw, SimulatedBounds
-from subsetsum_nets.allocation.sizing import MOST_ITEMS, Sizing, level, most_items
+from subsetsum_nets.allocation.sizing import MOST_ITEMS, Sizing, added, level, most_items
 from subsetsum_nets.allocation.tight_sizing import TightSizing
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class TightAllocation(Allocation):
         s_r e_r, near the same.
         """
         effects = [s * e for s, e in zip(self.sensitivities, offer.expected, strict=True)]
-        alike = scale / _SAFE * sum(float(e.sum()) for e in effects) / self._task.rows
+        alike = scale / _SAFE * added(float(e.sum()) for e in effects) / self._task.rows
         if not 0 < alike < math.inf:
             return offer
         for share in _SHARES:

@@ -97,7 +97,7 @@ def planned_size(width: int, depth: int, bits: int, *, universal: bool = False) 
     Examples
     --------
     >>> planned_size(64, 1, 8).width, planned_size(64, 1, 8, universal=True).width
-    (320, 392)
+    (320, 400)
 
     """
     d, layers = checked_count(width, "width"), checked_count(depth, "depth")
