@@ -17,9 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from subsetsum_nets.allocation.compile_task import ALLOWANCE, NORM
-from subsetsum_nets.allocation.sizing import added
 from subsetsum_nets.networks.arguments import is_integer
-from subsetsum_nets.networks.arrays import dense_array
+from subsetsum_nets.networks.arrays import added, dense_array
 from subsetsum_nets.networks.rounding import rounded, truncated
 from subsetsum_nets.verification import proven_bound
 

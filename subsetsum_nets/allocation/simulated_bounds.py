@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from subsetsum_nets.allocation.compile_task import NORM, CompileTask
-from subsetsum_nets.allocation.sizing import added, level
-from subsetsum_nets.networks.arrays import dense_array
+from subsetsum_nets.allocation.sizing import level
+from subsetsum_nets.networks.arrays import added, dense_array
 from subsetsum_nets.networks.convolution_matrix import has_kernel
 from subsetsum_nets.verification import (
     BoundOverflowError,

@@ -46,7 +46,7 @@ from subsetsum_nets.networks.arrays import dense_array
 from subsetsum_nets.networks.input_scaling import kept_layers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from subsetsum_nets.networks.arrays import FloatArray, Ints
     from subsetsum_nets.networks.layer_shapes import Layer
@@ -117,17 +117,6 @@ def size_network(
         if mean + math.sqrt(variance * (2 / delta - 1) / blocks) <= weight_error:
             return Sizing(candidates, items, enough=True)
     return Sizing(math.ceil(2 * items / (law.share * law.usable)), items, enough=False)
-
-
-def added(values: Iterable[float]) -> float:
-    """Return a sum, rounded after every addition: the builtin does so before Python 3.12 only.
-
-    Candidates and tolerances, and with them checkpoints, are to be the same for every Python.
-    """
-    total = 0.0
-    for value in values:
-        total += value
-    return total
 
 
 def binomial(trials: int, chance: float, top: int) -> FloatArray:

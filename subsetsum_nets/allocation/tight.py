@@ -36,8 +36,9 @@ import numpy as np
 from subsetsum_nets.allocation.compile_task import ALLOWANCE, Allocation, CompileTask, Offer
 from subsetsum_nets.allocation.offered_items import with_at_most, with_items
 from subsetsum_nets.allocation.simulated_bounds import ErrorLaw, SimulatedBounds
-from subsetsum_nets.allocation.sizing import MOST_ITEMS, Sizing, added, level, most_items
+from subsetsum_nets.allocation.sizing import MOST_ITEMS, Sizing, level, most_items
 from subsetsum_nets.allocation.tight_sizing import TightSizing
+from subsetsum_nets.networks.arrays import added
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from subsetsum_nets.networks.arrays import added
+
 if TYPE_CHECKING:
     from numpy.random import Generator
 
@@ -117,7 +119,7 @@ def samples_for(groups: list[SignGroup], edges: float) -> list[FloatArray]:
     low, high = 0.0, max(float(ratio.max()) for ratio in ratios)
     for _ in range(_STEPS):
         middle = 0.5 * (low + high)
-        expected = sum(group.expected_edges(_scaled(group, middle)) for group in groups)
+        expected = added(group.expected_edges(_scaled(group, middle)) for group in groups)
         if abs(expected - edges) <= 0.5 or not low < middle < high:
             break
         low, high = (middle, high) if expected < edges else (low, middle)

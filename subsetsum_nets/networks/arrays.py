@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from subsetsum_nets.networks.errors import InvalidNetworkError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from scipy.sparse import csr_array
     from typing_extensions import TypeIs
 
@@ -43,6 +45,17 @@ def csr_of_nonzeros(weight: Any) -> csr_array[Any, Any]:
         matrix = matrix.copy()
         matrix.eliminate_zeros()
     return matrix
+
+
+def added(values: Iterable[float]) -> float:
+    """Return a sum, rounded after every addition: the builtin does so before Python 3.12 only.
+
+    What is decided by it, and checkpoints of what is, are to be the same for every Python.
+    """
+    total = 0.0
+    for value in values:
+        total += value
+    return total
 
 
 def exact_float64(values: Any, what: str) -> FloatArray:
