@@ -57,12 +57,17 @@ def digest_of_sources() -> str:
     return digest.hexdigest()
 
 
+@cache
+def _stamp_of(file: str) -> str:
+    """Return what tells the state of a kernel's file, and of all sources beside this one."""
+    return digest_of_sources() + hashlib.sha256(Path(file).read_bytes()).hexdigest()
+
+
 class _UsersFolder:
     """Tells numba to keep a kernel in the cache, in the folder of these very sources."""
 
     def __init__(self, line: int, file: str) -> None:
-        self._line, self._py_file = line, file
-        self._stamp = digest_of_sources() + hashlib.sha256(Path(file).read_bytes()).hexdigest()
+        self._line, self._py_file, self._stamp = line, file, _stamp_of(file)
         self._path = cache_folder() / f"kernels-{digest_of_sources()[:16]}"
 
     @classmethod
