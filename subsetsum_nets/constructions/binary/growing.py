@@ -258,8 +258,9 @@ def _next_level(
     fewest = part.least_digits(growth, last=~more)
     needed = [np.minimum(edges_needed, _MANY_EDGES).astype(np.int8) for edges_needed in fewest]
     following = plan.growths[digit + 1] if digit + 1 < len(plan.growths) else 0
+    offer = _Offer(plus, outputs, edges, needed, useful, growth)
     for order in _orders(len(part.base)):
-        chosen = _accumulators(block, _Offer(plus, outputs, edges, needed, useful), order)
+        chosen = _accumulators(block, offer, order)
         if chosen is None:
             continue
         free = np.ones(len(plus), dtype=bool)
@@ -289,13 +290,14 @@ class _Offer(NamedTuple):
     edges: Small  # (U, R): + edges from the copies of an input
     needed: list[Small]  # of P and of N, (outputs, R): how many edges are enough
     useful: Ints  # (U,): how many inputs a unit can be a copy of
+    growth: int  # g: digits go up to g - 1
 
 
 def _orders(outputs: int) -> Iterator[Ints]:
     """Yield orders in which outputs choose: what one cannot be given may be had in another."""
     yield np.arange(outputs)
     rng = np.random.default_rng(outputs)
-    for _ in range(_ORDERS - 1):
+    for _ in range(_ORDERS - 1 if outputs > 1 else 0):
         yield rng.permutation(outputs)
 
 
@@ -316,9 +318,7 @@ def _accumulators(block: Block, offer: _Offer, order: Ints) -> tuple[list[Ints],
             old = before.accumulators[side][output]
             sides.append(Side(allowed, seen, offer.needed[side][output, open_rows], offer.plus[:, old]))
         if plan.universal:
-            found = _for_every_digit(
-                (sides[0], sides[1]), plan.growths[len(block.levels) - 1] - 1, offer.useful
-            )
+            found = _for_every_digit((sides[0], sides[1]), offer.growth - 1, offer.useful)
         else:
             found = cover((sides[0], sides[1]), offer.useful)
         if found is None:
