@@ -131,28 +131,30 @@ def _phases(axes: Axes, found: Findings, kept: int, dimension: int) -> None:
 
 def _legend(figure: Any, found: Findings) -> None:
     """Say what the lines of the phase diagrams are."""
-    from matplotlib.lines import Line2D
-
-    laws = dict.fromkeys(one.law for one in found.existence)
     lines = [
-        Line2D([], [], color=colour, label=f"half of all samples, {law}")
-        for colour, law in zip(COLOURS, laws, strict=False)
+        ({"color": colour}, f"half of all samples, {law}")
+        for colour, law in zip(COLOURS, _styles(found), strict=False)
     ]
     if found.counts:
-        lines.append(Line2D([], [], color=INK, linestyle="--", label="E[T] = 1, nsn"))
-    figure.legend(handles=lines, loc="outside lower center", ncols=len(lines))
+        lines.append(({"color": INK, "linestyle": "--"}, "E[T] = 1, nsn"))
+    _say(figure, lines)
 
 
 def _legend_below(figure: Any, found: Findings) -> None:
     """Say what the colours of both panels below are, and the lines of the left one."""
+    lines = [
+        ({"color": colour}, f"d = {d}") for colour, d in zip(COLOURS, found.design.dimensions, strict=False)
+    ]
+    lines += [({"color": INK, "linestyle": style}, law) for law, style in _styles(found).items()]
+    _say(figure, lines)
+
+
+def _say(figure: Any, lines: list[tuple[dict[str, Any], str]]) -> None:
+    """Write below a figure what its lines are: their looks and names."""
     from matplotlib.lines import Line2D
 
-    lines = [
-        Line2D([], [], color=colour, label=f"d = {d}")
-        for colour, d in zip(COLOURS, found.design.dimensions, strict=False)
-    ]
-    lines += [Line2D([], [], color=INK, linestyle=style, label=law) for law, style in _styles(found).items()]
-    figure.legend(handles=lines, loc="outside lower center", ncols=len(lines))
+    handles = [Line2D([], [], label=name, **look) for look, name in lines]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
 
 
 def _styles(found: Findings) -> dict[str, Any]:
