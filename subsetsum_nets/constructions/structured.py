@@ -176,7 +176,7 @@ class StructuredKernels(Structured):
         """Return the rows of one output after those of the other, for each group of channels."""
         if len(layer.takes) == 1:
             return super().parts(layer) if _outputs(layer) == 1 else layer.weight_parts(layer.takes, 0)
-        count, channels, groups = _outputs(layer), layer.takes[-1] or 0, layer.options.get("groups", 1)
+        count, channels, groups = _outputs(layer), layer.takes[-1] or 0, layer.groups
         taps = np.arange(self.dimension(layer)) * count
         outputs, inputs = np.arange(count).reshape(groups, -1), np.arange(channels).reshape(groups, -1)
         parts = [((each[:, np.newaxis] + taps).ravel(), inputs[g]) for g, each in enumerate(outputs)]

@@ -122,6 +122,9 @@ class Dense:
     channel_axes: ClassVar[tuple[int, int]] = (1, 0)
     """Which axes of :attr:`stored` are inputs, and outputs; of images they are channels."""
 
+    groups: ClassVar[int] = 1
+    """Every output sees every input."""
+
     def with_stored(self, weight: Any, bias: Any) -> Dense:
         """Return a layer of this kind with other weights and biases."""
         return Dense(weight, bias)

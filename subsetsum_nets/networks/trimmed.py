@@ -48,7 +48,7 @@ def trimmed(network: ReluNetwork, hidden: Iterable[int]) -> ReluNetwork:
     for index in hidden:
         first, second = layers[index], layers[index + 1]
         for layer in (first, second):
-            if layer.options.get("groups", 1) > 1:
+            if layer.groups > 1:
                 raise UnsupportedStructureError(f"channels of {layer!r} cannot go one by one: it has groups")
         if len(first.takes) != len(second.takes):
             raise UnsupportedStructureError(

@@ -40,9 +40,8 @@ def channel_graph(network: ReluNetwork | Pruned) -> Dag:
         if kernel is None:
             weight, kept = _dense_edges(layer, mask, channels)
         else:
-            groups = parts.network.layers[number].options.get("groups", 1)
-            weight = _of_groups(np.linalg.norm(kernel, axis=(0, 1)), groups)
-            kept = None if mask is None else _of_groups(np.asarray(mask).any(axis=(0, 1)), groups)
+            weight = _of_groups(np.linalg.norm(kernel, axis=(0, 1)), layer.groups)
+            kept = None if mask is None else _of_groups(np.asarray(mask).any(axis=(0, 1)), layer.groups)
         blocks[number, number + 1] = EdgeBlock.of(weight, kept)
         channels = weight.shape[0]
         layers.append(
